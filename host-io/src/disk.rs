@@ -1,0 +1,327 @@
+//! Disks: a block device, or an image file that stands for one.
+//!
+//! Nothing is ever opened with "create" or "truncate": a missing node is an error, and an image file keeps its length.
+//! Reads and writes are exact (all of it, or an error), and every range is checked before the first byte moves.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, OFlags, fadvise};
+
+/// Direct reads want memory, offset and length aligned; this suits every block size in use.
+const DIRECT_ALIGNMENT: usize = 4096;
+/// How much is read in one direct read.
+const DIRECT_CHUNK: usize = 1 << 20;
+
+/// Where a read-back came from, which says how much it proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// A block device, read around the page cache: what the device itself answers.
+    Device,
+    /// An image file, synced and dropped from the cache: advisory, the kernel may still answer from memory.
+    ImageFile,
+}
+
+/// A disk or a part of one, addressed in bytes from its start.
+pub trait Disk: Send + Sync {
+    /// Its size in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether it has no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes per logical sector: the unit that is written whole or not at all.
+    fn sector_size(&self) -> u32;
+
+    /// Fills `buf` from `offset`.
+    ///
+    /// # Errors
+    /// When the range is outside of the disk, or the device refuses.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`. Durable only after [`Disk::sync`].
+    ///
+    /// # Errors
+    /// When the range is outside of the disk, or the device refuses.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes all earlier writes durable. After an error nothing may be assumed of any of them.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Fills `buf` from `offset` with what is on the medium, not in the page cache. Call it after [`Disk::sync`].
+    ///
+    /// # Errors
+    /// When the range is outside of the disk, or the device refuses.
+    fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// What [`Disk::read_back_at`] reads from.
+    fn medium(&self) -> Medium;
+}
+
+/// What a disk is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// A block device node or an image file.
+#[derive(Debug)]
+pub struct FileDisk {
+    file: File,
+    direct: Option<File>,
+    path: PathBuf,
+    len: u64,
+    sector_size: u32,
+    medium: Medium,
+}
+
+impl FileDisk {
+    /// Opens a block device or an image file that exists.
+    ///
+    /// # Errors
+    /// When it is missing, or neither a block device nor a regular file.
+    pub fn open(path: &Path, access: Access) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(path)?;
+        let kind = file.metadata()?.file_type();
+        let medium = if kind.is_block_device() {
+            Medium::Device
+        } else if kind.is_file() {
+            Medium::ImageFile
+        } else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is neither a block device nor an image file",
+            ));
+        };
+        let (len, sector_size, direct) = match medium {
+            Medium::ImageFile => (file.metadata()?.len(), 512, None),
+            Medium::Device => {
+                let len = rustix::fs::seek(&file, rustix::fs::SeekFrom::End(0))?;
+                let direct = OpenOptions::new()
+                    .read(true)
+                    .custom_flags(i32::try_from(OFlags::DIRECT.bits()).unwrap_or_default())
+                    // By descriptor, so that it is this device even if the node's name moved on.
+                    .open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+                (len, rustix::fs::ioctl_blksszget(&file)?, Some(direct))
+            }
+        };
+        Ok(Self { file, direct, path: path.to_owned(), len, sector_size, medium })
+    }
+
+    /// An image file read as a disk with another sector size (4096 for "4Kn" disks).
+    #[must_use]
+    pub fn with_sector_size(mut self, bytes: u32) -> Self {
+        self.sector_size = bytes;
+        self
+    }
+
+    /// The node or file that was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Disk for FileDisk {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn sector_size(&self) -> u32 {
+        self.sector_size
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        check_range(self.len, offset, buf.len())?;
+        self.file.read_exact_at(buf, offset)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        check_range(self.len, offset, bytes.len())?;
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // The descriptor that wrote: an error of the write-back is reported to it, once.
+        self.file.sync_data()
+    }
+
+    fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        check_range(self.len, offset, buf.len())?;
+        match &self.direct {
+            Some(direct) => read_direct(direct, self.len, offset, buf),
+            None => {
+                fadvise(
+                    &self.file,
+                    offset,
+                    std::num::NonZeroU64::new(u64::try_from(buf.len()).unwrap_or(u64::MAX)),
+                    Advice::DontNeed,
+                )?;
+                self.file.read_exact_at(buf, offset)
+            }
+        }
+    }
+
+    fn medium(&self) -> Medium {
+        self.medium
+    }
+}
+
+/// Reads `buf` through a descriptor opened with `O_DIRECT`, by whole aligned pieces.
+fn read_direct(file: &File, len: u64, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    let mut memory = vec![0u8; DIRECT_CHUNK + DIRECT_ALIGNMENT];
+    let skip = memory.as_ptr().align_offset(DIRECT_ALIGNMENT);
+    let piece = &mut memory[skip..skip + DIRECT_CHUNK];
+    let alignment = DIRECT_ALIGNMENT as u64;
+    let mut done = 0usize;
+    while done < buf.len() {
+        let at = offset + done as u64;
+        let start = at / alignment * alignment;
+        // The last piece of a device whose size is no multiple of the alignment is shorter.
+        let want = usize::try_from((len - start).min(DIRECT_CHUNK as u64)).unwrap_or(DIRECT_CHUNK);
+        file.read_exact_at(&mut piece[..want], start)?;
+        let from = usize::try_from(at - start).unwrap_or_default();
+        let count = (want - from).min(buf.len() - done);
+        buf[done..done + count].copy_from_slice(&piece[from..from + count]);
+        done += count;
+    }
+    Ok(())
+}
+
+/// A part of a disk, such as one partition. Offsets count from the part's start and never leave it.
+pub struct DiskRange<'a> {
+    disk: &'a dyn Disk,
+    start: u64,
+    len: u64,
+}
+
+impl<'a> DiskRange<'a> {
+    /// The `len` bytes of `disk` from `start`.
+    ///
+    /// # Errors
+    /// When that range is not inside of the disk.
+    pub fn new(disk: &'a dyn Disk, start: u64, len: u64) -> io::Result<Self> {
+        if start.checked_add(len).is_none_or(|end| end > disk.len()) {
+            return Err(outside(disk.len(), start, len));
+        }
+        Ok(Self { disk, start, len })
+    }
+}
+
+impl Disk for DiskRange<'_> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn sector_size(&self) -> u32 {
+        self.disk.sector_size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        check_range(self.len, offset, buf.len())?;
+        self.disk.read_at(self.start + offset, buf)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        check_range(self.len, offset, bytes.len())?;
+        self.disk.write_at(self.start + offset, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.sync()
+    }
+
+    fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        check_range(self.len, offset, buf.len())?;
+        self.disk.read_back_at(self.start + offset, buf)
+    }
+
+    fn medium(&self) -> Medium {
+        self.disk.medium()
+    }
+}
+
+fn check_range(len: u64, offset: u64, count: usize) -> io::Result<()> {
+    let count = count as u64;
+    if offset.checked_add(count).is_none_or(|end| end > len) {
+        return Err(outside(len, offset, count));
+    }
+    Ok(())
+}
+
+fn outside(len: u64, offset: u64, count: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{count} bytes at offset {offset} do not lie within its {len} bytes"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(len: u64) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        file.as_file().set_len(len).expect("sparse");
+        file
+    }
+
+    #[test]
+    fn a_missing_node_is_an_error_and_is_not_created() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("vda6");
+        assert!(FileDisk::open(&path, Access::ReadWrite).is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_directory_is_not_a_disk() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        assert!(FileDisk::open(dir.path(), Access::Read).is_err());
+    }
+
+    #[test]
+    fn a_range_never_reaches_its_neighbours() {
+        let file = image(4096);
+        let disk = FileDisk::open(file.path(), Access::ReadWrite).expect("opened");
+        let part = DiskRange::new(&disk, 1024, 1024).expect("inside");
+        part.write_at(0, &[7; 1024]).expect("fits");
+        let error = part.write_at(1, &[9; 1024]).expect_err("one byte too many");
+        assert!(error.to_string().contains("offset 1"), "{error}");
+        part.sync().expect("synced");
+        let mut back = [0; 1024];
+        part.read_back_at(0, &mut back).expect("read back");
+        assert_eq!(back, [7; 1024]);
+        let mut whole = vec![0; 4096];
+        disk.read_at(0, &mut whole).expect("whole disk");
+        assert!(whole[..1024].iter().chain(&whole[2048..]).all(|&byte| byte == 0));
+        assert!(DiskRange::new(&disk, 4096, 1).is_err());
+        assert!(DiskRange::new(&disk, u64::MAX, 2).is_err());
+    }
+
+    #[test]
+    fn a_direct_read_returns_the_bytes_that_were_asked_for() {
+        let len = 2 * DIRECT_CHUNK as u64 + 512;
+        let file = image(len);
+        let disk = FileDisk::open(file.path(), Access::ReadWrite).expect("opened");
+        let pattern: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        disk.write_at(0, &pattern).expect("written");
+        for (offset, count) in [(0, 1), (4095, 2), (1, DIRECT_CHUNK + 5000), (len - 1, 1)] {
+            let mut buf = vec![0; count];
+            read_direct(&disk.file, len, offset, &mut buf).expect("read");
+            let at = usize::try_from(offset).expect("small");
+            assert_eq!(buf, pattern[at..at + count]);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Files on the persistent partition.
+//!
+//! The trait has exactly the operations that "new, synced, swapped" is made of, so that a recorder can write down every
+//! one of them and a power cut can be placed between any two.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+/// What lies at a path; links are not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A device node, a socket, a pipe.
+    Other,
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name alone.
+    pub name: String,
+    /// What it names.
+    pub kind: Kind,
+}
+
+/// A file that is being written for the first time and that nobody can see as complete yet.
+pub trait NewFile: Write + Send {
+    /// Makes the content durable. Nothing may be renamed into place before this.
+    ///
+    /// # Errors
+    /// When the medium refuses: the file must then be thrown away.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The operations on a file system that product code may use.
+pub trait Fs: Send + Sync {
+    /// The whole content of a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// A file to be read as a stream.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// What lies at `path`, without following a link; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// As the system says, a missing path excepted.
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>>;
+
+    /// The names in a directory, sorted; names that are not UTF-8 are left out.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+
+    /// Where a link points, as it is written.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_link(&self, link: &Path) -> io::Result<PathBuf>;
+
+    /// Creates a file that must not exist yet.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn NewFile>>;
+
+    /// Creates one directory that must not exist yet.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
+
+    /// Creates a link that must not exist yet.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn make_link(&self, target: &Path, link: &Path) -> io::Result<()>;
+
+    /// Moves a name over another one, in one step.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file or a link.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a directory and all that is below it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove_tree(&self, dir: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Bytes that may still be written by us to the file system that holds `path`.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// The file system of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemFs;
+
+impl NewFile for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+impl Fs for SystemFs {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                entries.push(Entry { name, kind: kind_of(entry.file_type()?) });
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn read_link(&self, link: &Path) -> io::Result<PathBuf> {
+        fs::read_link(link)
+    }
+
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn NewFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?))
+    }
+
+    fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        fs::DirBuilder::new().mode(mode).create(path)
+    }
+
+    fn make_link(&self, target: &Path, link: &Path) -> io::Result<()> {
+        symlink(target, link)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_tree(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir_all(dir)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+fn kind_of(kind: fs::FileType) -> Kind {
+    if kind.is_symlink() {
+        Kind::Link
+    } else if kind.is_dir() {
+        Kind::Directory
+    } else if kind.is_file() {
+        Kind::File
+    } else {
+        Kind::Other
+    }
+}

@@ -1,0 +1,176 @@
+//! What the host is, and the request to reboot it.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+use semver::Version;
+use thiserror::Error;
+
+use crate::{Fs, Paths, SystemFs, swap};
+
+/// Why a question to the host went unanswered.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that describes the host cannot be read.
+    #[error("read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A field that we rely on is missing or malformed.
+    #[error("find a valid {field} in {path}: {reason}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The reboot could not be asked for.
+    #[error("ask for a reboot through {through}")]
+    Reboot {
+        /// The program or file that should have carried the request.
+        through: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The host's own description of the running image (`os-release(5)`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OsRelease {
+    /// `VARIANT_ID`: which flavour of the system this is.
+    pub variant_id: String,
+    /// `VERSION_ID`: the running version.
+    pub version_id: Version,
+    /// `BUILD_ID`: the source revision; empty when absent.
+    pub build_id: String,
+    /// `PRETTY_NAME`: for people; empty when absent.
+    pub pretty_name: String,
+}
+
+impl OsRelease {
+    /// Parses the text of an os-release file; `path` is for the error only.
+    ///
+    /// # Errors
+    /// When `VARIANT_ID` is missing or `VERSION_ID` is not a semantic version.
+    pub fn parse(text: &str, path: PathBuf) -> Result<Self, Error> {
+        let field = |name: &str| {
+            text.lines()
+                .filter_map(|line| line.trim().split_once('='))
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
+        };
+        let bad = |field, reason: &str| Error::Field { path: path.clone(), field, reason: reason.to_owned() };
+        let version = field("VERSION_ID").ok_or_else(|| bad("VERSION_ID", "it is missing"))?;
+        Ok(Self {
+            variant_id: field("VARIANT_ID").ok_or_else(|| bad("VARIANT_ID", "it is missing"))?,
+            version_id: Version::parse(&version)
+                .map_err(|error| bad("VERSION_ID", &format!("{version:?}: {error}")))?,
+            build_id: field("BUILD_ID").unwrap_or_default(),
+            pretty_name: field("PRETTY_NAME").unwrap_or_default(),
+        })
+    }
+}
+
+/// The machine as far as programs ask about it.
+pub trait Host: Send + Sync {
+    /// The description of the running image.
+    ///
+    /// # Errors
+    /// When the file is missing or malformed.
+    fn os_release(&self) -> Result<OsRelease, Error>;
+
+    /// The kernel's command line of this boot.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn command_line(&self) -> Result<String, Error>;
+
+    /// Asks the host to reboot now. On success the request is made; the reboot itself follows.
+    ///
+    /// # Errors
+    /// When the request was refused or could not be made.
+    fn reboot(&self) -> Result<(), Error>;
+
+    /// The architecture that this program was built for, in the manifest's words (`x86_64`, `aarch64`).
+    fn arch(&self) -> &'static str {
+        std::env::consts::ARCH
+    }
+}
+
+/// The host below a [`Paths`].
+#[derive(Debug, Clone)]
+pub struct SystemHost {
+    paths: Paths,
+}
+
+impl SystemHost {
+    /// The host that `paths` describes.
+    #[must_use]
+    pub fn new(paths: Paths) -> Self {
+        Self { paths }
+    }
+
+    fn read(path: PathBuf) -> Result<String, Error> {
+        match SystemFs.read(&path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+}
+
+impl Host for SystemHost {
+    fn os_release(&self) -> Result<OsRelease, Error> {
+        let path = self.paths.os_release();
+        OsRelease::parse(&Self::read(path.clone())?, path)
+    }
+
+    fn command_line(&self) -> Result<String, Error> {
+        Self::read(self.paths.kernel_command_line())
+    }
+
+    fn reboot(&self) -> Result<(), Error> {
+        if self.paths.is_rooted() {
+            let request = self.paths.reboot_request();
+            return swap::replace_file(&SystemFs, &request, b"reboot\n", 0o644)
+                .map_err(|source| Error::Reboot { through: request.display().to_string(), source });
+        }
+        // Inhibitors are respected: something that must not be interrupted may hold one.
+        let command = "systemctl reboot --check-inhibitors=yes";
+        let failed = |source| Error::Reboot { through: command.to_owned(), source };
+        let output =
+            Command::new("systemctl").args(["reboot", "--check-inhibitors=yes"]).output().map_err(failed)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(failed(io::Error::other(format!("{}: {said}", output.status))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn os_release_is_read_with_and_without_quotes() {
+        let text = "NAME=Ours\nPRETTY_NAME=\"Ours OS 1.1.0\"\nVARIANT_ID=metal\nVERSION_ID='1.1.0'\n";
+        let release = OsRelease::parse(text, PathBuf::from("os-release")).expect("valid");
+        assert_eq!(release.version_id, Version::new(1, 1, 0));
+        assert_eq!(release.pretty_name, "Ours OS 1.1.0");
+        assert_eq!(release.build_id, "");
+    }
+
+    #[test]
+    fn a_version_that_is_not_semantic_is_refused_with_its_text() {
+        let error = OsRelease::parse("VARIANT_ID=metal\nVERSION_ID=v1.1\n", PathBuf::from("os-release"))
+            .expect_err("not semantic");
+        assert!(error.to_string().contains("\"v1.1\""), "{error}");
+    }
+}

@@ -1,0 +1,33 @@
+//! The seams between our rules and a machine.
+//!
+//! This crate decides nothing about updates. It is the only way in which product code touches storage, time and the
+//! host itself, so that a later proof (a recorder of writes and syncs, a full disk, a lying disk) can stand in for any
+//! of them. It serves every step of the walk in `docs/walkthrough.md`.
+//!
+//! - [`paths`]: where things lie, on a real host or under one directory
+//! - [`host`]: what the host is, its boot command line, and the request to reboot
+//! - [`clock`]: the time, as a value that is asked for once at the edge
+//! - [`disk`]: read, write, sync on a block device or an image file, and read back what is on the medium
+//! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition
+//! - [`swap`]: "new, synced, swapped" itself
+//! - [`lock`]: the operation lock and the disk lock
+//! - [`report`]: how an error becomes one sentence with a next step
+//! - [`log`]: narration on stderr
+
+pub mod clock;
+pub mod disk;
+pub mod fs;
+pub mod host;
+pub mod lock;
+pub mod log;
+pub mod paths;
+pub mod report;
+pub mod swap;
+
+pub use clock::{Clock, SystemClock};
+pub use disk::{Access, Disk, DiskRange, FileDisk, Medium};
+pub use fs::{Fs, SystemFs};
+pub use host::{Host, OsRelease, SystemHost};
+pub use lock::{DiskLock, OperationLock};
+pub use paths::Paths;
+pub use report::Advise;

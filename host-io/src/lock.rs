@@ -1,0 +1,175 @@
+//! The two locks, always taken in this order: the operation lock, then the disk lock.
+//!
+//! - The **operation lock** is held for a whole update, whether a person or the API started it.
+//! - The **disk lock** is held on the disk node, only around one read-modify-write of the partition table.
+//!
+//! Both are `flock(2)` locks: the kernel releases them when the holder dies, however it dies.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use thiserror::Error;
+
+use crate::Paths;
+
+/// How long a second writer of a partition table waits for the first one.
+const DISK_LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a lock was not taken.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Somebody else holds it.
+    #[error("take the lock {path}: it is held by {}", holder(*.pid))]
+    Held {
+        /// The locked file.
+        path: PathBuf,
+        /// The holder, where the kernel tells.
+        pid: Option<u32>,
+    },
+    /// The lock file cannot be opened or locked.
+    #[error("take the lock {path}")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// Proof that this process is the only one that changes the update state.
+#[derive(Debug)]
+pub struct OperationLock {
+    _file: File,
+}
+
+impl OperationLock {
+    /// Takes the lock, or says at once who has it.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when an update runs already.
+    pub fn acquire(paths: &Paths) -> Result<Self, Error> {
+        let path = paths.operation_lock();
+        let failed = |source| Error::Io { path: path.clone(), source };
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(failed)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        if try_lock(&file).map_err(failed)? {
+            Ok(Self { _file: file })
+        } else {
+            Err(Error::Held { pid: holder_of(&file), path })
+        }
+    }
+
+    /// Whether somebody holds the lock at this moment. Reading never creates the file.
+    ///
+    /// # Errors
+    /// When the lock file exists and cannot be opened.
+    pub fn is_held(paths: &Paths) -> Result<bool, Error> {
+        let path = paths.operation_lock();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(Error::Io { path, source }),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(errno) => Err(Error::Io { path, source: errno.into() }),
+        }
+    }
+}
+
+/// Proof that this process is the only one of ours that changes the disk's partition table.
+#[derive(Debug)]
+pub struct DiskLock {
+    _file: File,
+}
+
+impl DiskLock {
+    /// Takes the lock on `disk`, waiting up to five seconds for another holder.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when it is still held then.
+    pub fn acquire(disk: &Path) -> Result<Self, Error> {
+        Self::acquire_within(disk, DISK_LOCK_PATIENCE)
+    }
+
+    /// [`DiskLock::acquire`] with another patience.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when it is still held after `patience`.
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    pub fn acquire_within(disk: &Path, patience: Duration) -> Result<Self, Error> {
+        let failed = |source| Error::Io { path: disk.to_owned(), source };
+        // Opening for writing would make udev rescan the partitions on close; a lock needs no more than reading.
+        let file = File::open(disk).map_err(failed)?;
+        let give_up = Instant::now() + patience;
+        loop {
+            if try_lock(&file).map_err(failed)? {
+                return Ok(Self { _file: file });
+            }
+            if Instant::now() >= give_up {
+                return Err(Error::Held { path: disk.to_owned(), pid: holder_of(&file) });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn try_lock(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The process that holds a `flock` on `file`, from the kernel's list of locks.
+fn holder_of(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, place, ..] = fields[..] else { return None };
+        let same = place.rsplit(':').next() == Some(inode.as_str());
+        same.then(|| pid.parse().ok().filter(|&pid| pid != 0)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_update_is_told_who_runs_the_first() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let paths = Paths::under(dir.path());
+        assert!(!OperationLock::is_held(&paths).expect("readable"));
+        assert!(!paths.operation_lock().exists(), "asking must not create the lock");
+        let first = OperationLock::acquire(&paths).expect("free");
+        assert!(OperationLock::is_held(&paths).expect("readable"));
+        let error = OperationLock::acquire(&paths).expect_err("held");
+        assert!(error.to_string().contains("held by"), "{error}");
+        drop(first);
+        OperationLock::acquire(&paths).expect("free again");
+    }
+
+    #[test]
+    fn a_second_writer_of_a_table_gives_up_in_the_end() {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        let _first = DiskLock::acquire(file.path()).expect("free");
+        let error = DiskLock::acquire_within(file.path(), Duration::ZERO).expect_err("held");
+        assert!(matches!(error, Error::Held { .. }), "{error}");
+    }
+}

@@ -1,0 +1,93 @@
+//! How an error becomes one sentence for a person.
+//!
+//! Each layer's `Display` is a lower-case fragment that completes "failed to …" and never repeats its source. The chain
+//! is joined here and nowhere else:
+//!
+//! ```text
+//! updog: failed to write root image to /dev/vda6: read-back differs at offset 4194304
+//! help: the inactive set stays cleared; run "updog update" again
+//! ```
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// An error that knows what a person should do next, and its name for programs.
+pub trait Advise: Error {
+    /// The next step, as a sentence without a final stop. `None` where there is nothing better to say.
+    fn help(&self) -> Option<String> {
+        None
+    }
+
+    /// A stable word for programs that read `--json`; listed in `docs/errors-and-exit-codes.md`.
+    fn code(&self) -> &'static str {
+        "failed"
+    }
+}
+
+/// The errors of a chain, joined with ": ", without a program's name. A layer that says what its predecessor already
+/// said (libraries often repeat their source) is not said twice.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(layer) = next {
+        let said = layer.to_string();
+        if !text.ends_with(&said) {
+            let _ = write!(text, ": {said}");
+        }
+        next = layer.source();
+    }
+    text
+}
+
+/// What a program prints on stderr when it fails: the chain and, where there is one, the help line. Line breaks inside
+/// a foreign error become spaces: one failure, one line.
+#[must_use]
+pub fn sentence(program: &str, error: &dyn Advise) -> String {
+    let chain = chain(as_error(error)).split_whitespace().collect::<Vec<_>>().join(" ");
+    match error.help() {
+        Some(help) => format!("{program}: failed to {chain}\nhelp: {help}"),
+        None => format!("{program}: failed to {chain}"),
+    }
+}
+
+/// The same failure for programs: `{"code":…,"message":…,"help":…}`.
+#[must_use]
+pub fn json(error: &dyn Advise) -> serde_json::Value {
+    serde_json::json!({
+        "code": error.code(),
+        "message": format!("failed to {}", chain(as_error(error))),
+        "help": error.help(),
+    })
+}
+
+fn as_error(error: &dyn Advise) -> &dyn Error {
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use thiserror::Error;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("write root image")]
+    struct Outer(#[source] std::io::Error);
+
+    impl Advise for Outer {
+        fn help(&self) -> Option<String> {
+            Some("run it again".to_owned())
+        }
+    }
+
+    #[test]
+    fn a_chain_is_one_sentence_and_one_next_step() {
+        let error = Outer(std::io::Error::other("device\nis full"));
+        assert_eq!(
+            sentence("updog", &error),
+            "updog: failed to write root image: device is full\nhelp: run it again"
+        );
+        assert_eq!(json(&error)["code"], "failed");
+    }
+}
