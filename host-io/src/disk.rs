@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
 
@@ -200,18 +201,19 @@ fn read_direct(file: &File, len: u64, offset: u64, buf: &mut [u8]) -> io::Result
 }
 
 /// A part of a disk, such as one partition. Offsets count from the part's start and never leave it.
-pub struct DiskRange<'a> {
-    disk: &'a dyn Disk,
+#[derive(Clone)]
+pub struct DiskRange {
+    disk: Arc<dyn Disk>,
     start: u64,
     len: u64,
 }
 
-impl<'a> DiskRange<'a> {
+impl DiskRange {
     /// The `len` bytes of `disk` from `start`.
     ///
     /// # Errors
     /// When that range is not inside of the disk.
-    pub fn new(disk: &'a dyn Disk, start: u64, len: u64) -> io::Result<Self> {
+    pub fn new(disk: Arc<dyn Disk>, start: u64, len: u64) -> io::Result<Self> {
         if start.checked_add(len).is_none_or(|end| end > disk.len()) {
             return Err(outside(disk.len(), start, len));
         }
@@ -219,7 +221,7 @@ impl<'a> DiskRange<'a> {
     }
 }
 
-impl Disk for DiskRange<'_> {
+impl Disk for DiskRange {
     fn len(&self) -> u64 {
         self.len
     }
@@ -294,8 +296,8 @@ mod tests {
     #[test]
     fn a_range_never_reaches_its_neighbours() {
         let file = image(4096);
-        let disk = FileDisk::open(file.path(), Access::ReadWrite).expect("opened");
-        let part = DiskRange::new(&disk, 1024, 1024).expect("inside");
+        let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(file.path(), Access::ReadWrite).expect("opened"));
+        let part = DiskRange::new(Arc::clone(&disk), 1024, 1024).expect("inside");
         part.write_at(0, &[7; 1024]).expect("fits");
         let error = part.write_at(1, &[9; 1024]).expect_err("one byte too many");
         assert!(error.to_string().contains("offset 1"), "{error}");
@@ -306,8 +308,8 @@ mod tests {
         let mut whole = vec![0; 4096];
         disk.read_at(0, &mut whole).expect("whole disk");
         assert!(whole[..1024].iter().chain(&whole[2048..]).all(|&byte| byte == 0));
-        assert!(DiskRange::new(&disk, 4096, 1).is_err());
-        assert!(DiskRange::new(&disk, u64::MAX, 2).is_err());
+        assert!(DiskRange::new(Arc::clone(&disk), 4096, 1).is_err());
+        assert!(DiskRange::new(disk, u64::MAX, 2).is_err());
     }
 
     #[test]
