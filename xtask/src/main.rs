@@ -1,2 +1,45 @@
-//! Tasks.
-fn main() {}
+//! Developer tasks, run as `cargo xtask TASK`.
+//!
+//! - [`demo`]: the whole walk on real input through the real programs, played and narrated
+//! - [`test`]: everything that a change must pass
+
+mod cargo;
+mod demo;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer tasks of the update stack")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Update a host, boot it, break it, and get it back: the whole walk, played and narrated
+    Demo(demo::Args),
+    /// Run everything that a change must pass
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: failed to {}", host_io::report::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tasks end with whether what they looked at is as it should be, or with why they could not look.
+type Outcome = Result<bool, Box<dyn std::error::Error>>;

@@ -1,0 +1,53 @@
+//! `cargo xtask test`: everything that a change must pass, in one command, with a summary of what ran and what did not.
+//!
+//! - [`steps`]: running one step and timing it
+//! - [`arrows`]: which crate may use which
+//! - [`walkthrough`]: whether the files and items that `docs/walkthrough.md` names exist
+
+mod arrows;
+mod steps;
+mod walkthrough;
+
+use clap::Parser;
+
+use crate::Outcome;
+use crate::cargo::BUILD_PROGRAMS;
+use steps::{Report, Steps};
+
+/// Arguments of `cargo xtask test`.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only arrows")]
+pub(crate) struct Args {
+    /// Run only the steps whose name contains this
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+}
+
+/// Runs all steps, also after one failed, and sums up.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let mut steps = Steps::new(args.only.clone());
+    steps.cargo("format", &["fmt", "--all", "--", "--check"]);
+    steps.check("crate arrows", arrows::check);
+    steps.check("walkthrough names", walkthrough::check);
+    steps.cargo("build programs", &BUILD_PROGRAMS);
+    if steps.has_cargo_tool("nextest") {
+        steps.cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast", "--status-level=fail"]);
+    } else {
+        steps.cargo("tests", &["test", "--workspace", "--all-targets", "--no-fail-fast", "--quiet"]);
+    }
+    steps.cargo("doctests", &["test", "--workspace", "--doc", "--quiet"]);
+    steps.cargo("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
+    steps.cargo(
+        "signpost core without std",
+        &["check", "-p", "signpost", "--lib", "--no-default-features", "--quiet"],
+    );
+    steps.cargo_with("docs", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")]);
+    if steps.has_cargo_tool("deny") {
+        steps.cargo("licences and bans", &["deny", "--offline", "check", "bans", "licenses", "sources"]);
+    } else {
+        steps.skip("licences and bans", "cargo-deny is not installed");
+    }
+    let Report { failed, text } = steps.finish();
+    println!("{text}");
+    Ok(!failed)
+}
