@@ -1,1 +1,19 @@
-//! To be written.
+//! What `apiserver` and `apiclient` say to each other.
+//!
+//! Only shapes: nothing is decided and nothing is touched here. Other programs read the same JSON (the update operator
+//! above all), so names, value sets and what may be null are those of `docs/compatibility.md`, "API" and "Update
+//! states", and every type has a test on literal JSON.
+//!
+//! - [`os`]: what the running image says of itself
+//! - [`settings`]: settings as `key=value` pairs
+//! - [`update`]: the state of updates and the last command
+
+pub mod os;
+pub mod settings;
+pub mod update;
+
+pub use os::OsInfo;
+pub use settings::KeypairPayload;
+pub use update::{
+    CommandStatus, CommandType, MostRecentCommand, PartitionInfo, UpdateImage, UpdateState, UpdateStatus,
+};

@@ -1,0 +1,198 @@
+//! The state of updates and the last command: the body of `GET /updates/status`.
+//!
+//! Readers of this JSON stop working when a field that they know turns null or negative, so the types leave no room for
+//! that: there is no status before the first command has ended (the server answers 404 until then).
+
+use chrono::{DateTime, Utc};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+/// How far an update has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum UpdateState {
+    /// No update is known.
+    Idle,
+    /// An update was chosen; nothing of it is on the disk.
+    Available,
+    /// An image is in the inactive set, whole and valid.
+    Staged,
+    /// The next boot starts that image.
+    Ready,
+}
+
+/// One image by its name in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateImage {
+    /// The architecture.
+    pub arch: String,
+    /// The version.
+    pub version: Version,
+    /// The flavour of the system.
+    pub variant: String,
+}
+
+/// What is in a partition set and whether the next boot starts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionInfo {
+    /// The image in the set.
+    pub image: UpdateImage,
+    /// Whether the next boot starts this set.
+    pub next_to_boot: bool,
+}
+
+/// The command that changes the state of updates. More of them would break readers that know only these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommandType {
+    /// Look which updates there are.
+    Refresh,
+    /// Write the chosen update to the inactive set.
+    Prepare,
+    /// Let the next boot start it.
+    Activate,
+    /// Take that back.
+    Deactivate,
+}
+
+impl CommandType {
+    /// All commands, in the order of an update.
+    pub const ALL: [Self; 4] = [Self::Refresh, Self::Prepare, Self::Activate, Self::Deactivate];
+}
+
+impl std::fmt::Display for CommandType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Refresh => "refresh",
+            Self::Prepare => "prepare",
+            Self::Activate => "activate",
+            Self::Deactivate => "deactivate",
+        })
+    }
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommandStatus {
+    /// It did what it says.
+    Success,
+    /// It did not; `stderr` says why.
+    Failed,
+    /// Nobody saw its end: the server was stopped while it ran.
+    Unknown,
+}
+
+/// The last command that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MostRecentCommand {
+    /// Which one.
+    pub cmd_type: CommandType,
+    /// What became of it.
+    pub cmd_status: CommandStatus,
+    /// When it ended, in UTC; a caller tells its own command from an earlier one by this.
+    pub timestamp: DateTime<Utc>,
+    /// The exit code of the program that did the work, or the signal that killed it.
+    pub exit_status: u32,
+    /// Why it failed; empty when it did not.
+    pub stderr: String,
+}
+
+/// The state of updates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateStatus {
+    /// How far the update has come.
+    pub update_state: UpdateState,
+    /// Versions that this host may take, newest first.
+    pub available_updates: Vec<Version>,
+    /// The one of them that it would take.
+    pub chosen_update: Option<UpdateImage>,
+    /// The running set.
+    pub active_partition: Option<PartitionInfo>,
+    /// The image that waits in the other set.
+    pub staging_partition: Option<PartitionInfo>,
+    /// The last command that has ended.
+    pub most_recent_command: MostRecentCommand,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READY: &str = r#"{
+  "update_state": "Ready",
+  "available_updates": [
+    "1.2.0",
+    "1.1.0"
+  ],
+  "chosen_update": {
+    "arch": "x86_64",
+    "version": "1.2.0",
+    "variant": "metal"
+  },
+  "active_partition": {
+    "image": {
+      "arch": "x86_64",
+      "version": "1.0.0",
+      "variant": "metal"
+    },
+    "next_to_boot": false
+  },
+  "staging_partition": {
+    "image": {
+      "arch": "x86_64",
+      "version": "1.2.0",
+      "variant": "metal"
+    },
+    "next_to_boot": true
+  },
+  "most_recent_command": {
+    "cmd_type": "activate",
+    "cmd_status": "Success",
+    "timestamp": "2024-10-24T12:00:00.123456789Z",
+    "exit_status": 0,
+    "stderr": ""
+  }
+}"#;
+
+    #[test]
+    fn a_full_status_is_read_and_written_as_others_know_it() {
+        let status: UpdateStatus = serde_json::from_str(READY).unwrap();
+        assert_eq!(status.update_state, UpdateState::Ready);
+        assert_eq!(status.available_updates, [Version::new(1, 2, 0), Version::new(1, 1, 0)]);
+        assert_eq!(serde_json::to_string_pretty(&status).unwrap(), READY);
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_and_a_command_is_always_there() {
+        let json = r#"{"update_state":"Idle","available_updates":[],"chosen_update":null,"active_partition":null,"staging_partition":null,"most_recent_command":{"cmd_type":"refresh","cmd_status":"Failed","timestamp":"2024-10-24T12:00:00Z","exit_status":1,"stderr":"failed to reach it"}}"#;
+        let status: UpdateStatus = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&status).unwrap(), json);
+        assert!(
+            serde_json::from_str::<UpdateStatus>(&json.replace(r#""exit_status":1"#, r#""exit_status":-1"#))
+                .is_err()
+        );
+        assert!(
+            serde_json::from_str::<UpdateStatus>(&json.replace(r#""failed to reach it""#, "null")).is_err()
+        );
+    }
+
+    #[test]
+    fn the_words_for_states_commands_and_outcomes_are_fixed() {
+        let words = |values: &[UpdateState]| serde_json::to_string(values).unwrap();
+        assert_eq!(
+            words(&[UpdateState::Idle, UpdateState::Available, UpdateState::Staged, UpdateState::Ready]),
+            r#"["Idle","Available","Staged","Ready"]"#
+        );
+        assert_eq!(
+            serde_json::to_string(&CommandType::ALL).unwrap(),
+            r#"["refresh","prepare","activate","deactivate"]"#
+        );
+        for command in CommandType::ALL {
+            assert_eq!(serde_json::to_string(&command).unwrap(), format!("\"{command}\""));
+        }
+        assert_eq!(
+            serde_json::to_string(&[CommandStatus::Success, CommandStatus::Failed, CommandStatus::Unknown])
+                .unwrap(),
+            r#"["Success","Failed","Unknown"]"#
+        );
+    }
+}
