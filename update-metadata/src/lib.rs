@@ -1,1 +1,35 @@
-//! To be written.
+//! The update manifest: which updates exist, which host may take one and when, and how settings get from one version to
+//! another.
+//!
+//! Everything here is a rule over values: no clock, no file, no random number. Reading is lenient in exactly the ways
+//! that manifests out there rely on (`docs/compatibility.md`, "Manifest", "Waves", "Migration paths"); writing and
+//! with it.
+//!
+//! - [`manifest`]: the manifest itself, from bytes and back
+//! - [`edge`]: the key of a migration, `(FROM, TO)`, as manifests spell it
+//! - [`names`]: which target names are safe to use as file names
+//! - [`seed`]: a host's place in the fleet
+//! - [`waves`]: when an update opens for a seed
+//! - [`path`]: which migrations lead from one version to another
+//! - [`policy`]: a rollout plan, to be written into a manifest as waves
+//! - [`release`]: a release and its migrations, as the authors of a system keep them
+//! - [`author`]: changes to a manifest, each a function from manifest to manifest
+
+pub mod author;
+pub mod edge;
+pub mod manifest;
+pub mod names;
+pub mod path;
+pub mod policy;
+mod read;
+pub mod release;
+pub mod seed;
+pub mod waves;
+
+pub use manifest::{Images, Manifest, ManifestError, Update};
+pub use names::safe_target_name;
+pub use path::{NoPath, migration_path};
+pub use policy::WavePolicy;
+pub use release::ReleaseConfig;
+pub use seed::Seed;
+pub use waves::Readiness;
