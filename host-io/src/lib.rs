@@ -13,9 +13,12 @@
 //! - [`lock`]: the operation lock and the disk lock
 //! - [`report`]: how an error becomes one sentence with a next step
 //! - [`log`]: narration on stderr
+//! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system
 
 pub mod clock;
 pub mod disk;
+#[cfg(any(test, feature = "explore"))]
+pub mod explore;
 pub mod fs;
 pub mod host;
 pub mod lock;
