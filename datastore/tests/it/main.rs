@@ -1,0 +1,58 @@
+//! What a store promises, told from outside.
+//!
+//! - `layout`: the files that other programs rely on, and what is refused
+//! - `model`: any sequence of changes, against a map in memory
+//! - `switching`: from any version to any other, and what is kept
+//! - `power_cut`: every change, stopped after every operation
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod layout;
+mod model;
+mod power_cut;
+mod switching;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use datastore::store_dir::Settings;
+use datastore::{Datastore, Key, Value};
+use host_io::SystemFs;
+use host_io::explore::CutFs;
+use semver::Version;
+
+fn key(text: &str) -> Key {
+    Key::parse(text).unwrap()
+}
+
+fn settings<const N: usize>(pairs: [(&str, Value); N]) -> Settings {
+    pairs.into_iter().map(|(name, value)| (key(name), value)).collect::<BTreeMap<_, _>>()
+}
+
+fn version(text: &str) -> Version {
+    Version::parse(text).unwrap()
+}
+
+/// The machine's file system without the wait for syncs.
+fn quick() -> Arc<CutFs> {
+    Arc::new(CutFs::counting())
+}
+
+fn create(base: &Path, text: &str) -> Datastore {
+    Datastore::create(quick(), base, &version(text)).unwrap()
+}
+
+fn open(base: &Path) -> Datastore {
+    Datastore::open(quick(), base).unwrap()
+}
+
+/// The names in a directory, sorted.
+fn names(dir: &Path) -> Vec<String> {
+    host_io::Fs::list(&SystemFs, dir).unwrap().into_iter().map(|entry| entry.name).collect()
+}
+
+/// How many data directories there are.
+fn data_dirs(base: &Path) -> usize {
+    names(base).iter().filter(|name| base.join(name).join("live").is_dir() && name.contains('_')).count()
+}
