@@ -1,0 +1,331 @@
+//! The host as tests use it: boot it, run something, look at it, boot it again.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use host_io::Paths;
+use serde_json::Value;
+
+use super::boot::{Attempt, BootReport, Failure, Outcome, Picked, Stage, fail};
+use super::firmware::{self, Pick};
+use super::programs::{Programs, Ran, Running, Service, put};
+use crate::disk::{BootBits, DiskImage, Layout, Set};
+use crate::image::Images;
+use crate::image::root::Marker;
+
+/// A reset loop ends here: a test wants to see it, not to live in it.
+const STARTS: usize = 6;
+/// How long the API may take to answer after its start.
+const API_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How one host differs from another.
+#[derive(Debug, Clone, Default)]
+pub struct HostOptions {
+    /// Its place in the rollout; drawn by the host itself when absent.
+    pub seed: Option<u32>,
+    /// Settings that are made right after its first boot, as `key` and `value` of `apiclient set`.
+    pub settings: Vec<(String, String)>,
+    /// Its disk.
+    pub layout: Layout,
+    /// Whether the words of every program are kept in `DIR/logs`.
+    pub logs: bool,
+}
+
+/// Whether a boot is marked good once it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Mark,
+    Leave,
+}
+
+/// A simulated host. Dropping it ends its programs; its directory stays as long as its world does.
+#[derive(Debug)]
+pub struct Host {
+    paths: Paths,
+    disk: DiskImage,
+    options: HostOptions,
+    programs: Programs,
+    api: Option<Service>,
+    set: Option<Set>,
+    configured: bool,
+}
+
+impl Host {
+    /// A new host in `dir`, with `images` installed in set A as by a factory. It is off.
+    ///
+    /// # Errors
+    /// When the disk cannot be made, or the images do not fit.
+    pub fn install(dir: &Path, images: &Images, options: HostOptions) -> io::Result<Self> {
+        fs::create_dir_all(dir.join("var"))?;
+        let disk = DiskImage::create(&dir.join("disk.img"), &options.layout, &dir.to_string_lossy())?;
+        if options.layout.table == crate::disk::Table::Gpt {
+            disk.install(Set::A, images)?;
+        }
+        Ok(Self {
+            paths: Paths::under(dir),
+            programs: Programs::new(dir, options.logs.then(|| dir.join("logs"))),
+            disk,
+            options,
+            api: None,
+            set: None,
+            configured: false,
+        })
+    }
+
+    /// Turns it on: starts sets until one of them runs, is marked good, or nothing is left to start.
+    pub fn boot(&mut self) -> BootReport {
+        self.start_up(Proof::Mark)
+    }
+
+    /// [`Host::boot`], but the boot is not marked good: the running set stays unproven.
+    pub fn boot_unproven(&mut self) -> BootReport {
+        self.start_up(Proof::Leave)
+    }
+
+    /// Shuts it down and turns it on again.
+    pub fn reboot(&mut self) -> BootReport {
+        self.boot()
+    }
+
+    /// [`Host::reboot`], but the boot is not marked good.
+    pub fn reboot_unproven(&mut self) -> BootReport {
+        self.boot_unproven()
+    }
+
+    /// Reboots when a program has asked for it.
+    pub fn reboot_if_requested(&mut self) -> Option<BootReport> {
+        self.reboot_requested().then(|| self.reboot())
+    }
+
+    /// Whether a program has asked for a reboot.
+    #[must_use]
+    pub fn reboot_requested(&self) -> bool {
+        self.paths.reboot_request().exists()
+    }
+
+    /// Turns it off. What lay in memory (`run`, `proc`, `etc`) is gone with the next start.
+    pub fn power_off(&mut self) {
+        self.api = None;
+        self.set = None;
+    }
+
+    /// Runs a program on this host and waits for its end.
+    pub fn run(&self, program: &str, args: &[&str]) -> Ran {
+        self.spawn(program, args).wait()
+    }
+
+    /// Starts a program on this host.
+    pub fn spawn(&self, program: &str, args: &[&str]) -> Running {
+        self.programs.spawn(program, args)
+    }
+
+    /// Makes a setting as a person does: `host.set("motd", "hello")`.
+    ///
+    /// # Panics
+    /// When the host refuses.
+    pub fn set(&self, key: &str, value: &str) {
+        let _ = self.run("apiclient", &["set", &format!("{key}={value}")]).expect_ok();
+    }
+
+    /// All settings, as `apiclient -u /settings` shows them.
+    ///
+    /// # Panics
+    /// When the API does not answer.
+    #[must_use]
+    pub fn settings(&self) -> Value {
+        self.run("apiclient", &["-u", "/settings"]).expect_ok().json()
+    }
+
+    /// One setting by its dotted name without `settings.`; [`Value::Null`] when it is not there.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Value {
+        let settings = self.settings();
+        let mut value = &settings;
+        for segment in key.split('.') {
+            value = &value[segment];
+        }
+        value.clone()
+    }
+
+    /// What `signpost status` says.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn signpost_status(&self) -> String {
+        self.run("signpost", &["status"]).expect_ok().stdout
+    }
+
+    /// The running version, as its os-release has it; `None` when the host is off.
+    #[must_use]
+    pub fn version(&self) -> Option<String> {
+        self.set.and_then(|_| self.unpacked_version())
+    }
+
+    /// The running set; `None` when the host is off.
+    #[must_use]
+    pub fn active_set(&self) -> Option<Set> {
+        self.set
+    }
+
+    /// The boot bits of a set, read without `signpost`.
+    #[must_use]
+    pub fn bits(&self, set: Set) -> BootBits {
+        self.disk.bits(set)
+    }
+
+    /// Its disk.
+    #[must_use]
+    pub fn disk(&self) -> &DiskImage {
+        &self.disk
+    }
+
+    /// Its files.
+    #[must_use]
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The process id of its API server.
+    #[must_use]
+    pub fn api_process(&self) -> Option<u32> {
+        self.api.as_ref().map(Service::id)
+    }
+
+    fn start_up(&mut self, proof: Proof) -> BootReport {
+        let mut report = BootReport::default();
+        for _ in 0..STARTS {
+            self.reset();
+            let picked = match firmware::pick(&self.disk) {
+                Ok(Some(pick)) => pick,
+                Ok(None) => break,
+                Err(error) => panic!("the firmware cannot read {}: {error}", self.disk.path().display()),
+            };
+            let (set, outcome) = self.start(&picked, proof);
+            let booted = outcome == Outcome::Booted;
+            report.attempts.push(Attempt { set, version: self.unpacked_version(), outcome });
+            if booted {
+                self.set = Some(set);
+                self.configure();
+                return report;
+            }
+        }
+        self.reset();
+        report
+    }
+
+    /// Everything that does not outlive a reset.
+    fn reset(&mut self) {
+        self.power_off();
+        for volatile in ["run", "etc", "proc", "usr"] {
+            let dir = self.paths.root().join(volatile);
+            match fs::remove_dir_all(&dir) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    panic!("wipe {}: {error}", dir.display())
+                }
+                _ => {}
+            }
+        }
+        fs::create_dir_all(self.paths.root().join("run")).expect("the host's directory is ours");
+    }
+
+    fn start(&mut self, pick: &Pick, proof: Proof) -> (Set, Outcome) {
+        let found = Picked::find(&self.disk, pick);
+        let set = found.as_ref().map_or(Set::A, |found| found.set);
+        let outcome = match found.and_then(|found| self.run_set(&found, pick, proof)) {
+            Ok(()) => Outcome::Booted,
+            Err(Failure { stage, reason }) => Outcome::Failed { stage, reason },
+        };
+        (set, outcome)
+    }
+
+    fn run_set(&mut self, picked: &Picked, pick: &Pick, proof: Proof) -> Result<(), Failure> {
+        let loaded = picked.load(&self.disk)?;
+        picked.verify(&self.disk, &loaded.command_line)?;
+        let marker = picked.unpack(&self.disk, self.paths.root())?;
+        let described = || -> io::Result<()> {
+            put(
+                &self.paths.kernel_command_line(),
+                &format!("{} signpost.boot=PARTUUID={}\n", loaded.command_line, pick.guid),
+            )?;
+            put(&self.paths.signpost_config(), &format!("disk = \"{}\"\n", self.disk.path().display()))
+        };
+        described().map_err(|error| fail(Stage::Unpack, error.to_string()))?;
+        if marker == Some(Marker::Early) {
+            return Err(fail(Stage::Start, "the kernel panicked, as this image asks for"));
+        }
+        self.migrate()?;
+        if marker == Some(Marker::AfterMigrations) {
+            return Err(fail(Stage::System, "the system panicked, as this image asks for"));
+        }
+        self.start_api()?;
+        match proof {
+            Proof::Mark => self.must(Stage::MarkGood, "signpost", &["mark-successful-boot"]),
+            Proof::Leave => Ok(()),
+        }
+    }
+
+    fn migrate(&self) -> Result<(), Failure> {
+        let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+        self.must(
+            Stage::Migrate,
+            "migrator",
+            &[
+                "--datastore-path",
+                &text(self.paths.datastore().join("current")),
+                "--migration-directory",
+                &text(self.paths.migrations_cache()),
+                "--root-path",
+                &text(self.paths.trusted_root()),
+                "--metadata-directory",
+                &text(self.paths.metadata_cache()),
+                "--migrate-to-version-from-os-release",
+            ],
+        )
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    fn start_api(&mut self) -> Result<(), Failure> {
+        let datastore = self.paths.datastore().join("current");
+        let api = self.programs.serve("apiserver", &["--datastore-path", &datastore.to_string_lossy()]);
+        let give_up = Instant::now() + API_PATIENCE;
+        while UnixStream::connect(self.paths.api_socket()).is_err() {
+            if let Some(words) = api.ended() {
+                return Err(fail(Stage::Api, format!("apiserver {words}")));
+            }
+            if Instant::now() > give_up {
+                return Err(fail(Stage::Api, format!("apiserver did not answer within {API_PATIENCE:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.api = Some(api);
+        Ok(())
+    }
+
+    /// What a person or a fleet tool sets on a new host, once it stands for the first time.
+    fn configure(&mut self) {
+        if self.configured {
+            return;
+        }
+        self.configured = true;
+        if let Some(seed) = self.options.seed {
+            self.set("updates.seed", &seed.to_string());
+        }
+        for (key, value) in &self.options.settings {
+            self.set(key, value);
+        }
+    }
+
+    fn must(&self, stage: Stage, program: &str, args: &[&str]) -> Result<(), Failure> {
+        let ran = self.run(program, args);
+        if ran.ok() { Ok(()) } else { Err(fail(stage, ran.complaint())) }
+    }
+
+    fn unpacked_version(&self) -> Option<String> {
+        let text = fs::read_to_string(self.paths.os_release()).ok()?;
+        text.lines().find_map(|line| Some(line.strip_prefix("VERSION_ID=")?.trim_matches('"').to_owned()))
+    }
+}

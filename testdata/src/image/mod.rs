@@ -1,0 +1,18 @@
+//! The three images of a release, made in the order in which a real build makes them: root, its hash tree, and a BOOT
+//! whose command line names the tree's root hash.
+//!
+//! - [`content`]: what files hold
+//! - [`model`]: which settings a release knows
+//! - [`root`]: the squashfs
+//! - [`hash`]: its dm-verity tree
+//! - [`boot`]: the FAT file system
+//! - [`build`]: all three for one release
+
+pub mod boot;
+pub mod build;
+pub mod content;
+pub mod hash;
+pub mod model;
+pub mod root;
+
+pub use build::{Images, Size};
