@@ -1,0 +1,49 @@
+//! Why a migration fails.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a migration fails. The boot then fails, and the host goes back to the set that it came from.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The source cannot be read.
+    #[error("read the source store {path}")]
+    Read {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        source: datastore::Error,
+    },
+    /// The target cannot be written.
+    #[error("write the target store {path}")]
+    Write {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        source: datastore::Error,
+    },
+    /// Something lies where the target is to be written.
+    #[error("write the target store {path}: it exists already")]
+    TargetExists {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The migration made a key that is none.
+    #[error("take over what the migration made")]
+    Key(#[from] datastore::KeyError),
+    /// A list of text was expected.
+    #[error("change the list {setting}: it holds {item}, which is not text")]
+    NotText {
+        /// The setting or metadata entry.
+        setting: String,
+        /// The first item that is not text.
+        item: String,
+    },
+    /// A reason of the migration's own.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl host_io::Advise for Error {}

@@ -1,0 +1,219 @@
+//! The program around a migration.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use datastore::store_dir::{self, Contents, Metadata, Settings};
+use datastore::{Key, Value};
+use host_io::{Fs, Host, Paths, SystemFs, SystemHost, report};
+
+use crate::args::{Args, Direction};
+use crate::error::Error;
+use crate::migration::{Migration, MigrationData};
+
+/// Facts of the running system stand below this name; they are no settings.
+const OS: &str = "os";
+
+/// Runs `migration` as the command line says. A migration's `main` is this and nothing else.
+///
+/// Exit codes: 0 when the target store is whole and durable, 1 when the migration failed, 2 for wrong usage.
+#[must_use]
+pub fn migrate(mut migration: impl Migration) -> ExitCode {
+    let args = match Args::read(std::env::args_os()) {
+        Ok(args) => args,
+        Err(error) => {
+            // Nowhere to say it if this fails too; the exit code says it anyway.
+            let _unsaid = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let (source, target) = (&args.source_datastore, &args.target_datastore);
+    match carry(&SystemFs, &mut migration, args.direction(), source, target, &os_facts()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", report::sentence("migration", &error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads `source`, lets the migration change everything in it, and writes the result to `target`.
+fn carry(
+    fs: &dyn Fs,
+    migration: &mut dyn Migration,
+    direction: Direction,
+    source: &Path,
+    target: &Path,
+    facts: &BTreeMap<String, Value>,
+) -> Result<(), Error> {
+    if fs.kind(target).is_ok_and(|kind| kind.is_some()) {
+        return Err(Error::TargetExists { path: target.to_owned() });
+    }
+    let old = store_dir::read(fs, source)
+        .map_err(|error| Error::Read { path: source.to_owned(), source: error })?;
+    let mut change = |settings: Settings, metadata: Metadata| {
+        let mut input = named(settings, metadata);
+        input.data.extend(facts.clone());
+        let output = match direction {
+            Direction::Forward => migration.forward(input),
+            Direction::Backward => migration.backward(input),
+        }?;
+        keyed(output)
+    };
+    let (live, metadata) = change(old.live, old.metadata)?;
+    let mut pending = BTreeMap::new();
+    for (transaction, settings) in old.pending {
+        pending.insert(transaction, change(settings, Metadata::new())?.0);
+    }
+    store_dir::write(fs, target, &Contents { live, metadata, pending })
+        .map_err(|error| Error::Write { path: target.to_owned(), source: error })
+}
+
+fn named(settings: Settings, metadata: Metadata) -> MigrationData {
+    MigrationData {
+        data: settings.into_iter().map(|(key, value)| (key.to_string(), value)).collect(),
+        metadata: metadata.into_iter().map(|(key, entries)| (key.to_string(), entries)).collect(),
+    }
+}
+
+fn keyed(output: MigrationData) -> Result<(Settings, Metadata), Error> {
+    let mut settings = Settings::new();
+    for (name, value) in output.data {
+        let key = Key::parse(&name)?;
+        // A fact of the system that ran a migration once is not a setting of the system that reads the store.
+        if key.segments()[0] != OS {
+            settings.insert(key, value);
+        }
+    }
+    let mut metadata = Metadata::new();
+    for (name, entries) in output.metadata {
+        if !entries.is_empty() {
+            metadata.insert(Key::parse(&name)?, entries);
+        }
+    }
+    Ok((settings, metadata))
+}
+
+/// What the running system says of itself, as far as a migration may read it.
+fn os_facts() -> BTreeMap<String, Value> {
+    let host = SystemHost::new(Paths::system());
+    let Ok(release) = host.os_release() else { return BTreeMap::new() };
+    [
+        ("pretty_name", release.pretty_name),
+        ("variant_id", release.variant_id),
+        ("version_id", release.version_id.to_string()),
+        ("build_id", release.build_id),
+        ("arch", host.arch().to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (format!("{OS}.{name}"), Value::String(value)))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use host_io::explore::CutFs;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Notes what it sees, and marks what it touches.
+    #[derive(Default)]
+    struct Witness {
+        seen: Vec<MigrationData>,
+    }
+
+    impl Migration for Witness {
+        fn forward(&mut self, mut input: MigrationData) -> Result<MigrationData, Error> {
+            self.seen.push(input.clone());
+            input.data.insert("os.variant_id".to_owned(), json!("changed"));
+            if let Some(value) = input.data.get_mut("settings.motd") {
+                *value = json!("touched");
+            }
+            Ok(input)
+        }
+
+        fn backward(&mut self, mut input: MigrationData) -> Result<MigrationData, Error> {
+            input.data.insert("not a key".to_owned(), json!(1));
+            Ok(input)
+        }
+    }
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        pairs.iter().map(|(name, value)| (Key::parse(name).unwrap(), json!(value))).collect()
+    }
+
+    struct Stores {
+        dir: tempfile::TempDir,
+        contents: Contents,
+    }
+
+    impl Stores {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let entries = BTreeMap::from([("affected-services".to_owned(), json!(["login"]))]);
+            let contents = Contents {
+                live: settings(&[("settings.motd", "one"), ("settings.other", "x")]),
+                metadata: Metadata::from([(Key::parse("settings.motd").unwrap(), entries)]),
+                pending: BTreeMap::from([
+                    ("a".to_owned(), settings(&[("settings.motd", "two")])),
+                    ("b".to_owned(), settings(&[("settings.new", "y")])),
+                ]),
+            };
+            store_dir::write(&CutFs::counting(), &dir.path().join("source"), &contents).unwrap();
+            Self { dir, contents }
+        }
+
+        fn carry(&self, migration: &mut dyn Migration, direction: Direction) -> Result<Contents, Error> {
+            let fs = CutFs::counting();
+            let facts = BTreeMap::from([("os.variant_id".to_owned(), json!("metal"))]);
+            let (source, target) = (self.dir.path().join("source"), self.dir.path().join("target"));
+            let result = carry(&fs, migration, direction, &source, &target, &facts);
+            assert_eq!(store_dir::read(&fs, &source).unwrap(), self.contents, "the source is never changed");
+            result.map(|()| store_dir::read(&fs, &target).unwrap())
+        }
+    }
+
+    #[test]
+    fn live_settings_and_every_transaction_are_carried_in_turn() {
+        let stores = Stores::new();
+        let mut witness = Witness::default();
+        let target = stores.carry(&mut witness, Direction::Forward).unwrap();
+        assert_eq!(target.live, settings(&[("settings.motd", "touched"), ("settings.other", "x")]));
+        assert_eq!(target.pending["a"], settings(&[("settings.motd", "touched")]));
+        assert_eq!(target.pending["b"], settings(&[("settings.new", "y")]));
+        assert_eq!(target.metadata, stores.contents.metadata);
+
+        let [live, a, b] = &witness.seen[..] else { panic!("three calls") };
+        assert_eq!(live.metadata["settings.motd"]["affected-services"], json!(["login"]));
+        assert!(a.metadata.is_empty() && b.metadata.is_empty());
+        assert_eq!(b.data.keys().collect::<Vec<_>>(), ["os.variant_id", "settings.new"]);
+    }
+
+    #[test]
+    fn facts_of_the_system_are_shown_and_never_stored() {
+        let stores = Stores::new();
+        let mut witness = Witness::default();
+        let target = stores.carry(&mut witness, Direction::Forward).unwrap();
+        assert!(witness.seen.iter().all(|data| data.data["os.variant_id"] == json!("metal")));
+        let stored = target.live.keys().chain(target.pending.values().flat_map(BTreeMap::keys));
+        assert!(!stored.into_iter().any(|key| key.segments()[0] == "os"));
+    }
+
+    #[test]
+    fn a_migration_that_fails_writes_nothing() {
+        let stores = Stores::new();
+        let error = stores.carry(&mut Witness::default(), Direction::Backward).unwrap_err();
+        assert!(report::chain(&error).contains("\"not a key\""), "{}", report::chain(&error));
+        assert!(!stores.dir.path().join("target").exists());
+    }
+
+    #[test]
+    fn a_target_that_exists_is_not_touched() {
+        let stores = Stores::new();
+        std::fs::create_dir(stores.dir.path().join("target")).unwrap();
+        let error = stores.carry(&mut Witness::default(), Direction::Forward).unwrap_err();
+        assert!(matches!(error, Error::TargetExists { .. }), "{error}");
+    }
+}
