@@ -1,1 +1,57 @@
-//! To be written.
+//! Which partition set boots, and how that changes.
+//!
+//! A disk carries two sets of partitions, A and B. A few bits of the partition table say which of them the boot program
+//! starts; this crate decides how those bits may change and changes them so that a power cut at any instant leaves a
+//! valid table with a set that boots. It is the steps "flip", "boot pick" and "mark good" of the walk in
+//! `docs/walkthrough.md`; the bits themselves are explained in `docs/boot-bits.md`.
+//!
+//! The core knows no machine and needs no `std`, so that a boot program can use it:
+//!
+//! - [`bits`]: the bits of one boot partition, and the partition types
+//! - [`set`]: the sets' names, and which table entries they are made of
+//! - [`state`]: the bits of both sets and which one is running
+//! - [`pick`]: the boot program's choice
+//! - [`transition`]: what each command changes, and when it is refused
+//! - [`table`]: a partition table's two copies: read, judge, and write so that one of them is always valid
+//!
+//! With the feature `std` (on by default) it also reaches disks:
+//!
+//! - [`discover`]: which disk carries the sets, and which set is running
+//! - [`disk`]: that disk: its changes and its partitions
+//! - [`inspect`]: its table as it was read, with what is known of the running set
+//! - [`status`]: what is on the disk, for people and for programs
+//! - [`error`]: why something was refused, and what to do next
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod bits;
+pub mod pick;
+pub mod set;
+pub mod state;
+pub mod table;
+pub mod transition;
+
+#[cfg(feature = "std")]
+pub mod discover;
+#[cfg(feature = "std")]
+pub mod disk;
+#[cfg(feature = "std")]
+pub mod error;
+#[cfg(feature = "std")]
+pub mod inspect;
+#[cfg(feature = "std")]
+pub mod status;
+
+pub use bits::{BootBits, Role};
+pub use set::SetName;
+pub use state::State;
+pub use transition::Command;
+
+#[cfg(feature = "std")]
+pub use disk::OsDisk;
+#[cfg(feature = "std")]
+pub use error::Error;
+#[cfg(feature = "std")]
+pub use status::{Partition, Set, Status};

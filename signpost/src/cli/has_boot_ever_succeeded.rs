@@ -1,0 +1,12 @@
+//! `signpost has-boot-ever-succeeded`: prints `true`, or nothing. Both are success.
+
+use signpost::{Error, OsDisk};
+
+use super::answer;
+
+pub(super) fn run(disk: &OsDisk) -> Result<(), Error> {
+    if disk.inspect()?.boot_has_ever_succeeded() {
+        answer::give("true\n");
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The command line of `signpost`.
+//!
+//! - `args`: what may be said, and which file answers it
+//! - `status`: the screen and the report
+//! - `change`: every command that changes bits
+//! - `has_boot_ever_succeeded`: the one word
+//! - `answer`: an answer on stdout
+
+mod answer;
+mod args;
+mod change;
+mod has_boot_ever_succeeded;
+mod status;
+
+pub(crate) use args::Args;

@@ -1,0 +1,34 @@
+//! `signpost status`: who runs, who boots next, and why. Reads only.
+
+use signpost::status::{Report, Screen};
+use signpost::{Error, OsDisk};
+
+use super::answer;
+
+/// What `status` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print one JSON object: the sets, both copies of the table, and the reasons
+    #[arg(long, short)]
+    json: bool,
+    #[arg(hide = true)]
+    ignored: Vec<String>,
+}
+
+pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
+    let found = disk.inspect()?;
+    if args.json {
+        let report = serde_json::to_string_pretty(&Report::new(&found)).expect("a report is plain data");
+        answer::give(&format!("{report}\n"));
+    } else {
+        answer::give(&Screen(&found).to_string());
+    }
+    if !args.ignored.is_empty() {
+        tracing::warn!("ignored: {}", args.ignored.join(" "));
+    }
+    for note in found.notes() {
+        tracing::warn!("{note}");
+    }
+    // Everything that is known was said; that something is missing is still a failure.
+    found.status().map(drop)
+}

@@ -1,0 +1,225 @@
+//! What the kernel knows of its block devices, below a `sys` directory that tests can build.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use host_io::fs::{Entry, Kind};
+use host_io::{Fs, Paths, SystemFs};
+
+/// sysfs counts in these, whatever the disk's own sectors are.
+const SYSFS_SECTOR: u64 = 512;
+
+/// A device number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceNumber {
+    /// Which driver.
+    pub major: u32,
+    /// Which of its devices.
+    pub minor: u32,
+}
+
+impl DeviceNumber {
+    /// The number as `stat(2)` packs it.
+    #[must_use]
+    pub fn from_dev(dev: u64) -> Self {
+        // Both parts are spread over the 64 bits; shifting by eight is wrong from minor 256 on.
+        Self { major: rustix::fs::major(dev), minor: rustix::fs::minor(dev) }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.trim().split_once(':')?;
+        Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// A partition as the kernel knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelPartition {
+    /// Its number on its disk.
+    pub number: u32,
+    /// Its device.
+    pub device: DeviceNumber,
+    /// Its first byte on the disk.
+    pub start: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its node.
+    pub node: PathBuf,
+}
+
+/// The kernel's block devices.
+#[derive(Debug, Clone)]
+pub struct Sysfs {
+    sys: PathBuf,
+    dev: PathBuf,
+}
+
+impl Sysfs {
+    /// The devices of the host that `paths` describes.
+    #[must_use]
+    pub fn of(paths: &Paths) -> Self {
+        Self { sys: paths.resolve(Path::new("/sys")), dev: paths.resolve(Path::new("/dev")) }
+    }
+
+    fn dir(&self, device: DeviceNumber) -> PathBuf {
+        self.sys.join("dev/block").join(device.to_string())
+    }
+
+    /// Whether the kernel has such a block device. File systems without one have made-up numbers.
+    #[must_use]
+    pub fn knows(&self, device: DeviceNumber) -> bool {
+        self.dir(device).is_dir()
+    }
+
+    /// The partitions that a device stands on, through any number of mapped devices. Empty when it stands on none.
+    ///
+    /// # Errors
+    /// When the kernel's description cannot be read.
+    pub fn partitions_below(&self, device: DeviceNumber) -> io::Result<BTreeSet<DeviceNumber>> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![device];
+        while let Some(device) = open.pop() {
+            if !seen.insert(device) {
+                continue;
+            }
+            if self.partition_number(device)?.is_some() {
+                found.insert(device);
+                continue;
+            }
+            for slave in self.list(&self.dir(device).join("slaves"))? {
+                open.push(self.number_in(&self.dir(device).join("slaves").join(&slave.name))?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The number of a partition on its disk; `None` for a device that is no partition.
+    ///
+    /// # Errors
+    /// When the kernel's description cannot be read.
+    pub fn partition_number(&self, device: DeviceNumber) -> io::Result<Option<u32>> {
+        let path = self.dir(device).join("partition");
+        match SystemFs.kind(&path)? {
+            None => Ok(None),
+            Some(_) => number(&path).map(Some),
+        }
+    }
+
+    /// The disk that a partition is on.
+    ///
+    /// # Errors
+    /// When the kernel's description cannot be read.
+    pub fn disk_of(&self, partition: DeviceNumber) -> io::Result<DeviceNumber> {
+        // The device's directory is inside of its disk's; the kernel resolves ".." behind the link.
+        self.number_in(&self.dir(partition).join(".."))
+    }
+
+    /// The node of a device.
+    ///
+    /// # Errors
+    /// When the kernel's description cannot be read.
+    pub fn node(&self, device: DeviceNumber) -> io::Result<PathBuf> {
+        self.node_in(&self.dir(device))
+    }
+
+    /// The partitions of a disk, by number.
+    ///
+    /// # Errors
+    /// When the kernel's description cannot be read.
+    pub fn partitions_of(&self, disk: DeviceNumber) -> io::Result<Vec<KernelPartition>> {
+        let dir = self.dir(disk);
+        let mut partitions = Vec::new();
+        for entry in self.list(&dir)?.into_iter().filter(|entry| entry.kind == Kind::Directory) {
+            let inside = dir.join(&entry.name);
+            if SystemFs.kind(&inside.join("partition"))?.is_none() {
+                continue;
+            }
+            partitions.push(KernelPartition {
+                number: number(&inside.join("partition"))?,
+                device: self.number_in(&inside)?,
+                start: bytes(&inside.join("start"))?,
+                len: bytes(&inside.join("size"))?,
+                node: self.named(&inside, &entry.name)?,
+            });
+        }
+        partitions.sort_by_key(|partition| partition.number);
+        Ok(partitions)
+    }
+
+    /// All disks on which the kernel has found partitions.
+    ///
+    /// # Errors
+    /// When the kernel's description cannot be read.
+    pub fn disks(&self) -> io::Result<Vec<DeviceNumber>> {
+        let dir = self.sys.join("block");
+        let mut disks = Vec::new();
+        for entry in self.list(&dir)? {
+            let device = self.number_in(&dir.join(&entry.name))?;
+            if !self.partitions_of(device)?.is_empty() {
+                disks.push(device);
+            }
+        }
+        Ok(disks)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        match SystemFs.list(dir) {
+            // A device that is not built on others may have no such directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    fn number_in(&self, dir: &Path) -> io::Result<DeviceNumber> {
+        let path = dir.join("dev");
+        let text = read(&path)?;
+        DeviceNumber::parse(&text).ok_or_else(|| nonsense(&path, &text))
+    }
+
+    fn node_in(&self, dir: &Path) -> io::Result<PathBuf> {
+        let link = SystemFs.read_link(dir)?;
+        let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.named(dir, &name)
+    }
+
+    /// The node of the device in `dir`, whose directory is called `name`.
+    fn named(&self, dir: &Path, name: &str) -> io::Result<PathBuf> {
+        let path = dir.join("uevent");
+        let told = match SystemFs.kind(&path)? {
+            Some(_) => read(&path)?.lines().find_map(|line| line.strip_prefix("DEVNAME=")).map(str::to_owned),
+            None => None,
+        };
+        // A directory's name cannot hold a "/", so the kernel writes "cciss!c0d0p1" for "cciss/c0d0p1".
+        Ok(self.dev.join(told.unwrap_or_else(|| name.replace('!', "/"))))
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let bytes = SystemFs
+        .read(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn number<T: std::str::FromStr>(path: &Path) -> io::Result<T> {
+    let text = read(path)?;
+    text.trim().parse().map_err(|_| nonsense(path, &text))
+}
+
+fn bytes(path: &Path) -> io::Result<u64> {
+    let sectors: u64 = number(path)?;
+    sectors.checked_mul(SYSFS_SECTOR).ok_or_else(|| nonsense(path, &sectors.to_string()))
+}
+
+fn nonsense(path: &Path, text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{} holds {:?}", path.display(), text.trim()))
+}

@@ -1,0 +1,244 @@
+//! The disk that carries the sets.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use host_io::{Access, Disk, DiskLock, DiskRange, FileDisk, Medium, Paths};
+
+use crate::bits::Role;
+use crate::discover::sysfs::{DeviceNumber, KernelPartition, Sysfs};
+use crate::discover::{self, Choice, Evidence};
+use crate::error::{Error, Step};
+use crate::inspect::{self, Inspection};
+use crate::set::SetName;
+use crate::status::{Partition, Status};
+use crate::table::{Copies, Entries, Geometry, Sectors, WriteError, rewrite};
+use crate::transition::{self, Command};
+
+/// The sector sizes that an image file is tried with.
+const IMAGE_SECTOR_SIZES: [u32; 2] = [512, 4096];
+
+/// The disk that carries the partition sets of a host, and what is known of the running one. Nothing of the table is
+/// kept in memory: every call reads it anew.
+#[derive(Debug)]
+pub struct OsDisk {
+    path: PathBuf,
+    device: Option<DeviceNumber>,
+    sysfs: Sysfs,
+    sector_size: Option<u32>,
+    evidence: Evidence,
+}
+
+impl OsDisk {
+    /// The disk of the host that `paths` describes (`docs/compatibility.md`, "Finding the sets").
+    ///
+    /// # Errors
+    /// When no disk is named and none, or more than one, can be found. The disk itself is not opened yet.
+    pub fn discover(paths: &Paths) -> Result<Self, Error> {
+        Self::discover_with(paths, &Choice::default())
+    }
+
+    /// [`OsDisk::discover`], where a person has named the disk or the running set.
+    ///
+    /// # Errors
+    /// As [`OsDisk::discover`].
+    pub fn discover_with(paths: &Paths, choice: &Choice) -> Result<Self, Error> {
+        discover::find(paths, choice)
+    }
+
+    pub(crate) fn new(
+        path: PathBuf,
+        device: Option<DeviceNumber>,
+        sysfs: Sysfs,
+        sector_size: Option<u32>,
+        evidence: Evidence,
+    ) -> Self {
+        Self { path, device, sysfs, sector_size, evidence }
+    }
+
+    /// The disk's node, or the image file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads and judges the table. Works also when nobody can say which set is running.
+    ///
+    /// # Errors
+    /// When there is no table that can be used, or it has no sets.
+    pub fn inspect(&self) -> Result<Inspection, Error> {
+        let disk = open(&self.path, Access::Read, self.sector_size)?;
+        let copies = Copies::read(&mut DiskSectors::cached(&disk));
+        Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)
+    }
+
+    /// Both sets, which of them runs, and which boots next.
+    ///
+    /// # Errors
+    /// As [`OsDisk::inspect`], and when nobody can say which set is running.
+    pub fn status(&self) -> Result<Status, Error> {
+        self.inspect()?.status()
+    }
+
+    /// Carries out a command: reads the table under the disk lock, decides, and writes both copies by the write rule.
+    /// On success both copies are equal and durable, also when nothing had to change. The operation lock is the
+    /// caller's business.
+    ///
+    /// # Errors
+    /// When the command is refused (nothing is written then), or the disk fails (one copy is whole in any case).
+    pub fn apply(&self, command: Command) -> Result<Status, Error> {
+        let _lock = DiskLock::acquire(&self.path)?;
+        let disk = open(&self.path, Access::ReadWrite, self.sector_size)?;
+        rewrite(&mut DiskSectors::on_medium(&disk), |copies| self.decide(copies, command))
+            .map_err(|error| self.explain(error))?;
+        let copies = Copies::read(&mut DiskSectors::on_medium(&disk));
+        Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)?.status()
+    }
+
+    fn decide(&self, copies: &Copies, command: Command) -> Result<Entries, Error> {
+        let (table, _, layout) = inspect::usable(&self.path, copies)?;
+        let before = inspect::state(&self.path, table, &layout, &self.evidence)?;
+        let after =
+            transition::apply(&before, command).map_err(|source| Error::Refused { command, source })?;
+        let mut entries = table.entries().clone();
+        layout.patch(&mut entries, &after);
+        Ok(entries)
+    }
+
+    /// One partition of a set. It is where both the table and the kernel say, or it is not opened.
+    ///
+    /// # Errors
+    /// When the disk has no such set, or table and kernel disagree, or it cannot be opened.
+    pub fn open_partition(&self, set: SetName, role: Role, access: Access) -> Result<Box<dyn Disk>, Error> {
+        let partition = match self.inspect()?.set(set) {
+            Some(members) => members.partition(role).clone(),
+            None => return Err(Error::NoSet { set, role }),
+        };
+        let disk = open(&self.path, access, self.sector_size)?;
+        match disk.medium() {
+            Medium::ImageFile => Ok(Box::new(
+                DiskRange::new(Arc::new(disk), partition.start, partition.len)
+                    .map_err(|source| Error::Open { path: partition.node, source })?,
+            )),
+            Medium::Device => self.open_node(&partition, access),
+        }
+    }
+
+    fn open_node(&self, partition: &Partition, access: Access) -> Result<Box<dyn Disk>, Error> {
+        let (path, number) = (self.path.clone(), partition.number);
+        let kernel = self.kernel_partitions()?.unwrap_or_default();
+        let Some(known) = kernel.iter().find(|known| known.number == number) else {
+            return Err(Error::NoNode { path, number });
+        };
+        let node = open_as_is(&known.node, access)?;
+        let table = (partition.start, partition.len);
+        // The node's own size too: names in /dev may lag behind the kernel.
+        if (known.start, known.len) != table || node.len() != partition.len {
+            return Err(Error::Extents { path, number, table, kernel: (known.start, node.len()) });
+        }
+        Ok(Box::new(node))
+    }
+
+    /// The partitions as the kernel knows them; `None` where it does not know the disk, as an image file.
+    fn kernel_partitions(&self) -> Result<Option<Vec<KernelPartition>>, Error> {
+        let known = self.device.filter(|&device| self.sysfs.knows(device));
+        known.map(|device| self.sysfs.partitions_of(device)).transpose().map_err(Error::Devices)
+    }
+
+    fn explain(&self, error: WriteError<io::Error, Error>) -> Error {
+        let path = self.path.clone();
+        match error {
+            WriteError::Unusable(source) => Error::Unusable { path, source },
+            WriteError::Refused(error) => error,
+            WriteError::Settle(source) => Error::Write { path, step: Step::Settle, source },
+            WriteError::Write { which, lba, source } => {
+                Error::Write { path, step: Step::Write(which, lba), source }
+            }
+            WriteError::Sync { which, source } => Error::Write { path, step: Step::Sync(which), source },
+            WriteError::ReadBack { which, lba, source } => {
+                Error::Write { path, step: Step::ReadBack(which, lba), source }
+            }
+            WriteError::Differs { which, lba } => Error::Differs { path, which, lba },
+        }
+    }
+}
+
+/// Reads both copies of a disk that need not carry sets.
+///
+/// # Errors
+/// When the disk cannot be opened.
+pub(crate) fn read_table(path: &Path, sector_size: Option<u32>) -> Result<Copies, Error> {
+    let disk = open(path, Access::Read, sector_size)?;
+    Ok(Copies::read(&mut DiskSectors::cached(&disk)))
+}
+
+/// Opens a disk. An image file does not tell its sector size; the one with which there is a table is taken.
+fn open(path: &Path, access: Access, sector_size: Option<u32>) -> Result<FileDisk, Error> {
+    let disk = open_as_is(path, access)?;
+    if disk.medium() == Medium::Device {
+        return Ok(disk);
+    }
+    if let Some(bytes) = sector_size {
+        return Ok(disk.with_sector_size(bytes));
+    }
+    for bytes in IMAGE_SECTOR_SIZES {
+        let tried = open_as_is(path, access)?.with_sector_size(bytes);
+        if Copies::read(&mut DiskSectors::cached(&tried)).current().is_ok() {
+            tracing::debug!("{} has sectors of {bytes} bytes", path.display());
+            return Ok(tried);
+        }
+    }
+    Ok(disk)
+}
+
+fn open_as_is(path: &Path, access: Access) -> Result<FileDisk, Error> {
+    FileDisk::open(path, access).map_err(|source| Error::Open { path: path.to_owned(), source })
+}
+
+/// A disk as the table code wants it.
+pub struct DiskSectors<'a> {
+    disk: &'a dyn Disk,
+    from_medium: bool,
+}
+
+impl<'a> DiskSectors<'a> {
+    /// Reads what is on the medium: for a change, and for everything that must be true after a power cut.
+    #[must_use]
+    pub fn on_medium(disk: &'a dyn Disk) -> Self {
+        Self { disk, from_medium: true }
+    }
+
+    /// Reads what the kernel has: quick, for looking only.
+    #[must_use]
+    pub fn cached(disk: &'a dyn Disk) -> Self {
+        Self { disk, from_medium: false }
+    }
+
+    fn offset(&self, lba: u64) -> io::Result<u64> {
+        lba.checked_mul(u64::from(self.disk.sector_size()))
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("sector {lba} is on no disk")))
+    }
+}
+
+impl Sectors for DiskSectors<'_> {
+    type Error = io::Error;
+
+    fn geometry(&self) -> Geometry {
+        let sector_size = self.disk.sector_size();
+        Geometry { sector_size, sectors: self.disk.len() / u64::from(sector_size) }
+    }
+
+    fn read(&mut self, lba: u64, buf: &mut [u8]) -> io::Result<()> {
+        let offset = self.offset(lba)?;
+        if self.from_medium { self.disk.read_back_at(offset, buf) } else { self.disk.read_at(offset, buf) }
+    }
+
+    fn write(&mut self, lba: u64, bytes: &[u8]) -> io::Result<()> {
+        self.disk.write_at(self.offset(lba)?, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.sync()
+    }
+}

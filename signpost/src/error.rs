@@ -1,0 +1,236 @@
+//! Why something was refused or failed, and what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+use host_io::Advise;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::bits::Role;
+use crate::discover::ActiveUnknown;
+use crate::set::{LayoutError, SetName};
+use crate::table::{Unusable, Which};
+use crate::transition::{Command, Refusal};
+
+/// Everything that can go wrong between a command and the bits on the disk.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration cannot be read, or says what it cannot mean.
+    #[error("read the configuration {path}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel's description of its devices cannot be read.
+    #[error("find the disk that / is on")]
+    Devices(#[source] io::Error),
+    /// Nobody names a disk, and none can be found.
+    #[error("find the disk: / is on no partition, and the kernel command line names none that is here")]
+    NoDisk,
+    /// More than one disk may be the one.
+    #[error("choose the disk: / stands on several that carry partition sets, {}", list(.0))]
+    SeveralDisks(Vec<PathBuf>),
+    /// The partition that the system was started from exists more than once.
+    #[error("choose the disk: partition {guid} is on several, {}", list(.disks))]
+    Duplicate {
+        /// The partition's identifier.
+        guid: Uuid,
+        /// The disks that carry it.
+        disks: Vec<PathBuf>,
+    },
+    /// A disk or partition cannot be opened.
+    #[error("open {path}")]
+    Open {
+        /// Its node or file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A lock is held by somebody else, or cannot be taken.
+    #[error(transparent)]
+    Lock(#[from] host_io::lock::Error),
+    /// There is no table, or one that must not be touched.
+    #[error("use the partition table of {path}")]
+    Unusable {
+        /// The disk.
+        path: PathBuf,
+        /// Why.
+        source: Unusable,
+    },
+    /// The table's partitions do not make up sets.
+    #[error("find the partition sets on {path}")]
+    Layout {
+        /// The disk.
+        path: PathBuf,
+        /// Why.
+        source: LayoutError,
+    },
+    /// Nobody can say which set is running.
+    #[error("tell which partition set of {path} is running")]
+    Active {
+        /// The disk.
+        path: PathBuf,
+        /// Why.
+        source: ActiveUnknown,
+    },
+    /// The command does not fit the state. Nothing was changed.
+    #[error("{}", command.errand())]
+    Refused {
+        /// The command.
+        command: Command,
+        /// Why.
+        source: Refusal,
+    },
+    /// The disk refused while the table was changed. One copy of the table is whole in any case.
+    #[error("{step} on {path}")]
+    Write {
+        /// The disk.
+        path: PathBuf,
+        /// What was being done.
+        step: Step,
+        /// Why.
+        source: io::Error,
+    },
+    /// What is on the disk is not what was written.
+    #[error("verify the {which} partition table on {path}: sector {lba} is not what was written")]
+    Differs {
+        /// The disk.
+        path: PathBuf,
+        /// Which copy.
+        which: Which,
+        /// The first sector that differs.
+        lba: u64,
+    },
+    /// The disk has no such set.
+    #[error("open the {role} partition of set {set}: this disk has only one partition set")]
+    NoSet {
+        /// The set that was asked for.
+        set: SetName,
+        /// The partition that was asked for.
+        role: Role,
+    },
+    /// The kernel does not know the partition.
+    #[error("open partition {number} of {path}: the kernel has no such partition")]
+    NoNode {
+        /// The disk.
+        path: PathBuf,
+        /// The partition's number.
+        number: u32,
+    },
+    /// The kernel's partition is not where the table says.
+    #[error(
+        "open partition {number} of {path}: the table has it at byte {}, {} bytes long, the kernel at byte {}, {} bytes long",
+        table.0, table.1, kernel.0, kernel.1
+    )]
+    Extents {
+        /// The disk.
+        path: PathBuf,
+        /// The partition's number.
+        number: u32,
+        /// Start and length in bytes by the table.
+        table: (u64, u64),
+        /// Start and length in bytes by the kernel.
+        kernel: (u64, u64),
+    },
+}
+
+/// What was being done to the table when the disk refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The sync before anything is read and judged.
+    Settle,
+    /// A write to a copy.
+    Write(Which, u64),
+    /// The sync of a copy.
+    Sync(Which),
+    /// The read of a copy that was just written.
+    ReadBack(Which, u64),
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Settle => f.write_str("sync earlier writes"),
+            Self::Write(which, lba) => write!(f, "write sector {lba} of the {which} partition table"),
+            Self::Sync(which) => write!(f, "sync the {which} partition table"),
+            Self::ReadBack(which, lba) => {
+                write!(f, "read back the {which} partition table from sector {lba}")
+            }
+        }
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Config { .. } => "correct the file, or name the disk with --disk",
+            Self::Devices(_) | Self::NoDisk => "name the disk with --disk, or in /etc/signpost.toml",
+            Self::SeveralDisks(_) => "name one with --disk, or in /etc/signpost.toml",
+            Self::Duplicate { .. } => {
+                "detach the copy, or name the right disk with --disk or in /etc/signpost.toml"
+            }
+            Self::Open { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => "run it as root",
+                io::ErrorKind::NotFound => "name a disk or an image file that exists; nothing was created",
+                _ => "name a block device or an image file that can be opened",
+            },
+            Self::Lock(host_io::lock::Error::Held { .. }) => "wait until it is done, then run this again",
+            Self::Lock(_) => "check that the path exists and may be opened",
+            Self::Unusable { source, .. } => match source {
+                Unusable::NoTable { .. } => {
+                    "name a disk that was installed with partition sets, or reinstall this one"
+                }
+                Unusable::EntriesElsewhere(_) => {
+                    "move the entries to sector 2 with another partitioning tool, or reinstall the disk"
+                }
+                Unusable::DiskTooShort { .. } => {
+                    "the image was cut off or the disk replaced: copy it again in full"
+                }
+                Unusable::NoRoom(_) => {
+                    "make room before the first or after the last partition with another tool"
+                }
+            },
+            Self::Layout { source, .. } => source.help(),
+            Self::Active { source, .. } => source.help(),
+            Self::Refused { source, .. } => source.help(),
+            Self::Write { .. } | Self::Differs { .. } => {
+                "one copy of the table is still whole: check the disk, then run \"signpost rewrite-table\""
+            }
+            Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
+            Self::NoNode { .. } | Self::Extents { .. } => {
+                "the table was changed after the kernel read it: reboot before anything is written"
+            }
+        };
+        Some(help.to_owned())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
+            Self::Refused { source: Refusal::Unproven { .. }, .. } => "unproven",
+            Self::Refused { .. } => "disallowed",
+            Self::Config { .. } | Self::Lock(_) => "failed",
+            Self::Devices(_)
+            | Self::NoDisk
+            | Self::SeveralDisks(_)
+            | Self::Duplicate { .. }
+            | Self::Open { .. }
+            | Self::Unusable { .. }
+            | Self::Layout { .. }
+            | Self::Active { .. }
+            | Self::Write { .. }
+            | Self::Differs { .. }
+            | Self::NoSet { .. }
+            | Self::NoNode { .. }
+            | Self::Extents { .. } => "disk",
+        }
+    }
+}

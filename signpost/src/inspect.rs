@@ -1,0 +1,209 @@
+//! A disk's table as it was read, with what is known of the running set. Everything that can be told is told, also when
+//! nobody can say which set is running.
+
+use std::path::{Path, PathBuf};
+
+use crate::bits::{self, BootBits, Role};
+use crate::discover::sysfs::KernelPartition;
+use crate::discover::{ActiveUnknown, Evidence, Source};
+use crate::error::Error;
+use crate::pick;
+use crate::set::{Layout, Members, SetName};
+use crate::state::State;
+use crate::status::{Partition, Set, Status};
+use crate::table::{Copies, Entries, Table, Which};
+
+/// What lies on the disk.
+#[derive(Debug)]
+pub struct Inspection {
+    pub(crate) disk: PathBuf,
+    pub(crate) copies: Copies,
+    /// The copy that counts.
+    table: Table,
+    pub(crate) counts: Which,
+    layout: Layout,
+    active: Result<(SetName, Source), ActiveUnknown>,
+    kernel: Option<Vec<KernelPartition>>,
+}
+
+impl Inspection {
+    /// Judges what was read from `disk`. `kernel` are the partitions as the kernel knows them; `None` for an image file.
+    ///
+    /// # Errors
+    /// When there is no table, or it has no sets.
+    pub(crate) fn new(
+        disk: &Path,
+        copies: Copies,
+        evidence: &Evidence,
+        kernel: Option<Vec<KernelPartition>>,
+    ) -> Result<Self, Error> {
+        let (table, counts, layout) = usable(disk, &copies)?;
+        let active = evidence.active(&layout, table.entries());
+        let table = table.clone();
+        Ok(Self { disk: disk.to_owned(), table, counts, layout, active, kernel, copies })
+    }
+
+    /// The running set and who said so.
+    ///
+    /// # Errors
+    /// Why nobody can say.
+    pub fn active(&self) -> Result<(SetName, Source), &ActiveUnknown> {
+        self.active.as_ref().copied()
+    }
+
+    /// The disk's node or file.
+    #[must_use]
+    pub fn disk(&self) -> &Path {
+        &self.disk
+    }
+
+    /// Both copies of the table.
+    #[must_use]
+    pub const fn copies(&self) -> &Copies {
+        &self.copies
+    }
+
+    /// Which entries the sets are made of.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A set; `None` for set B of a disk that has only one.
+    #[must_use]
+    pub fn set(&self, name: SetName) -> Option<Set> {
+        let members = self.layout.members(name)?;
+        let boot = self.entries().get(members.boot)?;
+        Some(Set {
+            name,
+            boot: self.partition(members, Role::Boot)?,
+            root: self.partition(members, Role::Root)?,
+            hash: self.partition(members, Role::Hash)?,
+            bits: BootBits::from_attributes(boot.attributes),
+        })
+    }
+
+    /// The set that the boot program starts next.
+    #[must_use]
+    pub fn next(&self) -> Option<SetName> {
+        let bits = |members: Members| {
+            BootBits::from_attributes(self.entries().get(members.boot).map_or(0, |entry| entry.attributes))
+        };
+        pick::next(bits(self.layout.a), self.layout.b.map(bits))
+    }
+
+    /// Whether some boot of this disk has succeeded once.
+    #[must_use]
+    pub fn boot_has_ever_succeeded(&self) -> bool {
+        self.entries()
+            .get(self.layout.private)
+            .is_some_and(|entry| bits::boot_has_ever_succeeded(entry.attributes))
+    }
+
+    /// What a person should know beside the status itself, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for which in [Which::Primary, Which::Backup] {
+            if let crate::table::Found::Broken(defect) = self.copies.found(which) {
+                notes.push(format!(
+                    "the {which} partition table is broken: {defect}; the next change repairs it, or \"signpost rewrite-table\""
+                ));
+            }
+        }
+        let both_whole =
+            [Which::Primary, Which::Backup].iter().all(|&which| self.copies.found(which).table().is_some());
+        if both_whole && !self.copies.are_equal() {
+            notes.push(
+                "the two copies of the partition table differ and the primary counts; the next change makes them equal"
+                    .to_owned(),
+            );
+        }
+        if self.copies.has_grown() {
+            notes.push(format!(
+                "the disk has grown: the backup table is at sector {}, the disk ends at sector {}",
+                self.copies.backup_lba(),
+                self.copies.geometry().last_lba()
+            ));
+        }
+        for number in &self.layout.ignored {
+            notes.push(format!(
+                "partition {number} is a third boot partition; it is ignored, as it never boots"
+            ));
+        }
+        if self.next().is_none() {
+            notes.push(
+                "no set would boot after a reset: run \"signpost mark-successful-boot\" and \"signpost cancel-upgrade\" now"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+
+    /// The status.
+    ///
+    /// # Errors
+    /// When nobody can say which set is running.
+    pub fn status(&self) -> Result<Status, Error> {
+        let (active, source) = self
+            .active()
+            .map_err(|source| Error::Active { path: self.disk.clone(), source: source.clone() })?;
+        let a = self.set(SetName::A).expect("the layout has a set A");
+        Ok(Status {
+            disk: self.disk.clone(),
+            active,
+            active_source: source,
+            a,
+            b: self.set(SetName::B),
+            next: self.next(),
+            boot_has_ever_succeeded: self.boot_has_ever_succeeded(),
+            notes: self.notes(),
+        })
+    }
+
+    fn entries(&self) -> &Entries {
+        self.table.entries()
+    }
+
+    fn partition(&self, members: Members, role: Role) -> Option<Partition> {
+        let number = members.number(role);
+        let entry = self.entries().get(number)?;
+        let sector = u64::from(self.copies.geometry().sector_size);
+        let known = self.kernel.iter().flatten().find(|partition| partition.number == number);
+        Some(Partition {
+            number,
+            guid: entry.guid,
+            start: entry.first_lba * sector,
+            len: (entry.last_lba - entry.first_lba + 1) * sector,
+            node: known.map_or_else(|| numbered(&self.disk, number), |partition| partition.node.clone()),
+        })
+    }
+}
+
+/// The copy that counts, and the sets in it.
+pub(crate) fn usable<'a>(disk: &Path, copies: &'a Copies) -> Result<(&'a Table, Which, Layout), Error> {
+    let (table, counts) =
+        copies.current().map_err(|source| Error::Unusable { path: disk.to_owned(), source })?;
+    let layout = Layout::find(table).map_err(|source| Error::Layout { path: disk.to_owned(), source })?;
+    Ok((table, counts, layout))
+}
+
+/// The boot state of a table, for a change.
+pub(crate) fn state(
+    disk: &Path,
+    table: &Table,
+    layout: &Layout,
+    evidence: &Evidence,
+) -> Result<State, Error> {
+    let (active, _) = evidence
+        .active(layout, table.entries())
+        .map_err(|source| Error::Active { path: disk.to_owned(), source })?;
+    Ok(layout.state(table.entries(), active))
+}
+
+/// How a partition that has no node is shown: `disk.img#5`.
+fn numbered(disk: &Path, number: u32) -> PathBuf {
+    let mut name = disk.as_os_str().to_owned();
+    name.push(format!("#{number}"));
+    PathBuf::from(name)
+}

@@ -1,0 +1,166 @@
+//! The write rule: at every instant, whatever the disk has kept of the writes that were not yet synced, one whole copy
+//! of the table lies on the medium, and it says either the old or the new (`docs/design.md`, "The partition table").
+//!
+//! - Never is the only whole copy written to. A broken primary is repaired first; otherwise the backup goes first.
+//! - A copy is synced and read back before the other one is touched.
+//! - Only sectors that change are written.
+//! - Before anything is judged the disk is synced once: a writer that was killed may have left changes that can be read
+//!   but are not on the medium, and they would be torn together with ours.
+
+use alloc::vec;
+use core::fmt;
+
+use super::copies::{Copies, Image, Unusable, Which};
+use super::entries::Entries;
+use super::sectors::Sectors;
+
+/// Why a table was not rewritten.
+#[derive(Debug)]
+pub enum WriteError<D, R> {
+    /// The table cannot be used. Nothing was written.
+    Unusable(Unusable),
+    /// The change was refused by its owner. Nothing was written.
+    Refused(R),
+    /// The disk refused a sync before anything was written.
+    Settle(D),
+    /// The disk refused a write. The other copy was not touched after that.
+    Write {
+        /// The copy.
+        which: Which,
+        /// The first sector of the write.
+        lba: u64,
+        /// Why.
+        source: D,
+    },
+    /// The disk refused to make a copy durable. The other copy was not touched after that.
+    Sync {
+        /// The copy.
+        which: Which,
+        /// Why.
+        source: D,
+    },
+    /// A copy cannot be read back. The other copy was not touched after that.
+    ReadBack {
+        /// The copy.
+        which: Which,
+        /// The first sector of the read.
+        lba: u64,
+        /// Why.
+        source: D,
+    },
+    /// A copy on the disk is not what was written. The other copy was not touched after that.
+    Differs {
+        /// The copy.
+        which: Which,
+        /// The first sector that differs.
+        lba: u64,
+    },
+}
+
+impl<D: fmt::Display, R: fmt::Display> fmt::Display for WriteError<D, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable(why) => write!(f, "use the partition table: {why}"),
+            Self::Refused(why) => why.fmt(f),
+            Self::Settle(why) => write!(f, "sync the disk before the change: {why}"),
+            Self::Write { which, lba, source } => {
+                write!(f, "write the {which} copy at sector {lba}: {source}")
+            }
+            Self::Sync { which, source } => write!(f, "sync the {which} copy: {source}"),
+            Self::ReadBack { which, lba, source } => {
+                write!(f, "read back the {which} copy at sector {lba}: {source}")
+            }
+            Self::Differs { which, lba } => {
+                write!(f, "verify the {which} copy: sector {lba} is not what was written")
+            }
+        }
+    }
+}
+
+impl<D: fmt::Debug + fmt::Display, R: fmt::Debug + fmt::Display> core::error::Error for WriteError<D, R> {}
+
+/// Changes the table of `disk` by the write rule. `change` gets the copies as they are on the medium and answers with
+/// the entries that both are to have. `disk` must read from the medium, not from a cache.
+///
+/// On success both copies are whole, equal and durable, also when nothing had to change.
+///
+/// # Errors
+/// When the table cannot be used, `change` refuses, or the disk does; see [`WriteError`] for what is then on the disk.
+pub fn rewrite<S: Sectors, R>(
+    disk: &mut S,
+    change: impl FnOnce(&Copies) -> Result<Entries, R>,
+) -> Result<(), WriteError<S::Error, R>> {
+    disk.sync().map_err(WriteError::Settle)?;
+    let copies = Copies::read(disk);
+    let (_, counts) = copies.current().map_err(WriteError::Unusable)?;
+    let entries = change(&copies).map_err(WriteError::Refused)?;
+    let (primary, backup) = copies.with_entries(&entries).map_err(WriteError::Unusable)?;
+    let order = match counts {
+        Which::Primary => [backup, primary],
+        Which::Backup => [primary, backup],
+    };
+    for image in order {
+        put(disk, &image)?;
+    }
+    Ok(())
+}
+
+/// Brings one copy onto the medium: changed sectors, one sync, and a look at what is there now.
+fn put<S: Sectors, R>(disk: &mut S, image: &Image) -> Result<(), WriteError<S::Error, R>> {
+    let which = image.which;
+    let mut changed = false;
+    // Entries first, so that even a disk that keeps the order of writes never shows a new header over old entries.
+    for (lba, bytes) in [&image.entries, &image.header] {
+        changed |= write_changed(disk, *lba, bytes).map_err(|(lba, source)| WriteError::Write {
+            which,
+            lba,
+            source,
+        })?;
+    }
+    if !changed {
+        return Ok(());
+    }
+    disk.sync().map_err(|source| WriteError::Sync { which, source })?;
+    for (lba, bytes) in [&image.entries, &image.header] {
+        verify(disk, which, *lba, bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes those sectors that are not yet as they should be, neighbours in one go. A range that cannot be read is
+/// written whole: that may be what heals it.
+fn write_changed<S: Sectors>(disk: &mut S, lba: u64, bytes: &[u8]) -> Result<bool, (u64, S::Error)> {
+    let len = disk.geometry().sector_len();
+    let mut present = vec![0; bytes.len()];
+    let readable = disk.read(lba, &mut present).is_ok();
+    let differs: vec::Vec<bool> = bytes
+        .chunks(len)
+        .zip(present.chunks(len))
+        .map(|(wanted, present)| !readable || wanted != present)
+        .collect();
+    let mut from = 0;
+    for run in differs.chunk_by(|a, b| a == b) {
+        let until = from + run.len();
+        if run[0] {
+            let at = lba + from as u64;
+            disk.write(at, &bytes[from * len..until * len]).map_err(|source| (at, source))?;
+        }
+        from = until;
+    }
+    Ok(differs.contains(&true))
+}
+
+fn verify<S: Sectors, R>(
+    disk: &mut S,
+    which: Which,
+    lba: u64,
+    bytes: &[u8],
+) -> Result<(), WriteError<S::Error, R>> {
+    let mut present = vec![0; bytes.len()];
+    disk.read(lba, &mut present).map_err(|source| WriteError::ReadBack { which, lba, source })?;
+    let len = disk.geometry().sector_len();
+    match bytes.chunks(len).zip(present.chunks(len)).position(|(wanted, present)| wanted != present) {
+        None => Ok(()),
+        Some(index) => Err(WriteError::Differs { which, lba: lba + index as u64 }),
+    }
+}

@@ -1,0 +1,141 @@
+//! An update's life through the program, on an image file. The boot program is played by hand here: it is not ours.
+
+use signpost::{BootBits, pick};
+
+use crate::disks::{self, Image, PROVEN};
+
+const BOOT_A: u32 = 2;
+const BOOT_B: u32 = 5;
+const PRIVATE: u32 = 8;
+
+/// What a boot program does: picks, spends a try, writes the table. Answers with the set that it starts.
+fn boot(image: &Image) -> &'static str {
+    let (a, b) = (image.bits(BOOT_A), image.bits(BOOT_B));
+    let index = pick::pick([a, b]).expect("some set boots");
+    let number = [BOOT_A, BOOT_B][index];
+    let mut gpt = image.gptman();
+    let attributes = gpt[number].attribute_bits;
+    gpt[number].attribute_bits = pick::spend_try([a, b][index]).patch(attributes);
+    gpt.write_into(&mut std::fs::OpenOptions::new().read(true).write(true).open(&image.path).unwrap())
+        .unwrap();
+    ["A", "B"][index]
+}
+
+fn stage(image: &Image, active: &str) {
+    image.run_as(active, &["clear-inactive"]).ok();
+    image.run_as(active, &["mark-inactive-valid"]).ok();
+    image.run_as(active, &["upgrade-to-inactive"]).ok();
+}
+
+#[test]
+fn a_good_update_is_tried_once_and_then_proven() {
+    let image = disks::factory();
+    assert_eq!(boot(&image), "A");
+    stage(&image, "A");
+    assert_eq!(image.bits(BOOT_A), BootBits { priority: 1, ..PROVEN });
+    assert_eq!(image.bits(BOOT_B), BootBits { priority: 2, tries: 1, successful: false });
+    image.judged_whole_by_others();
+    assert_eq!(boot(&image), "B");
+    assert_eq!(image.run_as("B", &["has-boot-ever-succeeded"]).ok().stdout, "");
+    image.run_as("B", &["mark-successful-boot"]).ok();
+    assert_eq!(image.run_as("B", &["has-boot-ever-succeeded"]).ok().stdout, "true\n");
+    assert_eq!(image.gptman()[PRIVATE].attribute_bits, 1 << 57);
+    image.judged_whole_by_others();
+    assert_eq!(boot(&image), "B");
+    assert_eq!(image.bits(BOOT_B), BootBits { priority: 2, tries: 0, successful: true });
+}
+
+#[test]
+fn a_bad_boot_returns_to_the_old_set() {
+    let image = disks::factory();
+    stage(&image, "A");
+    assert_eq!(boot(&image), "B");
+    // It panics: nothing marks it good.
+    assert_eq!(boot(&image), "A");
+    assert_eq!(boot(&image), "A");
+}
+
+#[test]
+fn a_cancelled_upgrade_can_be_asked_for_again() {
+    let image = disks::factory();
+    stage(&image, "A");
+    image.run_as("A", &["upgrade-to-inactive"]).refused("already marked to boot");
+    image.run_as("A", &["cancel-upgrade"]).ok();
+    assert_eq!(image.bits(BOOT_A), BootBits { priority: 2, ..PROVEN });
+    assert_eq!(image.bits(BOOT_B), BootBits { priority: 0, tries: 1, successful: false });
+    image.run_as("A", &["upgrade-to-inactive"]).ok();
+    assert_eq!(boot(&image), "B");
+}
+
+#[test]
+fn a_rollback_returns_to_the_proven_set() {
+    let image = disks::factory();
+    stage(&image, "A");
+    assert_eq!(boot(&image), "B");
+    image.run_as("B", &["mark-successful-boot"]).ok();
+    image.run_as("B", &["upgrade-to-inactive"]).refused("set A is proven already");
+    image.run_as("B", &["rollback-to-inactive"]).ok();
+    assert_eq!((image.bits(BOOT_A).priority, image.bits(BOOT_B).priority), (2, 1));
+    assert_eq!(boot(&image), "A");
+}
+
+#[test]
+fn nothing_disables_the_other_set_while_this_boot_is_unproven() {
+    let image = disks::factory();
+    stage(&image, "A");
+    assert_eq!(boot(&image), "B");
+    let before = image.bytes();
+    for command in ["clear-inactive", "cancel-upgrade"] {
+        let ran = image.run_as("B", &[command]).refused("not proven yet");
+        assert!(ran.stderr.contains("help: wait for it to be marked good, or reboot"), "{ran:?}");
+    }
+    assert!(image.bytes() == before, "a refusal writes nothing");
+    assert_eq!(boot(&image), "A");
+}
+
+#[test]
+fn a_set_that_holds_nothing_is_not_flipped_to() {
+    let image = disks::factory();
+    image.run_as("A", &["upgrade-to-inactive"]).refused("no tries left");
+    image.run_as("A", &["rollback-to-inactive"]).refused("no tries left");
+    assert_eq!(image.bits(BOOT_A), PROVEN);
+}
+
+#[test]
+fn a_set_with_priority_zero_can_be_rolled_back_to() {
+    // Marked valid, or proven, but cancelled: it never boots before its priority is raised.
+    for bits in [
+        BootBits { priority: 0, tries: 0, successful: true },
+        BootBits { priority: 0, tries: 1, successful: false },
+    ] {
+        let image = disks::two_sets(512, PROVEN, bits);
+        assert_eq!(boot(&image), "A");
+        image.run_as("A", &["rollback-to-inactive"]).ok();
+        assert_eq!(boot(&image), "B");
+    }
+}
+
+#[test]
+fn rewriting_the_table_changes_no_bit() {
+    let image = disks::factory();
+    let before = image.bytes();
+    image.run_as("A", &["rewrite-table"]).ok();
+    assert!(image.bytes() == before);
+}
+
+#[test]
+fn one_change_touches_only_what_it_must() {
+    let image = disks::factory();
+    let before = image.bytes();
+    image.run_as("A", &["mark-inactive-valid"]).ok();
+    let after = image.bytes();
+    let changed: Vec<usize> = before
+        .chunks(512)
+        .zip(after.chunks(512))
+        .enumerate()
+        .filter_map(|(sector, (before, after))| (before != after).then_some(sector))
+        .collect();
+    let last = before.len() / 512 - 1;
+    // Both headers, and the sector of entries 5 to 8 in each copy.
+    assert_eq!(changed, [1, 3, last - 31, last]);
+}
