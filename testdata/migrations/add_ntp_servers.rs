@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use migration_helpers::{AddSettings, migrate};
+use migration_helpers::helpers::AddSettings;
+use migration_helpers::migrate;
 
 fn main() -> ExitCode {
     migrate(AddSettings(&["settings.ntp.servers"]))

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use migration_helpers::{ReplaceString, migrate};
+use migration_helpers::helpers::ReplaceString;
+use migration_helpers::migrate;
 
 fn main() -> ExitCode {
     migrate(ReplaceString { setting: "settings.ntp.mode", old: "burst", new: "iburst" })

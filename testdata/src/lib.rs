@@ -18,6 +18,7 @@
 //! - [`image`]: ROOT, HASH and BOOT of one release
 //! - [`disk`]: a disk image with a partition table, looked at without `signpost`
 //! - [`release`]: a release as a test describes it
+//! - [`server`]: a web server over a directory that misbehaves on request
 //! - [`host`]: a simulated host with a firmware of its own and the real programs
 //! - [`program`](mod@program): where the programs under test lie
 
@@ -26,9 +27,11 @@ pub mod host;
 pub mod image;
 pub mod program;
 pub mod release;
+pub mod server;
 
 pub use disk::{Banks, BootBits, DiskImage, Layout, Set, Table};
 pub use host::{Attempt, BootReport, Host, HostOptions, Outcome, Ran, Running, Stage};
 pub use image::{Images, Size};
 pub use program::program;
 pub use release::{BootFault, Release};
+pub use server::{Fault, FaultyServer};

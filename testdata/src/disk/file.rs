@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use gptman::GPT;
@@ -168,6 +169,16 @@ impl DiskImage {
         let mut table = self.table();
         table[number].attribute_bits = bits.onto(table[number].attribute_bits);
         table.write_into(&mut self.file()).expect("the table was valid before");
+    }
+
+    /// Takes the partition table away, both copies of it.
+    pub fn wipe_table(&self) {
+        let file = self.file();
+        let len = file.metadata().expect("an open file").len();
+        // The first and the last MiB hold nothing else.
+        for start in [0, len - (1 << 20)] {
+            file.write_all_at(&vec![0; 1 << 20], start).expect("the disk is a file of ours");
+        }
     }
 
     /// A partition as something to read, write and seek in.

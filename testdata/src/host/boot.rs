@@ -74,8 +74,10 @@ pub(super) struct Failure {
 /// One boot of a host: every start until one of them runs, or nothing is left to try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct BootReport {
-    /// The starts in their order. Empty when no set was bootable.
+    /// The starts in their order.
     pub attempts: Vec<Attempt>,
+    /// Why there was no further start, when none of them runs.
+    pub stopped: Option<String>,
 }
 
 impl BootReport {

@@ -197,12 +197,19 @@ impl Host {
 
     fn start_up(&mut self, proof: Proof) -> BootReport {
         let mut report = BootReport::default();
+        let mut stopped = format!("{STARTS} starts failed");
         for _ in 0..STARTS {
             self.reset();
             let picked = match firmware::pick(&self.disk) {
                 Ok(Some(pick)) => pick,
-                Ok(None) => break,
-                Err(error) => panic!("the firmware cannot read {}: {error}", self.disk.path().display()),
+                Ok(None) => {
+                    "no set is bootable".clone_into(&mut stopped);
+                    break;
+                }
+                Err(error) => {
+                    stopped = format!("the disk has no readable partition table: {error}");
+                    break;
+                }
             };
             let (set, outcome) = self.start(&picked, proof);
             let booted = outcome == Outcome::Booted;
@@ -214,6 +221,7 @@ impl Host {
             }
         }
         self.reset();
+        report.stopped = Some(stopped);
         report
     }
 

@@ -92,3 +92,44 @@ fn a_partition_never_reaches_its_neighbours() {
     assert_eq!(disk.read_all("BOTTLEROCKET-HASH-A")[usize::try_from(len).expect("small") - 2..], *b"ab");
     assert!(disk.read_all("BOTTLEROCKET-RESERVED-A").iter().all(|&byte| byte == 0));
 }
+
+/// What the simulated firmware leaves for `signpost` to find the disk and the running set by.
+fn host_of(dir: &tempfile::TempDir, disk: &DiskImage, active: Set) -> host_io::Paths {
+    let paths = host_io::Paths::under(dir.path());
+    for sub in ["etc", "proc"] {
+        fs::create_dir_all(dir.path().join(sub)).expect("ours");
+    }
+    fs::write(paths.signpost_config(), format!("disk = \"{}\"\n", disk.path().display())).expect("ours");
+    let guid = disk.partition(&active.label("BOOT")).guid;
+    fs::write(paths.kernel_command_line(), format!("quiet signpost.boot=PARTUUID={guid}\n")).expect("ours");
+    paths
+}
+
+#[test]
+fn signpost_finds_on_it_what_gptman_finds() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let disk = disk(&dir, &Layout::default());
+    disk.set_bits(Set::B, BootBits { priority: 2, tries: 1, successful: false });
+    for (active, name) in [(Set::A, signpost::SetName::A), (Set::B, signpost::SetName::B)] {
+        let found = signpost::OsDisk::discover(&host_of(&dir, &disk, active)).expect("found");
+        let status = found.status().expect("readable");
+        assert_eq!(status.active, name);
+        assert_eq!(status.next, Some(signpost::SetName::B));
+        assert!(!status.boot_has_ever_succeeded);
+        for (ours, theirs) in [(Set::A, Some(&status.a)), (Set::B, status.b.as_ref())] {
+            let theirs = theirs.expect("two sets");
+            let bits = disk.bits(ours);
+            assert_eq!(
+                (theirs.bits.priority, theirs.bits.tries, theirs.bits.successful),
+                (bits.priority, bits.tries, bits.successful)
+            );
+            for (role, part) in [("BOOT", &theirs.boot), ("ROOT", &theirs.root), ("HASH", &theirs.hash)] {
+                let expected = disk.partition(&ours.label(role));
+                assert_eq!(
+                    (part.number, part.guid, part.start, part.len),
+                    (expected.number, expected.guid, expected.start, expected.len)
+                );
+            }
+        }
+    }
+}

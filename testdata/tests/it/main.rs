@@ -1,9 +1,15 @@
 //! The fixtures judge themselves, then the whole walk runs on them.
 //!
 //! - [`images`]: a root is a squashfs that others can read, two versions share most of it, every block has its leaf
-//! - [`disks`]: the layout, seen by gptman alone
+//! - [`disks`]: the layout, seen by gptman and by `signpost`
 //! - [`firmware`]: the simulated firmware and `signpost` agree on every state
+//! - [`starts`]: boots that end before the first program
+//! - [`walk`]: update, reboot, migrate, mark good; back and forward; fall back
+//! - [`faults`]: what is wrong with a repository, a disk or a rollout, and what the programs make of it
 
 mod disks;
-//mod firmware;
+//mod faults;
+mod firmware;
 mod images;
+//mod starts;
+//mod walk;
