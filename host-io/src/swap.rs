@@ -87,9 +87,15 @@ pub fn beside(path: &Path) -> PathBuf {
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {
-    path.parent().ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{} has no parent directory", path.display()))
-    })
+    match path.parent() {
+        // A bare name lies in the working directory, which has to be named to be synced.
+        Some(dir) if dir.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(dir) => Ok(dir),
+        None => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{} has no parent directory", path.display()),
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +121,15 @@ mod tests {
         replace_link(&SystemFs, Path::new("one"), &link).expect("first");
         replace_link(&SystemFs, Path::new("two"), &link).expect("second");
         assert_eq!(std::fs::read_link(&link).expect("a link"), Path::new("two"));
+    }
+
+    #[test]
+    fn a_bare_name_lies_in_the_working_directory() {
+        assert_eq!(parent(Path::new("manifest.json")).expect("a place"), Path::new("."));
+        assert_eq!(parent(Path::new("/manifest.json")).expect("a place"), Path::new("/"));
+        assert!(parent(Path::new("/")).is_err());
+        make_dirs(&SystemFs, parent(Path::new("manifest.json")).expect("a place"), 0o755)
+            .expect("it is there");
     }
 
     #[test]
