@@ -136,6 +136,12 @@ impl Paths {
         self.at("run/api.sock")
     }
 
+    /// Says that `apiserver` has been ready once since the machine started: `/run` is empty after each boot.
+    #[must_use]
+    pub fn api_started(&self) -> PathBuf {
+        self.at("run/cache/apiserver/started")
+    }
+
     /// Where a host below a directory notes that it wants to reboot.
     #[must_use]
     pub fn reboot_request(&self) -> PathBuf {
