@@ -1,1 +1,43 @@
-//! To be written.
+//! The only door to a TUF repository, and the only crate that names tough.
+//!
+//! This crate decides what is trusted: which metadata is accepted, what is remembered of it, and whether the bytes of a
+//! target are the signed ones. It touches the network, the trust memory and the cache for the next boot; it knows
+//! nothing of partitions. It is steps 1 and 3 of the walk in `docs/walkthrough.md`, and the trust of step 8.
+//!
+//! In the order of the walk:
+//!
+//! - [`source`]: where a repository is, and what goes along with every request
+//! - [`transport`]: one HTTP client that keeps going on bad networks, and plain directories
+//! - [`memory`]: what was trusted last time, and which root to start from
+//! - [`now`]: the time that counts, and what has expired by then
+//! - [`open`]: online with memory and expiry, offline with a pin
+//! - [`repository`]: an open repository: its roles, its targets, its manifest
+//! - [`target`]: the proof that a target's bytes are the signed ones
+//! - [`reader`]: a target as a stream that cannot be finished without that proof
+//! - [`lz4`]: frames, read to the very end of their stream
+//! - [`cache`]: the pinned set that the next boot migrates with
+//! - [`error`]: what can go wrong, and what to do about it
+//! - [`author`]: the other side: keys, roles, signing, writing a repository
+
+pub mod author;
+pub mod cache;
+pub mod error;
+pub(crate) mod generation;
+pub mod lz4;
+pub mod memory;
+pub mod now;
+pub mod open;
+pub mod reader;
+pub mod repository;
+pub mod source;
+pub mod target;
+pub mod transport;
+
+pub use cache::{CacheId, StagedCache, make_current};
+pub use error::Error;
+pub use open::{open_offline, open_online};
+pub use reader::TargetReader;
+pub use repository::{Repository, Role, Roles};
+pub use source::{Proxy, Source};
+pub use target::{TargetInfo, VerifiedBytes, VerifiedTarget};
+pub use transport::{Fault, Pacing};

@@ -1,0 +1,280 @@
+//! The three roles below root: load, change, sign, write.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use host_io::{Fs, swap};
+use ring::digest::{SHA256, digest};
+use tough::TargetName;
+use tough::schema::{Hashes, Metafile, Snapshot, Target, Targets, Timestamp};
+use update_metadata::safe_target_name;
+
+use super::root::SPEC_VERSION;
+use super::sign::{sealed, sign};
+use super::{Error, KeyPair, SignedRoot};
+use crate::now::to_jiff;
+use crate::open::offline;
+use crate::target::TargetInfo;
+
+/// When the roles expire that are about to be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiries {
+    /// The targets role.
+    pub targets: DateTime<Utc>,
+    /// The snapshot role.
+    pub snapshot: DateTime<Utc>,
+    /// The timestamp role.
+    pub timestamp: DateTime<Utc>,
+}
+
+/// Who signs them.
+#[derive(Debug)]
+pub struct Signers {
+    /// The targets role.
+    pub targets: KeyPair,
+    /// The snapshot role.
+    pub snapshot: KeyPair,
+    /// The timestamp role.
+    pub timestamp: KeyPair,
+}
+
+/// The versions of the three roles as they are published; 0 where nothing is yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The targets role.
+    pub targets: u64,
+    /// The snapshot role.
+    pub snapshot: u64,
+    /// The timestamp role.
+    pub timestamp: u64,
+}
+
+/// A repository's metadata while it is being changed.
+#[derive(Debug, Clone)]
+pub struct Editor {
+    roots: Vec<SignedRoot>,
+    targets: BTreeMap<String, TargetInfo>,
+    versions: Versions,
+}
+
+impl Editor {
+    /// An empty repository below a first root.
+    #[must_use]
+    pub fn new(root: SignedRoot) -> Self {
+        Self { roots: vec![root], targets: BTreeMap::new(), versions: Versions::default() }
+    }
+
+    /// The repository in `metadata_dir`, verified from `anchor` on. Whether it has expired does not matter: it is about
+    /// to be signed again.
+    ///
+    /// # Errors
+    /// When it cannot be read or does not verify.
+    pub async fn load(fs: &dyn Fs, metadata_dir: &Path, anchor: &SignedRoot) -> Result<Self, Error> {
+        let files = offline::read_all(fs, metadata_dir).map_err(Error::Load)?;
+        let (repository, _) =
+            offline::walk(files.clone(), anchor.bytes(), metadata_dir).await.map_err(Error::Load)?;
+        let newest = repository.root().signed.version.get();
+        let mut roots = vec![anchor.clone()];
+        for version in anchor.version() + 1..=newest {
+            let bytes = files.get(&format!("{version}.root.json")).expect("the walk went over it");
+            roots.push(SignedRoot::parse(bytes)?);
+        }
+        let targets = repository
+            .targets()
+            .signed
+            .targets
+            .iter()
+            .filter_map(|(name, target)| {
+                let name = name.raw().to_owned();
+                let sha256 = <[u8; 32]>::try_from(&target.hashes.sha256[..]).ok()?;
+                Some((name.clone(), TargetInfo { name, length: target.length, sha256 }))
+            })
+            .collect();
+        let versions = Versions {
+            targets: repository.targets().signed.version.get(),
+            snapshot: repository.snapshot().signed.version.get(),
+            timestamp: repository.timestamp().signed.version.get(),
+        };
+        Ok(Self { roots, targets, versions })
+    }
+
+    /// Adds the next root of the chain; it is published with the next [`SignedMetadata`].
+    ///
+    /// # Errors
+    /// When it does not follow the newest one.
+    pub fn add_root(&mut self, root: SignedRoot) -> Result<(), Error> {
+        let newest = self.newest_root();
+        if root.version() != newest.version() + 1 || newest.role().verify_role(&root.signed()).is_err() {
+            return Err(Error::Root {
+                version: root.version(),
+                reason: format!("it does not follow version {}", newest.version()),
+            });
+        }
+        self.roots.push(root);
+        Ok(())
+    }
+
+    fn newest_root(&self) -> &SignedRoot {
+        self.roots.last().expect("an editor has a root")
+    }
+
+    /// The versions that are published now.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    /// Counts on from other versions than the published ones. Only tests of rollback and fast-forward want this.
+    pub fn set_versions(&mut self, versions: Versions) {
+        self.versions = versions;
+    }
+
+    /// What is listed under `name`.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<&TargetInfo> {
+        self.targets.get(name)
+    }
+
+    /// Everything that is listed.
+    pub fn targets(&self) -> impl Iterator<Item = &TargetInfo> {
+        self.targets.values()
+    }
+
+    /// Lists a target. Listing the same bytes again changes nothing.
+    ///
+    /// # Errors
+    /// When no host would take the name, or the name was listed with other bytes: a host may have fetched half of them.
+    pub fn add_target(&mut self, target: TargetInfo) -> Result<(), Error> {
+        if self.targets.get(&target.name).is_some_and(|known| *known != target) {
+            return Err(Error::Republished { name: target.name });
+        }
+        self.replace_target(target)
+    }
+
+    /// Lists a target whose bytes may change from one snapshot to the next: the manifest.
+    ///
+    /// # Errors
+    /// When no host would take the name.
+    pub fn replace_target(&mut self, target: TargetInfo) -> Result<(), Error> {
+        if !safe_target_name(&target.name) {
+            return Err(Error::Name { name: target.name });
+        }
+        self.targets.insert(target.name.clone(), target);
+        Ok(())
+    }
+
+    /// Takes a target off the list. Its file stays where it is.
+    pub fn remove_target(&mut self, name: &str) -> Option<TargetInfo> {
+        self.targets.remove(name)
+    }
+
+    /// Signs the next version of all three roles, and verifies them against the newest root.
+    ///
+    /// # Errors
+    /// When a key is not one that the root names for its role, or a date is out of range.
+    pub fn sign(&self, signers: &Signers, expiries: &Expiries) -> Result<SignedMetadata, Error> {
+        let root = self.newest_root().role();
+        let mut files: Vec<(String, Vec<u8>)> =
+            self.roots.iter().map(|root| (root.file_name(), root.bytes().to_vec())).collect();
+
+        let mut targets =
+            Targets::new(SPEC_VERSION.to_owned(), next(self.versions.targets), date(expiries.targets)?);
+        targets.delegations = None;
+        for info in self.targets.values() {
+            let name =
+                TargetName::new(info.name.as_str()).map_err(|_| Error::Name { name: info.name.clone() })?;
+            targets.targets.insert(name, described(info));
+        }
+        let targets_version = targets.version;
+        let targets = sealed(&sign(targets, &[&signers.targets])?, &root)?;
+        let targets_meta = meta(targets_version, &targets);
+        files.push((format!("{targets_version}.targets.json"), targets));
+
+        let mut snapshot =
+            Snapshot::new(SPEC_VERSION.to_owned(), next(self.versions.snapshot), date(expiries.snapshot)?);
+        snapshot.meta.insert("targets.json".to_owned(), targets_meta);
+        let snapshot_version = snapshot.version;
+        let snapshot = sealed(&sign(snapshot, &[&signers.snapshot])?, &root)?;
+        let snapshot_meta = meta(snapshot_version, &snapshot);
+        files.push((format!("{snapshot_version}.snapshot.json"), snapshot));
+
+        let mut timestamp =
+            Timestamp::new(SPEC_VERSION.to_owned(), next(self.versions.timestamp), date(expiries.timestamp)?);
+        timestamp.meta.insert("snapshot.json".to_owned(), snapshot_meta);
+        let versions = Versions {
+            targets: targets_version.get(),
+            snapshot: snapshot_version.get(),
+            timestamp: timestamp.version.get(),
+        };
+        files.push(("timestamp.json".to_owned(), sealed(&sign(timestamp, &[&signers.timestamp])?, &root)?));
+        Ok(SignedMetadata { files, versions })
+    }
+}
+
+/// Metadata that hosts accept, in the order in which it is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedMetadata {
+    files: Vec<(String, Vec<u8>)>,
+    versions: Versions,
+}
+
+impl SignedMetadata {
+    /// Names and exact bytes, the timestamp last.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+
+    /// The versions of the three roles.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    /// Writes all files below `dir`; their targets have to be there already. Until the last file a reader sees the
+    /// snapshot before, from then on this one. Older files stay for readers that are under way.
+    ///
+    /// # Errors
+    /// When the file system refuses; the snapshot before is then still the published one.
+    pub fn write(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+        for (name, bytes) in self.files() {
+            let path = dir.join(name);
+            if fs.read(&path).is_ok_and(|there| there == bytes) {
+                continue;
+            }
+            swap::replace_file(fs, &path, bytes, 0o644)
+                .map_err(|error| Error::file("write the metadata", &path, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn next(version: u64) -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(version)
+}
+
+fn date(at: DateTime<Utc>) -> Result<jiff::Timestamp, Error> {
+    to_jiff(at).ok_or_else(|| Error::Date { date: at.to_string() })
+}
+
+fn described(info: &TargetInfo) -> Target {
+    Target {
+        length: info.length,
+        hashes: Hashes { sha256: info.sha256.to_vec().into(), _extra: HashMap::new() },
+        custom: HashMap::new(),
+        _extra: HashMap::new(),
+    }
+}
+
+fn meta(version: NonZeroU64, bytes: &[u8]) -> Metafile {
+    Metafile {
+        version,
+        length: Some(bytes.len() as u64),
+        hashes: Some(Hashes {
+            sha256: digest(&SHA256, bytes).as_ref().to_vec().into(),
+            _extra: HashMap::new(),
+        }),
+        _extra: HashMap::new(),
+    }
+}

@@ -1,0 +1,95 @@
+//! What can go wrong while a repository is made.
+
+use std::io;
+use std::path::PathBuf;
+
+use host_io::Advise;
+use thiserror::Error;
+
+/// Why a repository was not made, or not changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{doing} {path}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A key file does not hold an Ed25519 key.
+    #[error("use the key in {path}: {reason}")]
+    Key {
+        /// The file, or where else the key came from.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No key could be generated.
+    #[error("generate a key: this machine gives no random numbers")]
+    Random,
+    /// A root role that nobody could ever satisfy, or that does not follow its predecessor.
+    #[error("make root version {version}: {reason}")]
+    Root {
+        /// The root's version.
+        version: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The keys at hand do not make enough signatures.
+    #[error("sign the {role} role: {reason}")]
+    Sign {
+        /// The role.
+        role: String,
+        /// Which signatures are missing.
+        reason: String,
+    },
+    /// The name of a target that no host would take.
+    #[error("add the target {name:?}: a name may only have letters, digits and ._+-")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A signed target would get other bytes.
+    #[error("add the target {name}: it was published with other bytes before")]
+    Republished {
+        /// The name.
+        name: String,
+    },
+    /// A date that TUF metadata cannot hold.
+    #[error("write the date {date} into metadata")]
+    Date {
+        /// The date.
+        date: String,
+    },
+    /// The repository that is to be changed cannot be read.
+    #[error("load the repository that is to be changed")]
+    Load(#[source] crate::Error),
+}
+
+impl Error {
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File { doing, path: path.into(), source }
+    }
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::File { .. } => "check the path, the permissions and the free space",
+            Self::Key { .. } => "give a file with an Ed25519 private key as PKCS#8 PEM",
+            Self::Root { .. } => "check thresholds, keys and version against the root before",
+            Self::Sign { .. } => "give the keys that the root role names for this role",
+            Self::Name { .. } => "rename the file",
+            Self::Republished { .. } => {
+                "publish a new version instead: hosts may have fetched half of the old one"
+            }
+            Self::Load(error) => return error.help(),
+            Self::Random | Self::Date { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}

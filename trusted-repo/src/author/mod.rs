@@ -1,0 +1,24 @@
+//! The other side: making a repository that hosts trust.
+//!
+//! Every role has its own keys; the root role wants signatures of several people. Nothing is handed out before it was
+//! verified against the root that hosts will verify it against. Files are written so that a reader sees one consistent
+//! snapshot at every moment: targets first, then the versioned roles, the timestamp last.
+//!
+//! - [`keys`]: Ed25519 keys in files
+//! - [`root`]: the root role: who may sign what
+//! - [`targets`]: target files under their published names
+//! - [`editor`]: the other three roles: load, change, sign
+//! - [`error`]: what can go wrong
+
+pub mod editor;
+pub mod error;
+pub mod keys;
+pub mod root;
+mod sign;
+pub mod targets;
+
+pub use editor::{Editor, Expiries, SignedMetadata, Signers};
+pub use error::Error;
+pub use keys::KeyPair;
+pub use root::{RootSpec, SignedRoot};
+pub use targets::TargetWriter;

@@ -1,0 +1,116 @@
+//! A set for the next boot, and writing it beside the live one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use host_io::Fs;
+use ring::digest::{SHA256, digest};
+
+use super::pin::{PIN, Pin};
+use crate::target::VerifiedBytes;
+use crate::{Error, generation};
+
+/// A written set, named by its directory below the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheId(String);
+
+impl CacheId {
+    /// The name of the set's directory.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CacheId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A set that is verified and not written yet.
+#[derive(Debug, Clone)]
+pub struct StagedCache {
+    metadata: BTreeMap<String, Bytes>,
+    targets: Vec<VerifiedBytes>,
+}
+
+impl StagedCache {
+    pub(crate) fn new(metadata: BTreeMap<String, Bytes>, targets: Vec<VerifiedBytes>) -> Self {
+        Self { metadata, targets }
+    }
+
+    /// Bytes that the set takes on disk, file system overhead left out.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        let metadata = self.metadata.values().map(Bytes::len);
+        metadata.chain(self.targets.iter().map(|target| target.bytes().len())).map(|len| len as u64).sum()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.metadata.is_empty() && self.targets.is_empty()
+    }
+
+    /// Writes the set below `cache_dir`, durable and complete, beside the live one, which stays as it is.
+    ///
+    /// # Errors
+    /// When the file system refuses; what was live still is.
+    pub fn write(&self, fs: &dyn Fs, cache_dir: &Path) -> Result<CacheId, Error> {
+        let pin = Pin::new(&self.metadata, &self.targets).to_json();
+        let failed =
+            |error: io::Error| Error::cache("write the set for the next boot below", cache_dir, error);
+        let mut files: Vec<generation::File<'_>> = Vec::new();
+        for (name, bytes) in &self.metadata {
+            files.push((Path::new("metadata").join(name), bytes));
+        }
+        for target in &self.targets {
+            let name = format!("{}.{}", hex::encode(target.target().sha256()), target.name());
+            files.push((Path::new("targets").join(name), target.bytes()));
+        }
+        files.push((PathBuf::from(PIN), &pin));
+
+        let digest = hex::encode(digest(&SHA256, &pin));
+        let name = self.free_name(fs, cache_dir, &digest, &files).map_err(failed)?;
+        if let Name::Free(name) = &name {
+            generation::write(fs, cache_dir, name, &files).map_err(failed)?;
+        }
+        let (Name::Free(name) | Name::Taken(name)) = name;
+        Ok(CacheId(name))
+    }
+
+    /// The set's name is its pin's digest. If a set of that name is there, it is either this one, or it has rotted; a
+    /// rotten set that is live cannot be written over, so the new one gets a name beside it.
+    fn free_name(
+        &self,
+        fs: &dyn Fs,
+        cache_dir: &Path,
+        digest: &str,
+        files: &[generation::File<'_>],
+    ) -> io::Result<Name> {
+        let live = if fs.kind(cache_dir)?.is_some() { generation::current(fs, cache_dir)? } else { None };
+        let mut name = digest.to_owned();
+        for attempt in 2.. {
+            let dir = cache_dir.join(&name);
+            let intact =
+                files.iter().all(|(path, bytes)| fs.read(&dir.join(path)).is_ok_and(|found| found == *bytes));
+            if intact {
+                return Ok(Name::Taken(name));
+            }
+            if live.as_deref() != Some(name.as_str()) {
+                break;
+            }
+            name = format!("{digest}-{attempt}");
+        }
+        Ok(Name::Free(name))
+    }
+}
+
+enum Name {
+    Free(String),
+    Taken(String),
+}

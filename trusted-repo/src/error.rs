@@ -1,0 +1,324 @@
+//! What can go wrong between a host and a repository, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use host_io::Advise;
+use thiserror::Error;
+
+use crate::now::EffectiveNow;
+use crate::transport::Fault;
+
+/// Why a repository was not opened, or a target not handed over.
+///
+/// Cheap to clone, because it travels inside of an [`io::Error`] through decoders: see [`Error::from_read`].
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A metadata file did not come.
+    #[error("fetch {name} of the repository {place}")]
+    Metadata {
+        /// The file.
+        name: String,
+        /// The metadata base URL or directory.
+        place: String,
+        /// Why.
+        source: Fault,
+    },
+    /// What came is not TUF metadata.
+    #[error("read {place} as a TUF repository: its {role} metadata is malformed")]
+    Malformed {
+        /// The role.
+        role: String,
+        /// The metadata base URL or directory.
+        place: String,
+        /// What the parser said.
+        source: Arc<serde_json::Error>,
+    },
+    /// A role is older than it may be.
+    #[error("accept the repository {place}: its {role} metadata expired on {} and {now}", instant(*.expired))]
+    Expired {
+        /// The role.
+        role: String,
+        /// The metadata base URL or directory.
+        place: String,
+        /// When it expired.
+        expired: DateTime<Utc>,
+        /// The time that counts, and what the clock says.
+        now: EffectiveNow,
+    },
+    /// Signatures, versions or digests of metadata do not hold.
+    #[error("trust the repository {place}: {reason}")]
+    Untrusted {
+        /// The metadata base URL or directory.
+        place: String,
+        /// Which role failed which check.
+        reason: String,
+    },
+    /// The repository offers something older than what was verified here before.
+    #[error("accept the repository {place}: {reason}")]
+    RolledBack {
+        /// The metadata base URL or directory.
+        place: String,
+        /// Which version of what is offered, and which one was seen.
+        reason: String,
+    },
+    /// The root that the image ships and the root that is remembered do not belong together.
+    #[error(
+        "find one chain from the shipped root ({shipped}) to the remembered root ({remembered}) of {place}"
+    )]
+    RootsApart {
+        /// Version and digest of the shipped root.
+        shipped: String,
+        /// Version and digest of the remembered root.
+        remembered: String,
+        /// The metadata base URL.
+        place: String,
+    },
+    /// The root that the image ships is not usable.
+    #[error("read the shipped root role: {reason}")]
+    Anchor {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The remembered trust is there but cannot be read or written.
+    #[error("use the remembered trust in {path}: {reason}")]
+    Memory {
+        /// The directory of this repository's memory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The metadata does not list this target, or its file is not there.
+    #[error("find the target {name}: {reason}")]
+    MissingTarget {
+        /// The target.
+        name: String,
+        /// Where it is missing.
+        reason: String,
+    },
+    /// A target's bytes did not come.
+    #[error("fetch the target {name}")]
+    Target {
+        /// The target.
+        name: String,
+        /// Why.
+        source: Fault,
+    },
+    /// A target's bytes are not the signed ones, or not one LZ4 frame.
+    #[error("accept the target {name}: {reason}")]
+    Tampered {
+        /// The target.
+        name: String,
+        /// What differs.
+        reason: String,
+    },
+    /// A target is longer, packed or unpacked, than the caller can take.
+    #[error("take the target {name}: it is longer than {limit} bytes")]
+    TooLarge {
+        /// The target.
+        name: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The manifest is signed, but not a manifest.
+    #[error("read the manifest of {place}")]
+    Manifest {
+        /// The metadata base URL or directory.
+        place: String,
+        /// What is wrong with it.
+        source: Arc<update_metadata::ManifestError>,
+    },
+    /// The cached set is not the one that was pinned when it was staged.
+    #[error("use the cached set in {path}: {reason}")]
+    Pin {
+        /// The directory of the set.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+    /// The cached set cannot be read or written.
+    #[error("{doing} {path}")]
+    Cache {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// Something on this host, in the library's words.
+    #[error("open the repository {place}: {reason}")]
+    Failed {
+        /// The metadata base URL or directory.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The error behind a failed read of the target `name`: ours again if it is ours, else a fault of the stream.
+    #[must_use]
+    pub fn from_read(name: &str, error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            Some(ours) => ours.clone(),
+            None => Self::Tampered { name: name.to_owned(), reason: error.to_string() },
+        }
+    }
+
+    /// This error as one that a reader returns.
+    pub(crate) fn into_read(self) -> io::Error {
+        io::Error::other(self)
+    }
+
+    pub(crate) fn cache(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Cache { doing, path: path.into(), source: Arc::new(source) }
+    }
+
+    /// A fault while a target was fetched; a wrong length is a wrong object.
+    pub(crate) fn of_target(name: &str, fault: Fault) -> Self {
+        let name = name.to_owned();
+        match fault {
+            Fault::Length { .. } => Self::Tampered { name, reason: fault.to_string() },
+            Fault::Missing => Self::MissingTarget {
+                name,
+                reason: "it is listed, but the repository does not have its file".to_owned(),
+            },
+            source => Self::Target { name, source },
+        }
+    }
+}
+
+/// A point in time as people and logs read it: whole seconds, UTC.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+impl Advise for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Metadata { source, .. } => match source {
+                Fault::Html { .. } | Fault::Missing | Fault::TooLong { .. } | Fault::Scheme { .. } => {
+                    "not_a_repository"
+                }
+                _ => "unreachable",
+            },
+            Self::Target { source, .. } => match source {
+                Fault::Html { .. } | Fault::Scheme { .. } => "not_a_repository",
+                Fault::TooLong { .. } | Fault::Length { .. } => "tampered",
+                Fault::Missing => "missing_target",
+                _ => "unreachable",
+            },
+            Self::Malformed { .. } => "not_a_repository",
+            Self::Expired { .. } => "expired",
+            Self::Untrusted { .. } | Self::RolledBack { .. } | Self::RootsApart { .. } => "untrusted",
+            Self::Anchor { .. } => "untrusted",
+            Self::Memory { .. } => "memory",
+            Self::MissingTarget { .. } => "missing_target",
+            Self::Tampered { .. } | Self::Pin { .. } => "tampered",
+            Self::TooLarge { .. } | Self::Manifest { .. } | Self::Cache { .. } | Self::Failed { .. } => {
+                "failed"
+            }
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::Metadata { source, .. } | Self::Target { source, .. } => return Some(help_for(source)),
+            Self::Malformed { .. } => "check that the metadata URL leads to a TUF repository",
+            Self::Expired { .. } => {
+                "check this host's clock; if it is right, the repository's owner has to sign fresh metadata"
+            }
+            Self::Untrusted { .. } => {
+                "check that the metadata URL belongs to the root role that this image ships; do not use this mirror otherwise"
+            }
+            Self::RolledBack { .. } => {
+                "a mirror or proxy seems to serve an old state: use another one, or wait until it has caught up"
+            }
+            Self::RootsApart { .. } => {
+                "check the metadata URL and the image; if the repository was founded anew on purpose, remove its remembered trust"
+            }
+            Self::Anchor { .. } => "install an image with a valid root.json",
+            Self::Memory { path, .. } => {
+                return Some(format!(
+                    "check the disk; to trust the repository as on the first day, remove {}",
+                    path.display()
+                ));
+            }
+            Self::MissingTarget { .. } => "tell the repository's owner: it is not complete",
+            Self::Tampered { .. } => {
+                "do not use this mirror; try another one, and tell the repository's owner"
+            }
+            Self::TooLarge { .. } => "tell the repository's owner: this target is larger than a host accepts",
+            Self::Manifest { .. } => "tell the repository's owner: the manifest needs to be published again",
+            Self::Pin { .. } => "stage the update again",
+            Self::Cache { .. } => "check that the persistent partition is healthy and has free space",
+            Self::Failed { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+fn help_for(fault: &Fault) -> String {
+    match fault {
+        Fault::Dns { .. } => "check the host name in the URL and this host's resolver",
+        Fault::Refused { .. } | Fault::NoRoute { .. } | Fault::NoConnection { .. } => {
+            "check the URL and the network, then try again"
+        }
+        Fault::Tls { .. } => "check this host's clock and CA certificates, and the server's certificate",
+        Fault::Reset { .. } | Fault::Stalled { .. } | Fault::Slow { .. } => {
+            "the network is poor; try again later, what is there already is not lost"
+        }
+        Fault::Status { status, .. } if *status >= 500 || *status == 429 => {
+            "the server has a problem; try again later"
+        }
+        Fault::Status { .. } => "check the URL, and what a proxy on the way demands",
+        Fault::Missing => "check the URL: there is no TUF repository",
+        Fault::Html { .. } => {
+            "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"
+        }
+        Fault::Length { .. } | Fault::TooLong { .. } => {
+            "do not use this mirror; try another one, and tell the repository's owner"
+        }
+        Fault::Local { .. } => "check that the directory is mounted and readable",
+        Fault::Scheme { .. } => "use a URL that begins with https://, http:// or file://",
+        Fault::Other(_) => "check the URL and the proxy",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use host_io::report::sentence;
+
+    use super::*;
+
+    #[test]
+    fn a_portal_is_told_in_one_sentence_with_a_next_step() {
+        let error = Error::Metadata {
+            name: "timestamp.json".to_owned(),
+            place: "http://updates/".to_owned(),
+            source: Fault::Html {
+                expected: "TUF metadata".to_owned(),
+                found: "text/html".to_owned(),
+                url: "http://portal/login".to_owned(),
+            },
+        };
+        let said = sentence("updog", &error);
+        assert!(said.contains("expected TUF metadata, got text/html from http://portal/login"), "{said}");
+        assert!(said.contains("\nhelp: a portal"), "{said}");
+        assert_eq!(error.code(), "not_a_repository");
+    }
+
+    #[test]
+    fn an_error_survives_its_way_through_a_decoder() {
+        let error = Error::Tampered { name: "root".to_owned(), reason: "digest".to_owned() };
+        let back = Error::from_read("root", error.into_read());
+        assert_eq!(back.code(), "tampered");
+        let foreign = Error::from_read("root", io::Error::other("wrong magic"));
+        assert!(foreign.to_string().contains("wrong magic"), "{foreign}");
+    }
+}

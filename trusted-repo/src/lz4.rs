@@ -1,0 +1,138 @@
+//! LZ4 frames, read to the very end of their stream.
+//!
+//! A decoder stops at a frame's end mark and takes a stream that breaks off between two blocks for a complete one. Here
+//! the stream behind the frame is drained and must be empty, and a frame without its end mark is an error.
+
+use std::io::{self, Cursor, Read};
+
+use lz4_flex::frame::FrameDecoder;
+
+use crate::Error;
+use crate::reader::TargetReader;
+use crate::target::{VerifiedBytes, VerifiedTarget};
+
+/// How much is read at once while draining.
+const BLOCK: usize = 64 * 1024;
+
+/// The raw bytes of a target that is one LZ4 frame.
+pub struct Lz4Reader {
+    decoder: FrameDecoder<Tap<TargetReader>>,
+    frame_ended: bool,
+}
+
+impl Lz4Reader {
+    /// Decodes `target`. Memory is bounded by the largest block of the format, 4 MiB, and its window.
+    #[must_use]
+    pub fn new(target: TargetReader) -> Self {
+        Self { decoder: FrameDecoder::new(Tap::new(target)), frame_ended: false }
+    }
+
+    /// Drains the target and gives its proof.
+    ///
+    /// # Errors
+    /// When the frame is broken or cut short, when bytes follow it, and when the bytes are not the signed ones. What is
+    /// wrong with the signed bytes is told before what is wrong with the frame.
+    pub fn finish(mut self) -> Result<VerifiedTarget, Error> {
+        let name = self.decoder.get_ref().inner.name().to_owned();
+        let decoded = self.drain_frame();
+        let tap = self.decoder.into_inner();
+        let behind = drain(tap.inner);
+        let (trailing, proof) = behind?;
+        decoded.map_err(|error| Error::from_read(&name, error))?;
+        if trailing {
+            return Err(trailing_bytes(&name));
+        }
+        Ok(proof)
+    }
+
+    fn drain_frame(&mut self) -> io::Result<()> {
+        let mut scratch = vec![0; BLOCK];
+        while !self.frame_ended {
+            let _ = self.read(&mut scratch)?;
+        }
+        Ok(())
+    }
+}
+
+impl Read for Lz4Reader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // Asked again after an end mark, the decoder would look for a second frame.
+        if self.frame_ended || buf.is_empty() {
+            return Ok(0);
+        }
+        let count = self.decoder.read(buf)?;
+        if count == 0 {
+            self.decoder.get_ref().check_ended()?;
+            self.frame_ended = true;
+        }
+        Ok(count)
+    }
+}
+
+impl std::fmt::Debug for Lz4Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lz4Reader").field("target", &self.decoder.get_ref().inner).finish_non_exhaustive()
+    }
+}
+
+/// Reads all that is left of a target, and says whether there was anything.
+fn drain(mut target: TargetReader) -> Result<(bool, VerifiedTarget), Error> {
+    let mut one = [0];
+    let any = match target.read(&mut one) {
+        Ok(count) => count > 0,
+        Err(error) => return Err(Error::from_read(target.name(), error)),
+    };
+    Ok((any, target.finish()?))
+}
+
+/// Decodes a small target that is one LZ4 frame, up to `limit` raw bytes.
+///
+/// # Errors
+/// [`Error::TooLarge`] above the limit; [`Error::Tampered`] for a broken frame, and for bytes before or after it.
+pub fn decode(bytes: &VerifiedBytes, limit: u64) -> Result<Vec<u8>, Error> {
+    let name = bytes.name();
+    let refused = |error: io::Error| Error::from_read(name, error);
+    let mut decoder = FrameDecoder::new(Tap::new(Cursor::new(bytes.bytes())));
+    let mut raw = Vec::new();
+    (&mut decoder).take(limit.saturating_add(1)).read_to_end(&mut raw).map_err(refused)?;
+    if raw.len() as u64 > limit {
+        return Err(Error::TooLarge { name: name.to_owned(), limit });
+    }
+    let tap = decoder.into_inner();
+    tap.check_ended().map_err(refused)?;
+    if tap.inner.position() < bytes.bytes().len() as u64 {
+        return Err(trailing_bytes(name));
+    }
+    Ok(raw)
+}
+
+fn trailing_bytes(name: &str) -> Error {
+    Error::Tampered { name: name.to_owned(), reason: "there are bytes after its LZ4 frame".to_owned() }
+}
+
+/// Notices whether the decoder ran into the end of the stream, which it never does after an end mark.
+struct Tap<R> {
+    inner: R,
+    ran_out: bool,
+}
+
+impl<R> Tap<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, ran_out: false }
+    }
+
+    fn check_ended(&self) -> io::Result<()> {
+        if self.ran_out {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its LZ4 frame is cut short"));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Tap<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.ran_out |= count == 0 && !buf.is_empty();
+        Ok(count)
+    }
+}

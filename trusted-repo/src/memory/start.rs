@@ -1,0 +1,156 @@
+//! Which memory counts, and from which root to start.
+//!
+//! Usually that is this anchor's own memory. An image may also ship a newer root than the one before it, or an older one
+//! (after a rollback): then the memory of the other anchor counts, if one chain of roots joins both. Two roots that
+//! nothing joins are two repositories, and a host that believes in one of them does not go over to the other by itself.
+
+use std::path::Path;
+
+use host_io::Fs;
+use tracing::info;
+
+use super::roots::{Chain, KnownRoot, forgets};
+use super::store::{Remembered, Store, all_of};
+use crate::Error;
+use crate::source::Place;
+use crate::transport::download::{Expected, Size};
+use crate::transport::{Carrier, Fault};
+
+/// More successors than this are not walked in one go.
+pub(crate) const MOST_ROOTS: u64 = 64;
+/// The longest root role that is accepted.
+pub(crate) const LONGEST_ROOT: u64 = 1024 * 1024;
+
+/// What to start from.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Where this anchor's memory is kept.
+    pub(crate) store: Store,
+    /// The newest trusted root.
+    pub(crate) root: KnownRoot,
+    /// What is remembered. On first use that is the anchor alone.
+    pub(crate) remembered: Remembered,
+}
+
+/// Finds what to start from.
+pub(crate) async fn find(
+    fs: &dyn Fs,
+    carrier: &Carrier,
+    place: &Place,
+    anchor: &[u8],
+    trust_dir: &Path,
+    url: &str,
+) -> Result<Start, Error> {
+    let shipped = KnownRoot::parse(anchor).map_err(|reason| Error::Anchor { reason })?;
+    let store = Store::new(trust_dir, anchor, url);
+    let own = store.load(fs)?;
+    let most_advanced = all_of(fs, trust_dir, url)?.into_iter().max_by_key(advance);
+    let remembered = match (own, most_advanced) {
+        (Some(own), Some(other)) if advance(&own) >= advance(&other) => own,
+        (_, Some(other)) => join(carrier, place, &shipped, other).await?,
+        (Some(own), None) => own,
+        (None, None) => {
+            info!(repository = store.url(), "nothing is remembered of this repository: first use");
+            Remembered {
+                roots: Chain::from([(shipped.version(), shipped.bytes.clone())]),
+                ..Remembered::default()
+            }
+        }
+    };
+    let newest = remembered.newest_root().expect("a memory has a root");
+    let root = KnownRoot::parse(newest).map_err(|reason| Error::Memory {
+        path: store.dir().to_owned(),
+        reason: format!("its newest root is damaged: {reason}"),
+    })?;
+    Ok(Start { store, root, remembered })
+}
+
+/// How far a memory has come: its newest root, then its timestamp.
+fn advance(remembered: &Remembered) -> (u64, u64) {
+    let root = remembered.roots.keys().next_back().copied().unwrap_or_default();
+    let timestamp = remembered.roles.get("timestamp.json").and_then(|bytes| version_of(bytes));
+    (root, timestamp.unwrap_or_default())
+}
+
+/// The version that a role's bytes claim.
+pub(crate) fn version_of(bytes: &[u8]) -> Option<u64> {
+    let role: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    role.get("signed")?.get("version")?.as_u64()
+}
+
+/// The memory of another anchor, carried over to the shipped one if one chain joins them.
+async fn join(
+    carrier: &Carrier,
+    place: &Place,
+    shipped: &KnownRoot,
+    mut other: Remembered,
+) -> Result<Remembered, Error> {
+    let parse = |version: &u64| other.roots.get(version).and_then(|bytes| KnownRoot::parse(bytes).ok());
+    let (Some(oldest), Some(newest)) =
+        (other.roots.keys().next().and_then(&parse), other.roots.keys().next_back().and_then(&parse))
+    else {
+        return Err(apart(place, shipped, "none"));
+    };
+    let refused = || apart(place, shipped, &newest.describe());
+    let joined = if let Some(same) = parse(&shipped.version()) {
+        if !same.says_the_same_as(shipped) {
+            return Err(refused());
+        }
+        Chain::new()
+    } else if shipped.version() > newest.version() {
+        let chain = walk(carrier, place, &newest, shipped.version()).await?.ok_or_else(refused)?;
+        let last = chain.values().next_back().and_then(|bytes| KnownRoot::parse(bytes).ok());
+        if !last.is_some_and(|last| last.says_the_same_as(shipped)) {
+            return Err(refused());
+        }
+        if forgets(&newest.role.signed, &shipped.role.signed) {
+            other.roles.clear();
+        }
+        chain
+    } else {
+        let mut chain = walk(carrier, place, shipped, oldest.version()).await?.ok_or_else(refused)?;
+        let last = chain.values().next_back().and_then(|bytes| KnownRoot::parse(bytes).ok());
+        if !last.is_some_and(|last| last.says_the_same_as(&oldest)) {
+            return Err(refused());
+        }
+        chain.insert(shipped.version(), shipped.bytes.clone());
+        chain
+    };
+    info!(shipped = shipped.describe(), remembered = newest.describe(), "one chain joins both roots");
+    for (version, bytes) in joined {
+        other.roots.entry(version).or_insert(bytes);
+    }
+    Ok(other)
+}
+
+/// The successors of `from` up to version `to`, each vouched for by the one before; `None` when there is no such chain.
+async fn walk(carrier: &Carrier, place: &Place, from: &KnownRoot, to: u64) -> Result<Option<Chain>, Error> {
+    if to.saturating_sub(from.version()) > MOST_ROOTS {
+        return Ok(None);
+    }
+    let mut chain = Chain::new();
+    let mut trusted = from.clone();
+    for version in from.version() + 1..=to {
+        let name = format!("{version}.root.json");
+        let expected = Expected { what: "TUF metadata".to_owned(), size: Size::AtMost(LONGEST_ROOT) };
+        let bytes = match carrier.whole(place, &name, expected).await {
+            Ok(bytes) => bytes,
+            Err(Fault::Missing) => return Ok(None),
+            Err(source) => return Err(Error::Metadata { name, place: place.describe(""), source }),
+        };
+        match KnownRoot::parse(&bytes) {
+            Ok(next) if trusted.vouches_for(&next) => trusted = next,
+            _ => return Ok(None),
+        }
+        chain.insert(version, bytes);
+    }
+    Ok(Some(chain))
+}
+
+fn apart(place: &Place, shipped: &KnownRoot, remembered: &str) -> Error {
+    Error::RootsApart {
+        shipped: shipped.describe(),
+        remembered: remembered.to_owned(),
+        place: place.describe(""),
+    }
+}

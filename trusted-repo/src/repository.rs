@@ -1,0 +1,268 @@
+//! An open repository: its roles, its targets, its manifest.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::OnceCell;
+use tough::TargetName;
+use tough::schema::RoleType;
+use update_metadata::{Manifest, safe_target_name};
+
+use crate::Error;
+use crate::cache::StagedCache;
+use crate::cache::pin::Pin;
+use crate::now::{EffectiveNow, from_jiff};
+use crate::reader::TargetReader;
+use crate::source::Place;
+use crate::target::{Check, TargetInfo, VerifiedBytes};
+use crate::transport::download::{Expected, Size};
+use crate::transport::{Carrier, Fault};
+
+/// The target that every update begins with.
+const MANIFEST: &str = "manifest.json";
+/// The longest manifest that is accepted, in bytes.
+const LONGEST_MANIFEST: u64 = update_metadata::manifest::MAX_LEN as u64;
+
+/// One role of an open repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its version.
+    pub version: u64,
+    /// When it expires.
+    pub expires: DateTime<Utc>,
+}
+
+/// The four roles of an open repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// Says whose signatures count.
+    pub root: Role,
+    /// Says which snapshot is the current one.
+    pub timestamp: Role,
+    /// Says which versions belong together.
+    pub snapshot: Role,
+    /// Says what the targets are.
+    pub targets: Role,
+}
+
+impl Roles {
+    pub(crate) fn of(repository: &tough::Repository) -> Self {
+        let role = |version: std::num::NonZeroU64, expires| Role {
+            version: version.get(),
+            expires: from_jiff(expires),
+        };
+        let (root, timestamp) = (&repository.root().signed, &repository.timestamp().signed);
+        let (snapshot, targets) = (&repository.snapshot().signed, &repository.targets().signed);
+        Self {
+            root: role(root.version, root.expires),
+            timestamp: role(timestamp.version, timestamp.expires),
+            snapshot: role(snapshot.version, snapshot.expires),
+            targets: role(targets.version, targets.expires),
+        }
+    }
+
+    /// Refuses when a role has expired, and names the first one in the order of trust.
+    pub(crate) fn in_force_at(&self, now: EffectiveNow, place: &str) -> Result<(), Error> {
+        let all = [
+            (RoleType::Root, &self.root),
+            (RoleType::Timestamp, &self.timestamp),
+            (RoleType::Snapshot, &self.snapshot),
+            (RoleType::Targets, &self.targets),
+        ];
+        match all.into_iter().find(|(_, role)| now.is_after(role.expires)) {
+            None => Ok(()),
+            Some((kind, role)) => Err(Error::Expired {
+                role: kind.to_string(),
+                place: place.to_owned(),
+                expired: role.expires,
+                now,
+            }),
+        }
+    }
+}
+
+/// What an opening found.
+pub(crate) struct Opened {
+    pub(crate) repository: tough::Repository,
+    /// Every metadata file under its published name, as exact bytes.
+    pub(crate) files: BTreeMap<String, Bytes>,
+    pub(crate) carrier: Carrier,
+    pub(crate) metadata: Place,
+    pub(crate) targets: Place,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) now: Option<EffectiveNow>,
+}
+
+/// A repository whose metadata was verified. It stays with that one set of metadata for as long as it is open.
+pub struct Repository {
+    opened: Opened,
+    manifest: OnceCell<VerifiedBytes>,
+}
+
+impl Repository {
+    pub(crate) fn new(opened: Opened) -> Self {
+        Self { opened, manifest: OnceCell::new() }
+    }
+
+    /// The update manifest.
+    ///
+    /// # Errors
+    /// When it is missing, does not come, is not the signed one, or is no manifest.
+    pub async fn manifest(&self) -> Result<Manifest, Error> {
+        let bytes = self.fetch(MANIFEST, LONGEST_MANIFEST).await?;
+        Manifest::parse(bytes.bytes()).map_err(|source| Error::Manifest {
+            place: self.opened.metadata.describe(""),
+            source: std::sync::Arc::new(source),
+        })
+    }
+
+    /// What the signed metadata says of a target.
+    ///
+    /// # Errors
+    /// [`Error::MissingTarget`] when it is not listed, or has a name that cannot be that of a file.
+    pub fn target(&self, name: &str) -> Result<TargetInfo, Error> {
+        let missing =
+            |reason: &str| Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() };
+        if !safe_target_name(name) {
+            return Err(missing("a name may only have letters, digits and ._+-"));
+        }
+        let not_listed = || missing("the signed metadata does not list it");
+        let key = TargetName::new(name).map_err(|_| not_listed())?;
+        let target =
+            self.opened.repository.targets().signed.find_target(&key, false).map_err(|_| not_listed())?;
+        let sha256 = <[u8; 32]>::try_from(&target.hashes.sha256[..])
+            .map_err(|_| missing("its signed SHA-256 does not have 32 bytes"))?;
+        Ok(TargetInfo { name: name.to_owned(), length: target.length, sha256 })
+    }
+
+    /// From now on every request carries this pair.
+    pub fn set_query(&self, name: &str, value: &str) {
+        self.opened.carrier.set_query(name, value);
+    }
+
+    /// All of a small target, verified.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when it is signed to be longer than `limit` bytes; else as [`Repository::open_target`] and
+    /// [`TargetReader::finish`].
+    pub async fn fetch(&self, name: &str, limit: u64) -> Result<VerifiedBytes, Error> {
+        let info = self.target(name)?;
+        if info.length > limit {
+            return Err(Error::TooLarge { name: name.to_owned(), limit });
+        }
+        if name == MANIFEST {
+            return self.manifest.get_or_try_init(|| self.fetch_whole(&info)).await.cloned();
+        }
+        self.fetch_whole(&info).await
+    }
+
+    async fn fetch_whole(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
+        let mut check = Check::new(info.clone());
+        let bytes = self.bytes_of(info).await?;
+        check.update(&bytes)?;
+        Ok(VerifiedBytes::new(check.finish()?, bytes))
+    }
+
+    async fn bytes_of(&self, info: &TargetInfo) -> Result<Bytes, Error> {
+        let file = self.file_of(info)?;
+        self.opened
+            .carrier
+            .whole(&self.opened.targets, &file, expected(info))
+            .await
+            .map_err(|fault| of_file(&info.name, fault))
+    }
+
+    /// A target as a stream that is checked while it passes. It wants a running tokio runtime, and to be read on a
+    /// thread that may block.
+    ///
+    /// # Errors
+    /// [`Error::MissingTarget`] when it is not listed or its file is not there. A web server is asked only by the first
+    /// read.
+    pub fn open_target(&self, name: &str) -> Result<TargetReader, Error> {
+        let info = self.target(name)?;
+        let file = self.file_of(&info)?;
+        let opened = self
+            .opened
+            .carrier
+            .open(&self.opened.targets, &file, expected(&info))
+            .map_err(|fault| of_file(name, fault))?;
+        Ok(TargetReader::new(info, opened))
+    }
+
+    /// The name of a target's file below the targets base. A cached set may have it under either name.
+    fn file_of(&self, info: &TargetInfo) -> Result<String, Error> {
+        let digest_name = format!("{}.{}", hex::encode(info.sha256), info.name);
+        match &self.opened.targets {
+            Place::Web(_) if !self.opened.repository.root().signed.consistent_snapshot => {
+                Ok(info.name.clone())
+            }
+            Place::Web(_) => Ok(digest_name),
+            Place::Directory(dir) => {
+                if let Some(pin) = &self.opened.pin {
+                    pin.check_target(dir, info)?;
+                }
+                Ok(if self.opened.carrier.has(&dir.join(&digest_name)) {
+                    digest_name
+                } else {
+                    info.name.clone()
+                })
+            }
+        }
+    }
+
+    /// Versions and expiry of the four roles.
+    #[must_use]
+    pub fn roles(&self) -> Roles {
+        Roles::of(&self.opened.repository)
+    }
+
+    /// The time that counted when the repository was opened online.
+    #[must_use]
+    pub fn now(&self) -> Option<EffectiveNow> {
+        self.opened.now
+    }
+
+    /// Everything that was received over the network so far, in bytes, also what came twice. Files do not count.
+    #[must_use]
+    pub fn bytes_fetched(&self) -> u64 {
+        self.opened.carrier.fetched()
+    }
+
+    /// The set for the next boot: this repository's metadata, root chain included, and these targets.
+    #[must_use]
+    pub fn staged(&self, targets: Vec<VerifiedBytes>) -> StagedCache {
+        StagedCache::new(self.opened.files.clone(), targets)
+    }
+
+    /// Refuses a pinned set whose targets are not those of its signed metadata.
+    pub(crate) fn check_pin(&self, targets_dir: &Path) -> Result<(), Error> {
+        let Some(pin) = &self.opened.pin else { return Ok(()) };
+        pin.target_names().try_for_each(|name| pin.check_target(targets_dir, &self.target(name)?))
+    }
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("metadata", &self.opened.metadata)
+            .field("roles", &self.roles())
+            .finish_non_exhaustive()
+    }
+}
+
+fn expected(info: &TargetInfo) -> Expected {
+    Expected { what: format!("the target {}", info.name), size: Size::Exactly(info.length) }
+}
+
+/// A fault while a target's file was opened or read. A file that is longer than signed is a wrong file.
+fn of_file(name: &str, fault: Fault) -> Error {
+    match fault {
+        Fault::TooLong { limit } => Error::Tampered {
+            name: name.to_owned(),
+            reason: format!("it goes on after the {limit} signed bytes"),
+        },
+        other => Error::of_target(name, other),
+    }
+}

@@ -1,0 +1,211 @@
+//! What can go wrong on the way, told apart as far as a person can act on it.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why bytes did not come, or were not the ones that were asked for.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The name of the host has no address.
+    #[error("the address of {host} cannot be found ({reason})")]
+    Dns {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// Nothing listens there.
+    #[error("{host} refuses the connection")]
+    Refused {
+        /// Host and port.
+        host: String,
+    },
+    /// The network has no way there.
+    #[error("there is no route to {host}")]
+    NoRoute {
+        /// Host and port.
+        host: String,
+    },
+    /// No connection came about in time.
+    #[error("no connection to {host} within {patience:?}")]
+    NoConnection {
+        /// Host and port.
+        host: String,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// TLS could not be agreed on, or the certificate is not trusted.
+    #[error("no trusted TLS connection to {host} ({reason})")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What the TLS library said.
+        reason: String,
+    },
+    /// The connection broke off.
+    #[error("the connection to {host} broke off after {received} bytes")]
+    Reset {
+        /// Host and port.
+        host: String,
+        /// Bytes of this object that had come until then.
+        received: u64,
+    },
+    /// The connection stands, but nothing comes.
+    #[error("{host} sent nothing for {patience:?}")]
+    Stalled {
+        /// Host and port.
+        host: String,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// Something comes, but too little to ever end.
+    #[error("{host} sends less than {floor} bytes in {window:?}")]
+    Slow {
+        /// Host and port.
+        host: String,
+        /// The least number of bytes.
+        floor: u64,
+        /// In this time.
+        window: Duration,
+    },
+    /// An answer that is no answer to the question.
+    #[error("{host} answered with status {status}")]
+    Status {
+        /// Host and port.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server or the directory does not have it.
+    #[error("it is not there")]
+    Missing,
+    /// A page for people instead of the object.
+    #[error("expected {expected}, got {found} from {url}")]
+    Html {
+        /// What was asked for, for people.
+        expected: String,
+        /// The type that was declared.
+        found: String,
+        /// Where it came from, after redirects.
+        url: String,
+    },
+    /// The object there has another length than the signed one.
+    #[error("it is {offered} bytes long, and {signed} are signed")]
+    Length {
+        /// What the server declares.
+        offered: u64,
+        /// What the metadata says.
+        signed: u64,
+    },
+    /// The object is longer than anything of its kind may be.
+    #[error("it is longer than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: u64,
+    },
+    /// A local file cannot be read.
+    #[error("{path} cannot be read")]
+    Local {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// A kind of address that nobody here speaks.
+    #[error("{scheme:?} is none of https, http and file")]
+    Scheme {
+        /// The scheme.
+        scheme: String,
+    },
+    /// Anything else, in the library's words.
+    #[error("the request failed")]
+    Other(#[source] Arc<reqwest::Error>),
+}
+
+impl Fault {
+    /// Whether the same request may well succeed a moment later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Dns { .. }
+            | Self::Refused { .. }
+            | Self::NoRoute { .. }
+            | Self::NoConnection { .. }
+            | Self::Reset { .. }
+            | Self::Stalled { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
+            Self::Tls { .. }
+            | Self::Slow { .. }
+            | Self::Missing
+            | Self::Html { .. }
+            | Self::Length { .. }
+            | Self::TooLong { .. }
+            | Self::Local { .. }
+            | Self::Scheme { .. }
+            | Self::Other(_) => false,
+        }
+    }
+}
+
+/// What a failed request means. `received` counts the bytes of the object that had come until then.
+pub(super) fn classify(error: reqwest::Error, host: String, received: u64, pacing: &super::Pacing) -> Fault {
+    if error.is_dns() {
+        return Fault::Dns { host, reason: innermost(&error) };
+    }
+    if let Some(tls) = find::<rustls::Error>(&error) {
+        return Fault::Tls { host, reason: tls.to_string() };
+    }
+    if error.is_timeout() {
+        return if error.is_connect() {
+            Fault::NoConnection { host, patience: pacing.connect }
+        } else {
+            Fault::Stalled { host, patience: pacing.idle }
+        };
+    }
+    match find::<io::Error>(&error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => return Fault::Refused { host },
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+            return Fault::NoRoute { host };
+        }
+        _ => {}
+    }
+    // What is left once a connection stood, or while it was made: the other side went away in the middle.
+    if error.is_body() || error.is_decode() || error.is_request() {
+        Fault::Reset { host, received }
+    } else {
+        Fault::Other(Arc::new(error))
+    }
+}
+
+/// The first error of type `E` in the chain; `io::Error` hides what it wraps from `source`, so it is opened as well.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(layer) = next {
+        if let Some(found) = layer.downcast_ref::<E>() {
+            return Some(found);
+        }
+        if let Some(inner) = layer.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && let Some(found) = find::<E>(inner)
+        {
+            return Some(found);
+        }
+        next = layer.source();
+    }
+    None
+}
+
+fn innermost(error: &dyn StdError) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(layer) = next {
+        said = layer.to_string();
+        next = layer.source();
+    }
+    said
+}

@@ -1,0 +1,26 @@
+//! How bytes come here.
+//!
+//! One HTTP client for everything that a program fetches, so that connections are reused; a limit on silence instead of
+//! a limit on the whole request; retries that refill while bytes keep coming. A directory answers the same questions.
+//! The rules are those of `docs/design.md`, "Trust", last point.
+//!
+//! - [`fault`]: what can go wrong on the way, told apart as far as a person can act on it
+//! - [`pacing`]: the patience of a client, and when to try again
+//! - `range`: whether an answer continues what was received so far
+//! - `tls`: whom a client believes
+//! - `client`: the HTTP client, its proxy and its limits
+//! - `download`: one object over HTTP, resumed or begun again until it is whole
+//! - `carrier`: both kinds of places behind one door
+
+pub mod fault;
+pub mod pacing;
+
+pub(crate) mod carrier;
+mod client;
+pub(crate) mod download;
+mod range;
+mod tls;
+
+pub(crate) use carrier::Carrier;
+pub use fault::Fault;
+pub use pacing::Pacing;
