@@ -34,6 +34,8 @@ const DROPPED: &str = ".dropped";
 /// Settings may hold secrets (a proxy's password), and nobody but the API reads a store.
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+/// What a file system hands out at once, in bytes; many use less.
+const BLOCK: u64 = 4096;
 
 /// Everything that a data directory holds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -153,11 +155,27 @@ pub fn write(fs: &dyn Fs, dir: &Path, contents: &Contents) -> Result<(), Error> 
     fs.sync_dir(parent).map_err(Error::io("sync", parent))
 }
 
+/// The bytes that a data directory with these contents takes on a file system, counted in blocks of 4096.
+///
+/// # Errors
+/// When the contents cannot be stored.
+pub fn room(contents: &Contents) -> Result<u64, Error> {
+    Ok(plan(contents)?.blocks() * BLOCK)
+}
+
 /// A directory as it will be written: complete before the first file is made.
 #[derive(Default)]
 struct Directory {
     directories: BTreeMap<String, Directory>,
     files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Directory {
+    fn blocks(&self) -> u64 {
+        let below: u64 = self.directories.values().map(Self::blocks).sum();
+        let files: u64 = self.files.values().map(|bytes| (bytes.len() as u64).div_ceil(BLOCK)).sum();
+        1 + below + files
+    }
 }
 
 fn plan(contents: &Contents) -> Result<Directory, Error> {

@@ -1,0 +1,170 @@
+//! Why a boot fails here, and what a person can do. The exit code is 1 for all of them, and 2 for wrong usage.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use host_io::Advise;
+use semver::Version;
+use thiserror::Error;
+use update_metadata::NoPath;
+
+/// Why settings do not fit the system that boots. The live store is as it was.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The version to reach is not known.
+    #[error("learn the version of the running system")]
+    OsRelease(#[source] host_io::host::Error),
+    /// The datastore's path cannot be one.
+    #[error("use {path} as the link to the datastore")]
+    DatastorePath {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The datastore is broken or cannot be changed.
+    #[error(transparent)]
+    Datastore(#[from] datastore::Error),
+    /// The shipped root role cannot be read.
+    #[error("read the shipped root role {path}")]
+    Anchor {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cached repository is missing or not to be trusted.
+    #[error("open the repository that was cached in {metadata}, to migrate settings from {from} to {to}")]
+    Cache {
+        /// Its metadata directory.
+        metadata: PathBuf,
+        /// The version of the settings.
+        from: Version,
+        /// The wanted version.
+        to: Version,
+        /// Why.
+        source: Box<trusted_repo::Error>,
+    },
+    /// The manifest knows no way.
+    #[error(transparent)]
+    NoPath(Box<NoPath>),
+    /// A migration of the way is not in the cache.
+    #[error("get the migration {name} (for the step {step}) on the way to {to}")]
+    MissingMigration {
+        /// The target's name.
+        name: String,
+        /// The step of the manifest that names it.
+        step: String,
+        /// The wanted version.
+        to: Version,
+        /// Why it cannot be had.
+        source: Box<trusted_repo::Error>,
+    },
+    /// A migration's name cannot be that of a file.
+    #[error("use the migration {name:?}: a name may only have letters, digits and ._+-")]
+    UnsafeName {
+        /// The name.
+        name: String,
+    },
+    /// The bytes of a migration are not the signed ones.
+    #[error("verify the migration {name}")]
+    Verify {
+        /// The target's name.
+        name: String,
+        /// What is wrong.
+        source: Box<trusted_repo::Error>,
+    },
+    /// There is no memory that can be sealed and run.
+    #[error("put the migration {name} into sealed memory")]
+    Seal {
+        /// The target's name.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A migration failed.
+    #[error("run the migration {name}")]
+    Migration {
+        /// The target's name.
+        name: String,
+        /// How it ended.
+        source: crate::exec::Error,
+    },
+    /// What the migrations left is no store.
+    #[error("take over what the migration {name} wrote")]
+    Work {
+        /// The last migration.
+        name: String,
+        /// What is wrong with it.
+        source: datastore::Error,
+    },
+    /// The file system does not say how much is free.
+    #[error("ask for the free space of {base}")]
+    FreeSpace {
+        /// The directory that holds the stores.
+        base: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The copies do not fit.
+    #[error("copy the settings in {base}: {needed} bytes are needed and {free} are free")]
+    NoRoom {
+        /// The directory that holds the stores.
+        base: PathBuf,
+        /// Bytes for two copies.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+}
+
+impl Error {
+    /// What the program ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(1)
+    }
+}
+
+/// What the program ends with when it was called wrongly, or asked for help.
+#[must_use]
+pub fn exit_code_of_usage(usage: &clap::Error) -> ExitCode {
+    ExitCode::from(if usage.use_stderr() { 2 } else { 0 })
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::OsRelease(_) => "give the version with --migrate-to-version",
+            Self::DatastorePath { .. } => "give a path like /var/lib/bottlerocket/datastore/current",
+            Self::Datastore(_) => "look at the path; the settings are as they were",
+            Self::Anchor { .. } => "check --root-path; the image must ship its root.json",
+            Self::Cache { .. } | Self::NoPath(_) => {
+                "the settings are as they were; boot the set that fits them, or update again so that the cache is new"
+            }
+            Self::MissingMigration { .. } | Self::UnsafeName { .. } => {
+                "the settings are as they were; tell the repository's owner: the release is not complete"
+            }
+            Self::Verify { .. } => "the settings are as they were; update again so that the cache is new",
+            Self::Seal { .. } => "check the memory that is free, and the setting vm.memfd_noexec",
+            Self::Migration { .. } | Self::Work { .. } => {
+                "the settings are as they were; report the migration, and what it says, to the release's owner"
+            }
+            Self::FreeSpace { .. } => "check that the persistent partition is healthy",
+            Self::NoRoom { .. } => {
+                "free some space on the persistent partition; the settings are as they were"
+            }
+        };
+        Some(text.to_owned())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoPath(_) | Self::MissingMigration { .. } | Self::UnsafeName { .. } => "missing_migration",
+            Self::Cache { source, .. } | Self::Verify { source, .. } => source.code(),
+            _ => "failed",
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Running one program from sealed memory, within limits.
+//!
+//! The bytes that were verified are copied into a file in memory, which is then sealed: nobody, this process included,
+//! can change them between the check and the start. The program gets its arguments and nothing else: no environment,
+//! no input, the root directory as working directory, its own process group.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+
+/// How much of what a program says is kept of each of its two outputs, in bytes.
+const KEPT_OUTPUT: u64 = 16 * 1024;
+
+/// What a program may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From start to end, with all that it started.
+    pub time: Duration,
+}
+
+/// A program in memory that cannot change any more.
+#[derive(Debug)]
+pub struct Sealed {
+    file: File,
+}
+
+/// What a program said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The beginning of its standard output.
+    pub out: String,
+    /// The beginning of its standard error.
+    pub err: String,
+}
+
+/// Why a program did not end well.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It could not be started.
+    #[error("start it")]
+    Start(#[source] io::Error),
+    /// It could not be waited for.
+    #[error("wait for it")]
+    Wait(#[source] io::Error),
+    /// It, or something that it started, ran for too long and was killed.
+    #[error("wait for it: it was killed after {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// It ended with an error or by a signal.
+    #[error("get a good end from it: {status}{}", words(said))]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said.
+        said: Said,
+    },
+}
+
+impl Sealed {
+    /// Copies a program into sealed memory; `name` is what the kernel shows for it.
+    ///
+    /// # Errors
+    /// When the system refuses, for want of memory or by policy.
+    pub fn new(name: &str, program: &[u8]) -> io::Result<Self> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Kernels before 6.3 do not know the flag, and newer ones may be set up to want it.
+        let file = memfd_create(name, flags | MemfdFlags::EXEC).or_else(|_| memfd_create(name, flags))?;
+        let mut file = File::from(file);
+        file.write_all(program)?;
+        fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+        Ok(Self { file })
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started, takes too long, or ends badly. Nothing of it is running any more then.
+    pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A], limits: Limits) -> Result<Said, Error> {
+        let mut child = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+            .args(arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Error::Start)?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let Ok(ended) = tokio::time::timeout(limits.time, end_of(&mut child)).await else {
+            // The whole group: a helper that it started must not go on writing to the copy.
+            if let Some(group) = group {
+                let _gone_already = kill_process_group(group, Signal::KILL);
+            }
+            let _reaped = child.wait().await;
+            return Err(Error::TimedOut(limits.time));
+        };
+        match ended.map_err(Error::Wait)? {
+            (status, said) if status.success() => Ok(said),
+            (status, said) => Err(Error::Ended { status, said }),
+        }
+    }
+}
+
+/// Waits until the program has ended and its outputs are closed, which is when nothing that it started is left.
+async fn end_of(child: &mut Child) -> io::Result<(ExitStatus, Said)> {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err, status) = tokio::join!(beginning(out), beginning(err), child.wait());
+    Ok((status?, Said { out: out?, err: err? }))
+}
+
+/// Reads a stream to its end and keeps its beginning.
+async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
+    let Some(mut stream) = stream else { return Ok(String::new()) };
+    let mut kept = Vec::new();
+    (&mut stream).take(KEPT_OUTPUT).read_to_end(&mut kept).await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(String::from_utf8_lossy(&kept).trim_end().to_owned())
+}
+
+fn words(said: &Said) -> String {
+    if said.err.is_empty() { String::new() } else { format!(", saying {:?}", said.err) }
+}

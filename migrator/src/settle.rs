@@ -1,0 +1,148 @@
+//! The whole step, from the links as they are to the links as they must be.
+//!
+//! Up to the switch nothing that a link leads to is changed; the switch is one rename; what is no longer needed goes
+//! only after it is durable. So a power cut leaves the settings of one version or of the other, and the next boot does
+//! this again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datastore::links::{self, Chain};
+use datastore::store_dir;
+use host_io::{Fs, report};
+
+use crate::args::Request;
+use crate::bits;
+use crate::cached::Cached;
+use crate::carry::carry;
+use crate::course::{Course, Direction, course};
+use crate::error::Error;
+
+/// Copies that lie beside the live store at one time.
+const COPIES: u64 = 2;
+
+/// Makes the live store fit the wanted version.
+///
+/// # Errors
+/// When it cannot: the live store is then the one that it was.
+pub async fn settle(fs: Arc<dyn Fs>, request: &Request) -> Result<(), Error> {
+    let (base, target) = (&*request.base, &request.target);
+    let Some(live) = links::read(&*fs, base)? else {
+        tracing::info!("there is no datastore in {}: a first boot, nothing to migrate", base.display());
+        return Ok(());
+    };
+    let Some(direction) = Direction::between(&live.version, target) else {
+        tracing::info!("settings are of {target} already");
+        return Ok(());
+    };
+    tracing::info!("settings are of {}, the system is {target}", live.version);
+    match course(direction, bits::read(&request.paths), kept(&*fs, request)?) {
+        Course::FallBack(kept) => fall_back(&*fs, base, &kept),
+        Course::Migrate => migrate(&fs, request, &live, direction, None).await,
+        Course::MigrateOrRestore(kept) => match migrate(&fs, request, &live, direction, Some(&kept)).await {
+            Ok(()) => Ok(()),
+            Err(error) => restore(&*fs, base, &live, &kept, &error),
+        },
+        Course::MigrateForWantOfKept => {
+            tracing::warn!(
+                "the boot of {} was never marked good, but no store of {target} was kept: running its migrations back",
+                live.version
+            );
+            migrate(&fs, request, &live, direction, None).await
+        }
+    }
+}
+
+/// The store that was kept for the wanted version, if it can still be read.
+fn kept(fs: &dyn Fs, request: &Request) -> Result<Option<Chain>, Error> {
+    let Some(chain) = links::kept(fs, &request.base, &request.target)? else { return Ok(None) };
+    match store_dir::read(fs, &request.base.join(&chain.data_dir)) {
+        Ok(_) => Ok(Some(chain)),
+        Err(error) => {
+            tracing::warn!(
+                "the kept store of {} is of no use: failed to {}",
+                chain.version,
+                report::chain(&error)
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Links the kept store. Nothing is run, and the repository is not even opened.
+fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
+    tracing::info!(
+        "the other set's boot was never marked good: its settings are dropped, those of {} return",
+        kept.version
+    );
+    switch(fs, base, kept)?;
+    prune(fs, base, &[]);
+    Ok(())
+}
+
+/// After a rollback by hand whose migrations failed: an older system with older settings is better than none.
+fn restore(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain, why: &Error) -> Result<(), Error> {
+    tracing::error!(
+        "could not carry settings back from {}: failed to {}; LINKING THE SETTINGS THAT {} HAD WHEN IT WAS LEFT, later changes are not in them",
+        live.version,
+        report::chain(why),
+        kept.version
+    );
+    switch(fs, base, kept)?;
+    prune(fs, base, &[&live.data_dir]);
+    Ok(())
+}
+
+/// Runs the migrations on copies and switches to what comes out. The store that is live now stays for the way back.
+async fn migrate(
+    fs: &Arc<dyn Fs>,
+    request: &Request,
+    live: &Chain,
+    direction: Direction,
+    kept: Option<&Chain>,
+) -> Result<(), Error> {
+    let base = &*request.base;
+    let cached = Cached::open(Arc::clone(fs), request, &live.version).await?;
+    if !cached.names().is_empty() {
+        make_room(&**fs, base, live, kept)?;
+    }
+    let carried = carry(&**fs, request, &cached, live, direction).await?;
+    switch(&**fs, base, &carried)?;
+    prune(&**fs, base, &[&live.data_dir]);
+    Ok(())
+}
+
+/// Removes what cut runs left, and looks whether the copies fit. Where they do not, stores of versions that neither set
+/// holds make room first.
+fn make_room(fs: &dyn Fs, base: &Path, live: &Chain, kept: Option<&Chain>) -> Result<(), Error> {
+    links::sweep(fs, base)?;
+    let contents = store_dir::read(fs, &base.join(&live.data_dir))?;
+    let needed = COPIES * store_dir::room(&contents)?;
+    let free = || fs.free_bytes(base).map_err(|source| Error::FreeSpace { base: base.to_owned(), source });
+    if free()? < needed {
+        let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
+        links::prune(fs, base, &keep)?;
+        let free = free()?;
+        if free < needed {
+            return Err(Error::NoRoom { base: base.to_owned(), needed, free });
+        }
+    }
+    Ok(())
+}
+
+/// Makes `wanted` the live chain.
+fn switch(fs: &dyn Fs, base: &Path, wanted: &Chain) -> Result<(), Error> {
+    let plan = links::plan(links::read(fs, base)?.as_ref(), wanted);
+    plan.to_string().lines().for_each(|step| tracing::debug!("{step}"));
+    links::apply(fs, base, &plan)?;
+    tracing::info!("settings are of {} now", wanted.version);
+    Ok(())
+}
+
+/// Removes all stores but the live one and `keep`. The switch is made and durable, so a failure here is no failure of
+/// the boot.
+fn prune(fs: &dyn Fs, base: &Path, keep: &[&str]) {
+    if let Err(error) = links::prune(fs, base, keep) {
+        tracing::warn!("old stores stay for now: failed to {}", report::chain(&error));
+    }
+}
