@@ -3,6 +3,7 @@
 //!
 //! Everything here is a rule over values: no clock, no file, no random number. Reading is lenient in exactly the ways
 //! that manifests out there rely on (`docs/compatibility.md`, "Manifest", "Waves", "Migration paths"); writing and
+//! [`mod@validate`] are strict. It serves the choice and migrate steps of the walk. The program `updata` edits manifests
 //! with it.
 //!
 //! - [`manifest`]: the manifest itself, from bytes and back
@@ -14,6 +15,7 @@
 //! - [`policy`]: a rollout plan, to be written into a manifest as waves
 //! - [`release`]: a release and its migrations, as the authors of a system keep them
 //! - [`author`]: changes to a manifest, each a function from manifest to manifest
+//! - [`mod@validate`]: everything that is wrong with a manifest, with its place
 
 pub mod author;
 pub mod edge;
@@ -24,6 +26,7 @@ pub mod policy;
 mod read;
 pub mod release;
 pub mod seed;
+pub mod validate;
 pub mod waves;
 
 pub use manifest::{Images, Manifest, ManifestError, Update};

@@ -225,6 +225,10 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
         fn in_an_ordered_schedule_a_later_seed_is_never_earlier(

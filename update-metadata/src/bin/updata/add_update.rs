@@ -1,0 +1,72 @@
+//! `updata add-update`: one more update.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::ArgAction;
+use host_io::Fs;
+use semver::Version;
+use tracing::info;
+use update_metadata::author::{Selector, add_update, default_max_version};
+use update_metadata::{Images, Update, safe_target_name};
+
+use crate::exit::Error;
+use crate::file;
+
+/// Add an update at the end of a manifest.
+///
+/// Its max_version becomes that of all updates of the same variant and architecture.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Args {
+    /// The manifest.
+    file: PathBuf,
+    /// The variant that the update is for.
+    #[arg(short = 'f', long, visible_short_alias = 'l')]
+    variant: String,
+    /// The version that a host has after the update.
+    #[arg(short = 'v', long)]
+    version: Version,
+    /// The architecture that the update is for.
+    #[arg(short = 'a', long)]
+    arch: String,
+    /// The newest version that hosts should run [default: the highest of this variant and architecture].
+    #[arg(short = 'm', long)]
+    max_version: Option<Version>,
+    /// Target name of the root image.
+    #[arg(short = 'r', long)]
+    root: String,
+    /// Target name of the boot image.
+    #[arg(short = 'b', long)]
+    boot: String,
+    /// Target name of the hash image.
+    #[arg(short = 'h', long)]
+    hash: String,
+    /// Print help. There is no short form: -h is the hash image.
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Args {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+        let manifest = file::load(fs, &self.file)?;
+        let Self { variant, arch, version, boot, root, hash, .. } = self;
+        let max_version =
+            self.max_version.unwrap_or_else(|| default_max_version(&manifest, &variant, &arch, &version));
+        let images = Images { boot, root, hash };
+        let update = Update { variant, arch, version, max_version, waves: BTreeMap::new(), images };
+
+        let selector = Selector::of(&update);
+        if selector.count(&manifest) > 0 {
+            return Err(Error::Twice(selector));
+        }
+        if update.version > update.max_version {
+            return Err(Error::AboveMaximum { version: update.version, max_version: update.max_version });
+        }
+        if let Some((_, name)) = update.images.named().into_iter().find(|(_, name)| !safe_target_name(name)) {
+            return Err(Error::UnsafeName { name: name.to_owned(), update: selector });
+        }
+        info!("adding {selector}; the newest version for its hosts is now {}", update.max_version);
+        file::store(fs, &self.file, &add_update(manifest, update))
+    }
+}

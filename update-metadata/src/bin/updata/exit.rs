@@ -1,0 +1,85 @@
+//! Why it failed, what to do next, and the exit code: 0 or 1 (`docs/compatibility.md`, "updata").
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use host_io::report::{Advise, sentence};
+use semver::Version;
+use thiserror::Error;
+use update_metadata::ManifestError;
+use update_metadata::author::{AuthorError, Selector};
+use update_metadata::policy::PolicyError;
+use update_metadata::release::ReleaseError;
+
+/// Why `updata` failed.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    #[error("read {path}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("read {path}: it is not text")]
+    NotText { path: PathBuf },
+    #[error("read {path}")]
+    Manifest { path: PathBuf, source: ManifestError },
+    #[error("read {path}")]
+    Policy { path: PathBuf, source: PolicyError },
+    #[error("read {path}")]
+    Release { path: PathBuf, source: ReleaseError },
+    #[error("write {path}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("write {path}: nobody could read it")]
+    Unreadable { path: PathBuf, source: ManifestError },
+    #[error("make {path}: it is there already")]
+    Exists { path: PathBuf },
+    #[error("accept {path}: {count} {} found", if *.count == 1 { "problem" } else { "problems" })]
+    Invalid { path: PathBuf, count: usize },
+    #[error("add {0}: the manifest has it already")]
+    Twice(Selector),
+    #[error("add version {version}: its max_version is {max_version}, and no host would be offered it")]
+    AboveMaximum { version: Version, max_version: Version },
+    #[error("add {update}: {name:?} is not a safe target name")]
+    UnsafeName { update: Selector, name: String },
+    #[error(transparent)]
+    Author(#[from] AuthorError),
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Manifest { path, .. } => {
+                format!("run \"updata validate {}\" to see all that is wrong", path.display())
+            }
+            Self::Read { source, path } if source.kind() == io::ErrorKind::NotFound => {
+                format!("check the name, or make an empty manifest with \"updata init {}\"", path.display())
+            }
+            Self::Exists { .. } => "give --force to start over with an empty manifest".to_owned(),
+            Self::Twice(_) => "remove the old one first with \"updata remove-update\"".to_owned(),
+            Self::AboveMaximum { .. } => "give a --max-version that is at least the version".to_owned(),
+            Self::UnsafeName { .. } | Self::Author(AuthorError::UnsafeName { .. }) => {
+                "use letters, digits and ._+- only".to_owned()
+            }
+            Self::Invalid { .. } => "correct what is listed above".to_owned(),
+            Self::Author(AuthorError::NoMatch(_)) => {
+                "variant, architecture and version must all be as in the manifest".to_owned()
+            }
+            Self::Author(AuthorError::Unordered { .. }) => {
+                "let both percentages and starts grow from wave to wave".to_owned()
+            }
+            _ => return None,
+        };
+        Some(help)
+    }
+}
+
+/// A failure, told on stderr.
+pub(crate) fn failure(error: &Error) -> ExitCode {
+    eprintln!("{}", sentence("updata", error));
+    ExitCode::FAILURE
+}
+
+/// A usage error, told on stderr; or help or version, which were asked for, on stdout.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing sensible is left to do when not even this can be written.
+    let _unwritten = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,33 @@
+//! `updata remove-update`: one update less.
+
+use std::path::PathBuf;
+
+use host_io::Fs;
+use tracing::info;
+use update_metadata::author::{Selector, remove_update};
+
+use crate::cli::Which;
+use crate::exit::Error;
+use crate::file;
+
+/// Remove an update from a manifest. The max_version of the others stays as it is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The manifest.
+    file: PathBuf,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Args {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+        let selector = Selector::from(self.which);
+        let manifest = remove_update(file::load(fs, &self.file)?, &selector)?;
+        let mut siblings = manifest.updates.iter();
+        match siblings.find(|update| update.variant == selector.variant && update.arch == selector.arch) {
+            Some(sibling) => info!("removing {selector}; max_version stays {}", sibling.max_version),
+            None => info!("removing {selector}, the last one of its variant and architecture"),
+        }
+        file::store(fs, &self.file, &manifest)
+    }
+}

@@ -1,0 +1,35 @@
+//! `updata set-migrations`: the migrations of a release.
+
+use std::path::PathBuf;
+
+use host_io::Fs;
+use tracing::warn;
+use update_metadata::ReleaseConfig;
+use update_metadata::author::{dropped_steps, replace_migrations};
+
+use crate::exit::Error;
+use crate::file;
+
+/// Replace all migrations of a manifest by those of a release.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The release, a TOML file.
+    #[arg(short = 'f', long, value_name = "RELEASE")]
+    from: PathBuf,
+    /// The manifest.
+    #[arg(short = 't', long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+impl Args {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+        let text = file::text(fs, &self.from)?;
+        let release = ReleaseConfig::parse(&text)
+            .map_err(|source| Error::Release { path: self.from.clone(), source })?;
+        let manifest = file::load(fs, &self.to)?;
+        for edge in dropped_steps(&manifest, &release) {
+            warn!("the step {edge} goes away: {} does not have it", self.from.display());
+        }
+        file::store(fs, &self.to, &replace_migrations(manifest, &release)?)
+    }
+}
