@@ -1,1 +1,12 @@
-//! To be written.
+//! Choose an update, fetch it, write it to the set that is not running, and flip.
+//!
+//! This crate decides which update a host takes and what that moves; it writes the partitions of the inactive set and
+//! asks `signpost` to change the boot bits. It is the steps "choice" to "flip" of the walk in `docs/walkthrough.md`; the
+//! program is `updog`. In the order of the walk:
+//!
+//! - [`config`]: where the repository is and how this host takes updates
+//! - [`choose`]: which update, as a rule over values; [`why`]: why none
+
+pub mod choose;
+pub mod config;
+pub mod why;

@@ -1,0 +1,428 @@
+//! Which update this host takes: a rule over values, no more.
+//!
+//! The rule is the one of `docs/compatibility.md`, "Choice". What it adds is the answer to "why not": an update that is
+//! held by its wave, or a version that is not offered, is a result of its own.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
+use semver::Version;
+use update_metadata::{Manifest, Readiness, Seed, Update, safe_target_name};
+
+/// What the rule needs to know about the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Which flavour of the system it wants.
+    pub variant: String,
+    /// Its architecture, in the manifest's words.
+    pub arch: String,
+    /// The running version.
+    pub version: Version,
+    /// Its place in the fleet.
+    pub seed: Seed,
+}
+
+/// Which version is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest, or an older one when the running version was taken back.
+    Latest,
+    /// The one that the version lock names.
+    Locked(Version),
+    /// The one that a person named.
+    Image(Version),
+}
+
+/// Whether the schedule of an update counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waves {
+    /// Wait until this host's turn has come.
+    Respect,
+    /// Take what is published.
+    Ignore,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Which version.
+    pub wanted: Wanted,
+    /// Whether to wait for its wave.
+    pub waves: Waves,
+}
+
+/// The result of the rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// Take this update.
+    Update(Box<Update>),
+    /// There is nothing to do.
+    UpToDate,
+    /// There would be an update, and this host's turn comes later.
+    Held(Held),
+    /// The version that was asked for by name is not for this host.
+    NotOffered {
+        /// The version.
+        version: Version,
+        /// Why not.
+        reason: NotOffered,
+    },
+}
+
+/// An update whose wave has not opened yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its version.
+    pub version: Version,
+    /// When this host's turn comes.
+    pub until: DateTime<Utc>,
+}
+
+/// Why a version is not offered to this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotOffered {
+    /// The repository has no such version for this variant and architecture.
+    Unknown,
+    /// It was taken back: it is above the greatest version that may run.
+    TakenBack {
+        /// That greatest version.
+        max_version: Version,
+    },
+    /// It names a target with characters that no target name may have.
+    UnsafeName,
+}
+
+/// Chooses the update for `machine` from `manifest`, at the time `now`.
+#[must_use]
+pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: DateTime<Utc>) -> Choice {
+    let published = published(manifest, machine);
+    let readiness = |update: &Update| readiness(update, machine, request.waves, now);
+
+    let mut held: Option<Held> = None;
+    for update in published.iter().filter(|update| wants(&request.wanted, machine, update)) {
+        match readiness(update) {
+            Readiness::Ready => return Choice::Update(Box::new((*update).clone())),
+            // The first one to open is the one that this host will take next.
+            Readiness::Waiting { until } if held.as_ref().is_none_or(|held| until < held.until) => {
+                held = Some(Held { version: update.version.clone(), until });
+            }
+            Readiness::Waiting { .. } => {}
+        }
+    }
+    if let Some(held) = held {
+        return Choice::Held(held);
+    }
+    match &request.wanted {
+        Wanted::Latest => Choice::UpToDate,
+        Wanted::Locked(version) if *version == machine.version => Choice::UpToDate,
+        Wanted::Locked(version) | Wanted::Image(version) => {
+            Choice::NotOffered { version: version.clone(), reason: why_not(manifest, machine, version) }
+        }
+    }
+}
+
+/// Everything that is offered to `machine` at the time `now`, newest first, whatever it runs already.
+#[must_use]
+pub fn candidates<'a>(
+    manifest: &'a Manifest,
+    machine: &Machine,
+    waves: Waves,
+    now: DateTime<Utc>,
+) -> Vec<&'a Update> {
+    let mut updates = published(manifest, machine);
+    updates.retain(|update| matches!(readiness(update, machine, waves, now), Readiness::Ready));
+    updates
+}
+
+/// What may run on this machine, newest first; the schedule is not looked at.
+fn published<'a>(manifest: &'a Manifest, machine: &Machine) -> Vec<&'a Update> {
+    let mut updates: Vec<&Update> = manifest
+        .updates
+        .iter()
+        .filter(|update| is_for(update, machine))
+        .filter(|update| update.version <= update.max_version && has_safe_names(update))
+        .collect();
+    updates.sort_by_key(|update| Reverse(&update.version));
+    updates
+}
+
+fn is_for(update: &Update, machine: &Machine) -> bool {
+    update.variant == machine.variant && update.arch == machine.arch
+}
+
+fn has_safe_names(update: &Update) -> bool {
+    update.images.named().into_iter().all(|(_, name)| safe_target_name(name))
+}
+
+fn readiness(update: &Update, machine: &Machine, waves: Waves, now: DateTime<Utc>) -> Readiness {
+    match waves {
+        Waves::Respect => update.readiness(machine.seed, now),
+        Waves::Ignore => Readiness::Ready,
+    }
+}
+
+fn wants(wanted: &Wanted, machine: &Machine, update: &Update) -> bool {
+    match wanted {
+        Wanted::Image(version) => update.version == *version,
+        Wanted::Locked(version) => machine.version != *version && update.version == *version,
+        // A running version above the greatest one was taken back: going down is then the update.
+        Wanted::Latest => machine.version < update.version || machine.version > update.max_version,
+    }
+}
+
+fn why_not(manifest: &Manifest, machine: &Machine, version: &Version) -> NotOffered {
+    let found = manifest.updates.iter().find(|update| is_for(update, machine) && update.version == *version);
+    match found {
+        None => NotOffered::Unknown,
+        Some(update) if update.version > update.max_version => {
+            NotOffered::TakenBack { max_version: update.max_version.clone() }
+        }
+        Some(_) => NotOffered::UnsafeName,
+    }
+}
+
+impl std::fmt::Display for NotOffered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown => {
+                f.write_str("the repository has no such version for this variant and architecture")
+            }
+            Self::TakenBack { max_version } => {
+                write!(f, "it was taken back: nothing above {max_version} may run")
+            }
+            Self::UnsafeName => f.write_str("it names a target with characters that no target name may have"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::{Duration, TimeZone as _};
+    use proptest::prelude::*;
+    use update_metadata::Images;
+
+    use super::*;
+
+    fn t(hours: i64) -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2024, 6, 1, 0, 0, 0).unwrap() + Duration::hours(hours)
+    }
+
+    fn v(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    fn update(version: &str, max_version: &str) -> Update {
+        Update {
+            variant: "metal".to_owned(),
+            arch: "x86_64".to_owned(),
+            version: v(version),
+            max_version: v(max_version),
+            waves: BTreeMap::new(),
+            images: Images { boot: "boot".to_owned(), root: "root".to_owned(), hash: "hash".to_owned() },
+        }
+    }
+
+    fn manifest(updates: Vec<Update>) -> Manifest {
+        Manifest { updates, migrations: BTreeMap::new() }
+    }
+
+    fn machine(version: &str) -> Machine {
+        Machine {
+            variant: "metal".to_owned(),
+            arch: "x86_64".to_owned(),
+            version: v(version),
+            seed: Seed::new(1000).unwrap(),
+        }
+    }
+
+    fn ask(wanted: Wanted) -> Request {
+        Request { wanted, waves: Waves::Respect }
+    }
+
+    /// The choice in short: a version, "-", "held VERSION" or "not offered".
+    fn short(choice: &Choice) -> String {
+        match choice {
+            Choice::Update(update) => update.version.to_string(),
+            Choice::UpToDate => "-".to_owned(),
+            Choice::Held(held) => format!("held {}", held.version),
+            Choice::NotOffered { .. } => "not offered".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_table_of_choices() {
+        let image = |text| Wanted::Image(v(text));
+        let locked = |text| Wanted::Locked(v(text));
+        // (offered as "version/max_version", running, request, chosen)
+        let rows: &[(&[&str], &str, Wanted, &str)] = &[
+            (&[], "1.0.0", Wanted::Latest, "-"),
+            (&["1.1.0/1.1.0"], "1.0.0", Wanted::Latest, "1.1.0"),
+            (&["1.1.0/1.1.0"], "1.1.0", Wanted::Latest, "-"),
+            (&["1.0.0/1.1.0"], "1.1.0", Wanted::Latest, "-"),
+            // The newest wins, in whatever order they are written, and by version order, not as text.
+            (&["1.2.0/1.10.0", "1.10.0/1.10.0", "1.1.0/1.10.0"], "1.0.0", Wanted::Latest, "1.10.0"),
+            // A pre-release is older than its release.
+            (&["1.1.0-rc.1/1.1.0", "1.1.0/1.1.0"], "1.0.0", Wanted::Latest, "1.1.0"),
+            (&["1.1.0-rc.1/1.1.0"], "1.1.0", Wanted::Latest, "-"),
+            // A release that was taken back is left downwards, to the newest one that may run.
+            (&["1.0.0/1.1.0", "1.1.0/1.1.0"], "1.2.0", Wanted::Latest, "1.1.0"),
+            (&["1.0.0/1.1.0", "1.2.0/1.1.0"], "1.2.0", Wanted::Latest, "1.0.0"),
+            (&["1.2.0/1.1.0"], "1.0.0", Wanted::Latest, "-"),
+            // By name: also the running one, also an older one, never one that was taken back.
+            (&["1.0.0/1.1.0", "1.1.0/1.1.0"], "1.1.0", image("1.0.0"), "1.0.0"),
+            (&["1.1.0/1.1.0"], "1.1.0", image("1.1.0"), "1.1.0"),
+            (&["1.2.0/1.1.0"], "1.0.0", image("1.2.0"), "not offered"),
+            (&["1.1.0/1.1.0"], "1.0.0", image("1.2.0"), "not offered"),
+            (&["1.1.0/1.1.0"], "1.0.0", image("1.1.0+build"), "not offered"),
+            // Locked: that version and no other, also downwards; nothing when it runs already.
+            (&["1.1.0/1.2.0", "1.2.0/1.2.0"], "1.0.0", locked("1.1.0"), "1.1.0"),
+            (&["1.1.0/1.2.0", "1.2.0/1.2.0"], "1.2.0", locked("1.1.0"), "1.1.0"),
+            (&["1.1.0/1.2.0", "1.2.0/1.2.0"], "1.1.0", locked("1.1.0"), "-"),
+            (&["1.2.0/1.2.0"], "1.0.0", locked("1.1.0"), "not offered"),
+        ];
+        for (offered, running, wanted, expected) in rows {
+            let updates =
+                offered.iter().map(|text| text.split_once('/').map(|(a, b)| update(a, b)).unwrap()).collect();
+            let choice = choose(&manifest(updates), &machine(running), &ask(wanted.clone()), t(0));
+            assert_eq!(&short(&choice), expected, "{offered:?} on {running}, asking for {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn another_variant_or_architecture_is_never_chosen() {
+        let mut other_variant = update("1.1.0", "1.1.0");
+        other_variant.variant = "cloud".to_owned();
+        let mut other_arch = update("1.1.0", "1.1.0");
+        other_arch.arch = "aarch64".to_owned();
+        let manifest = manifest(vec![other_variant, other_arch]);
+        assert_eq!(choose(&manifest, &machine("1.0.0"), &ask(Wanted::Latest), t(0)), Choice::UpToDate);
+        let mut cloud = machine("1.0.0");
+        cloud.variant = "cloud".to_owned();
+        assert_eq!(short(&choose(&manifest, &cloud, &ask(Wanted::Latest), t(0))), "1.1.0");
+    }
+
+    #[test]
+    fn a_wave_holds_an_update_and_says_until_when() {
+        let mut newer = update("1.1.0", "1.1.0");
+        newer.waves = BTreeMap::from([(0, t(1)), (2048, t(2049))]);
+        let manifest = manifest(vec![newer, update("1.0.0", "1.1.0")]);
+        let Choice::Held(held) = choose(&manifest, &machine("1.0.0"), &ask(Wanted::Latest), t(0)) else {
+            panic!("its wave opens later");
+        };
+        assert_eq!(held, Held { version: v("1.1.0"), until: t(1001) });
+        assert_eq!(short(&choose(&manifest, &machine("1.0.0"), &ask(Wanted::Latest), held.until)), "1.1.0");
+        // The schedule counts for a version asked for by name, too.
+        assert_eq!(
+            short(&choose(&manifest, &machine("1.0.0"), &ask(Wanted::Image(v("1.1.0"))), t(0))),
+            "held 1.1.0"
+        );
+        let now = Request { wanted: Wanted::Latest, waves: Waves::Ignore };
+        assert_eq!(short(&choose(&manifest, &machine("1.0.0"), &now, t(0))), "1.1.0");
+    }
+
+    #[test]
+    fn an_older_update_that_is_ready_is_taken_while_a_newer_one_is_held() {
+        let mut newest = update("1.2.0", "1.2.0");
+        newest.waves = BTreeMap::from([(0, t(10))]);
+        let manifest = manifest(vec![newest, update("1.1.0", "1.2.0")]);
+        assert_eq!(short(&choose(&manifest, &machine("1.0.0"), &ask(Wanted::Latest), t(0))), "1.1.0");
+    }
+
+    #[test]
+    fn of_two_held_updates_the_one_that_opens_first_is_named() {
+        let mut newest = update("1.2.0", "1.2.0");
+        newest.waves = BTreeMap::from([(0, t(10))]);
+        let mut older = update("1.1.0", "1.2.0");
+        older.waves = BTreeMap::from([(0, t(5))]);
+        let manifest = manifest(vec![older, newest]);
+        assert_eq!(
+            choose(&manifest, &machine("1.0.0"), &ask(Wanted::Latest), t(0)),
+            Choice::Held(Held { version: v("1.1.0"), until: t(5) })
+        );
+    }
+
+    #[test]
+    fn an_unsafe_target_name_is_never_a_candidate() {
+        for name in ["../../etc/passwd", "a/b", "", "..", "a\nb"] {
+            let mut bad = update("1.1.0", "1.1.0");
+            bad.images.hash = name.to_owned();
+            let manifest = manifest(vec![bad]);
+            assert!(candidates(&manifest, &machine("1.0.0"), Waves::Ignore, t(0)).is_empty(), "{name:?}");
+            assert_eq!(
+                choose(&manifest, &machine("1.0.0"), &ask(Wanted::Image(v("1.1.0"))), t(0)),
+                Choice::NotOffered { version: v("1.1.0"), reason: NotOffered::UnsafeName }
+            );
+        }
+    }
+
+    #[test]
+    fn the_list_is_newest_first_and_follows_the_schedule() {
+        let mut held = update("1.3.0", "1.3.0");
+        held.waves = BTreeMap::from([(0, t(10))]);
+        let manifest = manifest(vec![update("1.0.0", "1.3.0"), held, update("1.2.0", "1.3.0")]);
+        let list = |waves| -> Vec<String> {
+            candidates(&manifest, &machine("1.1.0"), waves, t(0))
+                .iter()
+                .map(|update| update.version.to_string())
+                .collect()
+        };
+        assert_eq!(list(Waves::Respect), ["1.2.0", "1.0.0"]);
+        assert_eq!(list(Waves::Ignore), ["1.3.0", "1.2.0", "1.0.0"]);
+    }
+
+    fn any_update() -> impl Strategy<Value = Update> {
+        (0u64..4, 0u64..4, any::<bool>(), prop::collection::btree_map(0u32..2100, -5i64..5, 0..3)).prop_map(
+            |(version, max, ours, waves)| {
+                let mut update = update(&format!("1.{version}.0"), &format!("1.{max}.0"));
+                if !ours {
+                    update.variant = "cloud".to_owned();
+                }
+                update.waves = waves.into_iter().map(|(bound, hour)| (bound, t(hour))).collect();
+                update
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_chosen_may_run_here_and_nothing_better_is_ready(
+            updates in prop::collection::vec(any_update(), 0..6), running in 0u64..4, seed in 0u32..=2048,
+        ) {
+            let manifest = manifest(updates);
+            let machine =
+                Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
+            let offered = candidates(&manifest, &machine, Waves::Respect, t(0));
+            match choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {
+                Choice::Update(chosen) => {
+                    prop_assert!(offered.contains(&chosen.as_ref()));
+                    prop_assert!(chosen.version > machine.version || machine.version > chosen.max_version);
+                    for other in &offered {
+                        prop_assert!(other.version <= chosen.version
+                            || !(other.version > machine.version || machine.version > other.max_version));
+                    }
+                }
+                Choice::UpToDate | Choice::Held(_) => {
+                    prop_assert!(offered.iter().all(|update| update.version <= machine.version
+                        && machine.version <= update.max_version));
+                }
+                Choice::NotOffered { .. } => prop_assert!(false, "nothing was asked for by name"),
+            }
+        }
+
+        #[test]
+        fn what_is_held_is_taken_at_the_time_that_was_named(
+            updates in prop::collection::vec(any_update(), 0..6), running in 0u64..4, seed in 0u32..=2048,
+        ) {
+            let manifest = manifest(updates);
+            let machine =
+                Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
+            if let Choice::Held(held) = choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {
+                prop_assert!(held.until > t(0));
+                let later = choose(&manifest, &machine, &ask(Wanted::Latest), held.until);
+                prop_assert!(matches!(later, Choice::Update(_)), "{later:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `/etc/updog.toml`: where the repository is and how this host takes updates.
+//!
+//! The file is rendered from the settings, so a bad value is reported by the setting that it came from. Unknown keys
+//! are ignored: an older program reads a newer file (`docs/compatibility.md`, "Files").
+
+use std::path::PathBuf;
+
+use host_io::{Advise, Fs, Paths};
+use semver::Version;
+use serde::Deserialize;
+use thiserror::Error;
+use update_metadata::Seed;
+use url::Url;
+
+/// How this host takes updates, with every value checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Directory of the TUF metadata; ends in `/`.
+    pub metadata_base_url: Url,
+    /// Directory of the targets; ends in `/`.
+    pub targets_base_url: Url,
+    /// This host's place in the fleet.
+    pub seed: Seed,
+    /// Which versions this host wants.
+    pub version_lock: VersionLock,
+    /// Take updates before their wave opens.
+    pub ignore_waves: bool,
+    /// Proxy for all requests.
+    pub https_proxy: Option<Url>,
+    /// Hosts that are reached without the proxy.
+    pub no_proxy: Vec<String>,
+}
+
+/// The setting `settings.updates.version-lock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionLock {
+    /// The newest release that is offered.
+    Latest,
+    /// This release and no other.
+    At(Version),
+}
+
+/// Why there is no usable configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a value is missing or has the wrong type.
+    #[error("understand {path}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the line.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is there but makes no sense.
+    #[error("find a valid {key} in {path}: {value:?}: {reason}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key in the file.
+        key: &'static str,
+        /// What it holds.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Read { .. } => {
+                "the file is rendered from the settings when apiserver starts; check that it runs".to_owned()
+            }
+            Self::Parse { path, .. } => format!(
+                "{} needs metadata_base_url, targets_base_url, seed, version_lock and ignore_waves; it is rendered from settings.updates",
+                path.display()
+            ),
+            Self::Value { key, .. } => format!("correct the setting {}", setting(key)),
+        })
+    }
+}
+
+fn setting(key: &str) -> String {
+    let group = if key.ends_with("proxy") { "network" } else { "updates" };
+    format!("settings.{group}.{}", key.replace('_', "-"))
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+struct Raw {
+    metadata_base_url: String,
+    targets_base_url: String,
+    seed: i64,
+    version_lock: String,
+    ignore_waves: bool,
+    #[serde(default)]
+    https_proxy: String,
+    #[serde(default)]
+    no_proxy: Vec<String>,
+}
+
+/// Loads the configuration of a host.
+///
+/// # Errors
+/// When the file is missing, malformed, or has a value that makes no sense.
+pub fn load(fs: &dyn Fs, paths: &Paths) -> Result<Config, Error> {
+    let path = paths.updog_config();
+    let bytes = fs.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    parse(&String::from_utf8_lossy(&bytes), path)
+}
+
+/// Parses the text of a configuration; `path` is for the error only.
+///
+/// # Errors
+/// When the text is malformed or has a value that makes no sense.
+pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
+    let raw: Raw = match toml::from_str(text) {
+        Ok(raw) => raw,
+        Err(source) => return Err(Error::Parse { path, source: Box::new(source) }),
+    };
+    let bad = |key, value: &str, reason: String| Error::Value {
+        path: path.clone(),
+        key,
+        value: value.to_owned(),
+        reason,
+    };
+    let base = |key, value: &str| base_url(value).map_err(|reason| bad(key, value, reason));
+    Ok(Config {
+        metadata_base_url: base("metadata_base_url", &raw.metadata_base_url)?,
+        targets_base_url: base("targets_base_url", &raw.targets_base_url)?,
+        seed: u32::try_from(raw.seed)
+            .ok()
+            .and_then(|seed| Seed::new(seed).ok())
+            .ok_or_else(|| bad("seed", &raw.seed.to_string(), "it is not between 0 and 2048".to_owned()))?,
+        version_lock: version_lock(&raw.version_lock)
+            .map_err(|reason| bad("version_lock", &raw.version_lock, reason))?,
+        ignore_waves: raw.ignore_waves,
+        https_proxy: proxy(&raw.https_proxy)
+            .map_err(|reason| bad("https_proxy", &raw.https_proxy, reason))?,
+        no_proxy: raw.no_proxy,
+    })
+}
+
+/// A directory: without the last slash, joining a name would replace the directory's own name.
+fn base_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+    if url.cannot_be_a_base() {
+        return Err("it is not the address of a directory".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+fn version_lock(text: &str) -> Result<VersionLock, String> {
+    if text == "latest" {
+        return Ok(VersionLock::Latest);
+    }
+    Version::parse(text.strip_prefix('v').unwrap_or(text))
+        .map(VersionLock::At)
+        .map_err(|error| format!("it is neither \"latest\" nor a version: {error}"))
+}
+
+/// An empty text means no proxy. Without a scheme it is `HOST:PORT` of an HTTP proxy, as in the usual environment
+/// variables.
+fn proxy(text: &str) -> Result<Option<Url>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&address).map_err(|error| error.to_string())?;
+    if url.host_str().is_none() {
+        return Err("it names no host".to_owned());
+    }
+    Ok(Some(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &str = r#"
+metadata_base_url = "https://updates.example/2020-07-07/metal/x86_64"
+targets_base_url = "https://updates.example/targets/"
+seed = 1042
+version_lock = "v1.2.0"
+ignore_waves = false
+https_proxy = "proxy.example:3128"
+no_proxy = ["localhost", ".example"]
+something_newer = { a = 1 }
+"#;
+
+    fn parsed(text: &str) -> Result<Config, Error> {
+        parse(text, PathBuf::from("/etc/updog.toml"))
+    }
+
+    fn complaint(from: &str, to: &str) -> String {
+        let text = FULL.replace(from, to);
+        assert_ne!(text, FULL, "the change must change something");
+        host_io::report::sentence("updog", &parsed(&text).unwrap_err())
+    }
+
+    #[test]
+    fn a_rendered_file_is_understood_and_newer_keys_are_ignored() {
+        let config = parsed(FULL).unwrap();
+        assert_eq!(config.metadata_base_url.as_str(), "https://updates.example/2020-07-07/metal/x86_64/");
+        assert_eq!(config.seed.get(), 1042);
+        assert_eq!(config.version_lock, VersionLock::At(Version::new(1, 2, 0)));
+        assert_eq!(config.https_proxy.unwrap().as_str(), "http://proxy.example:3128/");
+        assert_eq!(config.no_proxy, ["localhost", ".example"]);
+    }
+
+    #[test]
+    fn the_proxy_is_optional_and_empty_means_none() {
+        let text = FULL.lines().filter(|line| !line.contains("proxy")).collect::<Vec<_>>().join("\n");
+        let config = parsed(&text).unwrap();
+        assert_eq!(config.https_proxy, None);
+        assert!(config.no_proxy.is_empty());
+        assert_eq!(parsed(&FULL.replace("proxy.example:3128", "")).unwrap().https_proxy, None);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_names_its_setting() {
+        assert!(complaint("1042", "2049").contains("correct the setting settings.updates.seed"));
+        assert!(complaint("1042", "-1").contains("\"-1\""));
+        assert!(complaint("v1.2.0", "1.2").contains("settings.updates.version-lock"));
+        assert!(complaint("https://updates.example/targets/", "targets").contains("targets-base-url"));
+        assert!(complaint("proxy.example:3128", "http://").contains("settings.network.https-proxy"));
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        assert!(complaint("seed = 1042", "").contains("seed"));
+        assert!(complaint("ignore_waves = false", "ignore_waves = \"no\"").contains("ignore_waves"));
+    }
+}
