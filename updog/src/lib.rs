@@ -6,7 +6,14 @@
 //!
 //! - [`config`]: where the repository is and how this host takes updates
 //! - [`choose`]: which update, as a rule over values; [`why`]: why none
+//! - [`plan`]: what it will move, as data
+//!
+//! Around it:
+//!
+//! - [`events`]: what happens, told as events
 
 pub mod choose;
 pub mod config;
+pub mod events;
+pub mod plan;
 pub mod why;
