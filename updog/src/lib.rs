@@ -7,13 +7,17 @@
 //! - [`config`]: where the repository is and how this host takes updates
 //! - [`choose`]: which update, as a rule over values; [`why`]: why none
 //! - [`plan`]: what it will move, as data
+//! - [`install`]: images to partitions: verified, synced, read back
 //!
 //! Around it:
 //!
 //! - [`events`]: what happens, told as events
+//! - [`wait`]: waiting, and being told to stop
 
 pub mod choose;
 pub mod config;
 pub mod events;
+pub mod install;
 pub mod plan;
+pub mod wait;
 pub mod why;

@@ -1,0 +1,466 @@
+//! Stories of one set on disks that fail in every way that disks do.
+
+use std::io::{self, Cursor, Read};
+use std::sync::{Arc, Mutex, mpsc};
+
+use host_io::{Advise as _, Disk, Medium};
+use proptest::prelude::*;
+use signpost::Role;
+use verity::{BLOCK_SIZE, Salt, TreeBuilder};
+
+use super::durable::Synced;
+use super::stream::{PIECE, RawImage};
+use super::write::{Tally, Target, write_boot, write_hash, write_root};
+use super::{Error, ReadBack, VerifiedTree};
+use crate::events::Events;
+use crate::wait::Waiter;
+
+const BLOCK: u64 = BLOCK_SIZE as u64;
+/// More than two pieces, and no whole number of them.
+const ROOT_BLOCKS: usize = 2 * PIECE / BLOCK_SIZE + 37;
+/// No whole number of blocks.
+const BOOT_LEN: usize = PIECE + 5 * BLOCK_SIZE + 100;
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+/// A disk in memory that fails on request.
+struct FaultyDisk {
+    /// What reads see.
+    cache: Mutex<Vec<u8>>,
+    /// What read-backs see.
+    medium: Mutex<Vec<u8>>,
+    fault: Fault,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// A write that covers this offset stops before it, with this error.
+    Write(u64, i32),
+    /// Sync fails.
+    Sync,
+    /// What is written to this offset never reaches the medium.
+    Lie(u64),
+    /// Reading this offset fails.
+    Read(u64),
+    /// Reading this offset back fails.
+    ReadBack(u64),
+}
+
+impl FaultyDisk {
+    fn new(content: Vec<u8>, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { cache: Mutex::new(content.clone()), medium: Mutex::new(content), fault })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.cache.lock().unwrap().clone()
+    }
+}
+
+fn range(offset: u64, len: usize) -> std::ops::Range<usize> {
+    let start = usize::try_from(offset).unwrap();
+    start..start + len
+}
+
+fn covers(offset: u64, len: usize, at: u64) -> bool {
+    (offset..offset + len as u64).contains(&at)
+}
+
+impl Disk for FaultyDisk {
+    fn len(&self) -> u64 {
+        self.cache.lock().unwrap().len() as u64
+    }
+
+    fn sector_size(&self) -> u32 {
+        512
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if matches!(self.fault, Fault::Read(at) if covers(offset, buf.len(), at)) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        buf.copy_from_slice(&self.cache.lock().unwrap()[range(offset, buf.len())]);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        assert!(offset + bytes.len() as u64 <= self.len(), "a write past the partition");
+        let (kept, result) = match self.fault {
+            Fault::Write(at, errno) if covers(offset, bytes.len(), at) => {
+                (usize::try_from(at - offset).unwrap(), Err(io::Error::from_raw_os_error(errno)))
+            }
+            _ => (bytes.len(), Ok(())),
+        };
+        self.cache.lock().unwrap()[range(offset, kept)].copy_from_slice(&bytes[..kept]);
+        let mut medium = self.medium.lock().unwrap();
+        for (at, byte) in (offset..).zip(&bytes[..kept]) {
+            if self.fault != Fault::Lie(at) {
+                medium[usize::try_from(at).unwrap()] = *byte;
+            }
+        }
+        result
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.fault == Fault::Sync { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(()) }
+    }
+
+    fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if matches!(self.fault, Fault::ReadBack(at) if covers(offset, buf.len(), at)) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        buf.copy_from_slice(&self.medium.lock().unwrap()[range(offset, buf.len())]);
+        Ok(())
+    }
+
+    fn medium(&self) -> Medium {
+        Medium::Device
+    }
+}
+
+/// So that a test keeps its disk while the installer owns the partition.
+struct Shared(Arc<FaultyDisk>);
+
+impl Disk for Shared {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+    fn sector_size(&self) -> u32 {
+        self.0.sector_size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(offset, buf)
+    }
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_at(offset, bytes)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+    fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_back_at(offset, buf)
+    }
+    fn medium(&self) -> Medium {
+        self.0.medium()
+    }
+}
+
+/// A signed image in memory, with what its end will say.
+struct Image(Cursor<Vec<u8>>, Result<(), trusted_repo::Error>);
+
+impl Image {
+    fn signed(bytes: &[u8]) -> Self {
+        Self(Cursor::new(bytes.to_vec()), Ok(()))
+    }
+
+    fn tampered(bytes: &[u8]) -> Self {
+        let (name, reason) = ("root".to_owned(), "its SHA-256 differs".to_owned());
+        Self(Cursor::new(bytes.to_vec()), Err(trusted_repo::Error::Tampered { name, reason }))
+    }
+}
+
+impl Read for Image {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // As decoders do: in pieces that fit nobody's blocks.
+        let count = buf.len().min(60_001);
+        self.0.read(&mut buf[..count])
+    }
+}
+
+impl RawImage for Image {
+    fn finish(self) -> Result<(), trusted_repo::Error> {
+        self.1
+    }
+}
+
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_le_bytes()[6]
+    })
+    .take(len)
+    .collect()
+}
+
+fn tree_over(root: &[u8]) -> Arc<VerifiedTree> {
+    let mut builder = TreeBuilder::new(Salt::default(), [7; 16]);
+    for block in root.chunks(BLOCK_SIZE) {
+        builder.push(block).unwrap();
+    }
+    Arc::new(VerifiedTree::from_signed(builder.finish().bytes).unwrap())
+}
+
+/// The three images of a release.
+struct Release {
+    boot: Vec<u8>,
+    root: Vec<u8>,
+    tree: Arc<VerifiedTree>,
+}
+
+impl Release {
+    fn new(seed: u64) -> Self {
+        let root = noise(ROOT_BLOCKS * BLOCK_SIZE, seed);
+        Self { boot: noise(BOOT_LEN, seed + 1), tree: tree_over(&root), root }
+    }
+}
+
+/// The three partitions of a set, each larger than its image and full of something else.
+struct Set {
+    boot: Arc<FaultyDisk>,
+    root: Arc<FaultyDisk>,
+    hash: Arc<FaultyDisk>,
+}
+
+impl Set {
+    fn new(faults: [(Role, Fault); 1]) -> Self {
+        let disk = |role: Role, len: usize| {
+            let fault = faults.iter().find(|(at, _)| *at == role).map_or(Fault::None, |(_, fault)| *fault);
+            FaultyDisk::new(vec![0xa5; len], fault)
+        };
+        Self {
+            boot: disk(Role::Boot, BOOT_LEN + 3 * BLOCK_SIZE),
+            root: disk(Role::Root, (ROOT_BLOCKS + 2) * BLOCK_SIZE),
+            hash: disk(Role::Hash, 16 * BLOCK_SIZE),
+        }
+    }
+
+    fn healthy() -> Self {
+        Self::new([(Role::Boot, Fault::None)])
+    }
+
+    fn install(&self, release: &Release) -> Result<ReadBack, Error> {
+        let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
+        let boot =
+            write_boot(target(Role::Boot, &self.boot), Image::signed(&release.boot), &waiter, &events)?;
+        let image = Image::signed(&release.root);
+        let root = write_root(target(Role::Root, &self.root), &release.tree, image, &waiter, &events)?;
+        let hash = write_hash(target(Role::Hash, &self.hash), &release.tree, &waiter, &events)?;
+        Synced::new(boot, root, hash, &events)?.read_back(&waiter, &events)
+    }
+}
+
+fn target(image: Role, disk: &Arc<FaultyDisk>) -> Target {
+    Target { image, disk: Box::new(Shared(Arc::clone(disk))), device: format!("/dev/vda-{image}") }
+}
+
+fn said(error: &Error) -> String {
+    host_io::report::sentence("updog", error)
+}
+
+#[test]
+fn a_release_is_written_and_read_back_and_nothing_past_it_is_touched() {
+    let (set, release) = (Set::healthy(), Release::new(1));
+    let proof = set.install(&release).unwrap();
+    let images =
+        [(&set.boot, &release.boot[..]), (&set.root, &release.root), (&set.hash, release.tree.raw())];
+    let mut total = 0;
+    for (disk, image) in images {
+        let bytes = disk.bytes();
+        assert_eq!(&bytes[..image.len()], image);
+        assert!(bytes[image.len()..].iter().all(|byte| *byte == 0xa5));
+        total += image.len() as u64;
+    }
+    assert_eq!(proof.tally(), Tally { written: total, skipped: 0 });
+    assert_eq!(proof.medium(), Medium::Device);
+}
+
+#[test]
+fn what_is_right_already_is_not_written_again() {
+    let (set, release) = (Set::healthy(), Release::new(1));
+    let total = set.install(&release).unwrap().tally().written;
+    assert_eq!(set.install(&release).unwrap().tally(), Tally { written: 0, skipped: total });
+    set.root.cache.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
+    set.root.medium.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
+    assert_eq!(set.install(&release).unwrap().tally(), Tally { written: BLOCK, skipped: total - BLOCK });
+}
+
+#[test]
+fn a_skipped_block_that_is_not_on_the_medium_is_found() {
+    let (set, release) = (Set::healthy(), Release::new(1));
+    set.install(&release).unwrap();
+    set.root.medium.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
+    let error = set.install(&release).unwrap_err();
+    assert!(said(&error).contains("read-back differs at offset 36864"), "{}", said(&error));
+}
+
+#[test]
+fn a_block_that_the_tree_does_not_name_never_reaches_the_disk() {
+    let (set, mut release) = (Set::healthy(), Release::new(1));
+    let index = PIECE / BLOCK_SIZE + 3;
+    release.root[index * BLOCK_SIZE + 17] ^= 0x40;
+    let error = set.install(&release).unwrap_err();
+    assert_eq!(error.code(), "tampered");
+    assert!(said(&error).contains(&format!("check block {index}")), "{}", said(&error));
+    // Neither that block nor any later one of its piece or after it.
+    assert!(set.root.bytes()[PIECE..].iter().all(|byte| *byte == 0xa5));
+}
+
+#[test]
+fn a_root_image_that_is_shorter_or_longer_than_its_tree_is_refused() {
+    let release = Release::new(1);
+    let longer = [&release.root[..], &[0; BLOCK_SIZE]].concat();
+    let ragged = [&release.root[..], &[0; 7]].concat();
+    for root in [
+        &release.root[..release.root.len() - BLOCK_SIZE],
+        &release.root[..release.root.len() - 7],
+        &longer,
+        &ragged,
+        &[],
+    ] {
+        let set = Set::healthy();
+        let release =
+            Release { root: root.to_vec(), boot: release.boot.clone(), tree: Arc::clone(&release.tree) };
+        let error = set.install(&release).unwrap_err();
+        assert!(matches!(error, Error::Length { image: Role::Root, .. }), "{error}");
+        assert_eq!(error.code(), "tampered");
+    }
+}
+
+#[test]
+fn a_byte_past_the_partition_stops_the_write() {
+    let (set, mut release) = (Set::healthy(), Release::new(1));
+    release.boot = noise(usize::try_from(set.boot.len()).unwrap() + 1, 5);
+    let error = set.install(&release).unwrap_err();
+    assert_eq!(error.code(), "no_fit");
+    assert!(said(&error).contains("more than the partition's"), "{}", said(&error));
+    release.boot.pop();
+    set.install(&release).unwrap();
+}
+
+#[test]
+fn images_that_cannot_fit_are_known_before_anything_is_written() {
+    let tree = tree_over(&noise(40 * BLOCK_SIZE, 3));
+    let disk = |blocks: usize| Shared(FaultyDisk::new(vec![0; blocks * BLOCK_SIZE], Fault::None));
+    tree.check_fit(&disk(40), &disk(2)).unwrap();
+    let error = tree.check_fit(&disk(39), &disk(2)).unwrap_err();
+    assert!(
+        matches!(error, Error::NoFit { image: Role::Root, need: Some(163_840), have: 159_744 }),
+        "{error}"
+    );
+    let error = tree.check_fit(&disk(40), &disk(1)).unwrap_err();
+    assert!(matches!(error, Error::NoFit { image: Role::Hash, .. }), "{error}");
+}
+
+#[test]
+fn a_stream_whose_end_does_not_agree_is_no_image() {
+    let (set, release) = (Set::healthy(), Release::new(1));
+    let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
+    let image = Image::tampered(&release.root);
+    let result = write_root(target(Role::Root, &set.root), &release.tree, image, &waiter, &events);
+    let Err(error) = result else { panic!("its end did not agree") };
+    assert_eq!(error.code(), "tampered");
+    let image = Image::tampered(&release.boot);
+    let result = write_boot(target(Role::Boot, &set.boot), image, &waiter, &events);
+    assert!(matches!(result, Err(Error::Source { image: Role::Boot, .. })));
+}
+
+#[test]
+fn a_write_that_stops_short_names_device_and_offset() {
+    let at = PIECE as u64 + 2 * BLOCK;
+    for (role, errno) in [(Role::Boot, EIO), (Role::Root, EIO), (Role::Root, ENOSPC)] {
+        let set = Set::new([(role, Fault::Write(at, errno))]);
+        let error = set.install(&Release::new(1)).unwrap_err();
+        assert_eq!(error.code(), "disk");
+        assert!(
+            said(&error).contains(&format!("write the {role} image to /dev/vda-{role}")),
+            "{}",
+            said(&error)
+        );
+        assert!(said(&error).contains("os error"), "{}", said(&error));
+    }
+}
+
+#[test]
+fn a_failed_sync_is_seen() {
+    for role in Role::ALL {
+        let error = Set::new([(role, Fault::Sync)]).install(&Release::new(1)).unwrap_err();
+        assert!(matches!(error, Error::Sync { image, .. } if image == role), "{error}");
+        assert_eq!(error.code(), "disk");
+    }
+}
+
+#[test]
+fn a_lying_write_is_found_by_the_read_back() {
+    for (role, at) in
+        [(Role::Boot, PIECE as u64 + 4097), (Role::Root, 2 * PIECE as u64 + 5), (Role::Hash, 9000)]
+    {
+        let error = Set::new([(role, Fault::Lie(at))]).install(&Release::new(2)).unwrap_err();
+        let Error::Differs { image, offset, .. } = error else { panic!("{error}") };
+        assert_eq!((image, offset), (role, at / BLOCK * BLOCK));
+    }
+}
+
+#[test]
+fn a_block_that_cannot_be_read_back_is_not_taken_for_right() {
+    let error = Set::new([(Role::Hash, Fault::ReadBack(4096))]).install(&Release::new(1)).unwrap_err();
+    assert!(matches!(error, Error::ReadBack { image: Role::Hash, .. }), "{error}");
+}
+
+#[test]
+fn an_old_block_that_cannot_be_read_is_simply_written() {
+    let set = Set::new([(Role::Root, Fault::Read(70_000))]);
+    let release = Release::new(1);
+    set.install(&release).unwrap();
+    assert_eq!(&set.root.bytes()[..release.root.len()], &release.root);
+}
+
+#[test]
+fn a_stop_ends_a_write_even_while_the_network_is_silent() {
+    /// Says that it was asked, and then never answers.
+    struct Silent(mpsc::Sender<()>, mpsc::Receiver<()>);
+    impl Read for Silent {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.send(()).unwrap();
+            let _until_the_test_is_over = self.1.recv();
+            Ok(0)
+        }
+    }
+    impl RawImage for Silent {
+        fn finish(self) -> Result<(), trusted_repo::Error> {
+            Ok(())
+        }
+    }
+    let (waiter, events, set) = (Waiter::new().unwrap(), Events::silent(), Set::healthy());
+    let (asked, was_asked) = mpsc::channel();
+    let (_answer, never) = mpsc::channel();
+    let result = std::thread::scope(|scope| {
+        let waiter = &waiter;
+        scope.spawn(move || {
+            was_asked.recv().unwrap();
+            waiter.stop();
+        });
+        write_boot(target(Role::Boot, &set.boot), Silent(asked, never), waiter, &events)
+    });
+    assert!(matches!(result, Err(Error::Stopped(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn exactly_the_blocks_that_differ_are_written(
+        differs in prop::collection::vec(any::<bool>(), 1..600), tail in 1usize..=BLOCK_SIZE,
+    ) {
+        let len = (differs.len() - 1) * BLOCK_SIZE + tail;
+        let image = noise(len, 11);
+        let mut old = image.clone();
+        old.resize(len + BLOCK_SIZE, 0xa5);
+        let mut expected = Tally::default();
+        for (index, differs) in differs.iter().enumerate() {
+            let count = BLOCK_SIZE.min(len - index * BLOCK_SIZE) as u64;
+            if *differs {
+                old[index * BLOCK_SIZE] ^= 0xff;
+                expected.written += count;
+            } else {
+                expected.skipped += count;
+            }
+        }
+        let disk = FaultyDisk::new(old, Fault::None);
+        let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
+        let written = write_boot(target(Role::Boot, &disk), Image::signed(&image), &waiter, &events).unwrap();
+        prop_assert_eq!(written.0.tally, expected);
+        prop_assert_eq!(&disk.bytes()[..len], &image[..]);
+        prop_assert!(disk.bytes()[len..].iter().all(|byte| *byte == 0xa5));
+    }
+}
