@@ -7,7 +7,9 @@
 //! - [`config`]: where the repository is and how this host takes updates
 //! - [`choose`]: which update, as a rule over values; [`why`]: why none
 //! - [`plan`]: what it will move, as data
+//! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
+//! - [`record`]: which version is in which set
 //!
 //! Around it:
 //!
@@ -17,7 +19,12 @@
 pub mod choose;
 pub mod config;
 pub mod events;
+pub mod guard;
 pub mod install;
 pub mod plan;
+pub mod record;
 pub mod wait;
 pub mod why;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,270 @@
+//! What each partition set holds, as far as this program put it there or ran from it.
+//!
+//! A partition table has no room for a version. So a successful write notes the version beside the verity root hash of
+//! the image, and the note counts only while that hash can still be computed from the set's HASH partition
+//! (`docs/design.md`, "Details"). Both releases of a host share this file: fields are only ever added, and unknown
+//! ones are ignored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use host_io::{Advise, Disk, Fs, Paths, swap};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use signpost::SetName;
+use thiserror::Error;
+use verity::{BLOCK_SIZE, HashTree, RootHash};
+
+/// What lies in one set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Which flavour of the system.
+    pub variant: String,
+    /// For which architecture.
+    pub arch: String,
+    /// Its version.
+    pub version: Version,
+    /// The root hash of its tree, as 64 hex digits.
+    #[serde(with = "root_hash_text")]
+    pub root_hash: RootHash,
+    /// When this was noted.
+    pub recorded: DateTime<Utc>,
+}
+
+/// What lies in the sets of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    #[serde(default)]
+    sets: BTreeMap<String, Entry>,
+}
+
+/// Why the record cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is there and cannot be read.
+    #[error("read the record of installed versions {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no record.
+    #[error("understand the record of installed versions {path}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The file cannot be replaced.
+    #[error("write the record of installed versions {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A HASH partition cannot be read.
+    #[error("read the hash tree of a set")]
+    Tree(#[source] std::io::Error),
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Parse { .. } => Some(
+                "it holds nothing but version numbers; \"updog update-image\" writes a new one".to_owned(),
+            ),
+            Self::Write { .. } => {
+                Some("see that its file system is mounted, writable and not full".to_owned())
+            }
+            Self::Read { .. } | Self::Tree(_) => None,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Tree(_) => "disk",
+            Self::Read { .. } | Self::Parse { .. } | Self::Write { .. } => "failed",
+        }
+    }
+}
+
+impl Record {
+    /// Loads the record of a host; an absent one is empty.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read or understood.
+    pub fn load(fs: &dyn Fs, paths: &Paths) -> Result<Self, Error> {
+        let path = file(paths);
+        let bytes = match fs.read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        serde_json::from_slice(&bytes).map_err(|source| Error::Parse { path, source })
+    }
+
+    /// Loads the record of a host; one that cannot be read is taken for empty and reported, because it only says less
+    /// than it might.
+    #[must_use]
+    pub fn load_or_empty(fs: &dyn Fs, paths: &Paths) -> Self {
+        Self::load(fs, paths).unwrap_or_else(|error| {
+            tracing::warn!("failed to {}", host_io::report::chain(&error));
+            Self::default()
+        })
+    }
+
+    /// Replaces the record of a host, in one step.
+    ///
+    /// # Errors
+    /// When the file system refuses; the old record is then still there.
+    pub fn save(&self, fs: &dyn Fs, paths: &Paths) -> Result<(), Error> {
+        let path = file(paths);
+        let text = serde_json::to_vec_pretty(self).expect("a record is plain text and times");
+        swap::replace_file(fs, &path, &text, 0o644).map_err(|source| Error::Write { path, source })
+    }
+
+    /// This record with `entry` noted for `set`.
+    #[must_use]
+    pub fn with(mut self, set: SetName, entry: Entry) -> Self {
+        self.sets.insert(key(set), entry);
+        self
+    }
+
+    /// This record with nothing known of `set`.
+    #[must_use]
+    pub fn without(mut self, set: SetName) -> Self {
+        self.sets.remove(&key(set));
+        self
+    }
+
+    /// What `set` holds, if the tree in its HASH partition has the root hash `found`.
+    #[must_use]
+    pub fn holds(&self, set: SetName, found: Option<RootHash>) -> Option<&Entry> {
+        self.sets.get(&key(set)).filter(|entry| Some(entry.root_hash) == found)
+    }
+}
+
+/// The root hash of the tree in a HASH partition, computed from the tree itself; `None` when there is no sound tree.
+///
+/// # Errors
+/// When the partition cannot be read.
+pub fn root_hash_of(hash_partition: &dyn Disk) -> Result<Option<RootHash>, Error> {
+    let mut block = vec![0; BLOCK_SIZE];
+    if hash_partition.len() < block.len() as u64 {
+        return Ok(None);
+    }
+    hash_partition.read_at(0, &mut block).map_err(Error::Tree)?;
+    let Ok(len) = HashTree::len_from_superblock(&block) else { return Ok(None) };
+    // A superblock is a claim until the tree is parsed; it must not make us ask for more memory than the partition has.
+    if len > hash_partition.len() {
+        return Ok(None);
+    }
+    let Ok(len) = usize::try_from(len) else { return Ok(None) };
+    let mut bytes = vec![0; len];
+    hash_partition.read_at(0, &mut bytes).map_err(Error::Tree)?;
+    Ok(HashTree::parse(&bytes).ok().map(|tree| tree.root_hash()))
+}
+
+fn file(paths: &Paths) -> PathBuf {
+    paths.record().join(Path::new("sets.json"))
+}
+
+fn key(set: SetName) -> String {
+    match set {
+        SetName::A => "A".to_owned(),
+        SetName::B => "B".to_owned(),
+    }
+}
+
+/// A root hash is written as it is printed.
+mod root_hash_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use verity::RootHash;
+
+    pub(super) fn serialize<S: Serializer>(hash: &RootHash, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(hash)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RootHash, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host_io::{Access, FileDisk, SystemFs};
+    use verity::{Salt, TreeBuilder};
+
+    use super::*;
+    use crate::testing::{entry, hash};
+
+    #[test]
+    fn a_note_counts_only_while_the_hash_is_the_same() {
+        let record = Record::default().with(SetName::B, entry("1.1.0", hash('1')));
+        assert_eq!(record.holds(SetName::B, Some(hash('1'))).unwrap().version, Version::new(1, 1, 0));
+        assert_eq!(record.holds(SetName::B, Some(hash('2'))), None);
+        assert_eq!(record.holds(SetName::B, None), None);
+        assert_eq!(record.holds(SetName::A, Some(hash('1'))), None);
+        assert_eq!(record.without(SetName::B), Record::default());
+    }
+
+    #[test]
+    fn an_absent_record_is_empty_and_a_written_one_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        assert_eq!(Record::load(&SystemFs, &paths).unwrap(), Record::default());
+        let record = Record::default()
+            .with(SetName::A, entry("1.0.0", hash('a')))
+            .with(SetName::B, entry("1.1.0-rc.1+b", hash('b')));
+        record.save(&SystemFs, &paths).unwrap();
+        assert_eq!(Record::load(&SystemFs, &paths).unwrap(), record);
+    }
+
+    #[test]
+    fn a_record_of_a_newer_program_is_read_and_a_broken_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        let text = format!(
+            r#"{{"attempts": [1], "sets": {{"B": {{"variant": "metal", "arch": "x86_64", "version": "1.1.0",
+               "root_hash": "{}", "recorded": "2024-06-01T00:00:00Z", "evidence": {{}}}}}}}}"#,
+            hash('1')
+        );
+        std::fs::create_dir_all(paths.record()).unwrap();
+        std::fs::write(file(&paths), text).unwrap();
+        let record = Record::load(&SystemFs, &paths).unwrap();
+        assert_eq!(record.holds(SetName::B, Some(hash('1'))), Some(&entry("1.1.0", hash('1'))));
+        std::fs::write(file(&paths), "{").unwrap();
+        assert!(matches!(Record::load(&SystemFs, &paths), Err(Error::Parse { .. })));
+    }
+
+    #[test]
+    fn the_root_hash_comes_from_the_tree_in_the_partition() {
+        let mut builder = TreeBuilder::new(Salt::default(), [1; 16]);
+        for number in 0..300u16 {
+            builder.push(&number.to_le_bytes().repeat(BLOCK_SIZE / 2)).unwrap();
+        }
+        let image = builder.finish();
+        let partition = |bytes: &[u8], len: u64| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), bytes).unwrap();
+            file.as_file().set_len(len).unwrap();
+            root_hash_of(&FileDisk::open(file.path(), Access::Read).unwrap()).unwrap()
+        };
+        assert_eq!(partition(&image.bytes, 1 << 20), Some(image.root_hash));
+        // Something lies behind the tree: an older, larger one. It is not looked at.
+        let mut behind = image.bytes.clone();
+        behind.extend_from_slice(&[9; 5000]);
+        assert_eq!(partition(&behind, 1 << 20), Some(image.root_hash));
+        let mut flipped = image.bytes.clone();
+        flipped[2 * BLOCK_SIZE + 5] ^= 1;
+        assert_eq!(partition(&flipped, 1 << 20), None);
+        assert_eq!(partition(&[], 1 << 20), None, "an empty partition");
+        assert_eq!(partition(&image.bytes[..2 * BLOCK_SIZE], 2 * BLOCK_SIZE as u64), None, "a cut one");
+        assert_eq!(partition(&[], 100), None, "one that is too small for anything");
+    }
+}
