@@ -7,22 +7,37 @@
 //! - [`config`]: where the repository is and how this host takes updates
 //! - [`choose`]: which update, as a rule over values; [`why`]: why none
 //! - [`plan`]: what it will move, as data
+//! - [`fetch`]: the repository, the hash image, the files for the next boot
 //! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
 //! - [`record`]: which version is in which set
+//! - [`apply`]: marking valid, activating, taking back
+//! - [`update`]: all of it, in the one order that is safe
 //!
 //! Around it:
 //!
-//! - [`events`]: what happens, told as events
+//! - [`events`]: what happens, told as events; [`answer`]: answers on stdout
 //! - [`wait`]: waiting, and being told to stop
+//! - [`context`]: the host at hand
+//! - [`commands`]: the subcommands; [`cli`]: what was typed
+//! - [`error`]: why something failed; [`exit`]: how the program ends
 
+pub mod answer;
+pub mod apply;
 pub mod choose;
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod context;
+pub mod error;
 pub mod events;
+pub mod exit;
+pub mod fetch;
 pub mod guard;
 pub mod install;
 pub mod plan;
 pub mod record;
+pub mod update;
 pub mod wait;
 pub mod why;
 

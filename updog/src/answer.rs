@@ -1,0 +1,91 @@
+//! Answers on stdout, in the shapes that other programs read.
+
+use std::io::Write as _;
+
+use host_io::Medium;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::context::{Context, Format};
+use crate::error::Error;
+use crate::events::{Done, Event};
+use crate::record::Entry;
+use crate::update::Outcome;
+use crate::why;
+
+/// One indented JSON value.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn pretty(value: &impl Serialize) -> Result<(), Error> {
+    lines([serde_json::to_string_pretty(value).expect("answers are plain data")])
+}
+
+/// One JSON value on one line.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn json_line(value: &impl Serialize) -> Result<(), Error> {
+    lines([serde_json::to_string(value).expect("answers are plain data")])
+}
+
+/// Lines of text.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn lines(lines: impl IntoIterator<Item = String>) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}").map_err(Error::Answer)?;
+    }
+    out.flush().map_err(Error::Answer)
+}
+
+/// How an update ended. `done` is what to call it when there was one.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn outcome(
+    context: &Context,
+    command: &'static str,
+    done: &str,
+    outcome: &Outcome,
+    reboot: bool,
+) -> Result<(), Error> {
+    let event = match outcome {
+        Outcome::Nothing { choice, machine, bytes_fetched } => {
+            eprintln!("No update required: {}", why::not(choice, machine));
+            Done { command, bytes_fetched: *bytes_fetched, ..Done::default() }
+        }
+        Outcome::Installed { update, set, read_back, bytes_fetched } => {
+            let medium = match read_back.medium() {
+                Medium::Device => "device",
+                Medium::ImageFile => "image-file",
+            };
+            if read_back.medium() == Medium::ImageFile {
+                tracing::info!("this disk is an image file: its read-back is advisory");
+            }
+            if context.format == Format::Text {
+                lines([format!("{done}: {} {}", update.variant, update.version)])?;
+            }
+            Done {
+                command,
+                update: serde_json::to_value(update).expect("an update is plain data"),
+                set: Some(set.to_string()),
+                bytes_fetched: *bytes_fetched,
+                bytes_written: read_back.tally().written,
+                bytes_skipped: read_back.tally().skipped,
+                read_back: Some(medium),
+                reboot,
+            }
+        }
+    };
+    context.events.tell(&Event::Done(event));
+    Ok(())
+}
+
+/// What a set holds, as far as the record says it.
+#[must_use]
+pub fn installed(entry: &Entry) -> Value {
+    json!({ "variant": entry.variant, "arch": entry.arch, "version": entry.version.to_string() })
+}

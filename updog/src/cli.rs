@@ -1,0 +1,155 @@
+//! What was typed and what it means, decided in one place.
+//!
+//! Flags are read in any position and with any subcommand, as scripts out there write them
+//! (`docs/compatibility.md`, "updog"); each subcommand takes those that concern it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use host_io::log::{self, Level};
+use semver::Version;
+
+use crate::commands::{check_update, prepare, status, update, update_apply, update_image, update_revert};
+use crate::context::{Context, Format};
+use crate::error::Error;
+use crate::exit;
+use crate::update::Asked;
+
+const EXAMPLES: &str = "\
+Examples:
+  updog check-update               which update this host would take
+  updog check-update --all --json  everything that is offered, as a JSON array
+  updog update --reboot            install it, then reboot into it
+  updog update-image               install it, and decide later:
+  updog update-apply               ... let it boot next
+  updog update-revert              ... or not after all
+  updog update --image 1.1.0       this version and no other
+  updog status                     which version is in which set
+
+Exit status: 0 when done, or when no update is required; 1 otherwise.";
+
+/// Updates this host: choose, fetch, write, flip.
+#[derive(Debug, Parser)]
+#[command(name = "updog", version, after_help = EXAMPLES, args_override_self = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Everything that is offered, newest first (check-update)
+    #[arg(short, long, global = true)]
+    all: bool,
+    /// This version and no other (check-update, update, update-image)
+    #[arg(short, long, global = true, value_name = "VERSION")]
+    image: Option<Version>,
+    /// Do not wait for this host's turn (check-update, update, update-image)
+    #[arg(short = 'n', long = "ignore-waves", visible_alias = "now", global = true)]
+    ignore_waves: bool,
+    /// Another flavour than the running one (check-update, update, update-image)
+    #[arg(long, global = true)]
+    variant: Option<String>,
+    /// Reboot in the end (update, update-apply)
+    #[arg(short, long, global = true)]
+    reboot: bool,
+    /// Answers and events as JSON
+    #[arg(short, long, global = true)]
+    json: bool,
+    /// How much to narrate: off, error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL", default_value_t)]
+    log_level: Level,
+    /// The host lives below this directory
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+enum Command {
+    /// Say which update this host would take
+    #[command(visible_alias = "whats")]
+    CheckUpdate,
+    /// Do nothing (kept for scripts)
+    Prepare,
+    /// Install the update and let it boot next
+    Update,
+    /// Install the update
+    UpdateImage,
+    /// Let what was installed boot next
+    UpdateApply,
+    /// Let the running set boot next after all
+    UpdateRevert,
+    /// Say which version is in which set
+    Status,
+}
+
+/// Runs the program with the arguments that it was started with.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    log::init(cli.log_level);
+    let format = if cli.json { Format::Json } else { Format::Text };
+    exit::finish(dispatch(cli, format), format)
+}
+
+fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
+    let Cli { command, all, image, ignore_waves, variant, reboot, root, .. } = cli;
+    let asked = Asked { image, variant, ignore_waves };
+    let context = Context::new(root, format)?;
+    let result = match command {
+        Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked }),
+        Command::Prepare => {
+            prepare::run();
+            Ok(())
+        }
+        Command::Update => update::run(&context, &update::Args { asked, reboot }),
+        Command::UpdateImage => update_image::run(&context, &update_image::Args { asked }),
+        Command::UpdateApply => update_apply::run(&context, &update_apply::Args { reboot }),
+        Command::UpdateRevert => update_revert::run(&context),
+        Command::Status => status::run(&context),
+    };
+    context.waiter.close();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn typed(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("updog").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_anywhere_and_with_any_subcommand() {
+        for line in ["-j whats --all", "whats -j -a", "--json -a whats", "check-update --all --json -j"] {
+            let cli = typed(line).unwrap();
+            assert!(cli.json && cli.all, "{line}");
+            assert_eq!(cli.command, Command::CheckUpdate, "{line}");
+        }
+        let cli = typed("-i 1.2.3 update --now -r --log-level debug --variant metal").unwrap();
+        assert!(cli.ignore_waves && cli.reboot);
+        assert_eq!((cli.image, cli.log_level), (Some(Version::new(1, 2, 3)), Level::Debug));
+        assert_eq!(cli.variant.as_deref(), Some("metal"));
+        assert!(typed("update-apply --all -n").is_ok());
+        for spelled in ["-n", "--now", "--ignore-waves"] {
+            assert!(typed(&format!("update {spelled}")).unwrap().ignore_waves, "{spelled}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in
+            ["", "frobnicate", "update -i v1.2.3", "update -i 1.2", "update-image -t 2024-01-01", "update x"]
+        {
+            assert!(typed(line).is_err(), "{line:?}");
+        }
+    }
+}

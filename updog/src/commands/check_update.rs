@@ -1,0 +1,55 @@
+//! `check-update`, also known as `whats`: which update this host would take.
+
+use update_metadata::Update;
+
+use crate::answer;
+use crate::choose::{Choice, candidates, choose};
+use crate::context::{Context, Format};
+use crate::error::Error;
+use crate::fetch::{self, Opened};
+use crate::update::{Asked, request};
+use crate::why;
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Args {
+    /// `--all`: everything that is offered, newest first.
+    pub all: bool,
+    /// Which update.
+    pub asked: Asked,
+}
+
+/// Answers on stdout. With nothing to choose that is an error, which says why; an empty list is none.
+///
+/// # Errors
+/// When the repository cannot be used, or there is no update.
+pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let Opened { manifest, machine, config, .. } = fetch::open(context, args.asked.variant.as_deref())?;
+    let request = request(&args.asked, &config);
+    let now = context.clock.now();
+    if args.all {
+        let offered = candidates(&manifest, &machine, request.waves, now);
+        return match context.format {
+            Format::Json => answer::pretty(&offered),
+            Format::Text => answer::lines(offered.into_iter().map(line)),
+        };
+    }
+    match choose(&manifest, &machine, &request, now) {
+        Choice::Update(update) => match context.format {
+            Format::Json => answer::pretty(&update),
+            Format::Text => answer::lines([line(&update)]),
+        },
+        choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
+            let why = why::not(&choice, &machine);
+            let held = match choice {
+                Choice::Held(held) => Some((held, machine.seed)),
+                Choice::Update(_) | Choice::UpToDate | Choice::NotOffered { .. } => None,
+            };
+            Err(Error::NoUpdate { why, held })
+        }
+    }
+}
+
+fn line(update: &Update) -> String {
+    format!("{} {}", update.variant, update.version)
+}

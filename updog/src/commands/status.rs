@@ -1,0 +1,191 @@
+//! `status`: which version is in which set. Needs no network and changes nothing.
+
+use host_io::{Access, OsRelease};
+use semver::Version;
+use serde::Serialize;
+use signpost::{BootBits, OsDisk, Role, Set, Status};
+
+use crate::answer;
+use crate::context::{Context, Format};
+use crate::error::Error;
+use crate::record::{self, Entry, Record};
+
+/// The sets of a host. Fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// The running set.
+    pub active: Active,
+    /// The other one, on a disk that has one.
+    pub inactive: Option<Inactive>,
+}
+
+/// The running set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Active {
+    /// Its name.
+    pub set: String,
+    /// Which flavour of the system runs.
+    pub variant: String,
+    /// For which architecture.
+    pub arch: String,
+    /// Which version.
+    pub version: Version,
+    /// Whether a boot of it was marked good.
+    pub proven: bool,
+    /// Whether the boot program starts it next.
+    pub next_to_boot: bool,
+}
+
+/// The set that is not running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inactive {
+    /// Its name.
+    pub set: String,
+    /// Which flavour of the system it holds, where that is known.
+    pub variant: Option<String>,
+    /// For which architecture, where that is known.
+    pub arch: Option<String>,
+    /// Which version, where that is known.
+    pub version: Option<Version>,
+    /// Whether it holds a complete system: a try is left, or it was marked good.
+    pub valid: bool,
+    /// Whether the boot program starts it next.
+    pub next_to_boot: bool,
+    /// Whether it was activated, tried, and not marked good.
+    pub failed_boot: bool,
+}
+
+/// Answers on stdout.
+///
+/// # Errors
+/// When the host, its disk or its record cannot be read.
+pub fn run(context: &Context) -> Result<(), Error> {
+    let os = context.host.os_release()?;
+    let disk = OsDisk::discover(&context.paths)?;
+    let status = disk.status()?;
+    let record = Record::load_or_empty(&*context.fs, &context.paths);
+    let found = match status.inactive() {
+        Some(Set { name, .. }) => {
+            record::root_hash_of(&*disk.open_partition(*name, Role::Hash, Access::Read)?)?
+        }
+        None => None,
+    };
+    let entry = status.inactive().and_then(|set| record.holds(set.name, found));
+    let view = view(&status, os, context.host.arch(), entry);
+    match context.format {
+        Format::Json => answer::json_line(&view),
+        Format::Text => answer::lines(text(&view)),
+    }
+}
+
+/// What is told of a host with these bits, running `os`, whose inactive set holds `entry`.
+#[must_use]
+pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -> View {
+    let active = status.active();
+    View {
+        active: Active {
+            set: active.name.to_string(),
+            variant: os.variant_id,
+            arch: arch.to_owned(),
+            version: os.version_id,
+            proven: active.bits.successful,
+            next_to_boot: status.next == Some(active.name),
+        },
+        inactive: status.inactive().map(|Set { name, bits, .. }| Inactive {
+            set: name.to_string(),
+            variant: entry.map(|entry| entry.variant.clone()),
+            arch: entry.map(|entry| entry.arch.clone()),
+            version: entry.map(|entry| entry.version.clone()),
+            valid: bits.is_valid(),
+            next_to_boot: status.next == Some(*name),
+            failed_boot: failed_boot(*bits),
+        }),
+    }
+}
+
+/// A priority is given by the flip alone, and the try was spent by the boot program: whoever has the one and not the
+/// other, and does not run, has failed.
+fn failed_boot(inactive: BootBits) -> bool {
+    inactive.priority > 0 && !inactive.is_valid()
+}
+
+fn text(view: &View) -> Vec<String> {
+    let Active { set, variant, version, proven, next_to_boot, .. } = &view.active;
+    let proven = if *proven { "proven" } else { "not proven yet" };
+    let mut lines =
+        vec![format!("Running:  set {set}, {variant} {version}, {proven}{}", next(*next_to_boot))];
+    lines.push(match &view.inactive {
+        None => "Inactive: none, this disk has one set".to_owned(),
+        Some(Inactive { set, variant, version, valid, next_to_boot, failed_boot, .. }) => {
+            let holds = match (variant, version) {
+                (Some(variant), Some(version)) => format!("{variant} {version}"),
+                _ => "unknown version".to_owned(),
+            };
+            let state = match (valid, failed_boot) {
+                (true, _) => "complete",
+                (false, true) => "tried and did not boot",
+                (false, false) => "cannot boot",
+            };
+            format!("Inactive: set {set}, {holds}, {state}{}", next(*next_to_boot))
+        }
+    });
+    lines
+}
+
+fn next(next_to_boot: bool) -> &'static str {
+    if next_to_boot { ", boots next" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::testing::{entry, hash, status};
+
+    fn os() -> OsRelease {
+        OsRelease::parse("VARIANT_ID=metal\nVERSION_ID=1.0.0\n", PathBuf::new()).unwrap()
+    }
+
+    const PROVEN: BootBits = BootBits { priority: 1, tries: 0, successful: true };
+
+    #[test]
+    fn a_staged_update_is_told_in_fields() {
+        let staged = BootBits { priority: 0, tries: 1, successful: false };
+        let view = view(&status(PROVEN, Some(staged)), os(), "x86_64", Some(&entry("1.1.0", hash('1'))));
+        assert_eq!(
+            serde_json::to_value(&view).unwrap(),
+            serde_json::json!({
+                "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": "1.0.0", "proven": true, "next_to_boot": true},
+                "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "next_to_boot": false, "failed_boot": false},
+            })
+        );
+        assert_eq!(
+            text(&view),
+            ["Running:  set A, metal 1.0.0, proven, boots next", "Inactive: set B, metal 1.1.0, complete"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_and_one_set_is_no_other_set() {
+        let view = |inactive| view(&status(PROVEN, inactive), os(), "x86_64", None);
+        let cleared = view(Some(BootBits::CLEAR)).inactive.unwrap();
+        assert_eq!((cleared.version, cleared.valid, cleared.failed_boot), (None, false, false));
+        assert_eq!(serde_json::to_value(view(None)).unwrap()["inactive"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_failed_boot_is_one_that_was_activated_and_spent() {
+        for (priority, tries, successful, failed) in [
+            (2, 0, false, true),
+            (2, 1, false, false),
+            (0, 1, false, false),
+            (0, 0, false, false),
+            (1, 0, true, false),
+        ] {
+            let bits = BootBits { priority, tries, successful };
+            let view = view(&status(PROVEN, Some(bits)), os(), "x86_64", None);
+            assert_eq!(view.inactive.unwrap().failed_boot, failed, "{bits:?}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `update-revert`: let the running set boot next after all. What was installed stays and can be applied again.
+
+use host_io::{Access, OperationLock};
+use signpost::{OsDisk, Role};
+
+use crate::answer;
+use crate::apply;
+use crate::context::Context;
+use crate::error::Error;
+use crate::events::{Done, Event};
+use crate::record::{self, Record};
+
+/// Takes the flip back. Needs no network, no configuration and no repository.
+///
+/// # Errors
+/// When nothing was activated, or the partition table cannot be used.
+pub fn run(context: &Context) -> Result<(), Error> {
+    let _lock = OperationLock::acquire(&context.paths)?;
+    context.events.tell(&Event::Started);
+    let disk = OsDisk::discover(&context.paths)?;
+    let set = apply::revert(&disk)?;
+    // What it holds is only told; by now the bits are right, whatever the record says.
+    let update = disk
+        .open_partition(set.name, Role::Hash, Access::Read)
+        .ok()
+        .and_then(|hash| record::root_hash_of(&*hash).ok())
+        .and_then(|found| {
+            Record::load_or_empty(&*context.fs, &context.paths).holds(set.name, found).map(answer::installed)
+        });
+    context.events.tell(&Event::Done(Done {
+        command: "update-revert",
+        update: update.unwrap_or_default(),
+        set: Some(set.name.to_string()),
+        ..Done::default()
+    }));
+    Ok(())
+}

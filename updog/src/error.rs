@@ -1,0 +1,169 @@
+//! Why a command of `updog` failed, and what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+use host_io::Advise;
+use semver::Version;
+use signpost::SetName;
+use thiserror::Error;
+use update_metadata::{NoPath, Seed};
+
+use crate::choose::Held;
+use crate::plan::Unsigned;
+use crate::wait::Stopped;
+use crate::{config, guard, install, record};
+
+/// Any failure of the program.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program could not even begin.
+    #[error("start")]
+    Start(#[source] io::Error),
+    /// An answer could not be written to stdout.
+    #[error("write the answer")]
+    Answer(#[source] io::Error),
+    /// `check-update` found nothing to do.
+    #[error("find an update: no update available")]
+    NoUpdate {
+        /// Why, as a sentence.
+        why: String,
+        /// The update that will come later, with this host's seed.
+        held: Option<(Held, Seed)>,
+    },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The host does not say what it is, or does not reboot.
+    #[error(transparent)]
+    Host(#[from] host_io::host::Error),
+    /// The update is in place, and the reboot into it was refused.
+    #[error("reboot into the update, which is in place")]
+    Reboot(#[source] host_io::host::Error),
+    /// The trust anchor of the image cannot be read.
+    #[error("read the trusted root {path}")]
+    Anchor {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another update runs.
+    #[error(transparent)]
+    Lock(#[from] host_io::lock::Error),
+    /// The repository cannot be used.
+    #[error(transparent)]
+    Repository(#[from] trusted_repo::Error),
+    /// The disk cannot be used, or its bits do not allow the command.
+    #[error(transparent)]
+    Disk(#[from] signpost::Error),
+    /// The command is not for this moment.
+    #[error(transparent)]
+    Refused(#[from] guard::Refusal),
+    /// The manifest knows no migrations between the two versions.
+    #[error(transparent)]
+    NoPath(#[from] NoPath),
+    /// The manifest names a migration that the repository does not have.
+    #[error("find the migrations for the next boot")]
+    MissingMigration(#[source] trusted_repo::Error),
+    /// The manifest names a migration that no file can be named after.
+    #[error("accept the migration {name:?}: its name has characters that no target name may have")]
+    UnsafeMigration {
+        /// Its target name.
+        name: String,
+    },
+    /// The repository does not sign a target that the manifest names.
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
+    /// Migrations and metadata for the next boot cannot be stored.
+    #[error("keep the migrations for the next boot")]
+    Cache(#[source] trusted_repo::Error),
+    /// An image cannot be used or written.
+    #[error(transparent)]
+    Install(Box<install::Error>),
+    /// The record cannot be used.
+    #[error(transparent)]
+    Record(#[from] record::Error),
+    /// It failed after the inactive set was cleared.
+    #[error("install {version} in set {set}")]
+    AfterClear {
+        /// What was to be installed.
+        version: Version,
+        /// The set, which stays cleared.
+        set: SetName,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A signal asked to stop.
+    #[error("finish")]
+    Stopped(#[from] Stopped),
+}
+
+impl From<install::Error> for Error {
+    fn from(error: install::Error) -> Self {
+        Self::Install(Box::new(error))
+    }
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Start(_) | Self::Answer(_) => None,
+            Self::NoUpdate { why, .. } => Some(why.clone()),
+            Self::Config(error) => error.help(),
+            Self::Host(_) => None,
+            Self::Reboot(_) => Some("the next reboot starts it, however that comes about".to_owned()),
+            Self::Anchor { .. } => Some("the image ships that file; this one is damaged or no such image".to_owned()),
+            Self::Lock(host_io::lock::Error::Held { .. }) => {
+                Some("wait for the other update to finish, then run it again".to_owned())
+            }
+            Self::Lock(_) => None,
+            Self::Repository(error) | Self::Cache(error) => error.help(),
+            Self::Disk(error) => error.help(),
+            Self::Refused(refusal) => refusal.help(),
+            Self::NoPath(_) | Self::MissingMigration(_) | Self::UnsafeMigration { .. } => Some(
+                "nothing was changed; without its migrations the new version would not boot: tell whoever publishes the repository"
+                    .to_owned(),
+            ),
+            Self::Unsigned(_) => {
+                Some("the repository is incomplete: tell whoever publishes it".to_owned())
+            }
+            Self::Install(error) => error.help(),
+            Self::Record(error) => error.help(),
+            Self::AfterClear { set, source, .. } => {
+                let next = match &**source {
+                    // Here a stop did change something.
+                    Self::Stopped(_) => None,
+                    other => other.help(),
+                };
+                let next = next.unwrap_or_else(|| "run \"updog update\" again".to_owned());
+                Some(format!("set {set} stays cleared and the running set boots as before; {next}"))
+            }
+            Self::Stopped(_) => Some("nothing was changed".to_owned()),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Start(_)
+            | Self::Answer(_)
+            | Self::Anchor { .. }
+            | Self::Host(_)
+            | Self::Reboot(_)
+            | Self::Stopped(_) => "failed",
+            Self::NoUpdate { .. } => "no_update",
+            Self::Config(error) => error.code(),
+            Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
+            Self::Lock(_) => "failed",
+            Self::Repository(error) | Self::Cache(error) => error.code(),
+            Self::Disk(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
+            Self::NoPath(_) | Self::MissingMigration(_) | Self::UnsafeMigration { .. } => "missing_migration",
+            Self::Unsigned(_) => "missing_target",
+            Self::Install(error) => error.code(),
+            Self::Record(error) => error.code(),
+            Self::AfterClear { source, .. } => source.code(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! How the program ends: what is printed, and the exit status (`docs/errors-and-exit-codes.md`).
+
+use std::process::ExitCode;
+
+use host_io::Advise as _;
+use host_io::report;
+use serde_json::{Value, json};
+
+use crate::answer;
+use crate::context::Format;
+use crate::error::Error;
+use crate::why;
+
+/// Ends a run: a failure goes to stderr as a sentence and, for programs, to stdout as the last line.
+#[must_use]
+pub fn finish(result: Result<(), Error>, format: Format) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("{}", sentence(&error));
+    if format == Format::Json {
+        // Whoever read stdout may be gone; the exit status still tells.
+        let _reader_may_be_gone = answer::json_line(&json!({ "event": "error", "error": fields(&error) }));
+    }
+    ExitCode::from(status(&error))
+}
+
+/// Ends a run that was not understood, or that only asked for help.
+#[must_use]
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let _terminal_may_be_gone = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Nothing to do is no failure in the eyes of a person, though scripts are told by the exit status.
+fn sentence(error: &Error) -> String {
+    match error {
+        Error::NoUpdate { why, .. } => format!("No update available: {why}"),
+        other => report::sentence("updog", other),
+    }
+}
+
+fn fields(error: &Error) -> Value {
+    match error {
+        Error::NoUpdate { why, held } => json!({
+            "code": error.code(),
+            "message": "No update available",
+            "help": why,
+            "held": held.as_ref().map(|(held, seed)| json!({
+                "version": held.version.to_string(),
+                "until": why::instant(held.until),
+                "seed": seed.get(),
+            })),
+        }),
+        other => report::json(other),
+    }
+}
+
+fn status(error: &Error) -> u8 {
+    match error {
+        Error::NoUpdate { .. }
+        | Error::Config(_)
+        | Error::Host(_)
+        | Error::Reboot(_)
+        | Error::Anchor { .. }
+        | Error::Lock(_)
+        | Error::Repository(_)
+        | Error::Disk(_)
+        | Error::Refused(_)
+        | Error::NoPath(_)
+        | Error::MissingMigration(_)
+        | Error::UnsafeMigration { .. }
+        | Error::Unsigned(_)
+        | Error::Cache(_)
+        | Error::Install(_)
+        | Error::Record(_)
+        | Error::AfterClear { .. }
+        | Error::Stopped(_)
+        | Error::Start(_)
+        | Error::Answer(_) => 1,
+    }
+}

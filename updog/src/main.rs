@@ -1,0 +1,7 @@
+//! `updog`: the updater of a host.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    updog::cli::run(std::env::args_os())
+}
