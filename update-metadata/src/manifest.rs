@@ -280,6 +280,22 @@ mod tests {
     }
 
     #[test]
+    fn dates_at_the_ends_of_the_calendar_are_read_or_refused() {
+        for year in ["-262144", "-262143", "+262142", "+262143", "+999999999999", "0000", "-0001"] {
+            for rest in ["-01-01T00:00:00", "-12-31T23:59:60.999999999"] {
+                for zone in ["Z", "+23:59", "-23:59", "+99:99", "-0000"] {
+                    let text = format!("{year}{rest}{zone}");
+                    if let Ok(manifest) = with_waves(&json!({"0": text, "2048": "2020-01-01T00:00:00Z"})) {
+                        assert!(Manifest::parse(manifest.to_json().as_bytes()).is_ok(), "{text}");
+                        let seed = crate::Seed::new(1024).unwrap();
+                        let _any_answer = manifest.updates[0].readiness(seed, DateTime::UNIX_EPOCH);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_leap_second_is_kept() {
         let leap = with_waves(&json!({"0": "2016-12-31T23:59:60Z"})).unwrap();
         assert!(leap.to_json().contains("\"2016-12-31T23:59:60Z\""), "{}", leap.to_json());
