@@ -1,1 +1,10 @@
-//! To be written.
+//! The host's API on a unix socket: settings, updates, reboot.
+//!
+//! It decides which settings a host takes and which update command may follow which; it touches the datastore, the
+//! configuration that is rendered from it, and its socket. It has no part in the disk: work on the partition sets runs
+//! in a child `updog`. It serves every step of the walk that a person or a fleet starts, and speaks as
+//! `docs/compatibility.md`, "API", says.
+//!
+//! - [`model`]: which settings this image knows, and what each of them takes
+
+pub mod model;

@@ -1,0 +1,306 @@
+//! A request body, checked and turned into keys and values.
+//!
+//! Nothing is taken over in part: the first thing that is wrong refuses the whole request, with the setting's name and
+//! what it takes.
+
+use std::collections::BTreeMap;
+
+use datastore::{Key, KeyError, Value};
+use host_io::Advise;
+use serde_json::Map;
+use thiserror::Error;
+
+use super::{Model, known};
+
+/// How much of a refused value an answer repeats.
+const SHOWN: usize = 60;
+
+/// Why a change was refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The body is no JSON, or not of the expected shape.
+    #[error("read the request as JSON: {0}")]
+    Json(String),
+    /// The body is JSON, but not an object of settings.
+    #[error("read the request as settings: it must be an object such as {{\"motd\": \"hello\"}}")]
+    NotAnObject,
+    /// A pair without an equals sign.
+    #[error("read {0:?} as a setting: it must be KEY=VALUE")]
+    NotAPair(String),
+    /// A name that no setting can have.
+    #[error("read the name of a setting")]
+    Key(#[from] KeyError),
+    /// No setting of this image has that name.
+    #[error("set {key}: there is no such setting{}", known_list(.known))]
+    Unknown {
+        /// The name.
+        key: Key,
+        /// Settings that there are, those of the same group where it has any.
+        known: Vec<Key>,
+    },
+    /// The setting takes another type or another value.
+    #[error("set {key} to {value}: it takes {takes}")]
+    Value {
+        /// The setting.
+        key: Key,
+        /// What was given, shortened.
+        value: String,
+        /// What it takes.
+        takes: String,
+    },
+}
+
+impl Advise for ChangeError {}
+
+fn known_list(known: &[Key]) -> String {
+    let names: Vec<String> = known.iter().map(Key::to_string).collect();
+    if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
+}
+
+/// The settings in the body of `PATCH /settings`: a nested object without the outer `settings`.
+///
+/// # Errors
+/// When it is no such object, or names a setting that there is not, or a value that its setting does not take.
+pub fn from_json(model: &Model, body: &[u8]) -> Result<BTreeMap<Key, Value>, ChangeError> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| ChangeError::Json(error.to_string()))?;
+    let Value::Object(object) = body else { return Err(ChangeError::NotAnObject) };
+    let mut settings = BTreeMap::new();
+    walk(model, &mut vec!["settings".to_owned()], object, &mut settings)?;
+    Ok(settings)
+}
+
+/// The settings in a list of `KEY=VALUE`. A value is given the type of its setting; the first `=` divides.
+///
+/// # Errors
+/// As [`from_json`].
+pub fn from_pairs(model: &Model, pairs: &[String]) -> Result<BTreeMap<Key, Value>, ChangeError> {
+    pairs
+        .iter()
+        .map(|pair| {
+            let (name, text) = pair.split_once('=').ok_or_else(|| ChangeError::NotAPair(shortened(pair)))?;
+            let key = full_key(name)?;
+            let Some(setting) = model.get(&key) else { return Err(unknown(model, key)) };
+            match setting.kind.read(text) {
+                Some(value) => checked(model, key, value),
+                None => Err(ChangeError::Value {
+                    value: shortened(&Value::from(text).to_string()),
+                    takes: setting.kind.to_string(),
+                    key,
+                }),
+            }
+        })
+        .collect()
+}
+
+/// A setting's name as a person writes it: `settings.` may be left out.
+///
+/// # Errors
+/// When it is not a name.
+pub fn full_key(name: &str) -> Result<Key, KeyError> {
+    let key = Key::parse(name)?;
+    if key.segments().first().is_some_and(|first| first == "settings") {
+        return Ok(key);
+    }
+    Key::from_segments(std::iter::once("settings").chain(key.segments().iter().map(String::as_str)))
+}
+
+fn walk(
+    model: &Model,
+    at: &mut Vec<String>,
+    object: Map<String, Value>,
+    settings: &mut BTreeMap<Key, Value>,
+) -> Result<(), ChangeError> {
+    for (name, value) in object {
+        at.push(name);
+        let key = Key::from_segments(at.iter().map(String::as_str))?;
+        match value {
+            // An object is a group, unless the setting of that name is to be told that it takes no object.
+            Value::Object(below) if model.get(&key).is_none() => {
+                if !model.keys().any(|known| known.is_below(&key)) {
+                    return Err(unknown(model, key));
+                }
+                walk(model, at, below, settings)?;
+            }
+            value => {
+                let (key, value) = checked(model, key, value)?;
+                settings.insert(key, value);
+            }
+        }
+        at.pop();
+    }
+    Ok(())
+}
+
+fn checked(model: &Model, key: Key, value: Value) -> Result<(Key, Value), ChangeError> {
+    let Some(setting) = model.get(&key) else { return Err(unknown(model, key)) };
+    let takes = if setting.kind.takes(&value) {
+        match known::check(&key, &value) {
+            Ok(()) => return Ok((key, value)),
+            Err(takes) => takes.to_owned(),
+        }
+    } else {
+        setting.kind.to_string()
+    };
+    Err(ChangeError::Value { key, value: shortened(&value.to_string()), takes })
+}
+
+fn unknown(model: &Model, key: Key) -> ChangeError {
+    let group = key.segments().get(..2).map(<[String]>::to_vec).unwrap_or_default();
+    let mut known: Vec<Key> =
+        model.keys().filter(|known| known.segments().starts_with(&group)).cloned().collect();
+    if known.is_empty() {
+        known = model.keys().cloned().collect();
+    }
+    ChangeError::Unknown { key, known }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn model() -> Model {
+        let entries = [
+            ("settings.motd", "string"),
+            ("settings.updates.seed", "integer"),
+            ("settings.updates.ignore-waves", "boolean"),
+            ("settings.network.no-proxy", "strings"),
+        ];
+        let text: String = entries
+            .iter()
+            .map(|(key, kind)| format!("[[setting]]\nkey = \"{key}\"\ntype = \"{kind}\"\n"))
+            .collect();
+        Model::parse(&text, Path::new("settings.toml")).unwrap()
+    }
+
+    fn json_change(body: &str) -> Result<BTreeMap<Key, Value>, String> {
+        from_json(&model(), body.as_bytes()).map_err(|error| host_io::report::chain(&error))
+    }
+
+    fn pairs(list: &[&str]) -> Result<BTreeMap<Key, Value>, String> {
+        let list: Vec<String> = list.iter().map(|&pair| pair.to_owned()).collect();
+        from_pairs(&model(), &list).map_err(|error| host_io::report::chain(&error))
+    }
+
+    fn key(text: &str) -> Key {
+        Key::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_nested_object_becomes_keys_and_values() {
+        let settings = json_change(r#"{"motd":"hi","updates":{"seed":7},"network":{}}"#).unwrap();
+        assert_eq!(
+            settings.into_iter().collect::<Vec<_>>(),
+            [(key("settings.motd"), json!("hi")), (key("settings.updates.seed"), json!(7))]
+        );
+        assert!(json_change("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn pairs_take_the_type_of_their_setting_and_may_leave_out_the_root() {
+        let settings = pairs(&[
+            "motd=a=b",
+            "settings.updates.seed=7",
+            "updates.ignore-waves=true",
+            r#"network.no-proxy=["x"]"#,
+        ])
+        .unwrap();
+        assert_eq!(settings[&key("settings.motd")], json!("a=b"));
+        assert_eq!(settings[&key("settings.updates.seed")], json!(7));
+        assert_eq!(settings[&key("settings.updates.ignore-waves")], json!(true));
+        assert_eq!(settings[&key("settings.network.no-proxy")], json!(["x"]));
+        assert_eq!(pairs(&["motd=42"]).unwrap()[&key("settings.motd")], json!("42"));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_those_of_its_group() {
+        assert_eq!(
+            json_change(r#"{"updates":{"sed":7}}"#).unwrap_err(),
+            "set settings.updates.sed: there is no such setting; there are settings.updates.ignore-waves, settings.updates.seed"
+        );
+        for error in [
+            json_change(r#"{"mood":{"a":1}}"#).unwrap_err(),
+            json_change(r#"{"settings":{"motd":"x"}}"#).unwrap_err(),
+            pairs(&["mood=x"]).unwrap_err(),
+        ] {
+            assert!(
+                error.contains("there is no such setting; there are settings.motd, settings.network"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused_with_what_is_allowed() {
+        let cases = [
+            (json_change(r#"{"motd":7}"#), "set settings.motd to 7: it takes a text"),
+            (json_change(r#"{"motd":null}"#), "set settings.motd to null: it takes a text"),
+            (json_change(r#"{"motd":{"a":1}}"#), r#"set settings.motd to {"a":1}: it takes a text"#),
+            (
+                json_change(r#"{"updates":{"seed":2049}}"#),
+                "set settings.updates.seed to 2049: it takes a whole number from 0 to 2048",
+            ),
+            (
+                pairs(&["updates.ignore-waves=maybe"]),
+                "set settings.updates.ignore-waves to \"maybe\": it takes true or false",
+            ),
+            (
+                pairs(&["updates.seed=2049"]),
+                "set settings.updates.seed to 2049: it takes a whole number from 0 to 2048",
+            ),
+        ];
+        for (change, expected) in cases {
+            assert_eq!(change.unwrap_err(), expected);
+        }
+        // A group is no setting.
+        assert!(
+            json_change(r#"{"updates":"x"}"#)
+                .unwrap_err()
+                .contains("settings.updates: there is no such setting")
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_of_settings_is_refused() {
+        assert!(json_change("{\"motd\":").unwrap_err().starts_with("read the request as JSON: EOF"));
+        assert!(json_change("").unwrap_err().starts_with("read the request as JSON"));
+        assert!(json_change("[1]").unwrap_err().contains("it must be an object"));
+        assert!(json_change(r#"{"a b":1}"#).unwrap_err().contains("' ' is not allowed"));
+        assert!(json_change(r#"{"":1}"#).unwrap_err().contains("empty"));
+        assert!(from_json(&model(), b"{\"motd\":\"\xff\"}").is_err());
+        assert!(pairs(&["motd"]).unwrap_err().contains("it must be KEY=VALUE"));
+        assert!(pairs(&["=x"]).unwrap_err().contains("empty"));
+    }
+
+    #[test]
+    fn a_long_value_is_not_repeated_whole() {
+        let error = json_change(&json!({"updates": {"seed": "x".repeat(10_000)}}).to_string()).unwrap_err();
+        assert!(error.len() < 200, "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic_and_what_passes_is_what_the_model_takes(body in "[{}\\[\\]\":,a-z0-9.=/ ü-]{0,60}") {
+            if let Ok(settings) = json_change(&body) {
+                for (key, value) in settings {
+                    prop_assert!(model().get(&key).unwrap().kind.takes(&value));
+                }
+            }
+            if let Ok(settings) = pairs(&[&body]) {
+                prop_assert_eq!(settings.len(), 1);
+            }
+        }
+    }
+}
