@@ -5,6 +5,14 @@
 //! in a child `updog`. It serves every step of the walk that a person or a fleet starts, and speaks as
 //! `docs/compatibility.md`, "API", says.
 //!
+//! - [`start`]: what is made ready before anybody can connect: store, defaults, seed
 //! - [`model`]: which settings this image knows, and what each of them takes
+//! - [`only`]: one server per host
+//! - [`store`]: settings and transactions, one change at a time
+//! - [`render`]: configuration files from settings
 
 pub mod model;
+pub mod only;
+pub mod render;
+pub mod start;
+pub mod store;

@@ -1,0 +1,151 @@
+//! Settings and transactions, one change at a time.
+//!
+//! Everything here blocks; callers run it on threads that may wait. A commit and the configuration that follows from it
+//! are one step, so that the files always show the last commit.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use datastore::{Datastore, Key, Value};
+use host_io::{Advise, Fs, Paths};
+use thiserror::Error;
+
+use crate::model::Model;
+use crate::only::OnlyServer;
+use crate::render;
+
+/// Why settings could not be read or changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The datastore refused.
+    #[error(transparent)]
+    Datastore(#[from] datastore::Error),
+    /// A transaction without a change.
+    #[error("commit the transaction {0:?}: nothing is pending in it")]
+    NothingPending(String),
+    /// The settings are live, the configuration files are not yet.
+    #[error("apply the settings that are now in force")]
+    Render(#[from] render::Error),
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Render(error) => error.help(),
+            Self::Datastore(_) | Self::NothingPending(_) => None,
+        }
+    }
+}
+
+/// The settings of this host.
+pub struct Store {
+    fs: Arc<dyn Fs>,
+    paths: Paths,
+    model: Model,
+    data: RwLock<Datastore>,
+    _only: OnlyServer,
+}
+
+impl Store {
+    /// The store over an open datastore.
+    #[must_use]
+    pub fn new(fs: Arc<dyn Fs>, paths: Paths, model: Model, data: Datastore, only: OnlyServer) -> Self {
+        Self { fs, paths, model, data: RwLock::new(data), _only: only }
+    }
+
+    /// Which settings there can be.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The settings in force.
+    ///
+    /// # Errors
+    /// When the datastore cannot be read.
+    pub fn live(&self) -> Result<BTreeMap<Key, Value>, Error> {
+        Ok(self.read().live()?)
+    }
+
+    /// The settings of a transaction that is not committed; none when there is no such transaction.
+    ///
+    /// # Errors
+    /// When the datastore cannot be read, or the name cannot be one of a transaction.
+    pub fn pending(&self, transaction: &str) -> Result<BTreeMap<Key, Value>, Error> {
+        Ok(self.read().pending(transaction)?)
+    }
+
+    /// The names of all transactions.
+    ///
+    /// # Errors
+    /// When the datastore cannot be read.
+    pub fn transactions(&self) -> Result<Vec<String>, Error> {
+        Ok(self.read().transactions()?)
+    }
+
+    /// Adds checked settings to a transaction.
+    ///
+    /// # Errors
+    /// When they cannot be stored; the transaction is then as it was.
+    pub fn change(&self, transaction: &str, settings: &BTreeMap<Key, Value>) -> Result<(), Error> {
+        if settings.is_empty() {
+            return Ok(());
+        }
+        Ok(self.write().set_pending(transaction, settings)?)
+    }
+
+    /// Drops a transaction and returns its keys.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn forget(&self, transaction: &str) -> Result<Vec<Key>, Error> {
+        Ok(self.write().delete_transaction(transaction)?)
+    }
+
+    /// Puts a transaction in force, all of it or nothing, and returns its keys.
+    ///
+    /// # Errors
+    /// [`Error::NothingPending`] when it is empty or unknown; otherwise when the storage refuses.
+    pub fn commit(&self, transaction: &str) -> Result<Vec<Key>, Error> {
+        commit(&mut self.write(), transaction)
+    }
+
+    /// Brings configuration files in line with the settings in force.
+    ///
+    /// # Errors
+    /// When the datastore cannot be read or a file cannot be written.
+    pub fn apply(&self) -> Result<(), Error> {
+        // Alone, so that a slower older apply cannot write over a newer one.
+        self.render(&self.write())
+    }
+
+    /// [`Store::commit`], then [`Store::apply`], with nothing in between.
+    ///
+    /// # Errors
+    /// As both.
+    pub fn commit_and_apply(&self, transaction: &str) -> Result<Vec<Key>, Error> {
+        let mut data = self.write();
+        let keys = commit(&mut data, transaction)?;
+        self.render(&data)?;
+        Ok(keys)
+    }
+
+    fn render(&self, data: &Datastore) -> Result<(), Error> {
+        Ok(render::apply(self.fs.as_ref(), &self.paths, &data.live()?)?)
+    }
+
+    // A request that panicked left the disk whole (a commit is one rename); the others go on.
+    fn read(&self) -> RwLockReadGuard<'_, Datastore> {
+        self.data.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Datastore> {
+        self.data.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn commit(data: &mut Datastore, transaction: &str) -> Result<Vec<Key>, Error> {
+    let keys = data.commit(transaction)?;
+    if keys.is_empty() { Err(Error::NothingPending(transaction.to_owned())) } else { Ok(keys) }
+}
