@@ -10,9 +10,11 @@
 //! - [`only`]: one server per host
 //! - [`store`]: settings and transactions, one change at a time
 //! - [`render`]: configuration files from settings
+//! - [`update`]: the state of updates and the commands that change it
 
 pub mod model;
 pub mod only;
 pub mod render;
 pub mod start;
 pub mod store;
+pub mod update;

@@ -1,0 +1,30 @@
+//! The state of updates and the commands that change it.
+//!
+//! What is true of the disk is asked of `updog` each time and never remembered; what only a command knows (which update
+//! was chosen, how the last command ended) is remembered over restarts and reboots. The state is a pure function of
+//! both, so it cannot contradict the disk (`docs/compatibility.md`, "Update states").
+//!
+//! - [`state`]: which command may follow which state, and where it leads
+//! - [`facts`]: what `updog status` says of the two sets
+//! - [`memory`]: what is remembered, and how a command's end changes it
+//! - [`status`]: state and wire status from facts and memory
+//! - [`files`]: where both are kept
+//! - [`child`]: the `updog` that does the work
+//! - [`refusal`]: why a command was not started, or a status not given
+//! - [`dispatcher`]: one command at a time
+
+pub mod child;
+pub mod dispatcher;
+pub mod facts;
+pub mod files;
+pub mod memory;
+pub mod refusal;
+pub mod state;
+pub mod status;
+
+#[cfg(test)]
+mod stories;
+
+pub use child::Updog;
+pub use dispatcher::Dispatcher;
+pub use refusal::Refusal;
