@@ -5,16 +5,24 @@
 //! in a child `updog`. It serves every step of the walk that a person or a fleet starts, and speaks as
 //! `docs/compatibility.md`, "API", says.
 //!
+//! - [`args`]: the command line
 //! - [`start`]: what is made ready before anybody can connect: store, defaults, seed
 //! - [`model`]: which settings this image knows, and what each of them takes
 //! - [`only`]: one server per host
 //! - [`store`]: settings and transactions, one change at a time
 //! - [`render`]: configuration files from settings
 //! - [`update`]: the state of updates and the commands that change it
+//! - [`http`]: requests and answers
+//! - [`socket`]: a socket that only the right ones can open
+//! - [`serve`]: the whole program from its arguments to its end
 
+pub mod args;
+pub mod http;
 pub mod model;
 pub mod only;
 pub mod render;
+pub mod serve;
+pub mod socket;
 pub mod start;
 pub mod store;
 pub mod update;

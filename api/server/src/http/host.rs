@@ -1,0 +1,81 @@
+//! What runs here, and the reboot.
+
+use std::collections::BTreeMap;
+
+use api_model::OsInfo;
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use datastore::Value;
+use host_io::{Host, report};
+use serde::Deserialize;
+
+use super::failure::blocking;
+use super::{Api, Failure};
+
+/// The query of `GET /os`.
+#[derive(Debug, Deserialize)]
+pub struct OsQuery {
+    prefix: Option<String>,
+}
+
+/// `GET /os`: the running image; with `prefix`, the fields whose names begin so.
+///
+/// # Errors
+/// 400 for an empty prefix, 500 when the image's description is unreadable.
+pub async fn os(
+    State(api): State<Api>,
+    query: Result<Query<OsQuery>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Query(query) = query?;
+    let fields = blocking(move || fields(api.host.as_ref())).await?;
+    let Some(prefix) = query.prefix else { return Ok(Json(object(fields))) };
+    if prefix.is_empty() {
+        return Err(Failure::bad_request("failed to read the query: the prefix is empty"));
+    }
+    let prefix = if prefix.starts_with("os.") { prefix } else { format!("os.{prefix}") };
+    Ok(Json(object(with_prefix(fields, &prefix))))
+}
+
+/// `POST /actions/reboot`.
+///
+/// # Errors
+/// 500 when the request for it was refused.
+pub async fn reboot(State(api): State<Api>) -> Result<StatusCode, Failure> {
+    tracing::info!("rebooting on request");
+    blocking(move || {
+        api.host.reboot().map_err(|error| Failure::internal(format!("failed to {}", report::chain(&error))))
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the running image says of itself, by field.
+///
+/// # Errors
+/// 500 when that is unreadable.
+pub fn fields(host: &dyn Host) -> Result<BTreeMap<String, Value>, Failure> {
+    let release = host
+        .os_release()
+        .map_err(|error| Failure::internal(format!("failed to {}", report::chain(&error))))?;
+    let info = OsInfo {
+        pretty_name: release.pretty_name,
+        variant_id: release.variant_id,
+        version_id: release.version_id,
+        build_id: release.build_id,
+        arch: host.arch().to_owned(),
+    };
+    let value = serde_json::to_value(info).and_then(serde_json::from_value);
+    Ok(value.expect("five texts are an object of texts"))
+}
+
+/// The fields whose name, with `os.` before it, begins with `prefix`.
+#[must_use]
+pub fn with_prefix(fields: BTreeMap<String, Value>, prefix: &str) -> BTreeMap<String, Value> {
+    fields.into_iter().filter(|(name, _)| format!("os.{name}").starts_with(prefix)).collect()
+}
+
+fn object(fields: BTreeMap<String, Value>) -> Value {
+    Value::Object(fields.into_iter().collect())
+}

@@ -1,0 +1,23 @@
+//! Requests and answers: `docs/compatibility.md`, "API", over HTTP.
+//!
+//! Answers are JSON, errors are plain text: one sentence, and where there is one a line with the next step. A request
+//! that is wrong is answered with 4xx and changes nothing.
+//!
+//! - [`mod@router`]: which path is answered by what
+//! - [`body`]: reading a body, within limits
+//! - [`failure`]: errors as status codes
+//! - [`host`]: what runs here, and the reboot
+//! - [`settings`]: reading and changing settings
+//! - [`transactions`]: committing and dropping changes
+//! - [`updates`]: the state of updates and its commands
+
+pub mod body;
+pub mod failure;
+pub mod host;
+pub mod router;
+pub mod settings;
+pub mod transactions;
+pub mod updates;
+
+pub use failure::Failure;
+pub use router::{Api, router};

@@ -1,0 +1,129 @@
+//! Reading and changing settings.
+
+use api_model::KeypairPayload;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use datastore::Value;
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use super::failure::blocking;
+use super::transactions::TxQuery;
+use super::{Api, Failure, body, host};
+use crate::model::tree::{Selection, nested};
+use crate::model::{ChangeError, change};
+
+/// Which settings to show; `keys` goes before `prefix`.
+#[derive(Debug, Deserialize)]
+pub struct SelectQuery {
+    keys: Option<String>,
+    prefix: Option<String>,
+}
+
+/// `GET /settings`: all settings in force, or the selected ones, as a nested object.
+///
+/// # Errors
+/// 400 for an empty or malformed selection.
+pub async fn read(
+    State(api): State<Api>,
+    query: Result<Query<SelectQuery>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let selection = selection(query?.0)?;
+    blocking(move || Ok(Json(nested(&selection.of(api.store.live()?))))).await
+}
+
+/// The query of `GET /`.
+#[derive(Debug, Deserialize)]
+pub struct EverythingQuery {
+    prefix: Option<String>,
+}
+
+/// `GET /`: settings and the running image together; with `prefix` (such as `settings.motd` or `os.`), that part.
+///
+/// # Errors
+/// 400 for an empty prefix.
+pub async fn everything(
+    State(api): State<Api>,
+    query: Result<Query<EverythingQuery>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let prefix = match query?.0.prefix {
+        Some(prefix) if prefix.is_empty() => return Err(empty("prefix")),
+        prefix => prefix.unwrap_or_default(),
+    };
+    blocking(move || {
+        let mut answer = Map::new();
+        let settings = nested(&Selection::Prefix(prefix.clone()).of(api.store.live()?));
+        if settings.as_object().is_some_and(|settings| !settings.is_empty()) {
+            answer.insert("settings".to_owned(), settings);
+        }
+        let os = host::with_prefix(host::fields(api.host.as_ref())?, &prefix);
+        if !os.is_empty() {
+            answer.insert("os".to_owned(), json!(os));
+        }
+        Ok(Json(Value::Object(answer)))
+    })
+    .await
+}
+
+/// `PATCH /settings`: adds a nested object of settings to a transaction.
+///
+/// # Errors
+/// 400 when a setting is unknown or takes something else; nothing is then changed.
+pub async fn change(
+    State(api): State<Api>,
+    query: Result<Query<TxQuery>, QueryRejection>,
+    body: Body,
+) -> Result<StatusCode, Failure> {
+    let transaction = query?.0.name()?;
+    let body = body::read(body).await?;
+    blocking(move || {
+        let settings = change::from_json(api.store.model(), &body)?;
+        Ok(api.store.change(&transaction, &settings)?)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PATCH /settings/keypair`: adds a list of `key=value` to a transaction.
+///
+/// # Errors
+/// As [`fn@change`].
+pub async fn change_pairs(
+    State(api): State<Api>,
+    query: Result<Query<TxQuery>, QueryRejection>,
+    body: Body,
+) -> Result<StatusCode, Failure> {
+    let transaction = query?.0.name()?;
+    let body = body::read(body).await?;
+    blocking(move || {
+        let payload: KeypairPayload =
+            serde_json::from_slice(&body).map_err(|error| ChangeError::Json(error.to_string()))?;
+        let settings = change::from_pairs(api.store.model(), &payload.request_payload)?;
+        Ok(api.store.change(&transaction, &settings)?)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn selection(query: SelectQuery) -> Result<Selection, Failure> {
+    match (query.keys, query.prefix) {
+        (Some(keys), _) if keys.is_empty() => Err(empty("list of keys")),
+        (Some(keys), _) => {
+            let keys: Result<Vec<_>, _> = keys.split(',').map(change::full_key).collect();
+            Ok(Selection::Keys(keys?))
+        }
+        (None, Some(prefix)) if prefix.is_empty() => Err(empty("prefix")),
+        (None, Some(prefix)) if prefix == "settings" || prefix.starts_with("settings.") => {
+            Ok(Selection::Prefix(prefix))
+        }
+        (None, Some(prefix)) => Ok(Selection::Prefix(format!("settings.{prefix}"))),
+        (None, None) => Ok(Selection::All),
+    }
+}
+
+fn empty(what: &str) -> Failure {
+    Failure::bad_request(format!("failed to read the query: the {what} is empty"))
+}

@@ -1,0 +1,117 @@
+//! Committing and dropping changes.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use datastore::{Key, Value};
+use serde::Deserialize;
+
+use super::failure::blocking;
+use super::{Api, Failure};
+use crate::model::change;
+use crate::model::tree::nested;
+
+/// The transaction of callers that name none.
+const DEFAULT: &str = "default";
+
+/// Which transaction.
+#[derive(Debug, Deserialize)]
+pub struct TxQuery {
+    tx: Option<String>,
+}
+
+impl TxQuery {
+    /// Its name.
+    ///
+    /// # Errors
+    /// 400 when it is empty.
+    pub fn name(self) -> Result<String, Failure> {
+        match self.tx {
+            Some(name) if name.is_empty() => {
+                Err(Failure::bad_request("failed to read the query: the name of the transaction is empty"))
+            }
+            name => Ok(name.unwrap_or_else(|| DEFAULT.to_owned())),
+        }
+    }
+}
+
+/// What to apply.
+#[derive(Debug, Deserialize)]
+pub struct ApplyQuery {
+    keys: Option<String>,
+}
+
+/// `GET /tx`: what a transaction would change.
+///
+/// # Errors
+/// 400 for a name that no transaction can have.
+pub async fn read(
+    State(api): State<Api>,
+    query: Result<Query<TxQuery>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let transaction = query?.0.name()?;
+    blocking(move || Ok(Json(nested(&api.store.pending(&transaction)?)))).await
+}
+
+/// `GET /tx/list`: the names of all transactions.
+///
+/// # Errors
+/// 500 when the datastore cannot be read.
+pub async fn list(State(api): State<Api>) -> Result<Json<Vec<String>>, Failure> {
+    blocking(move || Ok(Json(api.store.transactions()?))).await
+}
+
+/// `DELETE /tx`: drops a transaction and answers with its keys.
+///
+/// # Errors
+/// 400 for a name that no transaction can have.
+pub async fn forget(
+    State(api): State<Api>,
+    query: Result<Query<TxQuery>, QueryRejection>,
+) -> Result<Json<Vec<Key>>, Failure> {
+    let transaction = query?.0.name()?;
+    blocking(move || Ok(Json(api.store.forget(&transaction)?))).await
+}
+
+/// `POST /tx/commit`: puts a transaction in force and answers with its keys.
+///
+/// # Errors
+/// 422 when nothing is pending.
+pub async fn commit(
+    State(api): State<Api>,
+    query: Result<Query<TxQuery>, QueryRejection>,
+) -> Result<Json<Vec<Key>>, Failure> {
+    let transaction = query?.0.name()?;
+    blocking(move || Ok(Json(api.store.commit(&transaction)?))).await
+}
+
+/// `POST /tx/apply`: brings the configuration in line with the settings in force. All of it: rendering is cheap, and a
+/// file that is right already is left alone, so `keys` is only checked.
+///
+/// # Errors
+/// 400 for a malformed list of keys, 500 when a file cannot be written.
+pub async fn apply(
+    State(api): State<Api>,
+    query: Result<Query<ApplyQuery>, QueryRejection>,
+) -> Result<StatusCode, Failure> {
+    if let Some(keys) = query?.0.keys {
+        for key in keys.split(',') {
+            change::full_key(key)?;
+        }
+    }
+    blocking(move || Ok(api.store.apply()?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /tx/commit_and_apply`: both, with nothing in between; answers with the keys.
+///
+/// # Errors
+/// As both.
+pub async fn commit_and_apply(
+    State(api): State<Api>,
+    query: Result<Query<TxQuery>, QueryRejection>,
+) -> Result<Json<Vec<Key>>, Failure> {
+    let transaction = query?.0.name()?;
+    blocking(move || Ok(Json(api.store.commit_and_apply(&transaction)?))).await
+}

@@ -1,0 +1,369 @@
+//! Update commands over an `updog` that does what a test tells it.
+
+use std::fs;
+
+use host_io::OperationLock;
+use serde_json::{Value, json};
+
+use crate::host::{Host, Server};
+
+/// The words of an action that works.
+const STARTED: &str = "echo '{\"event\":\"started\"}'";
+
+fn facts(running: &str, inactive: Value) -> Value {
+    let next = !inactive["next_to_boot"].as_bool().unwrap_or_default();
+    json!({
+        "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": running, "proven": true, "next_to_boot": next},
+        "inactive": inactive,
+    })
+}
+
+fn inactive(version: Option<&str>, valid: bool, next: bool, failed: bool) -> Value {
+    json!({"set": "B", "version": version, "valid": valid, "next_to_boot": next, "failed_boot": failed, "proven": false})
+}
+
+fn empty() -> Value {
+    facts("1.0.0", inactive(None, false, false, false))
+}
+
+fn staged() -> Value {
+    facts("1.0.0", inactive(Some("1.1.0"), true, false, false))
+}
+
+fn ready() -> Value {
+    facts("1.0.0", inactive(Some("1.1.0"), true, true, false))
+}
+
+fn error(code: &str, message: &str) -> String {
+    let event = json!({"event": "error", "error": {"code": code, "message": message, "help": "look again"}});
+    format!("echo '{event}'; exit 1")
+}
+
+/// A host whose `updog` offers 1.1.0 and does each action as the real one would.
+fn host() -> Host {
+    let host = Host::new();
+    host.install_updog();
+    host.write(&host.fake("facts.json"), &empty().to_string());
+    host.on("all", "echo '[{\"variant\":\"metal\",\"arch\":\"x86_64\",\"version\":\"1.1.0\",\"max_version\":\"1.1.0\"}]'");
+    host.on("check-update", "echo '{\"variant\":\"metal\",\"arch\":\"x86_64\",\"version\":\"1.1.0\"}'");
+    for (command, after) in
+        [("update-image", staged()), ("update-apply", ready()), ("update-revert", staged())]
+    {
+        host.write(&host.fake(&format!("after-{command}.json")), &after.to_string());
+        let script = format!(
+            "{STARTED}\ncp \"$dir/after-{command}.json\" \"$dir/facts.json\"\necho '{{\"event\":\"done\"}}'"
+        );
+        host.on(command, &script);
+    }
+    host
+}
+
+/// Runs an action to its end and returns the status after it.
+fn act(server: &Server, action: &str) -> Value {
+    server.post(&format!("/actions/{action}")).done();
+    server.settled()
+}
+
+fn last(status: &Value) -> (String, String) {
+    let command = &status["most_recent_command"];
+    let text = |field: &str| command[field].as_str().unwrap().to_owned();
+    assert!(
+        command["exit_status"].is_u64() && command["timestamp"].is_string() && command["stderr"].is_string()
+    );
+    (text("cmd_type"), text("cmd_status"))
+}
+
+fn pair(cmd_type: &str, cmd_status: &str) -> (String, String) {
+    (cmd_type.to_owned(), cmd_status.to_owned())
+}
+
+#[test]
+fn before_the_first_command_there_is_no_status() {
+    let host = host();
+    let server = host.serve();
+    assert!(server.get("/updates/status").refused(404).contains("help: refresh first"));
+    assert!(
+        server.post("/actions/prepare-update").refused(409).contains("while the state of updates is Idle")
+    );
+    server.post("/actions/activate-update").refused(409);
+    server.post("/actions/deactivate-update").refused(409);
+    assert!(host.calls().is_empty());
+    server.get("/updates/status").refused(404);
+}
+
+#[test]
+fn an_update_goes_from_idle_to_ready_and_back_to_staged() {
+    let host = host();
+    let server = host.serve();
+    let image = json!({"arch": "x86_64", "version": "1.1.0", "variant": "metal"});
+
+    let status = act(&server, "refresh-updates");
+    assert_eq!(last(&status), pair("refresh", "Success"));
+    assert_eq!(status["update_state"], "Available");
+    assert_eq!(status["available_updates"], json!(["1.1.0"]));
+    assert_eq!(status["chosen_update"], image);
+    assert_eq!(status["active_partition"]["image"]["version"], "1.0.0");
+    assert_eq!(status["staging_partition"], Value::Null);
+
+    let status = act(&server, "prepare-update");
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Staged"), pair("prepare", "Success"))
+    );
+    assert_eq!(status["staging_partition"], json!({"image": image, "next_to_boot": false}));
+
+    let status = act(&server, "activate-update");
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Ready"), pair("activate", "Success"))
+    );
+    assert_eq!(status["staging_partition"]["next_to_boot"], true);
+    assert_eq!(status["active_partition"]["next_to_boot"], false);
+    server.post("/actions/prepare-update").refused(409);
+    server.post("/actions/activate-update").refused(409);
+
+    let status = act(&server, "refresh-updates");
+    assert_eq!(status["update_state"], "Ready", "looking for updates changes nothing on the disk");
+
+    let status = act(&server, "deactivate-update");
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Staged"), pair("deactivate", "Success"))
+    );
+    let kept: Value = serde_json::from_slice(&fs::read(host.paths().update_status()).unwrap()).unwrap();
+    assert_eq!(kept, status, "the known place shows the same");
+
+    let root = format!(" --json --root {}", host.root().display());
+    let calls = host.calls();
+    assert_eq!(calls[0], format!("check-update --all{root}"));
+    assert_eq!(calls[1], format!("check-update{root}"));
+    assert_eq!(calls[2], format!("update-image --image 1.1.0{root}"), "the chosen version, pinned");
+    assert_eq!(calls[3], format!("update-apply{root}"));
+    assert_eq!(calls[6], format!("update-revert{root}"));
+}
+
+#[test]
+fn while_a_command_runs_everybody_is_told_to_ask_again() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    host.on(
+        "update-image",
+        &format!("{STARTED}\ncat \"$dir/gate\"\ncp \"$dir/after-update-image.json\" \"$dir/facts.json\""),
+    );
+    server.post("/actions/prepare-update").done();
+    assert!(server.get("/updates/status").refused(423).contains("an update command is running"));
+    for action in ["refresh-updates", "prepare-update", "activate-update", "deactivate-update"] {
+        server.post(&format!("/actions/{action}")).refused(423);
+    }
+    server.get("/settings").ok();
+    host.open_gate();
+    let status = server.settled();
+    assert_eq!(last(&status), pair("prepare", "Success"));
+    assert_eq!(host.calls().iter().filter(|call| call.starts_with("update-image")).count(), 1);
+}
+
+#[test]
+fn a_refresh_is_answered_before_the_repository_is() {
+    let host = host();
+    host.on("all", "cat \"$dir/gate\"; echo '[]'");
+    host.on("check-update", &error("no_update", "failed to find an update: none is available"));
+    let server = host.serve();
+    server.post("/actions/refresh-updates").done();
+    server.get("/updates/status").refused(423);
+    host.open_gate();
+    let status = server.settled();
+    assert_eq!((status["update_state"].as_str(), last(&status)), (Some("Idle"), pair("refresh", "Success")));
+    assert_eq!(status["chosen_update"], Value::Null);
+    assert_eq!(status["available_updates"], json!([]));
+}
+
+#[test]
+fn an_update_on_a_command_line_is_busy_too() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    let lock = OperationLock::acquire(&host.paths()).unwrap();
+    server.get("/updates/status").refused(423);
+    server.post("/actions/prepare-update").refused(423);
+    drop(lock);
+    assert_eq!(act(&server, "prepare-update")["update_state"], "Staged");
+}
+
+#[test]
+fn a_failed_refresh_says_why_and_keeps_what_was_known() {
+    let host = host();
+    let server = host.serve();
+    let before = act(&server, "refresh-updates");
+    host.on("all", &error("unreachable", "failed to reach https://updates.example/: connection refused"));
+    let status = act(&server, "refresh-updates");
+    assert_eq!(last(&status), pair("refresh", "Failed"));
+    let told = status["most_recent_command"]["stderr"].as_str().unwrap();
+    assert_eq!(told, "failed to reach https://updates.example/: connection refused\nhelp: look again");
+    assert_eq!(status["most_recent_command"]["exit_status"], 1);
+    assert_ne!(status["most_recent_command"]["timestamp"], before["most_recent_command"]["timestamp"]);
+    assert_eq!(status["update_state"], "Available");
+    assert_eq!(status["chosen_update"], before["chosen_update"]);
+}
+
+#[test]
+fn what_updog_refuses_before_it_starts_is_the_answer_and_no_command() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    let before = act(&server, "prepare-update");
+    let cases = [
+        ("locked", 423),
+        ("disallowed", 409),
+        ("unproven", 409),
+        ("no_update", 404),
+        ("not_staged", 404),
+        ("disk", 500),
+    ];
+    for (code, status) in cases {
+        host.on("update-apply", &error(code, "failed to do that"));
+        server.post("/actions/activate-update").refused(status);
+    }
+    host.on("update-apply", "echo boom >&2; exit 7");
+    assert!(server.post("/actions/activate-update").refused(500).contains("boom"));
+    assert_eq!(server.get("/updates/status").ok(), before, "the last command is still the prepare");
+    fs::remove_file(host.fake("updog")).unwrap();
+    assert!(server.post("/actions/activate-update").refused(500).contains("fake/updog"));
+    server.get("/updates/status").refused(500);
+    server.get("/settings").ok();
+}
+
+#[test]
+fn a_failed_prepare_leaves_nothing_staged() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    act(&server, "prepare-update");
+    host.write(&host.fake("cleared.json"), &empty().to_string());
+    let fails = error("tampered", "failed to write root image: its digest differs");
+    host.on("update-image", &format!("{STARTED}\ncp \"$dir/cleared.json\" \"$dir/facts.json\"\n{fails}"));
+    let status = act(&server, "prepare-update");
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Available"), pair("prepare", "Failed"))
+    );
+    assert_eq!(status["staging_partition"], Value::Null);
+    assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("its digest differs"));
+    server.post("/actions/activate-update").refused(409);
+}
+
+#[test]
+fn success_is_not_believed_without_the_disk_and_a_killed_child_is_told_by_its_signal() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    host.on("update-image", &format!("{STARTED}\necho '{{\"event\":\"done\"}}'"));
+    let status = act(&server, "prepare-update");
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Available"), pair("prepare", "Failed"))
+    );
+    assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("the disk does not show it"));
+    host.on("update-image", &format!("{STARTED}\necho last words >&2\nkill -9 $$"));
+    let status = act(&server, "prepare-update");
+    assert_eq!(status["most_recent_command"]["exit_status"], 9);
+    assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("last words"));
+}
+
+#[test]
+fn a_staged_image_is_still_staged_after_a_restart_and_a_reboot() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    let before = act(&server, "prepare-update");
+    server.kill();
+    let server = host.serve();
+    assert_eq!(server.get("/updates/status").ok(), before);
+    assert_eq!(server.stop(), Some(0));
+    host.reboot();
+    let server = host.serve();
+    let kept: Value = serde_json::from_slice(&fs::read(host.paths().update_status()).unwrap()).unwrap();
+    assert_eq!(kept, before, "it is put right before anybody asks");
+    assert_eq!(server.get("/updates/status").ok(), before);
+    assert_eq!(act(&server, "activate-update")["update_state"], "Ready");
+}
+
+#[test]
+fn after_a_boot_into_the_update_nothing_is_left_to_do() {
+    let host = host();
+    let server = host.serve();
+    for action in ["refresh-updates", "prepare-update", "activate-update"] {
+        act(&server, action);
+    }
+    assert_eq!(server.stop(), Some(0));
+    host.reboot();
+    // The earlier system is kept, and boots: that does not make it an update.
+    let kept =
+        json!({"set": "A", "version": "1.0.0", "valid": true, "next_to_boot": false, "failed_boot": false});
+    host.write(&host.fake("facts.json"), &facts("1.1.0", kept).to_string());
+    let status = host.serve().get("/updates/status").ok();
+    assert_eq!(status["update_state"], "Idle");
+    assert_eq!(status["chosen_update"], Value::Null);
+    assert_eq!(status["staging_partition"], Value::Null);
+    assert_eq!(status["active_partition"]["image"]["version"], "1.1.0");
+    assert_eq!(last(&status), pair("activate", "Success"));
+}
+
+#[test]
+fn after_a_boot_that_fell_back_nothing_is_chosen() {
+    let host = host();
+    let server = host.serve();
+    for action in ["refresh-updates", "prepare-update", "activate-update"] {
+        act(&server, action);
+    }
+    drop(server);
+    host.reboot();
+    let failed = facts("1.0.0", inactive(Some("1.1.0"), false, false, true));
+    host.write(&host.fake("facts.json"), &failed.to_string());
+    let server = host.serve();
+    let status = server.get("/updates/status").ok();
+    assert_eq!(status["update_state"], "Idle");
+    assert_eq!(status["chosen_update"], Value::Null);
+    server.post("/actions/prepare-update").refused(409);
+    assert_eq!(act(&server, "refresh-updates")["update_state"], "Available", "a person may look again");
+}
+
+#[test]
+fn an_update_outlives_its_server_and_the_next_one_tells_its_end() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    host.on(
+        "update-image",
+        &format!("{STARTED}\ncat \"$dir/gate\"\ncp \"$dir/after-update-image.json\" \"$dir/facts.json\"\n: > \"$dir/ended\""),
+    );
+    server.post("/actions/prepare-update").done();
+    // The test holds the lock that the real program would hold while it works.
+    let lock = OperationLock::acquire(&host.paths()).unwrap();
+    server.kill();
+    let server = host.serve();
+    server.get("/updates/status").refused(423);
+    host.open_gate();
+    while !host.fake("ended").exists() {
+        std::thread::yield_now();
+    }
+    drop(lock);
+    let status = server.get("/updates/status").ok();
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Staged"), pair("prepare", "Success"))
+    );
+}
+
+#[test]
+fn a_broken_memory_is_forgotten_and_heals() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    server.kill();
+    fs::write(host.paths().record().join("status.json"), b"{\"chosen_up").unwrap();
+    let server = host.serve();
+    assert!(server.log().contains("forgot the state of updates"));
+    server.get("/updates/status").refused(404);
+    assert_eq!(act(&server, "refresh-updates")["update_state"], "Available");
+}
