@@ -88,11 +88,19 @@ impl OsDisk {
     /// # Errors
     /// When the command is refused (nothing is written then), or the disk fails (one copy is whole in any case).
     pub fn apply(&self, command: Command) -> Result<Status, Error> {
-        let _lock = DiskLock::acquire(&self.path)?;
         let disk = open(&self.path, Access::ReadWrite, self.sector_size)?;
-        rewrite(&mut DiskSectors::on_medium(&disk), |copies| self.decide(copies, command))
+        let _lock = DiskLock::acquire(&self.path)?;
+        self.apply_to(&disk, command)
+    }
+
+    /// [`OsDisk::apply`] on a disk that the caller has opened and locked. It is taken for the one at [`OsDisk::path`].
+    ///
+    /// # Errors
+    /// As [`OsDisk::apply`].
+    pub fn apply_to(&self, disk: &dyn Disk, command: Command) -> Result<Status, Error> {
+        rewrite(&mut DiskSectors::on_medium(disk), |copies| self.decide(copies, command))
             .map_err(|error| self.explain(error))?;
-        let copies = Copies::read(&mut DiskSectors::on_medium(&disk));
+        let copies = Copies::read(&mut DiskSectors::on_medium(disk));
         Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)?.status()
     }
 

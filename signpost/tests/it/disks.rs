@@ -107,6 +107,13 @@ impl Image {
         std::fs::read(&self.path).unwrap()
     }
 
+    /// Sets the attribute bits of a partition, in both copies.
+    pub(crate) fn set_attributes(&self, number: u32, attributes: u64) {
+        let mut gpt = self.gptman();
+        gpt[number].attribute_bits = attributes;
+        gpt.write_into(&mut open(&self.path)).unwrap();
+    }
+
     /// What gptman reads; it insists on a whole copy.
     pub(crate) fn gptman(&self) -> GPT {
         GPT::read_from(&mut open(&self.path), self.sector_size).unwrap()

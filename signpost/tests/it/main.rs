@@ -4,10 +4,20 @@
 //! - `cli`: runs the program
 //! - `story`: an update's life through the program, on an image file
 //! - `screens`: what people read
+//! - `refusals`: disks that are not as they should be
+//! - `devices`: finding the disk and the running set
+//! - `model`: every history from a factory disk keeps a set that boots
+//! - `power`: a disk that loses power
+//! - `torn`: power cuts and kills at every point of every command
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cli;
+mod devices;
 mod disks;
+mod model;
+mod power;
+mod refusals;
 mod screens;
 mod story;
+mod torn;
