@@ -40,19 +40,29 @@ impl<'a> TargetWriter<'a> {
         Ok(Self { fs, dir: dir.to_owned(), name: name.to_owned(), new, file, digest, length: 0 })
     }
 
+    /// What the target is, if nothing more is written.
+    ///
+    /// # Panics
+    /// Never: a SHA-256 has 32 bytes.
+    #[must_use]
+    pub fn info(&self) -> TargetInfo {
+        let sha256 = self.digest.clone().finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
+        TargetInfo { name: self.name.clone(), length: self.length, sha256 }
+    }
+
     /// Makes the target durable and gives it its published name. A file of that name has the same bytes already.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn publish(mut self) -> Result<TargetInfo, Error> {
-        let sha256: [u8; 32] = self.digest.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
-        let published = self.dir.join(format!("{}.{}", hex::encode(sha256), self.name));
+        let info = self.info();
+        let published = self.dir.join(format!("{}.{}", hex::encode(info.sha256), info.name));
         let failed = |error| Error::file("publish the target", &published, error);
         self.file.sync().map_err(failed)?;
         drop(self.file);
         self.fs.rename(&self.new, &published).map_err(failed)?;
         self.fs.sync_dir(&self.dir).map_err(failed)?;
-        Ok(TargetInfo { name: self.name, length: self.length, sha256 })
+        Ok(info)
     }
 
     /// Throws away what was written, and says what it would have been.
@@ -60,11 +70,10 @@ impl<'a> TargetWriter<'a> {
     /// # Errors
     /// When the file system refuses.
     pub fn discard(self) -> Result<TargetInfo, Error> {
-        let sha256 = self.digest.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
         self.fs
             .remove_file(&self.new)
             .map_err(|error| Error::file("remove the unpublished target", &self.new, error))?;
-        Ok(TargetInfo { name: self.name, length: self.length, sha256 })
+        Ok(self.info())
     }
 }
 

@@ -1,0 +1,309 @@
+//! A release: plan it, make its targets, sign it.
+//!
+//! Targets come first, then the roles, the timestamp last: until then a reader sees the repository as it was, and a
+//! publisher that dies in the middle leaves files that nobody asks for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use host_io::SystemFs;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use semver::Version;
+use trusted_repo::TargetInfo;
+use trusted_repo::author::{self, Editor, Expiries, targets};
+use update_metadata::author::{self as change, Selector};
+use update_metadata::{Images, Manifest, Update};
+use verity::{Salt, Superblock};
+
+use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
+use crate::init::{check_apart, load_root, load_signers};
+use crate::layout::{KeyLayout, MANIFEST, RepoLayout, image_target};
+use crate::progress::{Progress, Silent};
+use crate::release::{Release, published_manifest};
+use crate::{AddReport, Error, ImagePaths};
+
+/// The length of a new salt in bytes; the one that `veritysetup` uses.
+const SALT: usize = 32;
+
+/// How long the roles hold that a release is signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// The snapshot role.
+    pub snapshot: Duration,
+    /// The targets role.
+    pub targets: Duration,
+    /// The timestamp role.
+    pub timestamp: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { snapshot: Duration::weeks(2), targets: Duration::weeks(2), timestamp: Duration::weeks(1) }
+    }
+}
+
+impl Lifetimes {
+    pub(crate) fn from(self, now: DateTime<Utc>) -> Expiries {
+        Expiries {
+            snapshot: now + self.snapshot,
+            targets: now + self.targets,
+            timestamp: now + self.timestamp,
+        }
+    }
+}
+
+/// What to publish.
+#[derive(Debug, Clone)]
+pub struct AddOptions {
+    /// The repository.
+    pub repo: PathBuf,
+    /// The keys.
+    pub keys: PathBuf,
+    /// The variant.
+    pub variant: String,
+    /// The architecture.
+    pub arch: String,
+    /// The version.
+    pub version: Version,
+    /// The highest version that hosts may run; by default the highest so far, and at least `version`.
+    pub max_version: Option<Version>,
+    /// The raw images.
+    pub images: ImagePaths,
+    /// The salt of a hash tree that is built here; by default the one of the newest release, so that equal blocks keep
+    /// equal digests.
+    pub salt: Option<Salt>,
+    /// `Release.toml`: its migrations are added to those of the repository.
+    pub release_config: Option<PathBuf>,
+    /// A directory of migration programs; each becomes the target of its name and `.lz4`.
+    pub migrations: Option<PathBuf>,
+    /// The wave policy; without one every host may take a new release at once, and a known one keeps its waves.
+    pub waves: Option<PathBuf>,
+    /// When the waves begin; by default now.
+    pub start_at: Option<DateTime<Utc>>,
+    /// How long the signed roles hold.
+    pub lifetimes: Lifetimes,
+}
+
+/// What becomes of a release that names migrations which nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingMigrations {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is published. Hosts then refuse it, which is what a test may want to see.
+    Allow,
+}
+
+/// Publishes a release. Other releases stay as they are.
+///
+/// # Errors
+/// When something about the release is wrong, or files cannot be written; the published repository is then unchanged.
+pub async fn add(options: &AddOptions, now: DateTime<Utc>) -> Result<AddReport, Error> {
+    add_with(options, now, MissingMigrations::Refuse, Arc::new(Silent)).await
+}
+
+/// [`add`], with a choice on missing migrations, and somebody to be told how far it is.
+///
+/// # Errors
+/// As [`add`].
+pub async fn add_with(
+    options: &AddOptions,
+    now: DateTime<Utc>,
+    missing: MissingMigrations,
+    progress: Arc<dyn Progress>,
+) -> Result<AddReport, Error> {
+    check_apart(&options.repo, &options.keys)?;
+    let layout = RepoLayout::new(&options.repo, &options.variant, &options.arch);
+    if !layout.metadata.join("timestamp.json").exists() {
+        return Err(Error::NoRepository { metadata: layout.metadata });
+    }
+    let keys = KeyLayout::new(&options.keys);
+    let signers = load_signers(&keys)?;
+    let mut editor = Editor::load(&SystemFs, &layout.metadata, &load_root(&keys)?).await?;
+    let manifest = published_manifest(&editor, &layout.targets)?;
+    let release = Release::plan(options, &editor, missing)?;
+    // Refused before images are worked through, if that can be told already.
+    let draft = change_manifest(options, &release, manifest.clone(), now)?;
+
+    let (hash, made) = make_targets(options, &release, &editor, &manifest, &layout, &progress).await?;
+    for target in &made {
+        editor.add_target(target.clone()).map_err(|error| republished(options, error))?;
+    }
+    let manifest = targets::publish(&SystemFs, &layout.targets, MANIFEST, draft.to_json().as_bytes())?;
+    editor.replace_target(manifest.clone())?;
+    let signed = editor.sign(&signers, &options.lifetimes.from(now))?;
+    signed.write(&SystemFs, &layout.metadata)?;
+    progress.finish();
+
+    let selector = selector(options);
+    let update = draft.updates.iter().find(|update| selector.matches(update)).expect("it was added");
+    Ok(AddReport {
+        variant: options.variant.clone(),
+        arch: options.arch.clone(),
+        version: options.version.clone(),
+        max_version: update.max_version.clone(),
+        root_hash: hash.root_hash.to_string(),
+        salt: hash.salt.to_string(),
+        targets: made.iter().chain([&manifest]).map(Into::into).collect(),
+        waves: update.waves.len(),
+        missing_migrations: release.missing,
+        timestamp_version: signed.versions().timestamp,
+    })
+}
+
+fn selector(options: &AddOptions) -> Selector {
+    Selector {
+        variant: options.variant.clone(),
+        arch: options.arch.clone(),
+        version: options.version.clone(),
+    }
+}
+
+fn image_names(options: &AddOptions) -> Images {
+    let name = |image| image_target(&options.variant, &options.arch, &options.version, image);
+    Images { boot: name("boot"), root: name("root"), hash: name("hash") }
+}
+
+/// The manifest with this release in it.
+fn change_manifest(
+    options: &AddOptions,
+    release: &Release,
+    manifest: Manifest,
+    now: DateTime<Utc>,
+) -> Result<Manifest, Error> {
+    let selector = selector(options);
+    let images = image_names(options);
+    let mut manifest = manifest;
+    let mut waves = BTreeMap::new();
+    if let Some(known) = manifest.updates.iter().find(|update| selector.matches(update)) {
+        if known.images != images {
+            return Err(Error::Republished {
+                version: options.version.clone(),
+                name: known.images.root.clone(),
+            });
+        }
+        // Published again without a policy, a release keeps its pace.
+        waves.clone_from(&known.waves);
+        manifest = change::remove_update(manifest, &selector)?;
+    }
+    let max_version = options.max_version.clone().unwrap_or_else(|| {
+        change::default_max_version(&manifest, &options.variant, &options.arch, &options.version)
+    });
+    let update = Update {
+        variant: options.variant.clone(),
+        arch: options.arch.clone(),
+        version: options.version.clone(),
+        max_version,
+        waves,
+        images,
+    };
+    manifest = change::add_update(manifest, update);
+    if let Some(waves) = &release.waves {
+        manifest = change::set_waves(manifest, &selector, waves, options.start_at.unwrap_or(now))?;
+    }
+    if let Some(config) = &release.config {
+        manifest = change::merge_migrations(manifest, config)?;
+    }
+    Ok(manifest)
+}
+
+/// Makes all targets but the manifest. Root is worked on beside everything else, which keeps two cores busy.
+async fn make_targets(
+    options: &AddOptions,
+    release: &Release,
+    editor: &Editor,
+    manifest: &Manifest,
+    layout: &RepoLayout,
+    progress: &Arc<dyn Progress>,
+) -> Result<(Hash, Vec<TargetInfo>), Error> {
+    progress.total(options.images.work()?);
+    let names = image_names(options);
+    let known = |name: &str| editor.target(name).cloned();
+    let salt = match (&options.salt, &options.images.hash) {
+        (Some(salt), _) => salt.clone(),
+        (None, Some(_)) => Salt::default(),
+        (None, None) => salt_for(options, editor, manifest, &layout.targets)?,
+    };
+
+    let root = {
+        let (path, targets, name) = (options.images.root.clone(), layout.targets.clone(), names.root.clone());
+        let (known, progress) = (known(&names.root), Arc::clone(progress));
+        move || publish_file(&path, &targets, &name, known.as_ref(), &progress)
+    };
+    let rest = {
+        let (images, targets, names) = (options.images.clone(), layout.targets.clone(), names.clone());
+        let (known_boot, known_hash) = (known(&names.boot), known(&names.hash));
+        let programs: Vec<_> =
+            release.programs.iter().map(|(name, path)| (name.clone(), path.clone(), known(name))).collect();
+        let progress = Arc::clone(progress);
+        move || {
+            let hash = match &images.hash {
+                Some(path) => check_hash(path, &images.root, &progress)?,
+                None => build_hash(&images.root, salt, &names.hash, &progress)?,
+            };
+            let mut made = vec![
+                publish_file(&images.boot, &targets, &names.boot, known_boot.as_ref(), &progress)?,
+                publish_frame(&mut hash.bytes.as_slice(), &targets, &names.hash, known_hash.as_ref())?,
+            ];
+            for (name, path, known) in &programs {
+                made.push(publish_file(path, &targets, name, known.as_ref(), &progress)?);
+            }
+            Ok((hash, made))
+        }
+    };
+    let (root, rest) = tokio::join!(work("the root image", root), work("the other images", rest));
+    let (hash, mut made) = rest?;
+    made.insert(0, root?);
+    Ok((hash, made))
+}
+
+/// Runs blocking work on a thread of its own.
+async fn work<T: Send + 'static>(
+    what: &'static str,
+    job: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(job).await.map_err(|_| Error::Worker { what })?
+}
+
+/// The salt of the newest published release of this variant and architecture, else a new one.
+fn salt_for(
+    options: &AddOptions,
+    editor: &Editor,
+    manifest: &Manifest,
+    targets: &Path,
+) -> Result<Salt, Error> {
+    let siblings = manifest
+        .updates
+        .iter()
+        .filter(|update| update.variant == options.variant && update.arch == options.arch);
+    let newest = siblings.max_by(|one, other| one.version.cmp(&other.version));
+    if let Some(salt) = newest
+        .and_then(|update| editor.target(&update.images.hash))
+        .and_then(|info| salt_of(&targets.join(format!("{}.{}", hex::encode(info.sha256), info.name))))
+    {
+        return Ok(salt);
+    }
+    let mut bytes = vec![0; SALT];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| author::Error::Random)?;
+    Ok(Salt::new(bytes).expect("32 bytes are not too many"))
+}
+
+/// The salt in the superblock of a published hash image. One that cannot be read is no reason to stop: its salt only
+/// helps later readers to find equal blocks.
+fn salt_of(target: &Path) -> Option<Salt> {
+    use std::io::Read as _;
+    let mut first = Vec::new();
+    let frame = lz4_flex::frame::FrameDecoder::new(std::fs::File::open(target).ok()?);
+    frame.take(verity::BLOCK_SIZE as u64).read_to_end(&mut first).ok()?;
+    Superblock::parse(&first).ok().map(|superblock| superblock.salt)
+}
+
+/// A target that would get other bytes is told as what it is for the release.
+fn republished(options: &AddOptions, error: author::Error) -> Error {
+    match error {
+        author::Error::Republished { name } => Error::Republished { version: options.version.clone(), name },
+        other => Error::Author(other),
+    }
+}

@@ -1,0 +1,100 @@
+//! `pubrepo add`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use semver::Version;
+use verity::Salt;
+
+use crate::progress::Bar;
+use crate::{AddOptions, AddReport, Error, ImagePaths, Lifetimes, MissingMigrations};
+
+/// Publish a release
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The repository
+    #[arg(long, value_name = "DIR")]
+    repo: PathBuf,
+    /// The keys
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The variant
+    #[arg(long)]
+    variant: String,
+    /// The architecture
+    #[arg(long)]
+    arch: String,
+    /// The version of the release
+    #[arg(long)]
+    version: Version,
+    /// The highest version that hosts may run [default: the highest so far, and at least --version]
+    #[arg(long, value_name = "VERSION")]
+    max_version: Option<Version>,
+    /// The raw boot image
+    #[arg(long, value_name = "FILE")]
+    boot: PathBuf,
+    /// The raw root image
+    #[arg(long, value_name = "FILE")]
+    root: PathBuf,
+    /// The raw hash image [default: built from the root image]
+    #[arg(long, value_name = "FILE")]
+    hash: Option<PathBuf>,
+    /// The salt of a hash image that is built, as hexadecimal digits [default: that of the newest release]
+    #[arg(long, value_name = "HEX", conflicts_with = "hash")]
+    salt: Option<Salt>,
+    /// Release.toml, whose migrations are added to those of the repository
+    #[arg(long, value_name = "FILE")]
+    release_config: Option<PathBuf>,
+    /// A directory of migration programs; each becomes the target NAME.lz4
+    #[arg(long, value_name = "DIR")]
+    migrations: Option<PathBuf>,
+    /// The wave policy [default: every host may take the release at once]
+    #[arg(long, value_name = "FILE")]
+    waves: Option<PathBuf>,
+    /// When the waves begin, as RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    start_at: Option<DateTime<Utc>>,
+    /// How long the snapshot role holds
+    #[arg(long, default_value_t = 14, value_name = "DAYS")]
+    snapshot_days: u16,
+    /// How long the targets role holds
+    #[arg(long, default_value_t = 14, value_name = "DAYS")]
+    targets_days: u16,
+    /// How long the timestamp role holds
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    timestamp_days: u16,
+    /// Publish although migrations are missing; for tests that show how hosts refuse this
+    #[arg(long, hide = true)]
+    allow_missing_migrations: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`crate::add()`].
+pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
+    let missing =
+        if args.allow_missing_migrations { MissingMigrations::Allow } else { MissingMigrations::Refuse };
+    let days = |days: u16| Duration::days(days.into());
+    let options = AddOptions {
+        repo: args.repo,
+        keys: args.keys,
+        variant: args.variant,
+        arch: args.arch,
+        version: args.version,
+        max_version: args.max_version,
+        images: ImagePaths { boot: args.boot, root: args.root, hash: args.hash },
+        salt: args.salt,
+        release_config: args.release_config,
+        migrations: args.migrations,
+        waves: args.waves,
+        start_at: args.start_at,
+        lifetimes: Lifetimes {
+            snapshot: days(args.snapshot_days),
+            targets: days(args.targets_days),
+            timestamp: days(args.timestamp_days),
+        },
+    };
+    crate::add_with(&options, now, missing, Arc::new(Bar::new())).await
+}

@@ -1,0 +1,50 @@
+//! `pubrepo init`.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::{Error, InitOptions, InitReport};
+
+/// Make keys, the root role and an empty repository
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The directory that a web server will serve
+    #[arg(long, value_name = "DIR")]
+    repo: PathBuf,
+    /// The directory for the keys, outside of the repository; keys that are there are used
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The variant
+    #[arg(long)]
+    variant: String,
+    /// The architecture, such as x86_64 or aarch64
+    #[arg(long)]
+    arch: String,
+    /// How many root keys to make
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    root_keys: u32,
+    /// How many of them have to sign the root role
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    root_threshold: u32,
+    /// How long the root role holds
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    root_days: u16,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`crate::init()`].
+pub async fn run(args: Args, now: DateTime<Utc>) -> Result<InitReport, Error> {
+    let options = InitOptions {
+        repo: args.repo,
+        keys: args.keys,
+        variant: args.variant,
+        arch: args.arch,
+        root_keys: args.root_keys,
+        root_threshold: args.root_threshold,
+        root_lifetime: Duration::days(args.root_days.into()),
+    };
+    crate::init(&options, now).await
+}

@@ -1,0 +1,178 @@
+//! What can go wrong while a release is published.
+
+use std::io;
+use std::path::PathBuf;
+
+use host_io::Advise;
+use semver::Version;
+use thiserror::Error;
+use trusted_repo::author;
+use update_metadata::author::AuthorError;
+
+/// Why nothing was published.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{doing} {path}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A word that becomes part of a path or a target name has odd letters.
+    #[error("use {value:?} as {what}: only letters, digits and ._+- may be in it")]
+    Name {
+        /// What it was meant for.
+        what: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// The keys would be served to everybody.
+    #[error("keep the keys in {keys}: they would lie inside of the repository, which is served to everybody")]
+    KeysServed {
+        /// The directory of keys.
+        keys: PathBuf,
+    },
+    /// There is a repository already.
+    #[error("make a repository in {metadata}: there is one already")]
+    Exists {
+        /// The metadata directory.
+        metadata: PathBuf,
+    },
+    /// Some keys are there, and some are not.
+    #[error("use the keys in {keys}: {missing} is missing, and none that are there are written over")]
+    HalfTheKeys {
+        /// The directory of keys.
+        keys: PathBuf,
+        /// The first file that is missing.
+        missing: String,
+    },
+    /// There is no repository to add to.
+    #[error("find a repository in {metadata}")]
+    NoRepository {
+        /// The metadata directory.
+        metadata: PathBuf,
+    },
+    /// The highest version that hosts may run is below the new one.
+    #[error("publish {version} with {max_version} as the highest version: hosts would leave it at once")]
+    MaxVersion {
+        /// The new version.
+        version: Version,
+        /// The given highest version.
+        max_version: Version,
+    },
+    /// This version stands in the manifest with other images.
+    #[error("publish {version}: {name} was published with other bytes before")]
+    Republished {
+        /// The version.
+        version: Version,
+        /// The first target that differs.
+        name: String,
+    },
+    /// An image that no host can use.
+    #[error("use the {image} image {path}: {reason}")]
+    Image {
+        /// boot, root or hash.
+        image: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The given hash image was made over something else.
+    #[error("match the hash image {path} to the root image")]
+    HashImage {
+        /// The hash image.
+        path: PathBuf,
+        /// What differs.
+        source: verity::Error,
+    },
+    /// The release description is for another version.
+    #[error("use {path} for version {version}: it describes {found}")]
+    OtherRelease {
+        /// The description.
+        path: PathBuf,
+        /// The version that is to be published.
+        version: Version,
+        /// The described version.
+        found: Version,
+    },
+    /// The release description cannot be used.
+    #[error("use {path}")]
+    Release {
+        /// The description.
+        path: PathBuf,
+        /// Why.
+        source: update_metadata::release::ReleaseError,
+    },
+    /// The wave policy cannot be used.
+    #[error("use {path}")]
+    Waves {
+        /// The policy.
+        path: PathBuf,
+        /// Why.
+        source: update_metadata::policy::PolicyError,
+    },
+    /// The release names migrations that nobody has.
+    #[error("find the migrations {}: they are neither in the migrations directory nor in the repository", names.join(", "))]
+    MissingMigrations {
+        /// Their target names.
+        names: Vec<String>,
+    },
+    /// The manifest refuses the change.
+    #[error("change the manifest")]
+    Manifest(#[from] AuthorError),
+    /// The manifest in the repository is damaged.
+    #[error("read the manifest of the repository: {reason}")]
+    DamagedManifest {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Keys, signatures or metadata.
+    #[error(transparent)]
+    Author(#[from] author::Error),
+    /// A part of the work died.
+    #[error("finish {what}: a worker stopped")]
+    Worker {
+        /// What it worked on.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File { doing, path: path.into(), source }
+    }
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::File { .. } => "check the path, the permissions and the free space",
+            Self::Name { .. } => "choose another word",
+            Self::KeysServed { .. } => "give --keys a directory outside of the repository",
+            Self::Exists { .. } => "add releases to it with \"pubrepo add\", or choose another directory",
+            Self::HalfTheKeys { .. } => "give the directory with all keys, or an empty one",
+            Self::NoRepository { .. } => "make one with \"pubrepo init\" first",
+            Self::MaxVersion { .. } => "leave --max-version out, or give one that is not below the version",
+            Self::Republished { .. } => {
+                "publish a new version instead: hosts may have fetched half of the old one"
+            }
+            Self::Image { .. } | Self::HashImage { .. } => "build the images again, or leave --hash out",
+            Self::OtherRelease { .. } => "give the Release.toml of this version",
+            Self::Release { .. } | Self::Waves { .. } => "correct the file",
+            Self::MissingMigrations { .. } => {
+                "put them, without .lz4, into the directory that --migrations names"
+            }
+            Self::Manifest(_) => "correct Release.toml or the wave policy",
+            Self::DamagedManifest { .. } => "restore the repository from a copy",
+            Self::Author(error) => return error.help(),
+            Self::Worker { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}

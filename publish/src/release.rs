@@ -1,0 +1,109 @@
+//! What a release is made of, checked before anything is written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use host_io::fs::Kind;
+use host_io::{Fs, SystemFs};
+use semver::Version;
+use trusted_repo::author::Editor;
+use update_metadata::{Manifest, ReleaseConfig, WavePolicy};
+
+use crate::init::check_name;
+use crate::layout::MANIFEST;
+use crate::{AddOptions, Error, MissingMigrations};
+
+/// The ending of a compressed target.
+const LZ4: &str = ".lz4";
+
+/// A release that may be published.
+#[derive(Debug)]
+pub(crate) struct Release {
+    /// The waves, where a policy was given.
+    pub(crate) waves: Option<WavePolicy>,
+    /// The migrations, where a description was given.
+    pub(crate) config: Option<ReleaseConfig>,
+    /// Migration programs by target name.
+    pub(crate) programs: BTreeMap<String, PathBuf>,
+    /// Target names of migrations that nobody has.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Release {
+    /// Reads and checks all that is small.
+    pub(crate) fn plan(
+        options: &AddOptions,
+        editor: &Editor,
+        missing_allowed: MissingMigrations,
+    ) -> Result<Self, Error> {
+        check_name("the variant", &options.variant)?;
+        check_name("the architecture", &options.arch)?;
+        if let Some(max_version) = options.max_version.as_ref().filter(|max| **max < options.version) {
+            return Err(Error::MaxVersion {
+                version: options.version.clone(),
+                max_version: max_version.clone(),
+            });
+        }
+        let waves = options.waves.as_deref().map(read_waves).transpose()?;
+        let config =
+            options.release_config.as_deref().map(|path| read_config(path, &options.version)).transpose()?;
+        let programs = options.migrations.as_deref().map(find_programs).transpose()?.unwrap_or_default();
+        let named = config.iter().flat_map(|config| config.migrations.values().flatten());
+        let mut missing: Vec<String> = named
+            .filter(|name| !programs.contains_key(*name) && editor.target(name).is_none())
+            .cloned()
+            .collect();
+        missing.sort();
+        missing.dedup();
+        if !missing.is_empty() && missing_allowed == MissingMigrations::Refuse {
+            return Err(Error::MissingMigrations { names: missing });
+        }
+        Ok(Self { waves, config, programs, missing })
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))
+}
+
+fn read_waves(path: &Path) -> Result<WavePolicy, Error> {
+    WavePolicy::parse(&read_text(path)?).map_err(|source| Error::Waves { path: path.to_owned(), source })
+}
+
+fn read_config(path: &Path, version: &Version) -> Result<ReleaseConfig, Error> {
+    let config = ReleaseConfig::parse(&read_text(path)?)
+        .map_err(|source| Error::Release { path: path.to_owned(), source })?;
+    if config.version != *version {
+        return Err(Error::OtherRelease {
+            path: path.to_owned(),
+            version: version.clone(),
+            found: config.version,
+        });
+    }
+    Ok(config)
+}
+
+/// The programs in a directory of migrations. Each becomes the target of its name and `.lz4`.
+fn find_programs(dir: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let entries = SystemFs.list(dir).map_err(|error| Error::file("list the migrations in", dir, error))?;
+    let mut programs = BTreeMap::new();
+    for entry in entries.into_iter().filter(|entry| entry.kind != Kind::Directory) {
+        check_name("the name of a migration", &entry.name)?;
+        programs.insert(format!("{}{LZ4}", entry.name), dir.join(&entry.name));
+    }
+    Ok(programs)
+}
+
+/// The manifest that is published now.
+pub(crate) fn published_manifest(editor: &Editor, targets: &Path) -> Result<Manifest, Error> {
+    let damaged = |reason: String| Error::DamagedManifest { reason };
+    let Some(info) = editor.target(MANIFEST) else {
+        return Err(damaged("the repository does not list one".to_owned()));
+    };
+    let path = targets.join(format!("{}.{MANIFEST}", hex::encode(info.sha256)));
+    let bytes = SystemFs.read(&path).map_err(|error| Error::file("read the manifest", &path, error))?;
+    if ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref() != info.sha256 {
+        return Err(damaged(format!("{} is not the signed one", path.display())));
+    }
+    Manifest::parse(&bytes).map_err(|error| damaged(host_io::report::chain(&error)))
+}
