@@ -209,17 +209,18 @@ pub struct Work {
 }
 
 impl Work {
-    /// Waits for its end.
+    /// Waits for its end and returns its last event.
     ///
     /// # Errors
     /// When it fails; the error says why in its words.
-    pub async fn end(mut self) -> Result<(), Error> {
+    pub async fn end(mut self) -> Result<Value, Error> {
         while self.next().await.map_err(|source| self.updog.failed(source))? {}
         let how = self.child.wait().await.map_err(|source| self.updog.failed(source))?;
         let last_words = self.words.await.unwrap_or_default();
-        match self.last.and_then(|event| reported(&event, how)) {
+        let last = self.last.unwrap_or_default();
+        match reported(&last, how) {
             Some(error) => Err(error),
-            None if how.success() => Ok(()),
+            None if how.success() => Ok(last),
             None => Err(Error::Silent { how, last_words }),
         }
     }
@@ -313,7 +314,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_began_ends_well_or_with_its_last_event() {
         let (_dir, good) = updog(r#"echo '{"event":"started"}'; echo noise; echo '{"event":"done"}'"#);
-        good.begin(&[]).await.unwrap().end().await.unwrap();
+        assert_eq!(good.begin(&[]).await.unwrap().end().await.unwrap()["event"], "done");
         let (_dir, bad) = updog(&format!("echo '{{\"event\":\"started\"}}'; echo '{REFUSED}'; exit 1"));
         let error = bad.begin(&[]).await.unwrap().end().await.unwrap_err();
         assert_eq!(error.reason().0, "failed to take the lock");

@@ -10,6 +10,7 @@ use api_model::{CommandType, UpdateImage, UpdateStatus};
 use host_io::{Clock, Fs, OperationLock, Paths};
 use semver::Version;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::child::{self, Updog, Work};
@@ -147,7 +148,7 @@ impl Dispatcher {
         tracing::info!("{command} started");
         let inner = Arc::clone(inner);
         tokio::spawn(async move {
-            let outcome = inner.finish(job).await;
+            let outcome = inner.finish(command, job).await;
             inner.record(command, outcome).await;
             drop(turn);
         });
@@ -204,10 +205,10 @@ impl Inner {
         Ok(Job::Work(Box::new(work?)))
     }
 
-    async fn finish(&self, job: Job) -> Outcome {
+    async fn finish(&self, command: CommandType, job: Job) -> Outcome {
         let ended = match job {
             Job::Refresh => self.refresh().await,
-            Job::Work(work) => work.end().await.map(|()| Outcome::Done),
+            Job::Work(work) => work.end().await.map(|done| outcome(command, &done)),
         };
         ended.unwrap_or_else(|error| {
             let (reason, help) = error.reason();
@@ -253,6 +254,18 @@ impl Inner {
             self.files.keep_status(&status);
             known.written = Some(status);
         }
+    }
+}
+
+/// What the last event of work that went well says was done.
+fn outcome(command: CommandType, done: &Value) -> Outcome {
+    match (command, done.get("update")) {
+        // It looked again and found nothing to install.
+        (CommandType::Prepare, Some(Value::Null)) => Outcome::Failed {
+            exit_status: 1,
+            reason: "the chosen update is no longer offered to this host\nhelp: refresh again".to_owned(),
+        },
+        _ => Outcome::Done,
     }
 }
 

@@ -28,7 +28,13 @@ pub struct Active {
 /// The set that does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Inactive {
-    /// What it holds; `None` when nobody knows.
+    /// Which flavour of the system it holds; `None` when nobody knows.
+    #[serde(default)]
+    pub variant: Option<String>,
+    /// For which architecture; `None` when nobody knows.
+    #[serde(default)]
+    pub arch: Option<String>,
+    /// Which version; `None` when nobody knows.
     pub version: Option<Version>,
     /// Whether it could be booted: it has a try left, or has been proven.
     pub valid: bool,

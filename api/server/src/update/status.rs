@@ -25,9 +25,9 @@ pub fn staged(memory: &Memory, facts: &Facts) -> Option<PartitionInfo> {
     let waits = set.valid && !memory.withdrawn && !set.proven.unwrap_or(ours.is_none());
     waits.then(|| PartitionInfo {
         image: ours.cloned().unwrap_or_else(|| UpdateImage {
-            arch: facts.active.arch.clone(),
+            arch: set.arch.clone().unwrap_or_else(|| facts.active.arch.clone()),
             version,
-            variant: facts.active.variant.clone(),
+            variant: set.variant.clone().unwrap_or_else(|| facts.active.variant.clone()),
         }),
         next_to_boot: set.next_to_boot,
     })

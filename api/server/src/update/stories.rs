@@ -67,6 +67,8 @@ impl Disk {
                 next_to_boot: !self.activated || failed,
             },
             inactive: Some(Inactive {
+                variant: None,
+                arch: None,
                 version: self.other.map(|minor| Version::new(1, minor, 0)),
                 valid: self.tries || self.other_proven,
                 next_to_boot: self.activated && !failed,

@@ -253,6 +253,17 @@ fn a_failed_prepare_leaves_nothing_staged() {
 }
 
 #[test]
+fn an_update_that_was_taken_back_in_between_is_no_success() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    host.on("update-image", &format!("{STARTED}\necho '{{\"event\":\"done\",\"update\":null}}'"));
+    let status = act(&server, "prepare-update");
+    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("no longer offered"));
+}
+
+#[test]
 fn success_is_not_believed_without_the_disk_and_a_killed_child_is_told_by_its_signal() {
     let host = host();
     let server = host.serve();
