@@ -286,11 +286,11 @@ impl Header {
     }
 }
 
-/// Where a sector that looks like a primary header says that the backup is: a hint that is worth following even when
-/// the header itself is damaged, as what is found there is judged by its own checksums.
+/// Where what should be a primary header says that the backup is: a hint that is worth following even when the header
+/// itself is damaged, as what is found there is judged by its own checksums.
 #[must_use]
 pub fn alternate_hint(sector: &[u8]) -> Option<u64> {
-    (sector.len() >= MIN_HEADER && has_signature(sector)).then(|| u64_at(sector, AT_ALTERNATE_LBA))
+    (sector.len() >= MIN_HEADER).then(|| u64_at(sector, AT_ALTERNATE_LBA))
 }
 
 fn has_signature(sector: &[u8]) -> bool {

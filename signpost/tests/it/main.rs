@@ -6,6 +6,7 @@
 //! - `screens`: what people read
 //! - `refusals`: disks that are not as they should be
 //! - `devices`: finding the disk and the running set
+//! - `tables`: random tables and random damage
 //! - `model`: every history from a factory disk keeps a set that boots
 //! - `power`: a disk that loses power
 //! - `torn`: power cuts and kills at every point of every command
@@ -20,4 +21,5 @@ mod power;
 mod refusals;
 mod screens;
 mod story;
+mod tables;
 mod torn;
