@@ -19,6 +19,7 @@
 //! - [`disk`]: a disk image with a partition table, looked at without `signpost`
 //! - [`release`]: a release as a test describes it
 //! - [`server`]: a web server over a directory that misbehaves on request
+//! - [`world`]: keys, a repository, its server, and hosts
 //! - [`host`]: a simulated host with a firmware of its own and the real programs
 //! - [`program`](mod@program): where the programs under test lie
 
@@ -28,6 +29,7 @@ pub mod image;
 pub mod program;
 pub mod release;
 pub mod server;
+pub mod world;
 
 pub use disk::{Banks, BootBits, DiskImage, Layout, Set, Table};
 pub use host::{Attempt, BootReport, Host, HostOptions, Outcome, Ran, Running, Stage};
@@ -35,3 +37,4 @@ pub use image::{Images, Size};
 pub use program::program;
 pub use release::{BootFault, Release};
 pub use server::{Fault, FaultyServer};
+pub use world::{World, WorldOptions};

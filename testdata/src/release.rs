@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
 
+use crate::disk::Layout;
 use crate::image::Images;
 use crate::image::boot::Kernel;
 use crate::image::build::{self, NamedRoot, Size};
@@ -56,7 +57,7 @@ pub struct Release {
     pub(crate) age: Duration,
     absent: Vec<String>,
     boot_fault: Option<BootFault>,
-    ballast: u64,
+    oversized: bool,
     trusted_root: Option<Vec<u8>>,
 }
 
@@ -85,7 +86,7 @@ impl Release {
             age: Duration::zero(),
             absent: Vec::new(),
             boot_fault: None,
-            ballast: 0,
+            oversized: false,
             trusted_root: None,
         }
     }
@@ -133,11 +134,10 @@ impl Release {
         self
     }
 
-    /// Its root is larger than the ROOT partition of any host with the usual layout of `size`.
+    /// Its root is larger than the ROOT partition of a host with the usual layout.
     #[must_use]
     pub fn oversized_root(mut self) -> Self {
-        // More than the whole partition of the demo, so that it is too large for either.
-        self.ballast = crate::disk::Layout::default().root_len() + (1 << 20);
+        self.oversized = true;
         self
     }
 
@@ -178,13 +178,14 @@ impl Release {
             _ => NamedRoot::Right,
         };
         let version = self.version.to_string();
+        let usual = Layout { size: world.size, ..Layout::default() };
         let root = Root {
             version: &version,
             os_release: self.os_release(world.variant),
             trusted_root: self.trusted_root.as_deref().unwrap_or(world.trusted_root),
             settings_model: settings_model(&self.version, world.repository),
             size: world.size,
-            ballast: self.ballast,
+            ballast: if self.oversized { usual.root_len() + 1 } else { 0 },
             marker,
         };
         build::build(dir, &root, kernel, named)
@@ -211,7 +212,7 @@ impl Release {
         for (from, to, names) in &self.edges {
             let targets: Vec<String> = names.iter().map(|name| format!("\"{name}.lz4\"")).collect();
             let _ = writeln!(config, "\"({from}, {to})\" = [{}]", targets.join(", "));
-            for name in names {
+            for name in names.iter().filter(|name| !self.absent.contains(name)) {
                 fs::copy(migration_program(name), migrations.join(name))?;
             }
         }
@@ -232,7 +233,7 @@ impl Release {
         let anchor =
             self.trusted_root.as_ref().map(|anchor| ring::digest::digest(&ring::digest::SHA256, anchor));
         let anchor = anchor.map(|digest| hex::encode(&digest.as_ref()[..4]));
-        format!("{}-{:?}-{}-{anchor:?}", self.version, self.boot_fault, self.ballast)
+        format!("{}-{:?}-{}-{anchor:?}", self.version, self.boot_fault, self.oversized)
             .replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "-")
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use host_io::{Clock as _, SystemClock};
-use publish::{AddOptions, ImagePaths, InitOptions, Lifetimes};
+use publish::progress::Silent;
+use publish::{AddOptions, AddReport, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -87,34 +88,33 @@ impl World {
             root_threshold: 2,
             root_lifetime: chrono::Duration::days(365),
         };
-        runtime
+        let made = runtime
             .block_on(publish::init(&init, SystemClock.now()))
             .unwrap_or_else(|error| panic!("failed to {}", host_io::report::chain(&error)));
+        let trusted_root =
+            fs::read(&made.root).unwrap_or_else(|error| panic!("read {}: {error}", made.root.display()));
         let server = FaultyServer::start(dir.join("repo"));
         let repository = Repository {
             metadata_base_url: server.url(&format!("{VARIANT}/{}/", std::env::consts::ARCH)),
             targets_base_url: server.url("targets/"),
         };
-        let mut world = Self {
+        Self {
             server,
             runtime,
             size: options.size,
-            trusted_root: Vec::new(),
+            trusted_root,
             repository,
             made: Mutex::default(),
             dir,
             _temporary: temporary,
-        };
-        let root = world.metadata_dir().join("root.json");
-        world.trusted_root = fs::read(&root).unwrap_or_else(|error| panic!("read {}: {error}", root.display()));
-        world
+        }
     }
 
     /// Builds, signs and publishes a release. From then on [`World::host`] installs just this one for its version.
     ///
     /// # Panics
     /// When it cannot be published.
-    pub fn publish(&self, release: Release) {
+    pub fn publish(&self, release: Release) -> AddReport {
         let images = self.images(&release);
         let version = release.version.to_string();
         let sources = release
@@ -135,10 +135,17 @@ impl World {
             start_at: release.start_at,
             lifetimes: Lifetimes::default(),
         };
-        self.runtime
-            .block_on(publish::add(&add, SystemClock.now() - release.age))
+        let missing = match release.absent_migrations() {
+            [] => MissingMigrations::Refuse,
+            _ => MissingMigrations::Allow,
+        };
+        let now = SystemClock.now() - release.age;
+        let report = self
+            .runtime
+            .block_on(publish::add_with(&add, now, missing, Arc::new(Silent)))
             .unwrap_or_else(|error| panic!("failed to {}", host_io::report::chain(&error)));
         self.made().releases.insert(version, release);
+        report
     }
 
     /// The images of a release; built once.

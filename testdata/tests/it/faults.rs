@@ -6,9 +6,7 @@ use std::sync::OnceLock;
 
 use chrono::Duration;
 use host_io::{Clock as _, SystemClock};
-use testdata::{
-    Banks, BootBits, Fault, Host, HostOptions, Layout, Ran, Release, Set, World,
-};
+use testdata::{Banks, BootBits, Fault, Host, HostOptions, Layout, Ran, Release, Set, World};
 
 /// A valid LZ4 frame, shorter than any image.
 fn another_frame() -> Vec<u8> {

@@ -8,8 +8,8 @@
 //! - [`faults`]: what is wrong with a repository, a disk or a rollout, and what the programs make of it
 
 mod disks;
-//mod faults;
+mod faults;
 mod firmware;
 mod images;
-//mod starts;
-//mod walk;
+mod starts;
+mod walk;

@@ -1,6 +1,8 @@
 //! A host that does not get as far as its programs: what the report of its boot says.
 
-use testdata::{BootBits, BootFault, BootReport, Host, HostOptions, Layout, Outcome, Release, Set, Stage, Table, World};
+use testdata::{
+    BootBits, BootFault, BootReport, Host, HostOptions, Layout, Outcome, Release, Set, Stage, Table, World,
+};
 
 fn stages(report: &BootReport) -> Vec<(Set, Stage)> {
     let stage = |outcome: &Outcome| match outcome {
