@@ -8,7 +8,7 @@
 //! - [`header`]: one header sector
 //! - [`entries`]: the list of partitions
 //! - [`copies`]: both copies, judged
-//! - [`write`]: the write rule
+//! - [`mod@write`]: the write rule
 
 pub mod copies;
 pub mod entries;
