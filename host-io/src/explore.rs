@@ -24,6 +24,7 @@ struct State {
     left: usize,
     done: usize,
     cut: bool,
+    free: Option<u64>,
     unsynced: BTreeSet<PathBuf>,
 }
 
@@ -31,7 +32,7 @@ impl CutFs {
     /// Lets `changes` changes pass and cuts the next one.
     #[must_use]
     pub fn after(changes: usize) -> Self {
-        let state = State { left: changes, done: 0, cut: false, unsynced: BTreeSet::new() };
+        let state = State { left: changes, done: 0, cut: false, free: None, unsynced: BTreeSet::new() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -39,6 +40,13 @@ impl CutFs {
     #[must_use]
     pub fn counting() -> Self {
         Self::after(usize::MAX)
+    }
+
+    /// Says that so many bytes are free, whatever the machine says.
+    #[must_use]
+    pub fn with_free_bytes(self, bytes: u64) -> Self {
+        self.state().free = Some(bytes);
+        self
     }
 
     /// How many changes were made.
@@ -181,7 +189,8 @@ impl Fs for CutFs {
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        SystemFs.free_bytes(path)
+        let pretended = self.state().free;
+        pretended.map_or_else(|| SystemFs.free_bytes(path), Ok)
     }
 }
 

@@ -1,0 +1,151 @@
+//! Falling back runs nothing; a rollback by hand migrates back.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::host::{ADD, Host, MISBEHAVE, RENAME, settings};
+
+/// A host that was updated from 1.0.0 to 1.1.0, and whose settings were changed there.
+fn updated(migrations: &[&str]) -> Host {
+    let host = Host::new();
+    host.stage(&[("1.0.0", "1.1.0", migrations)]);
+    host.bits(false, true);
+    host.boot("1.1.0").expect_ok();
+    host.set("settings.added", json!(true));
+    host.set("settings.kept", json!("changed on 1.1.0"));
+    host
+}
+
+#[test]
+fn falling_back_links_the_kept_store_and_runs_nothing() {
+    let host = updated(&[RENAME, ADD]);
+    // Nothing could be run if it were tried.
+    host.lose_cache();
+    host.bits(true, false);
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("never marked good"), "{}", ran.err);
+    let (version, store) = host.store();
+    assert_eq!(version, "1.0.0");
+    assert_eq!(store.live, settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))]));
+    assert_eq!(store.pending["tx"], settings([("settings.renamed", json!("one"))]));
+    assert_eq!(host.stores(), 1, "the store of the boot that failed is dropped");
+    host.boot("1.0.0").expect_ok();
+}
+
+#[test]
+fn after_a_fall_back_the_same_update_migrates_afresh() {
+    let host = updated(&[RENAME, ADD]);
+    host.bits(true, false);
+    host.boot("1.0.0").expect_ok();
+    host.set("settings.kept", json!("changed on 1.0.0"));
+    host.bits(false, true);
+    host.boot("1.1.0").expect_ok();
+    assert_eq!(
+        host.live(),
+        settings([("settings.kept", json!("changed on 1.0.0")), ("settings.renamed", json!("two"))])
+    );
+}
+
+#[test]
+fn a_rollback_by_hand_from_a_proven_boot_migrates_back() {
+    let host = updated(&[RENAME, ADD]);
+    host.bits(true, true);
+    host.boot("1.0.0").expect_ok();
+    let (version, store) = host.store();
+    assert_eq!(version, "1.0.0");
+    // What was set on the newer version comes along, what only it knows does not.
+    assert_eq!(
+        store.live,
+        settings([("settings.kept", json!("changed on 1.1.0")), ("settings.renamed", json!("one"))])
+    );
+    assert_eq!(host.stores(), 2, "the newer version's store is kept for the way forward");
+
+    host.bits(false, true);
+    host.boot("1.1.0").expect_ok();
+    assert_eq!(
+        host.live(),
+        settings([("settings.kept", json!("changed on 1.1.0")), ("settings.renamed", json!("two"))])
+    );
+}
+
+#[test]
+fn where_no_disk_tells_a_change_of_version_is_taken_for_one_by_hand() {
+    let host = updated(&[RENAME, ADD]);
+    fs::remove_file(host.paths.signpost_config()).unwrap();
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("by hand"), "{}", ran.err);
+    assert_eq!(
+        host.live(),
+        settings([("settings.kept", json!("changed on 1.1.0")), ("settings.renamed", json!("one"))])
+    );
+}
+
+#[test]
+fn a_rollback_by_hand_that_cannot_migrate_links_the_kept_store_loudly() {
+    let host = updated(&[RENAME, MISBEHAVE]);
+    host.set("settings.misbehave", json!("fail"));
+    let newer = host.chain().data_dir;
+    host.bits(true, true);
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("ERROR") && ran.err.contains("it is asked to fail"), "{}", ran.err);
+    assert_eq!(
+        host.store().1.live,
+        settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))])
+    );
+    assert!(host.base().join(newer).exists(), "the newer settings are not thrown away");
+    assert_eq!(host.stores(), 2);
+}
+
+#[test]
+fn a_rollback_by_hand_without_a_way_and_without_a_kept_store_names_what_is_missing() {
+    let host = updated(&[RENAME]);
+    host.bits(true, true);
+    let before = host.everything();
+    host.boot("0.9.0").expect_failure(&["from 1.1.0 to 0.9.0"]);
+    assert_eq!(host.everything(), before);
+}
+
+#[test]
+fn a_fall_back_without_a_kept_store_says_so_and_migrates_back() {
+    for broken in [false, true] {
+        let host = updated(&[RENAME, ADD]);
+        if broken {
+            let kept = host.base().join("v1.0.0/live/settings/kept");
+            fs::write(kept, "").unwrap();
+        } else {
+            fs::remove_file(host.base().join("v1.0.0")).unwrap();
+        }
+        host.bits(true, false);
+        let ran = host.boot("1.0.0");
+        ran.expect_ok();
+        assert!(ran.err.contains("no store of 1.0.0 was kept"), "{}", ran.err);
+        assert_eq!(
+            host.live(),
+            settings([("settings.kept", json!("changed on 1.1.0")), ("settings.renamed", json!("one"))])
+        );
+    }
+}
+
+#[test]
+fn a_failed_try_of_an_older_release_returns_to_the_newer_ones_own_store() {
+    let host = updated(&[RENAME, ADD]);
+    // The older release comes as an update, migrates back, and its boot fails.
+    host.bits(false, true);
+    host.boot("1.0.0").expect_ok();
+    host.set("settings.kept", json!("set in the failed boot"));
+    host.lose_cache();
+    host.bits(true, false);
+    host.boot("1.1.0").expect_ok();
+    assert_eq!(
+        host.live(),
+        settings([
+            ("settings.added", json!(true)),
+            ("settings.kept", json!("changed on 1.1.0")),
+            ("settings.renamed", json!("two")),
+        ])
+    );
+}

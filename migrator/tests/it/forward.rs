@@ -1,0 +1,185 @@
+//! An update carries settings, or leaves them as they were.
+
+use std::fs;
+
+use host_io::explore::CutFs;
+use migrator::Error;
+use serde_json::json;
+
+use super::host::{ADD, Host, MISBEHAVE, RENAME, Step, settings};
+
+const STEPS: &[Step<'_>] = &[("1.0.0", "1.1.0", &[RENAME])];
+
+/// A host that boots an update for the first time.
+fn updated(steps: &[Step<'_>]) -> Host {
+    let host = Host::new();
+    host.stage(steps);
+    host.bits(false, true);
+    host
+}
+
+/// The boot fails with these words, and the datastore is as it was to the last byte.
+fn refused(host: &Host, version: &str, words: &[&str]) {
+    let before = host.everything();
+    host.boot_with(version, &["--time-limit", "2"]).expect_failure(words);
+    assert_eq!(host.everything(), before);
+}
+
+#[test]
+fn settings_survive_an_update_and_a_renamed_value_comes_along() {
+    let host = updated(STEPS);
+    let original = host.chain().data_dir;
+    host.boot("1.1.0").expect_ok();
+    let (version, store) = host.store();
+    assert_eq!(version, "1.1.0");
+    assert_eq!(store.live, settings([("settings.kept", json!("mine")), ("settings.renamed", json!("two"))]));
+    assert_eq!(store.pending["tx"], settings([("settings.renamed", json!("two"))]));
+    // The original is kept for the way back, and nothing else.
+    assert_eq!(fs::read_link(host.base().join("v1.0.0")).unwrap().to_str(), Some(&*original));
+    assert_eq!(host.stores(), 2);
+}
+
+#[test]
+fn a_long_way_is_walked_step_by_step_and_leaves_no_copies() {
+    let host = updated(&[
+        ("1.0.0", "1.1.0", &[RENAME, ADD]),
+        ("1.1.0", "1.2.0", &[MISBEHAVE]),
+        ("1.2.0", "2.0.0-rc.1", &[ADD]),
+    ]);
+    let ran = host.boot("2.0.0-rc.1");
+    ran.expect_ok();
+    for (number, name) in [RENAME, ADD, MISBEHAVE, ADD].iter().enumerate() {
+        assert!(ran.err.contains(&format!("{name} ({} of 4)", number + 1)), "{}", ran.err);
+    }
+    assert_eq!(host.store().0, "2.0.0-rc.1");
+    assert_eq!(host.live()[&"settings.renamed".parse().unwrap()], json!("two"));
+    assert_eq!(host.stores(), 2);
+    host.boot("2.0.0-rc.1").expect_ok();
+}
+
+#[test]
+fn an_update_without_migrations_links_the_store_that_is_there() {
+    let host = updated(&[("1.0.0", "1.1.0", &[])]);
+    let (before, data_dir) = (host.store().1, host.chain().data_dir);
+    host.boot("1.1.0").expect_ok();
+    assert_eq!(host.store(), ("1.1.0".to_owned(), before.clone()));
+    assert_eq!(host.chain().data_dir, data_dir);
+
+    // What is set on the new version is not there when its boot turns out bad.
+    host.set("settings.kept", json!("new"));
+    host.bits(true, false);
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(host.store(), ("1.0.0".to_owned(), before));
+    assert_eq!(host.stores(), 1);
+}
+
+#[test]
+fn a_store_of_this_version_is_left_alone_and_no_cache_is_needed() {
+    let host = Host::new();
+    let before = host.everything();
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(host.everything(), before);
+}
+
+#[test]
+fn a_first_boot_has_nothing_to_migrate() {
+    let host = Host::without_store();
+    host.boot("1.0.0").expect_ok();
+    assert!(!host.base().exists());
+}
+
+#[test]
+fn stores_of_earlier_updates_are_pruned() {
+    let host = updated(STEPS);
+    host.boot("1.1.0").expect_ok();
+    host.stage(&[("1.0.0", "1.1.0", &[RENAME]), ("1.1.0", "1.2.0", &[ADD])]);
+    host.boot("1.2.0").expect_ok();
+    assert_eq!(host.stores(), 2);
+    assert!(!host.base().join("v1.0.0").exists());
+    assert!(host.base().join("v1.1.0/live").exists());
+}
+
+#[test]
+fn a_migration_that_does_not_do_its_work_fails_the_boot_and_changes_nothing() {
+    for (behaviour, word) in [
+        ("fail", "it is asked to fail"),
+        ("crash", "signal: 6"),
+        ("hang", "killed after 2 s"),
+        ("write nothing", "live is missing"),
+        ("write a link", "a link, which is never followed"),
+        ("write garbage", "settings/kept"),
+    ] {
+        let host = updated(&[("1.0.0", "1.1.0", &[RENAME, MISBEHAVE])]);
+        host.set("settings.misbehave", json!(behaviour));
+        refused(&host, "1.1.0", &[MISBEHAVE, word]);
+    }
+}
+
+#[test]
+fn a_missing_migration_is_named_with_its_step_before_any_other_runs() {
+    let host = Host::new();
+    host.stage_without(&[("1.0.0", "1.1.0", &[RENAME]), ("1.1.0", "1.2.0", &[ADD])], &[ADD]);
+    host.bits(false, true);
+    refused(&host, "1.2.0", &[ADD, "1.1.0 to 1.2.0", "way to 1.2.0"]);
+    assert!(!host.boot("1.2.0").err.contains("running migration"));
+}
+
+#[test]
+fn a_missing_way_is_named() {
+    let host = updated(STEPS);
+    refused(&host, "1.2.0", &["from 1.0.0 to 1.2.0", "no further than 1.1.0"]);
+}
+
+#[test]
+fn a_cache_that_is_missing_or_of_another_owner_fails_the_boot() {
+    let host = Host::new();
+    refused(&host, "1.1.0", &["root role"]);
+    host.stage(STEPS);
+    let anchor = fs::read(host.paths.trusted_root()).unwrap();
+    host.stage(STEPS);
+    fs::write(host.paths.trusted_root(), anchor).unwrap();
+    refused(&host, "1.1.0", &["from 1.0.0 to 1.1.0", "trust"]);
+    fs::remove_dir_all(host.paths.cache()).unwrap();
+    refused(&host, "1.1.0", &["from 1.0.0 to 1.1.0"]);
+}
+
+#[test]
+fn a_migration_that_was_changed_on_disk_is_not_run() {
+    for how in ["flip", "cut", "grow", "remove"] {
+        let host = updated(&[("1.0.0", "1.1.0", &[ADD, RENAME])]);
+        let file = fs::read_dir(host.paths.migrations_cache())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_str().unwrap().ends_with(RENAME))
+            .unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        match how {
+            "flip" => bytes[1000] ^= 1,
+            "cut" => bytes.truncate(1000),
+            "grow" => bytes.push(0),
+            _ => {}
+        }
+        fs::write(&file, bytes).unwrap();
+        if how == "remove" {
+            fs::remove_file(&file).unwrap();
+        }
+        refused(&host, "1.1.0", &["migrate_v1.1.0_rename"]);
+    }
+}
+
+#[test]
+fn without_room_for_the_copies_nothing_is_begun() {
+    let host = updated(STEPS);
+    let before = host.everything();
+    let full = CutFs::counting().with_free_bytes(10_000);
+    let error = host.settle(&full, "1.1.0").unwrap_err();
+    assert!(matches!(error, Error::NoRoom { free: 10_000, .. }), "{error}");
+    assert_eq!(host.everything(), before);
+}
+
+#[test]
+fn a_broken_chain_of_links_fails_the_boot_and_is_named() {
+    let host = updated(STEPS);
+    fs::remove_file(host.base().join("v1.0")).unwrap();
+    refused(&host, "1.1.0", &["datastore/v1.0", "missing"]);
+}

@@ -1,0 +1,309 @@
+//! A host below a directory: a datastore, a cache for its next boot, a disk image with boot bits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datastore::links::{self, Chain};
+use datastore::store_dir::{self, Contents, Settings};
+use datastore::{Datastore, Key, Value};
+use host_io::explore::CutFs;
+use host_io::{Fs, Paths, SystemFs};
+use lz4_flex::frame::FrameEncoder;
+use migrator::args::Args;
+use migrator::{Error, settle};
+use semver::Version;
+use serde_json::json;
+use testdata::{BootBits, DiskImage, Layout, Set};
+use trusted_repo::author::{Editor, Expiries, KeyPair, RootSpec, SignedRoot, Signers, targets};
+use update_metadata::Manifest;
+
+/// The migrations that tests name, as they are called in the manifest and as they are built.
+pub(crate) const RENAME: &str = "migrate_v1.1.0_rename";
+pub(crate) const ADD: &str = "migrate_v1.1.0_add";
+pub(crate) const MISBEHAVE: &str = "migrate_v1.1.0_misbehave";
+const PROGRAMS: [(&str, &str); 3] = [
+    (RENAME, "migration_that_renames"),
+    (ADD, "migration_that_adds"),
+    (MISBEHAVE, "migration_that_misbehaves"),
+];
+
+pub(crate) struct Host {
+    dir: tempfile::TempDir,
+    pub(crate) paths: Paths,
+}
+
+/// A program that has ended.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub(crate) fn expect_ok(&self) {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+    }
+
+    /// Failed as it must: code 1, one sentence and one next step at the end, each of `words` said.
+    pub(crate) fn expect_failure(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(1), "{}", self.err);
+        let lines: Vec<&str> = self.err.lines().collect();
+        let [.., sentence, help] = lines[..] else { panic!("two lines at least: {}", self.err) };
+        assert!(sentence.starts_with("migrator: failed to "), "{}", self.err);
+        assert!(help.starts_with("help: "), "{}", self.err);
+        for word in words {
+            assert!(sentence.contains(word), "{word:?} in {sentence:?}");
+        }
+    }
+}
+
+/// The program of one migration, from the examples of this crate.
+fn program(name: &str) -> Vec<u8> {
+    let example = PROGRAMS.iter().find(|(listed, _)| *listed == name).unwrap().1;
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().parent().unwrap().join("examples").join(example);
+    fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `cargo build --examples`", path.display()))
+}
+
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn settings<const N: usize>(pairs: [(&str, Value); N]) -> Settings {
+    pairs.into_iter().map(|(name, value)| (Key::parse(name).unwrap(), value)).collect()
+}
+
+/// A step of a manifest: from, to, and the migrations.
+pub(crate) type Step<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+impl Host {
+    /// A host whose settings are of 1.0.0: one that no migration knows, one that is renamed, and a transaction.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path().join("host"));
+        let host = Self { dir, paths };
+        let fs = Arc::new(CutFs::counting());
+        let mut store = Datastore::create(fs, &host.base(), &Version::new(1, 0, 0)).unwrap();
+        store
+            .populate(&settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))]))
+            .unwrap();
+        store.set_pending("tx", &settings([("settings.renamed", json!("one"))])).unwrap();
+        host
+    }
+
+    /// A host on which no store was made yet.
+    pub(crate) fn without_store() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path().join("host"));
+        Self { dir, paths }
+    }
+
+    pub(crate) fn base(&self) -> PathBuf {
+        self.paths.datastore()
+    }
+
+    /// Stages a signed repository with these steps for the next boot, as an update does, and ships its root role.
+    /// Its metadata has expired long ago: that must not matter at boot.
+    pub(crate) fn stage(&self, steps: &[Step<'_>]) {
+        self.stage_without(steps, &[]);
+    }
+
+    /// [`Host::stage`] of a repository in which some migrations are not listed.
+    pub(crate) fn stage_without(&self, steps: &[Step<'_>], absent: &[&str]) {
+        let repo = self.dir.path().join("repository");
+        let (metadata, files) = (repo.join("metadata"), repo.join("targets"));
+        let fs = CutFs::counting();
+        let keys: Vec<KeyPair> = (0..4).map(|_| KeyPair::generate().unwrap()).collect();
+        let past: DateTime<Utc> = "2020-01-01T00:00:00Z".parse().unwrap();
+        let [root_keys, target_keys, snapshot_keys, timestamp_keys] = [0, 1, 2, 3].map(|n| &keys[n..=n]);
+        let spec = RootSpec {
+            version: 1,
+            expires: past,
+            root: root_keys,
+            root_threshold: 1,
+            targets: target_keys,
+            snapshot: snapshot_keys,
+            timestamp: timestamp_keys,
+        };
+        let root = SignedRoot::first(&spec, &[&keys[0]]).unwrap();
+        let mut editor = Editor::new(root.clone());
+        let version = |text: &str| Version::parse(text).unwrap();
+        let migrations: BTreeMap<_, Vec<String>> = steps
+            .iter()
+            .map(|(from, to, names)| {
+                ((version(from), version(to)), names.iter().map(ToString::to_string).collect())
+            })
+            .collect();
+        let mut staged = vec!["manifest.json".to_owned()];
+        let mut names: BTreeSet<&String> = migrations.values().flatten().collect();
+        names.retain(|name| !absent.contains(&name.as_str()));
+        for name in names {
+            let info = targets::publish(&fs, &files, name, &lz4(&program(name))).unwrap();
+            editor.add_target(info).unwrap();
+            staged.push(name.clone());
+        }
+        let manifest = Manifest { migrations, ..Manifest::default() };
+        let info = targets::publish(&fs, &files, "manifest.json", manifest.to_json().as_bytes()).unwrap();
+        editor.add_target(info).unwrap();
+        let mut rest = keys.into_iter().skip(1);
+        let mut next = || rest.next().unwrap();
+        let signers = Signers { targets: next(), snapshot: next(), timestamp: next() };
+        let signed =
+            editor.sign(&signers, &Expiries { targets: past, snapshot: past, timestamp: past }).unwrap();
+        signed.write(&fs, &metadata).unwrap();
+
+        let staging = async {
+            let fs: Arc<dyn Fs> = Arc::new(fs.clone());
+            let repository =
+                trusted_repo::open_offline(Arc::clone(&fs), root.bytes(), &metadata, &files).await.unwrap();
+            let mut targets = Vec::new();
+            for name in &staged {
+                targets.push(repository.fetch(name, 64 << 20).await.unwrap());
+            }
+            let id = repository.staged(targets).write(&*fs, &self.paths.cache()).unwrap();
+            trusted_repo::make_current(&*fs, &self.paths, &id).unwrap();
+        };
+        runtime().block_on(staging);
+        self.put(&self.paths.trusted_root(), root.bytes());
+    }
+
+    /// Makes the running image one of `version`.
+    pub(crate) fn run_version(&self, version: &str) {
+        self.put(&self.paths.os_release(), format!("VARIANT_ID=metal\nVERSION_ID={version}\n").as_bytes());
+    }
+
+    /// Gives the host a disk: B runs, and whether each set's boot was marked good.
+    pub(crate) fn bits(&self, running_proven: bool, other_proven: bool) {
+        let path = self.dir.path().join("disk.img");
+        let _absent = fs::remove_file(&path);
+        let disk = DiskImage::create(&path, &Layout::default(), "host").unwrap();
+        disk.set_bits(Set::A, BootBits { priority: 1, tries: 0, successful: other_proven });
+        disk.set_bits(Set::B, BootBits { priority: 2, tries: 0, successful: running_proven });
+        let config = format!("disk = {:?}\nactive = \"B\"\n", path.display().to_string());
+        self.put(&self.paths.signpost_config(), config.as_bytes());
+    }
+
+    /// Takes everything away that a migration needs: the cache and the trust anchor.
+    pub(crate) fn lose_cache(&self) {
+        fs::remove_dir_all(self.paths.cache()).unwrap();
+        fs::remove_file(self.paths.metadata_cache()).unwrap();
+        fs::remove_file(self.paths.migrations_cache()).unwrap();
+        fs::remove_file(self.paths.trusted_root()).unwrap();
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// The arguments of the unit that starts `migrator` at boot.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let text = |path: PathBuf| path.display().to_string();
+        [
+            ("--root", text(self.paths.root().to_owned())),
+            ("--datastore-path", text(self.base().join("current"))),
+            ("--migration-directory", text(self.paths.migrations_cache())),
+            ("--metadata-directory", text(self.paths.metadata_cache())),
+            ("--root-path", text(self.paths.trusted_root())),
+        ]
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .chain(["--migrate-to-version-from-os-release".to_owned()])
+        .collect()
+    }
+
+    /// Boots the image of `version` as far as `migrator`.
+    pub(crate) fn boot(&self, version: &str) -> Ran {
+        self.boot_with(version, &[])
+    }
+
+    pub(crate) fn boot_with(&self, version: &str, more: &[&str]) -> Ran {
+        self.run_version(version);
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_migrator")).args(self.arguments()).args(more).output().unwrap();
+        Ran::of(output)
+    }
+
+    /// The same within this process, over a file system of the test's choice.
+    pub(crate) fn settle(&self, fs: &CutFs, version: &str) -> Result<(), Error> {
+        self.run_version(version);
+        let arguments = std::iter::once("migrator".to_owned()).chain(self.arguments());
+        let request = Args::read(arguments).unwrap().request()?;
+        runtime().block_on(settle::settle(Arc::new(fs.clone()), &request))
+    }
+
+    /// What the API would commit: one setting, live.
+    pub(crate) fn set(&self, name: &str, value: Value) {
+        let mut store = Datastore::open(Arc::new(CutFs::counting()), &self.base()).unwrap();
+        store.set_pending("set", &settings([(name, value)])).unwrap();
+        store.commit("set").unwrap();
+    }
+
+    /// All that the links lead to: the version and everything in the store.
+    pub(crate) fn store(&self) -> (String, Contents) {
+        let chain = self.chain();
+        let contents = store_dir::read(&SystemFs, &self.base().join(chain.data_dir)).unwrap();
+        (chain.version.to_string(), contents)
+    }
+
+    pub(crate) fn chain(&self) -> Chain {
+        links::read(&SystemFs, &self.base()).unwrap().unwrap()
+    }
+
+    pub(crate) fn live(&self) -> Settings {
+        self.store().1.live
+    }
+
+    /// Every file and link below the base, with what it holds: to see that nothing has changed.
+    pub(crate) fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        collect(&self.base(), &mut found);
+        found
+    }
+
+    /// How many stores there are, live and kept.
+    pub(crate) fn stores(&self) -> usize {
+        SystemFs
+            .list(&self.base())
+            .unwrap()
+            .iter()
+            .filter(|entry| entry.kind == host_io::fs::Kind::Directory)
+            .count()
+    }
+}
+
+fn collect(dir: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in SystemFs.list(dir).unwrap() {
+        let path = dir.join(entry.name);
+        match entry.kind {
+            host_io::fs::Kind::Directory => {
+                found.insert(path.clone(), Vec::new());
+                collect(&path, found);
+            }
+            host_io::fs::Kind::Link => {
+                let target = fs::read_link(&path).unwrap();
+                found.insert(path, target.into_os_string().into_encoded_bytes());
+            }
+            _ => drop(found.insert(path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}

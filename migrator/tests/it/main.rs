@@ -1,0 +1,18 @@
+//! What `migrator` promises at a boot, told through the program, real migrations, a signed and pinned cache, and the
+//! boot bits of a disk image.
+//!
+//! - `forward`: an update carries settings, or leaves them as they were
+//! - `backward`: falling back runs nothing; a rollback by hand migrates back
+//! - `power_cut`: both, stopped after every operation
+//! - `exec`: what a program in sealed memory gets, and how it is ended
+//! - `usage`: the command line
+//! - `host`: the host that all of them use
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod backward;
+mod exec;
+mod forward;
+mod host;
+mod power_cut;
+mod usage;
