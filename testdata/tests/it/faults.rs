@@ -8,6 +8,9 @@ use chrono::Duration;
 use host_io::{Clock as _, SystemClock};
 use testdata::{Banks, BootBits, Fault, Host, HostOptions, Layout, Ran, Release, Set, World};
 
+/// The bits of a set that boots nothing.
+const CLEAR: BootBits = BootBits { priority: 0, tries: 0, successful: false };
+
 /// A valid LZ4 frame, shorter than any image.
 fn another_frame() -> Vec<u8> {
     let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
@@ -39,13 +42,17 @@ fn still_boots(host: &mut Host) {
 fn a_swapped_image_is_refused_and_the_inactive_set_stays_cleared() {
     let world = World::new();
     world.publish(Release::new("1.1.0"));
-    for role in ["root", "boot", "hash"] {
+    let spare = BootBits { priority: 1, tries: 0, successful: true };
+    // The hash image is checked as a whole before anything is changed; the others while they are written.
+    for (role, left) in [("root", CLEAR), ("boot", CLEAR), ("hash", spare)] {
         let mut host = booted(&world, HostOptions::default());
+        host.disk().install(Set::B, &world.images(&Release::new("1.0.0"))).expect("it fits");
+        host.disk().set_bits(Set::B, spare);
         world.server().fault(&format!("1.1.0-{role}.lz4"), Fault::Swap(another_frame()));
         let _ = refused(&host.run("updog", &["update"]));
         world.server().heal();
         assert_eq!(host.bits(Set::A), BootBits::FACTORY, "{role}");
-        assert_eq!(host.bits(Set::B), BootBits::default(), "{role}");
+        assert_eq!(host.bits(Set::B), left, "{role}");
         still_boots(&mut host);
     }
 }
@@ -66,8 +73,43 @@ fn waves_offer_an_update_to_one_host_now_and_tell_the_other_when() {
     assert_eq!(now.stdout.trim(), "metal-dev 1.1.0");
 }
 
-/// What may be wrong around one host, and the bits that set B has afterwards.
-type Case = (&'static str, fn() -> (World, Host), BootBits);
+/// Starts an update that cannot get on with its root image, and waits until it has got that far.
+fn stalled(world: &World, host: &Host) -> testdata::Running {
+    world.server().fault("1.1.0-root.lz4", Fault::Stall);
+    let update = host.spawn("updog", &["update"]);
+    let asked = world.server().wait_for("1.1.0-root.lz4", std::time::Duration::from_secs(60));
+    assert!(asked.is_some(), "{}", update.kill());
+    update
+}
+
+#[test]
+fn an_update_that_dies_half_way_leaves_a_host_that_boots_and_the_next_one_succeeds() {
+    let world = World::new();
+    world.publish(Release::new("1.1.0"));
+    let mut host = booted(&world, HostOptions::default());
+    let killed = stalled(&world, &host).kill();
+    assert_eq!(killed.code(), None, "{killed}");
+    assert_eq!(host.bits(Set::A), BootBits::FACTORY);
+    assert_eq!(host.bits(Set::B), CLEAR);
+    still_boots(&mut host);
+    world.server().heal();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+#[test]
+fn a_second_update_is_told_that_the_first_one_runs() {
+    let world = World::new();
+    world.publish(Release::new("1.1.0"));
+    let host = booted(&world, HostOptions::default());
+    let first = stalled(&world, &host);
+    let sentence = refused(&host.run("updog", &["update"]));
+    assert!(sentence.contains(&format!("process {}", first.id())), "{sentence}");
+    let _ = first.kill();
+}
+
+/// What may be wrong around one host.
+type Case = (&'static str, fn() -> (World, Host));
 
 fn with_fault(pattern: &str, fault: Fault) -> (World, Host) {
     let world = World::new();
@@ -91,63 +133,41 @@ fn with_options(options: HostOptions) -> (World, Host) {
     (world, host)
 }
 
-/// The bits of a set that an update began to write, and of one that it never touched: the same here, and both boot
-/// nothing.
-const CLEAR: BootBits = BootBits { priority: 0, tries: 0, successful: false };
-
 const CASES: [Case; 11] = [
-    ("a repository that resets every connection", || with_fault("", Fault::Reset), CLEAR),
-    ("a repository that is not there", || with_fault("", Fault::NotFound), CLEAR),
-    ("a portal that answers HTML", || with_fault("", Fault::Html), CLEAR),
-    ("a truncated root image", || with_fault("1.1.0-root.lz4", Fault::Truncate(1000)), CLEAR),
-    ("a manifest that was swapped", || with_fault("manifest.json", Fault::Swap(b"{}".to_vec())), CLEAR),
-    (
-        "metadata that has expired",
-        || with_release(Release::new("1.1.0").published_ago(Duration::days(200))),
-        CLEAR,
-    ),
-    (
-        "a migration that is not there",
-        || with_release(Release::new("1.1.0").without_migration("migrate_v1.1.0_add-metrics")),
-        CLEAR,
-    ),
-    ("a root that fits no partition", || with_release(Release::new("1.1.0").oversized_root()), CLEAR),
-    (
-        "a repository of somebody else",
-        || {
-            static OTHER: OnceLock<Vec<u8>> = OnceLock::new();
-            let other = OTHER.get_or_init(|| World::new().trusted_root().to_vec());
-            let world = World::new();
-            world.publish(Release::new("1.1.0"));
-            let mut host = world.host_of(&Release::new("1.0.0").trusting(other), HostOptions::default());
-            host.boot();
-            (world, host)
-        },
-        CLEAR,
-    ),
-    (
-        "a ROOT partition that is too small",
-        || {
-            let layout = Layout { root_mib: Some(3), ..Layout::default() };
-            with_options(HostOptions { layout, ..HostOptions::default() })
-        },
-        CLEAR,
-    ),
-    (
-        "a running set that nobody proved",
-        || {
-            let (world, mut host) = with_release(Release::new("1.1.0"));
-            host.disk().set_bits(Set::A, BootBits { priority: 1, tries: 1, successful: false });
-            host.boot_unproven();
-            (world, host)
-        },
-        CLEAR,
-    ),
+    ("a repository that resets every connection", || with_fault("", Fault::Reset)),
+    ("a repository that is not there", || with_fault("", Fault::NotFound)),
+    ("a portal that answers HTML", || with_fault("", Fault::Html)),
+    ("a truncated root image", || with_fault("1.1.0-root.lz4", Fault::Truncate(1000))),
+    ("a manifest that was swapped", || with_fault("manifest.json", Fault::Swap(b"{}".to_vec()))),
+    ("metadata that has expired", || with_release(Release::new("1.1.0").published_ago(Duration::days(200)))),
+    ("a migration that is not there", || {
+        with_release(Release::new("1.1.0").without_migration("migrate_v1.1.0_add-metrics"))
+    }),
+    ("a root that fits no partition", || with_release(Release::new("1.1.0").oversized_root())),
+    ("a repository of somebody else", || {
+        static OTHER: OnceLock<Vec<u8>> = OnceLock::new();
+        let other = OTHER.get_or_init(|| World::new().trusted_root().to_vec());
+        let world = World::new();
+        world.publish(Release::new("1.1.0"));
+        let mut host = world.host_of(&Release::new("1.0.0").trusting(other), HostOptions::default());
+        host.boot();
+        (world, host)
+    }),
+    ("a ROOT partition that is too small", || {
+        let layout = Layout { root_mib: Some(3), ..Layout::default() };
+        with_options(HostOptions { layout, ..HostOptions::default() })
+    }),
+    ("a running set that nobody proved", || {
+        let (world, mut host) = with_release(Release::new("1.1.0"));
+        host.disk().set_bits(Set::A, BootBits { priority: 1, tries: 1, successful: false });
+        host.boot_unproven();
+        (world, host)
+    }),
 ];
 
 #[test]
 fn whatever_is_wrong_an_update_is_refused_and_the_host_still_boots() {
-    for (what, make, inactive) in CASES {
+    for (what, make) in CASES {
         println!("{what}");
         let (world, mut host) = make();
         let settings = host.settings();
@@ -155,7 +175,7 @@ fn whatever_is_wrong_an_update_is_refused_and_the_host_still_boots() {
         let sentence = refused(&host.run("updog", &["update"]));
         println!("  {sentence}");
         assert_eq!(host.bits(Set::A), active, "{what}");
-        assert_eq!(host.bits(Set::B), inactive, "{what}");
+        assert_eq!(host.bits(Set::B), CLEAR, "{what}");
         world.server().heal();
         if !active.successful {
             host.disk().set_bits(Set::A, BootBits::FACTORY);
