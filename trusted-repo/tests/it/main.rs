@@ -1,0 +1,17 @@
+//! A repository of our own making, attacked. Each test is named after the attack or the fault.
+//!
+//! - `fixture`: a small repository, made with `author`, and a host's trust memory
+//! - `memory`: first use, rollback, fast-forward, same version with other content, damaged memory
+//! - `roots`: wrong root, rotation, flood, two roots that nothing joins
+//! - `expiry`: each role, a clock that is wrong
+//! - `targets`: swapped, shortened, prolonged, missing; frames cut short or followed by bytes
+//! - `network`: unreachable, a portal, server errors, resets, ranges, stalls
+//! - `cache`: the pinned set for the next boot, and opening it offline
+
+mod cache;
+mod expiry;
+mod fixture;
+mod memory;
+mod network;
+mod roots;
+mod targets;

@@ -1,0 +1,270 @@
+//! A server that misbehaves.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+
+use testdata::{Fault, FaultyServer};
+use trusted_repo::{Error, Repository};
+use url::Url;
+
+use crate::fixture::{Fixture, assert_refused, days, noise, today};
+
+struct Served {
+    fixture: Fixture,
+    server: FaultyServer,
+}
+
+impl Served {
+    /// A repository with one target of 300 kB.
+    fn new() -> Self {
+        let mut fixture = Fixture::new();
+        fixture.target("root.lz4", &noise(1, 300_000));
+        fixture.sign();
+        let server = FaultyServer::start(fixture.repo());
+        Self { fixture, server }
+    }
+
+    async fn open(&self) -> Result<Repository, Error> {
+        let base = Url::parse(&self.server.url("")).expect("an address");
+        self.fixture.open_from(self.fixture.source_at(&base), &self.fixture.anchor, today()).await
+    }
+
+    async fn stream(&self) -> Result<Vec<u8>, Error> {
+        let repository = self.open().await?;
+        let reader = repository.open_target("root.lz4")?;
+        tokio::task::spawn_blocking(move || {
+            let mut reader = reader;
+            let mut bytes = Vec::new();
+            let read = reader.read_to_end(&mut bytes).map_err(|error| Error::from_read("root.lz4", error));
+            read.and_then(|_| reader.finish()).map(|_| bytes)
+        })
+        .await
+        .expect("no panic")
+    }
+
+    fn requests_for(&self, part: &str) -> Vec<testdata::server::Request> {
+        self.server.requests().into_iter().filter(|request| request.path.contains(part)).collect()
+    }
+}
+
+#[tokio::test]
+async fn nothing_listens_there() {
+    let fixture = Fixture::new();
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("bound").port()
+    };
+    let base = Url::parse(&format!("http://127.0.0.1:{port}/")).expect("an address");
+    let opened = fixture.open_from(fixture.source_at(&base), &fixture.anchor, today()).await;
+    assert_refused(opened, "unreachable", &format!("127.0.0.1:{port} refuses the connection"));
+    assert!(fixture.remembered().is_empty());
+}
+
+#[tokio::test]
+async fn host_name_that_does_not_exist() {
+    let fixture = Fixture::new();
+    let base = Url::parse("http://updates.invalid/").expect("an address");
+    let opened = fixture.open_from(fixture.source_at(&base), &fixture.anchor, today()).await;
+    assert_refused(opened, "unreachable", "the address of updates.invalid:80 cannot be found");
+}
+
+#[tokio::test]
+async fn scheme_that_nobody_speaks() {
+    let fixture = Fixture::new();
+    let base = Url::parse("ftp://updates/").expect("an address");
+    let opened = fixture.open_from(fixture.source_at(&base), &fixture.anchor, today()).await;
+    assert_refused(opened, "not_a_repository", "\"ftp\" is none of https, http and file");
+}
+
+#[tokio::test]
+async fn server_without_a_repository() {
+    let served = Served::new();
+    let base = Url::parse(&served.server.url("nowhere/")).expect("an address");
+    let source = served.fixture.source_at(&base);
+    let opened = served.fixture.open_from(source, &served.fixture.anchor, today()).await;
+    assert_refused(opened, "not_a_repository", "fetch timestamp.json");
+}
+
+#[tokio::test]
+async fn captive_portal_answers_html() {
+    let served = Served::new();
+    served.server.fault("", Fault::Html);
+    assert_refused(
+        served.open().await,
+        "not_a_repository",
+        "expected TUF metadata, got text/html from http://127.0.0.1",
+    );
+    served.server.heal();
+    served.server.fault("timestamp.json", Fault::Html);
+    assert_refused(
+        served.open().await,
+        "not_a_repository",
+        "expected TUF metadata, got text/html from http://127.0.0.1",
+    );
+    served.server.heal();
+    served.server.fault("root.lz4", Fault::Html);
+    assert_refused(served.stream().await, "not_a_repository", "expected the target root.lz4, got text/html");
+}
+
+#[tokio::test]
+async fn garbage_instead_of_metadata() {
+    let served = Served::new();
+    served.server.fault("timestamp.json", Fault::Swap(b"not json".to_vec()));
+    assert_refused(served.open().await, "not_a_repository", "its timestamp metadata is malformed");
+}
+
+#[tokio::test]
+async fn server_errors_pass_and_are_tried_again() {
+    let served = Served::new();
+    served.server.fault("timestamp.json", Fault::Status(503).times(2));
+    served.server.fault("root.lz4", Fault::Status(500).once());
+    assert_eq!(served.stream().await.expect("in the end"), noise(1, 300_000));
+    assert_eq!(served.requests_for("timestamp.json").len(), 3);
+}
+
+#[tokio::test]
+async fn server_errors_that_do_not_pass_are_told() {
+    let served = Served::new();
+    served.server.fault("timestamp.json", Fault::Status(503));
+    assert_refused(served.open().await, "unreachable", "answered with status 503");
+    assert_eq!(served.requests_for("timestamp.json").len(), 5);
+}
+
+#[tokio::test]
+async fn outage_while_asking_for_the_next_root_is_no_proof_that_there_is_none() {
+    let served = Served::new();
+    served.server.fault("2.root.json", Fault::Status(503));
+    assert_refused(served.open().await, "unreachable", "fetch 2.root.json");
+}
+
+#[tokio::test]
+async fn reset_in_the_middle_of_a_target_is_resumed() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::ResetAfter(100_000).once());
+    assert_eq!(served.stream().await.expect("resumed"), noise(1, 300_000));
+    let requests = served.requests_for("root.lz4");
+    assert_eq!(requests.len(), 2);
+    assert!(requests[0].range.is_none());
+    assert!(requests[1].range.is_some(), "the rest is asked for, not everything");
+    assert_eq!(requests[1].status, Some(206));
+}
+
+#[tokio::test]
+async fn reset_again_and_again_comes_to_an_end_as_long_as_bytes_keep_coming() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Truncate(20_000).times(14));
+    assert_eq!(served.stream().await.expect("in the end"), noise(1, 300_000));
+    assert_eq!(served.requests_for("root.lz4").len(), 15);
+    let sent: u64 = served.requests_for("root.lz4").iter().map(|request| request.bytes).sum();
+    assert_eq!(sent, 300_000, "nothing came twice");
+}
+
+#[tokio::test]
+async fn reset_without_progress_ends_in_an_error() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Reset);
+    assert_refused(served.stream().await, "unreachable", "broke off after 0 bytes");
+    assert_eq!(served.requests_for("root.lz4").len(), 5);
+}
+
+#[tokio::test]
+async fn wrong_range_is_not_believed_and_the_target_begins_again() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Truncate(100_000).once());
+    served.server.fault("root.lz4", Fault::WrongRange);
+    assert_eq!(served.stream().await.expect("begun again"), noise(1, 300_000));
+    let requests = served.requests_for("root.lz4");
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[1].status, Some(206), "the wrong range");
+    assert!(requests[2].range.is_none(), "everything again");
+}
+
+#[tokio::test]
+async fn object_that_changes_behind_a_resume_is_refused() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Truncate(100_000).once());
+    served.server.fault("root.lz4", Fault::Swap(noise(2, 300_000)));
+    assert_refused(served.stream().await, "tampered", "its SHA-256 is");
+    let requests = served.requests_for("root.lz4");
+    assert_eq!(requests[1].status, Some(200), "the validator differs, so no part is sent");
+}
+
+#[tokio::test]
+async fn swapped_target_is_refused_over_http() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Swap(noise(2, 300_000)));
+    assert_refused(served.stream().await, "tampered", "its SHA-256 is");
+    served.server.heal();
+    served.server.fault("root.lz4", Fault::Swap(noise(2, 200_000)));
+    assert_refused(served.stream().await, "tampered", "200000 bytes long, and 300000 are signed");
+}
+
+#[tokio::test]
+async fn truncated_target_that_never_gets_whole_is_told() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Truncate(0));
+    assert_refused(served.stream().await, "unreachable", "broke off after 0 bytes");
+}
+
+#[tokio::test]
+async fn stalled_server_is_given_up_on() {
+    let served = Served::new();
+    served.server.fault("timestamp.json", Fault::Stall);
+    assert_refused(served.open().await, "unreachable", "sent nothing for 400ms");
+}
+
+#[tokio::test]
+async fn endless_metadata_is_cut_off() {
+    let served = Served::new();
+    served.server.fault("timestamp.json", Fault::Swap(vec![b' '; 2 << 20]));
+    assert_refused(served.open().await, "not_a_repository", "longer than 1048576 bytes");
+}
+
+#[tokio::test]
+async fn unchanged_repository_costs_two_requests() {
+    let served = Served::new();
+    served.open().await.expect("first");
+    served.server.clear_log();
+    let repository = served.open().await.expect("unchanged");
+    let asked: Vec<_> = served.server.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(asked, ["/metadata/2.root.json", "/metadata/timestamp.json"]);
+    assert_eq!(repository.bytes_fetched(), served.server.requests()[1].bytes);
+}
+
+#[tokio::test]
+async fn query_goes_along_sorted_and_grows() {
+    let served = Served::new();
+    let base = Url::parse(&served.server.url("")).expect("an address");
+    let mut source = served.fixture.source_at(&base);
+    source.query = vec![("version".to_owned(), "1.0.0".to_owned()), ("seed".to_owned(), "5".to_owned())];
+    let repository = served.fixture.open_from(source, &served.fixture.anchor, today()).await.expect("opened");
+    repository.set_query("target", "1.1.0");
+    repository.manifest().await.expect("a manifest");
+    repository.set_query("migrations", "a.lz4,manifest.json");
+    repository.fetch("root.lz4", 1 << 20).await.expect("verified");
+    assert_eq!(served.requests_for("timestamp")[0].path, "/metadata/timestamp.json?seed=5&version=1.0.0");
+    assert!(served.requests_for("manifest.json?")[0].path.ends_with("?seed=5&target=1.1.0&version=1.0.0"));
+    assert!(
+        served.requests_for("root.lz4")[0]
+            .path
+            .ends_with("?migrations=a.lz4%2Cmanifest.json&seed=5&target=1.1.0&version=1.0.0")
+    );
+    assert_eq!(repository.bytes_fetched(), served.server.bytes_sent() - refused_bytes(&served));
+}
+
+/// Bodies of answers that were no objects, which nobody reads.
+fn refused_bytes(served: &Served) -> u64 {
+    served.server.requests().iter().filter(|request| request.status == Some(404)).map(|r| r.bytes).sum()
+}
+
+#[tokio::test]
+async fn publish_in_the_middle_of_a_fetch_changes_nothing_for_an_open_repository() {
+    let mut served = Served::new();
+    let repository = served.open().await.expect("opened");
+    let manifest = served.fixture.editor.target("manifest.json").expect("listed").clone();
+    served.fixture.target("manifest.json", br#"{"updates":[],"migrations":{},"new":1}"#);
+    served.fixture.expiries.timestamp = today() + days(30);
+    served.fixture.sign();
+    assert_eq!(repository.target("manifest.json").expect("listed").sha256, manifest.sha256);
+    repository.manifest().await.expect("the old one is still there");
+}
