@@ -4,7 +4,7 @@
 //! - [`layout`]: which partitions there are, and writing a new disk
 //! - [`bits`]: priority, tries and success of a set
 //! - [`window`]: one partition of an open disk
-//! - [`file`](self::file): the disk as a whole
+//! - [`mod@file`]: the disk as a whole
 
 pub mod bits;
 pub mod file;

@@ -7,7 +7,9 @@
 //! - [`hash`]: its dm-verity tree
 //! - [`boot`]: the FAT file system
 //! - [`build`]: all three for one release
+//! - [`attack`]: what an attacker could send in the place of one
 
+pub mod attack;
 pub mod boot;
 pub mod build;
 pub mod content;

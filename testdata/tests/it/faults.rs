@@ -1,22 +1,15 @@
 //! What is wrong with a repository, a disk or a rollout, and what the programs make of it: a refusal in one sentence,
 //! nothing changed, and a host that still boots.
 
-use std::io::Write as _;
 use std::sync::OnceLock;
 
 use chrono::Duration;
 use host_io::{Clock as _, SystemClock};
+use testdata::image::attack::tampered_frame;
 use testdata::{Banks, BootBits, Fault, Host, HostOptions, Layout, Ran, Release, Set, World};
 
 /// The bits of a set that boots nothing.
 const CLEAR: BootBits = BootBits { priority: 0, tries: 0, successful: false };
-
-/// A valid LZ4 frame, shorter than any image.
-fn another_frame() -> Vec<u8> {
-    let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
-    frame.write_all(&[0x5a; 64 << 10]).expect("in memory");
-    frame.finish().expect("in memory")
-}
 
 fn booted(world: &World, options: HostOptions) -> Host {
     let mut host = world.host_with("1.0.0", options);
@@ -41,14 +34,21 @@ fn still_boots(host: &mut Host) {
 #[test]
 fn a_swapped_image_is_refused_and_the_inactive_set_stays_cleared() {
     let world = World::new();
-    world.publish(Release::new("1.1.0"));
+    let release = Release::new("1.1.0");
+    let images = world.images(&release);
+    let signed = world.publish(release);
     let spare = BootBits { priority: 1, tries: 0, successful: true };
     // The hash image is checked as a whole before anything is changed; the others while they are written.
-    for (role, left) in [("root", CLEAR), ("boot", CLEAR), ("hash", spare)] {
+    for (role, image, left) in
+        [("root", images.root, CLEAR), ("boot", images.boot, CLEAR), ("hash", images.hash, spare)]
+    {
+        let frame = tampered_frame(&image).expect("readable");
+        let target = signed.targets.iter().find(|target| target.name.ends_with(&format!("-{role}.lz4")));
+        assert!(frame.len() as u64 <= target.expect("published").length, "only its digest tells");
         let mut host = booted(&world, HostOptions::default());
         host.disk().install(Set::B, &world.images(&Release::new("1.0.0"))).expect("it fits");
         host.disk().set_bits(Set::B, spare);
-        world.server().fault(&format!("1.1.0-{role}.lz4"), Fault::Swap(another_frame()));
+        world.server().fault(&format!("1.1.0-{role}.lz4"), Fault::Swap(frame));
         let _ = refused(&host.run("updog", &["update"]));
         world.server().heal();
         assert_eq!(host.bits(Set::A), BootBits::FACTORY, "{role}");
