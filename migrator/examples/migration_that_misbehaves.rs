@@ -13,7 +13,7 @@ impl Migration for Misbehave {
         let behaviour =
             input.data.get("settings.misbehave").and_then(|value| value.as_str()).unwrap_or_default();
         match behaviour {
-            "fail" => return Err(Error::Other("give this a good end: it is asked to fail".to_owned())),
+            "fail" => return Err(Error::Other("carry anything over: it is asked to fail".to_owned())),
             "crash" => std::process::abort(),
             "hang" => loop {
                 std::thread::park();

@@ -53,10 +53,10 @@ pub enum Error {
     #[error("wait for it")]
     Wait(#[source] io::Error),
     /// It, or something that it started, ran for too long and was killed.
-    #[error("wait for it: it was killed after {} s", .0.as_secs_f32())]
+    #[error("it was killed after {} s", .0.as_secs_f32())]
     TimedOut(Duration),
     /// It ended with an error or by a signal.
-    #[error("get a good end from it: {status}{}", words(said))]
+    #[error("it ended with {status}{}", words(said))]
     Ended {
         /// How it ended.
         status: ExitStatus,

@@ -83,7 +83,7 @@ fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
 /// After a rollback by hand whose migrations failed: an older system with older settings is better than none.
 fn restore(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain, why: &Error) -> Result<(), Error> {
     tracing::error!(
-        "could not carry settings back from {}: failed to {}; LINKING THE SETTINGS THAT {} HAD WHEN IT WAS LEFT, later changes are not in them",
+        "could not carry settings back from {}: failed to {}; linking the settings that {} had when it was left: changes made since are not in them",
         live.version,
         report::chain(why),
         kept.version

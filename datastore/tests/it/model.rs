@@ -8,7 +8,7 @@ use host_io::SystemFs;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{create, data_dirs, open};
+use super::{create, data_dirs, open, settings};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
@@ -147,4 +147,29 @@ proptest! {
             prop_assert_eq!(data_dirs(base.path()), 1);
         }
     }
+}
+
+#[test]
+fn threads_that_read_see_whole_commits_while_another_one_writes() {
+    let base = tempfile::tempdir().unwrap();
+    let pair = |number: u32| settings([("settings.a", json!(number)), ("settings.b.c", json!(number))]);
+    let mut store = create(base.path(), "1.0.0");
+    store.populate(&pair(0)).unwrap();
+    let shared = std::sync::RwLock::new(store);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let values: Vec<Value> = shared.read().unwrap().live().unwrap().into_values().collect();
+                    assert_eq!(values[0], values[1]);
+                }
+            });
+        }
+        for number in 1..20 {
+            // Transactions are changed under a shared lock, beside the readers.
+            shared.read().unwrap().set_pending("tx", &pair(number)).unwrap();
+            shared.write().unwrap().commit("tx").unwrap();
+        }
+    });
+    assert_eq!(open(base.path()).live().unwrap(), pair(19));
 }
