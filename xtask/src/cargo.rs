@@ -21,7 +21,8 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// The arguments that build every program. xtask itself is left out: it runs at this moment, and was just built.
-pub(crate) const BUILD_PROGRAMS: [&str; 6] = ["build", "--workspace", "--bins", "--exclude", "xtask", "--quiet"];
+pub(crate) const BUILD_PROGRAMS: [&str; 6] =
+    ["build", "--workspace", "--bins", "--exclude", "xtask", "--quiet"];
 
 /// What `cargo metadata` says of this workspace, without what lies outside.
 pub(crate) fn metadata() -> Result<Value, Box<dyn Error>> {

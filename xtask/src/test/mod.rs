@@ -41,7 +41,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         "signpost core without std",
         &["check", "-p", "signpost", "--lib", "--no-default-features", "--quiet"],
     );
-    steps.cargo_with("docs", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")]);
+    steps.cargo_with(
+        "docs",
+        &["doc", "--workspace", "--no-deps", "--quiet"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    );
     if steps.has_cargo_tool("deny") {
         steps.cargo("licences and bans", &["deny", "--offline", "check", "bans", "licenses", "sources"]);
     } else {
