@@ -1,0 +1,147 @@
+//! From the choice to the next boot.
+
+use serde_json::Value;
+use testdata::{BootBits, Release, Set};
+
+use crate::support::{Snapshot, done, offered};
+
+#[test]
+fn an_update_is_written_flipped_to_and_booted() {
+    let (_world, mut host) = offered();
+    let before = Snapshot::of(&host);
+    let ran = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(ran.stdout, "Update applied: metal-dev 1.1.0\n");
+    assert!(ran.stderr.contains("Starting update to 1.1.0"), "{ran}");
+    assert_eq!(host.bits(Set::B), BootBits { priority: 2, tries: 1, successful: false });
+    assert!(!host.reboot_requested());
+    drop(before);
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert_eq!(host.active_set(), Some(Set::B));
+    let status = host.run("updog", &["status", "--json"]).expect_ok().json();
+    assert_eq!(status["active"]["version"], "1.1.0");
+    assert_eq!(status["active"]["proven"], true);
+    // The set that was left is known by what the update noted of it.
+    assert_eq!(status["inactive"]["version"], "1.0.0");
+    assert_eq!(status["inactive"]["valid"], true);
+}
+
+#[test]
+fn what_lies_in_the_partitions_is_what_was_published() {
+    let (world, host) = offered();
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    let images = world.images(&Release::new("1.1.0"));
+    for (role, file) in [("BOOT", images.boot), ("ROOT", images.root), ("HASH", images.hash)] {
+        let image = std::fs::read(file).unwrap();
+        assert!(host.disk().read(&Set::B.label(role), image.len() as u64) == image, "{role}");
+    }
+}
+
+#[test]
+fn events_tell_how_far_it_is_and_how_much_it_took() {
+    let (_world, host) = offered();
+    let ran = host.run("updog", &["update-image", "--json"]);
+    let done = done(&ran);
+    assert_eq!(done["update"]["version"], "1.1.0");
+    assert_eq!(done["set"], "B");
+    assert_eq!(done["read_back"], "image-file");
+    let events: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[0], serde_json::json!({"event": "started"}));
+    assert_eq!(events[1]["event"], "plan");
+    let fetched = done["bytes_fetched"].as_u64().unwrap();
+    assert!(fetched > events[1]["plan"]["fetch_bytes"].as_u64().unwrap(), "metadata comes on top: {done}");
+    for (phase, image) in [
+        ("fetch", "hash"),
+        ("fetch", "migrations"),
+        ("write", "boot"),
+        ("write", "root"),
+        ("write", "hash"),
+        ("sync", "root"),
+        ("read-back", "root"),
+    ] {
+        let last = events.iter().rfind(|event| {
+            event["event"] == "progress" && event["phase"] == phase && event["image"] == image
+        });
+        let last = last.unwrap_or_else(|| panic!("no {phase} of {image}: {ran}"));
+        assert_eq!(last["bytes"], last["total"], "{last}");
+    }
+}
+
+#[test]
+fn the_same_update_again_writes_nothing() {
+    let (_world, host) = offered();
+    let first = done(&host.run("updog", &["update-image", "--json"]));
+    let again = done(&host.run("updog", &["update-image", "--json"]));
+    assert_eq!(again["bytes_written"], 0);
+    let handled =
+        |event: &Value| event["bytes_written"].as_u64().unwrap() + event["bytes_skipped"].as_u64().unwrap();
+    assert_eq!(handled(&again), handled(&first));
+}
+
+#[test]
+fn a_reboot_is_asked_for_only_when_there_was_an_update() {
+    let (_world, mut host) = offered();
+    let _ = host.run("updog", &["update", "-r"]).expect_ok();
+    assert_eq!(host.reboot_if_requested().unwrap().version_at_once(), Some("1.1.0"));
+    let _ = host.run("updog", &["update", "-r"]).expect_ok();
+    assert!(!host.reboot_requested());
+}
+
+#[test]
+fn requests_say_who_asks_and_for_what() {
+    let (world, host) = offered();
+    world.server().clear_log();
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    let seed = host.setting("updates.seed").to_string();
+    let requests = world.server().requests();
+    for request in &requests {
+        assert_eq!(request.query("version"), Some("1.0.0"), "{request:?}");
+        assert_eq!(request.query("seed"), Some(seed.as_str()), "{request:?}");
+        let names: Vec<&str> = request
+            .path
+            .split_once('?')
+            .map(|(_, query)| query.split('&').filter_map(|pair| Some(pair.split_once('=')?.0)).collect())
+            .unwrap_or_default();
+        assert!(names.is_sorted(), "{request:?}");
+    }
+    let of = |end: &str| requests.iter().find(|request| request.path_only().ends_with(end)).unwrap();
+    assert_eq!(of("timestamp.json").query("target"), None);
+    assert_eq!(of("-hash.lz4").query("target"), Some("1.1.0"));
+    assert_eq!(of("-hash.lz4").query("migrations"), None);
+    let migrations = of("-root.lz4").query("migrations").unwrap();
+    for name in ["migrate_v1.1.0_add-metrics.lz4", "migrate_v1.1.0_rename-ntp-mode.lz4", "manifest.json"] {
+        assert!(migrations.contains(name), "{migrations}");
+    }
+    assert!(requests.iter().all(|request| request.method == "GET"));
+}
+
+#[test]
+fn a_version_asked_for_by_name_may_be_an_older_one() {
+    let (_world, mut host) = offered();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    host.reboot();
+    // 1.0.0 is not in the repository: only what is published can be asked for.
+    let ran = host.run("updog", &["update", "-i", "1.0.0"]).expect_ok();
+    assert!(ran.stderr.contains("No update required: 1.0.0 is not offered"), "{ran}");
+    let _ = host.run("updog", &["update", "-i", "1.1.0"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert_eq!(host.active_set(), Some(Set::A));
+}
+
+#[test]
+fn an_update_that_does_not_boot_is_told_as_such() {
+    let (world, mut host) = offered();
+    world.publish(Release::new("1.2.0").boot_fault(testdata::BootFault::Panic));
+    let _ = host.run("updog", &["update"]).expect_ok();
+    let report = host.reboot();
+    assert_eq!(report.booted().unwrap().version.as_deref(), Some("1.0.0"));
+    let status = host.run("updog", &["status", "--json"]).expect_ok().json();
+    assert_eq!(
+        status["inactive"],
+        serde_json::json!({
+            "set": "B", "variant": "metal-dev", "arch": std::env::consts::ARCH, "version": "1.2.0",
+            "valid": false, "next_to_boot": false, "failed_boot": true,
+        })
+    );
+    let ran = host.run("updog", &["status"]).expect_ok();
+    assert!(ran.stdout.contains("Inactive: set B, metal-dev 1.2.0, tried and did not boot"), "{ran}");
+}

@@ -1,0 +1,19 @@
+//! Stories of `updog`, told through the real programs on a simulated host.
+//!
+//! - [`check`]: which update, and why none
+//! - [`install`]: from the choice to the next boot
+//! - [`flip`]: apply and revert, without a network
+//! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
+//! - [`targets`]: images and migrations that are not what they should be
+//! - [`refused`]: hosts and moments that do not allow an update
+//! - [`stopped`]: an update that ends in the middle
+//! - [`support`]: what the stories share
+
+mod check;
+mod flip;
+mod install;
+mod refused;
+mod repository;
+mod stopped;
+mod support;
+mod targets;
