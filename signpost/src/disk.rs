@@ -12,9 +12,10 @@ use crate::discover::{self, Choice, Evidence};
 use crate::error::{Error, Step};
 use crate::inspect::{self, Inspection};
 use crate::set::SetName;
+use crate::state::State;
 use crate::status::{Partition, Status};
-use crate::table::{Copies, Entries, Geometry, Sectors, WriteError, rewrite};
-use crate::transition::{self, Command};
+use crate::table::{Copies, Entries, Geometry, Sectors, WriteError, relocate, rewrite};
+use crate::transition::{self, Command, Refusal};
 
 /// The sector sizes that an image file is tried with.
 const IMAGE_SECTOR_SIZES: [u32; 2] = [512, 4096];
@@ -81,6 +82,15 @@ impl OsDisk {
         self.inspect()?.status()
     }
 
+    /// [`OsDisk::inspect`], by what is on the medium instead of what the kernel has in memory.
+    ///
+    /// # Errors
+    /// As [`OsDisk::inspect`].
+    pub fn inspect_medium(&self) -> Result<Inspection, Error> {
+        let disk = open(&self.path, Access::Read, self.sector_size)?;
+        self.look(&disk)
+    }
+
     /// Carries out a command: reads the table under the disk lock, decides, and writes both copies by the write rule.
     /// On success both copies are equal and durable, also when nothing had to change. The operation lock is the
     /// caller's business.
@@ -88,9 +98,19 @@ impl OsDisk {
     /// # Errors
     /// When the command is refused (nothing is written then), or the disk fails (one copy is whole in any case).
     pub fn apply(&self, command: Command) -> Result<Status, Error> {
-        let disk = open(&self.path, Access::ReadWrite, self.sector_size)?;
-        let _lock = DiskLock::acquire(&self.path)?;
-        self.apply_to(&disk, command)
+        self.locked(|disk| self.apply_to(disk, command))
+    }
+
+    /// [`Command::UpgradeToInactive`], granting the other set 1 to 15 starts instead of one.
+    ///
+    /// # Errors
+    /// As [`OsDisk::apply`].
+    pub fn upgrade_with_tries(&self, tries: u8) -> Result<Status, Error> {
+        self.locked(|disk| {
+            self.change(disk, Command::UpgradeToInactive, |state| {
+                transition::upgrade_with_tries(state, tries)
+            })
+        })
     }
 
     /// [`OsDisk::apply`] on a disk that the caller has opened and locked. It is taken for the one at [`OsDisk::path`].
@@ -98,31 +118,71 @@ impl OsDisk {
     /// # Errors
     /// As [`OsDisk::apply`].
     pub fn apply_to(&self, disk: &dyn Disk, command: Command) -> Result<Status, Error> {
-        rewrite(&mut DiskSectors::on_medium(disk), |copies| self.decide(copies, command))
-            .map_err(|error| self.explain(error))?;
-        let copies = Copies::read(&mut DiskSectors::on_medium(disk));
-        Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)?.status()
+        self.change(disk, command, |state| transition::apply(state, command))
     }
 
-    fn decide(&self, copies: &Copies, command: Command) -> Result<Entries, Error> {
-        let (table, _, layout) = inspect::usable(&self.path, copies)?;
-        let before = inspect::state(&self.path, table, &layout, &self.evidence)?;
-        let after =
-            transition::apply(&before, command).map_err(|source| Error::Refused { command, source })?;
-        let mut entries = table.entries().clone();
-        layout.patch(&mut entries, &after);
-        Ok(entries)
-    }
-
-    /// One partition of a set. It is where both the table and the kernel say, or it is not opened.
+    /// Moves the backup table to the end of a disk that has grown; repairs both copies first. No bit changes.
     ///
     /// # Errors
-    /// When the disk has no such set, or table and kernel disagree, or it cannot be opened.
+    /// As [`OsDisk::apply`], and when the disk has grown by less than a table needs.
+    pub fn relocate(&self) -> Result<Status, Error> {
+        self.locked(|disk| self.relocate_on(disk))
+    }
+
+    /// [`OsDisk::relocate`] on a disk that the caller has opened and locked.
+    ///
+    /// # Errors
+    /// As [`OsDisk::relocate`].
+    pub fn relocate_on(&self, disk: &dyn Disk) -> Result<Status, Error> {
+        self.apply_to(disk, Command::RewriteTable)?;
+        relocate(&mut DiskSectors::on_medium(disk)).map_err(|error| self.explain(error))?;
+        self.look(disk)?.status()
+    }
+
+    fn locked(&self, act: impl FnOnce(&dyn Disk) -> Result<Status, Error>) -> Result<Status, Error> {
+        let disk = open(&self.path, Access::ReadWrite, self.sector_size)?;
+        let _lock = DiskLock::acquire(&self.path)?;
+        act(&disk)
+    }
+
+    fn change(
+        &self,
+        disk: &dyn Disk,
+        command: Command,
+        transition: impl FnOnce(&State) -> Result<State, Refusal>,
+    ) -> Result<Status, Error> {
+        let decide = |copies: &Copies| -> Result<Entries, Error> {
+            let (table, _, layout) = inspect::usable(&self.path, copies)?;
+            let before = inspect::state(&self.path, table, &layout, &self.evidence)?;
+            let after = transition(&before).map_err(|source| Error::Refused { command, source })?;
+            let mut entries = table.entries().clone();
+            layout.patch(&mut entries, &after);
+            Ok(entries)
+        };
+        rewrite(&mut DiskSectors::on_medium(disk), decide).map_err(|error| self.explain(error))?;
+        self.look(disk)?.status()
+    }
+
+    fn look(&self, disk: &dyn Disk) -> Result<Inspection, Error> {
+        let copies = Copies::read(&mut DiskSectors::on_medium(disk));
+        Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)
+    }
+
+    /// One partition of a set. It is where both the table and the kernel say, or it is not opened. For writing it is opened
+    /// only when the other set is known to be running.
+    ///
+    /// # Errors
+    /// When the disk has no such set, or it is to be written to and is running, or table and kernel disagree, or it cannot be opened.
     pub fn open_partition(&self, set: SetName, role: Role, access: Access) -> Result<Box<dyn Disk>, Error> {
-        let partition = match self.inspect()?.set(set) {
+        let found = self.inspect()?;
+        let partition = match found.set(set) {
             Some(members) => members.partition(role).clone(),
             None => return Err(Error::NoSet { set, role }),
         };
+        // The running set is never written to, so for writing it must be known which one that is.
+        if access == Access::ReadWrite && found.status()?.active == set {
+            return Err(Error::Running { set, role });
+        }
         let disk = open(&self.path, access, self.sector_size)?;
         match disk.medium() {
             Medium::ImageFile => Ok(Box::new(

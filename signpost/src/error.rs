@@ -113,6 +113,22 @@ pub enum Error {
         /// The partition that was asked for.
         role: Role,
     },
+    /// The partition belongs to the set that is running.
+    #[error("open the {role} partition of set {set} for writing: that set is running")]
+    Running {
+        /// The running set.
+        set: SetName,
+        /// The partition that was asked for.
+        role: Role,
+    },
+    /// Something about the table is not as it should be.
+    #[error("verify the partition table of {path}: {}", problems.join("; "))]
+    Unhealthy {
+        /// The disk.
+        path: PathBuf,
+        /// What is wrong, a sentence each.
+        problems: Vec<String>,
+    },
     /// The kernel does not know the partition.
     #[error("open partition {number} of {path}: the kernel has no such partition")]
     NoNode {
@@ -204,6 +220,12 @@ impl Advise for Error {
             Self::Write { .. } | Self::Differs { .. } => {
                 "one copy of the table is still whole: check the disk, then run \"signpost rewrite-table\""
             }
+            Self::Running { .. } => {
+                "only the other set can be written to; reboot into it to write to this one"
+            }
+            Self::Unhealthy { .. } => {
+                "run \"signpost repair\", after a disk was enlarged \"signpost repair --relocate\", and reboot if the kernel's partitions differ"
+            }
             Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
             Self::NoNode { .. } | Self::Extents { .. } => {
                 "the table was changed after the kernel read it: reboot before anything is written"
@@ -229,6 +251,8 @@ impl Advise for Error {
             | Self::Write { .. }
             | Self::Differs { .. }
             | Self::NoSet { .. }
+            | Self::Running { .. }
+            | Self::Unhealthy { .. }
             | Self::NoNode { .. }
             | Self::Extents { .. } => "disk",
         }

@@ -11,7 +11,7 @@ use crate::pick;
 use crate::set::{Layout, Members, SetName};
 use crate::state::State;
 use crate::status::{Partition, Set, Status};
-use crate::table::{Copies, Entries, Table, Which};
+use crate::table::{Copies, Entries, Found, Table, Which};
 
 /// What lies on the disk.
 #[derive(Debug)]
@@ -105,9 +105,9 @@ impl Inspection {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for which in [Which::Primary, Which::Backup] {
-            if let crate::table::Found::Broken(defect) = self.copies.found(which) {
+            if let Found::Broken(defect) = self.copies.found(which) {
                 notes.push(format!(
-                    "the {which} partition table is broken: {defect}; the next change repairs it, or \"signpost rewrite-table\""
+                    "the {which} partition table is broken: {defect}; the next change repairs it, as does \"signpost repair\""
                 ));
             }
         }
@@ -121,7 +121,7 @@ impl Inspection {
         }
         if self.copies.has_grown() {
             notes.push(format!(
-                "the disk has grown: the backup table is at sector {}, the disk ends at sector {}",
+                "the disk has grown: the backup table is at sector {}, the disk ends at sector {}; \"signpost repair --relocate\" moves it",
                 self.copies.backup_lba(),
                 self.copies.geometry().last_lba()
             ));
@@ -138,6 +138,29 @@ impl Inspection {
             );
         }
         notes
+    }
+
+    /// How the kernel's partitions compare with the table's: what differs, a sentence each. `None` when the kernel does
+    /// not know this disk, as an image file.
+    #[must_use]
+    pub fn extents_that_differ(&self) -> Option<Vec<String>> {
+        let kernel = self.kernel.as_ref()?;
+        let partitions = [SetName::A, SetName::B]
+            .into_iter()
+            .filter_map(|name| self.set(name))
+            .flat_map(|set| [set.boot, set.root, set.hash]);
+        let differs = |partition: Partition| {
+            let known = kernel.iter().find(|known| known.number == partition.number);
+            match known.map(|known| (known.start, known.len)) {
+                Some(extent) if extent == (partition.start, partition.len) => None,
+                Some((start, len)) => Some(format!(
+                    "partition {} is at byte {}, {} bytes long, but for the kernel at byte {start}, {len} bytes long",
+                    partition.number, partition.start, partition.len
+                )),
+                None => Some(format!("the kernel has no partition {}", partition.number)),
+            }
+        };
+        Some(partitions.filter_map(differs).collect())
     }
 
     /// The status.

@@ -170,6 +170,16 @@ pub fn apply(state: &State, command: Command) -> Result<State, Refusal> {
     Ok(after)
 }
 
+/// [`Command::UpgradeToInactive`], with another number of starts than one. Numbers outside of 1 to 15 count as the nearest.
+///
+/// # Errors
+/// As [`apply`].
+pub fn upgrade_with_tries(state: &State, tries: u8) -> Result<State, Refusal> {
+    let after = apply(state, Command::UpgradeToInactive)?;
+    let bits = after.inactive_bits().ok_or(Refusal::NoInactiveSet)?;
+    Ok(after.with_inactive(BootBits { tries: tries.clamp(1, 15), ..bits }))
+}
+
 /// [`apply`] without the guard. Only the search for dead ends calls it, to show what the guard is for.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use host_io::{OperationLock, Paths};
 use signpost::discover::Choice;
 use signpost::{Command, Error, OsDisk, SetName};
 
-use super::{change, has_boot_ever_succeeded, status};
+use super::{change, has_boot_ever_succeeded, repair, status, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ enum Verb {
     /// Grant the other set one try, after it was written and checked
     MarkInactiveValid(Ignored),
     /// Boot the other set next: it must be valid, and not flipped to yet
-    UpgradeToInactive(Ignored),
+    UpgradeToInactive(change::Upgrade),
     /// Boot the running set next after all; the other one keeps its try
     CancelUpgrade(Ignored),
     /// Boot the other set next: it must hold a system that ran before, or a valid image
@@ -64,11 +64,15 @@ enum Verb {
     HasBootEverSucceeded(Ignored),
     /// Make both copies of the partition table equal and durable; changes no bits
     RewriteTable(Ignored),
+    /// Check both copies of the partition table, and the kernel's partitions against them; changes nothing
+    Verify(verify::Args),
+    /// Mend a broken copy of the partition table; changes no bits
+    Repair(repair::Args),
 }
 
 /// Words after a command without meaning: older callers pass some, and were never refused.
 #[derive(Debug, clap::Args)]
-struct Ignored {
+pub(super) struct Ignored {
     #[arg(hide = true)]
     ignored: Vec<String>,
 }
@@ -81,6 +85,15 @@ impl Args {
         let disk = OsDisk::discover_with(&paths, &choice)?;
         let command = match self.verb {
             Verb::Status(args) => return status::run(&args, &disk),
+            Verb::Verify(args) => return verify::run(&args, &disk),
+            Verb::Repair(args) => {
+                let _lock = OperationLock::acquire(&paths)?;
+                return repair::run(&args, &disk);
+            }
+            Verb::UpgradeToInactive(args) => {
+                let _lock = OperationLock::acquire(&paths)?;
+                return args.run(&disk);
+            }
             Verb::HasBootEverSucceeded(words) => {
                 words.mention();
                 return has_boot_ever_succeeded::run(&disk);
@@ -92,7 +105,6 @@ impl Args {
             }
             Verb::ClearInactive(words) => words.after(Command::ClearInactive),
             Verb::MarkInactiveValid(words) => words.after(Command::MarkInactiveValid),
-            Verb::UpgradeToInactive(words) => words.after(Command::UpgradeToInactive),
             Verb::CancelUpgrade(words) => words.after(Command::CancelUpgrade),
             Verb::RollbackToInactive(words) => words.after(Command::RollbackToInactive),
             Verb::RewriteTable(words) => words.after(Command::RewriteTable),
@@ -103,7 +115,7 @@ impl Args {
 }
 
 impl Ignored {
-    fn mention(&self) {
+    pub(super) fn mention(&self) {
         if !self.ignored.is_empty() {
             tracing::warn!("ignored: {}", self.ignored.join(" "));
         }

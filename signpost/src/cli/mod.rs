@@ -3,6 +3,8 @@
 //! - `args`: what may be said, and which file answers it
 //! - `status`: the screen and the report
 //! - `change`: every command that changes bits
+//! - `verify`: `verify`
+//! - `repair`: `repair`
 //! - `has_boot_ever_succeeded`: the one word
 //! - `answer`: an answer on stdout
 
@@ -10,6 +12,8 @@ mod answer;
 mod args;
 mod change;
 mod has_boot_ever_succeeded;
+mod repair;
 mod status;
+mod verify;
 
 pub(crate) use args::Args;

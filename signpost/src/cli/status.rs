@@ -4,6 +4,7 @@ use signpost::status::{Report, Screen};
 use signpost::{Error, OsDisk};
 
 use super::answer;
+use super::args::Ignored;
 
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
@@ -11,8 +12,8 @@ pub(crate) struct Args {
     /// Print one JSON object: the sets, both copies of the table, and the reasons
     #[arg(long, short)]
     json: bool,
-    #[arg(hide = true)]
-    ignored: Vec<String>,
+    #[command(flatten)]
+    words: Ignored,
 }
 
 pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
@@ -21,11 +22,10 @@ pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
         let report = serde_json::to_string_pretty(&Report::new(&found)).expect("a report is plain data");
         answer::give(&format!("{report}\n"));
     } else {
-        answer::give(&Screen(&found).to_string());
+        let screen = if answer::in_colour() { Screen::in_colour(&found) } else { Screen::new(&found) };
+        answer::give(&screen.to_string());
     }
-    if !args.ignored.is_empty() {
-        tracing::warn!("ignored: {}", args.ignored.join(" "));
-    }
+    args.words.mention();
     for note in found.notes() {
         tracing::warn!("{note}");
     }

@@ -230,14 +230,43 @@ impl Copies {
             }
             Found::Valid(_) | Found::Broken(_) => header.entries_before(self.backup_lba, self.geometry),
         };
+        self.images(&header, entries, self.backup_lba, backup_entries)
+    }
+
+    /// Both copies as they are to be with the backup at the disk's very end, and all that lies before it free for
+    /// partitions.
+    ///
+    /// # Errors
+    /// As [`Copies::with_entries`].
+    pub(super) fn at_the_end(&self) -> Result<(Image, Image), Unusable> {
+        let (table, _) = self.current()?;
+        let backup_lba = self.geometry.last_lba();
+        let backup_entries = table.header.entries_before(backup_lba, self.geometry);
+        let last_usable = backup_entries.saturating_sub(1);
+        // On a disk that has grown by less than a table's length the new place would lie over the old one, which has to
+        // stay whole until the new one is.
+        if backup_entries <= self.backup_lba || last_usable < table.header.last_usable() {
+            return Err(Unusable::NoRoom(Which::Backup));
+        }
+        let header = table.header.with_last_usable(last_usable);
+        self.images(&header, &table.entries, backup_lba, backup_entries)
+    }
+
+    fn images(
+        &self,
+        header: &Header,
+        entries: &Entries,
+        backup_lba: u64,
+        backup_entries: u64,
+    ) -> Result<(Image, Image), Unusable> {
         if backup_entries <= header.last_usable() {
             return Err(Unusable::NoRoom(Which::Backup));
         }
         if PRIMARY_ENTRIES_LBA + header.entries_sectors(self.geometry) > header.first_usable() {
             return Err(Unusable::NoRoom(Which::Primary));
         }
-        let primary = header.placed(PRIMARY_LBA, self.backup_lba, PRIMARY_ENTRIES_LBA);
-        let backup = header.placed(self.backup_lba, PRIMARY_LBA, backup_entries);
+        let primary = header.placed(PRIMARY_LBA, backup_lba, PRIMARY_ENTRIES_LBA);
+        let backup = header.placed(backup_lba, PRIMARY_LBA, backup_entries);
         Ok((self.image(Which::Primary, &primary, entries), self.image(Which::Backup, &backup, entries)))
     }
 

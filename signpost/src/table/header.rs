@@ -265,6 +265,14 @@ impl Header {
         header.sealed()
     }
 
+    /// The same header with another end of the range for partitions. Its checksum is renewed.
+    #[must_use]
+    pub fn with_last_usable(&self, lba: u64) -> Self {
+        let mut header = self.clone();
+        put(&mut header.bytes, AT_LAST_USABLE, &lba.to_le_bytes());
+        header.sealed()
+    }
+
     /// Writes the header into `sector`; bytes beyond the header stay.
     pub fn write_into(&self, sector: &mut [u8]) {
         put(sector, 0, &self.bytes);

@@ -105,6 +105,23 @@ pub fn rewrite<S: Sectors, R>(
     Ok(())
 }
 
+/// Moves the backup to the end of a disk that has grown. Both copies must be whole and equal, as [`rewrite`] leaves
+/// them; the old backup stays where it was until the new one is durable and the primary names it. On a disk whose backup
+/// is at the end already, nothing is done.
+///
+/// # Errors
+/// When the table cannot be used, there is no room, or the disk refuses.
+pub fn relocate<S: Sectors, R>(disk: &mut S) -> Result<(), WriteError<S::Error, R>> {
+    disk.sync().map_err(WriteError::Settle)?;
+    let copies = Copies::read(disk);
+    if copies.are_equal() && !copies.has_grown() {
+        return Ok(());
+    }
+    let (primary, backup) = copies.at_the_end().map_err(WriteError::Unusable)?;
+    put(disk, &backup)?;
+    put(disk, &primary)
+}
+
 /// Brings one copy onto the medium: changed sectors, one sync, and a look at what is there now.
 fn put<S: Sectors, R>(disk: &mut S, image: &Image) -> Result<(), WriteError<S::Error, R>> {
     let which = image.which;

@@ -4,8 +4,10 @@
 //! - `cli`: runs the program
 //! - `story`: an update's life through the program, on an image file
 //! - `screens`: what people read
+//! - `partitions`: opening a set's partitions
 //! - `refusals`: disks that are not as they should be
 //! - `devices`: finding the disk and the running set
+//! - `loops`: a block device, where the machine lets us make one
 //! - `tables`: random tables and random damage
 //! - `model`: every history from a factory disk keeps a set that boots
 //! - `power`: a disk that loses power
@@ -16,7 +18,9 @@
 mod cli;
 mod devices;
 mod disks;
+mod loops;
 mod model;
+mod partitions;
 mod power;
 mod refusals;
 mod screens;

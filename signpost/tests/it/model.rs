@@ -30,6 +30,8 @@ pub(crate) enum Event {
     FailsToBoot,
     /// A command runs.
     Runs(Command),
+    /// The upgrade is asked for with more than one try.
+    UpgradesWithTries(u8),
     /// A command runs, and the power fails before or after its effect.
     CutDuring(Command, Effect),
     /// The machine is reset, or its power fails.
@@ -53,14 +55,15 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Follows every event from a factory disk until nothing new is reached.
-    pub(crate) fn from_factory(rule: Rule) -> Self {
+    /// Follows every event from a factory disk until nothing new is reached. `tries` are the numbers of tries that an
+    /// upgrade may ask for beside the one.
+    pub(crate) fn from_factory(rule: Rule, tries: &[u8]) -> Self {
         let factory = Machine::Off { a: PROVEN, b: BootBits::CLEAR, ever: false };
         let mut search =
             Self { came_from: BTreeMap::from([(factory, None)]), transitions: 0, bricks: Vec::new() };
         let mut open = VecDeque::from([factory]);
         while let Some(machine) = open.pop_front() {
-            let followers = followers(machine, rule);
+            let followers = followers(machine, rule, tries);
             if followers.is_empty() {
                 search.bricks.push(machine);
             }
@@ -100,7 +103,7 @@ fn off(state: &State) -> Machine {
     Machine::Off { a: state.a, b: state.b.unwrap(), ever: state.boot_has_ever_succeeded }
 }
 
-fn followers(machine: Machine, rule: Rule) -> Vec<(Event, Machine)> {
+fn followers(machine: Machine, rule: Rule, tries: &[u8]) -> Vec<(Event, Machine)> {
     match machine {
         Machine::Off { a, b, ever } => {
             let Some(active) = next(a, Some(b)) else { return Vec::new() };
@@ -121,6 +124,11 @@ fn followers(machine: Machine, rule: Rule) -> Vec<(Event, Machine)> {
                     followers.push((Event::CutDuring(command, Effect::Kept), off(&after)));
                 }
             }
+            for &tries in tries {
+                if let Ok(after) = transition::upgrade_with_tries(&state, tries) {
+                    followers.push((Event::UpgradesWithTries(tries), Machine::Running(after)));
+                }
+            }
             followers
         }
     }
@@ -128,7 +136,7 @@ fn followers(machine: Machine, rule: Rule) -> Vec<(Event, Machine)> {
 
 #[test]
 fn no_history_ends_with_a_machine_that_does_not_boot() {
-    let search = Search::from_factory(transition::apply);
+    let search = Search::from_factory(transition::apply, &[2, 3]);
     println!(
         "with the guard: {} states, {} transitions, 0 dead ends",
         search.came_from.len(),
@@ -145,7 +153,7 @@ fn no_history_ends_with_a_machine_that_does_not_boot() {
 
 #[test]
 fn without_the_guard_the_same_search_finds_the_brick() {
-    let search = Search::from_factory(transition::apply_without_guard);
+    let search = Search::from_factory(transition::apply_without_guard, &[]);
     let shortest = search.bricks.iter().map(|&brick| search.history(brick)).min_by_key(Vec::len).unwrap();
     println!(
         "without the guard: {} states, {} transitions, {} dead ends; the shortest way to one: {shortest:?}",
@@ -193,9 +201,9 @@ fn from_no_state_at_all_does_a_command_take_away_the_last_set_that_boots() {
 #[test]
 fn every_boot_of_an_unproven_set_costs_a_try() {
     // No history can loop through failed boots: each one lowers the tries, and only a running set grants new ones.
-    let search = Search::from_factory(transition::apply);
+    let search = Search::from_factory(transition::apply, &[2, 3]);
     for machine in search.came_from.keys() {
-        for (event, follower) in followers(*machine, transition::apply) {
+        for (event, follower) in followers(*machine, transition::apply, &[2, 3]) {
             if event == Event::FailsToBoot {
                 let tries = |machine: &Machine| match machine {
                     Machine::Off { a, b, .. } => a.tries + b.tries,

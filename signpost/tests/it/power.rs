@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
 use host_io::{Disk, Medium};
@@ -53,6 +54,15 @@ impl Disk512 {
         };
         let durable = ends.map(&mut sector).filter(|(_, bytes)| *bytes != [0; SECTOR]).collect();
         Self::new(sectors, durable, Vec::new())
+    }
+
+    /// Takes more of the image's sectors onto the disk.
+    pub(crate) fn keep(&mut self, image: &Image, sectors: RangeInclusive<u64>) {
+        let bytes = image.bytes();
+        for lba in sectors {
+            let sector = bytes.as_chunks::<SECTOR>().0[usize::try_from(lba).unwrap()];
+            self.state.get_mut().unwrap().durable.insert(lba, sector);
+        }
     }
 
     fn new(sectors: u64, durable: Content, pending: Vec<(u64, [u8; SECTOR])>) -> Self {

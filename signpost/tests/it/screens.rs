@@ -1,5 +1,7 @@
 //! What people read: each screen whole.
 
+use signpost::status::Screen;
+
 use crate::cli::signpost;
 use crate::disks;
 
@@ -45,4 +47,102 @@ fn words_without_meaning_are_mentioned_and_ignored() {
     let image = disks::factory();
     let ran = image.run_as("A", &["status", "please"]).ok();
     assert!(ran.stderr.contains("ignored: please"), "{ran:?}");
+}
+
+#[test]
+fn verify_says_what_was_checked() {
+    let image = disks::factory();
+    let last = image.bytes().len() / 512 - 1;
+    assert_eq!(
+        image.run(&["verify"]).ok().stdout,
+        format!(
+            "primary table:  whole, at sector 1\n\
+             backup table:   whole, at sector {last}\n\
+             both copies:    equal\n\
+             backup's place: the disk's end\n\
+             kernel:         does not know this disk: nothing to compare\n"
+        )
+    );
+    image.damage(|bytes| bytes[1024 + 48] ^= 1);
+    let ran =
+        image.run(&["verify"]).refused("the primary copy is broken: its entries do not match their checksum");
+    assert!(ran.stdout.starts_with("primary table:  broken: its entries"), "{ran:?}");
+    assert!(ran.stderr.contains("help: run \"signpost repair\""), "{ran:?}");
+    image.run_as("A", &["repair"]).ok();
+    image.run(&["verify"]).ok();
+}
+
+#[test]
+fn a_grown_disk_is_repaired_to_its_end() {
+    let image = disks::factory();
+    let len = image.bytes().len() as u64;
+    std::fs::OpenOptions::new().write(true).open(&image.path).unwrap().set_len(len + disks::MIB).unwrap();
+    image.run(&["verify"]).refused("the backup copy is not at the end of the disk");
+    let ran = image.run_as("A", &["repair"]).ok();
+    assert!(ran.stderr.contains("signpost repair --relocate"), "{ran:?}");
+    image.run_as("A", &["repair", "--relocate"]).ok();
+    image.run(&["verify"]).ok();
+    image.judged_whole_by_others();
+    assert_eq!(image.bits(2), disks::PROVEN);
+    // Once more changes nothing.
+    let before = image.bytes();
+    image.run_as("A", &["repair", "--relocate"]).ok();
+    assert!(image.bytes() == before);
+}
+
+#[test]
+fn the_report_says_who_boots_next_and_why() {
+    let image =
+        disks::two_sets(512, disks::PROVEN, signpost::BootBits { priority: 2, tries: 1, successful: false });
+    let report: serde_json::Value =
+        serde_json::from_str(&image.run_as("B", &["status", "--json"]).ok().stdout).unwrap();
+    assert_eq!(report["active"], "B");
+    assert_eq!(report["active_reason"], "--active");
+    assert_eq!(report["next"], "B");
+    assert_eq!(report["next_reason"], "set B has the highest priority, 2");
+    assert_eq!(report["boot_has_ever_succeeded"], false);
+    assert_eq!(report["sector_size"], 512);
+    let set = &report["sets"][1];
+    assert_eq!(
+        (
+            &set["name"],
+            &set["active"],
+            &set["priority"],
+            &set["tries_left"],
+            &set["successful"],
+            &set["would_boot"]
+        ),
+        (&"B".into(), &true.into(), &2.into(), &1.into(), &false.into(), &true.into())
+    );
+    assert_eq!(set["root"]["number"], 6);
+    assert_eq!(set["root"]["len"], 2 * disks::MIB);
+    assert_eq!(set["root"]["guid"], disks::partuuid(6).to_string());
+    assert_eq!(report["table"]["backup"]["valid"], true);
+    assert_eq!(report["table"]["primary"]["counts"], true);
+}
+
+#[test]
+fn an_upgrade_may_be_granted_more_tries() {
+    let image = disks::factory();
+    image.run_as("A", &["mark-inactive-valid"]).ok();
+    assert_eq!(image.run_as("A", &["upgrade-to-inactive", "--tries", "16"]).code, 1);
+    assert_eq!(image.run_as("A", &["upgrade-to-inactive", "--tries", "0"]).code, 1);
+    image.run_as("A", &["upgrade-to-inactive", "--tries", "3"]).ok();
+    assert_eq!(image.bits(5), signpost::BootBits { priority: 2, tries: 3, successful: false });
+}
+
+#[test]
+fn colours_change_no_word() {
+    let image = disks::factory();
+    let choice =
+        signpost::discover::Choice { disk: Some(image.path.clone()), active: Some(signpost::SetName::A) };
+    let paths = host_io::Paths::under(image.dir.path());
+    let found = signpost::OsDisk::discover_with(&paths, &choice).unwrap().inspect().unwrap();
+    let coloured = Screen::in_colour(&found).to_string();
+    let mut plain = String::new();
+    for (index, piece) in coloured.split("\x1b[").enumerate() {
+        plain.push_str(if index == 0 { piece } else { piece.split_once('m').unwrap().1 });
+    }
+    assert_eq!(plain, Screen::new(&found).to_string());
+    assert!(coloured.len() > plain.len());
 }

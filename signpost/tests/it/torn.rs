@@ -30,13 +30,16 @@ fn equal(disk: &dyn Disk) -> bool {
     Copies::read(&mut DiskSectors::on_medium(disk)).are_equal()
 }
 
-/// Runs a command by the product's code. `false` when it is refused, which must leave the disk alone.
-fn run(disk: &Disk512, active: SetName, command: Command) -> bool {
-    // No host is there: nothing but the choice names the disk and the running set.
+/// The product's view of a recorded disk. No host is there: nothing but the choice names the disk and the running set.
+fn os_disk(active: SetName) -> OsDisk {
     let nowhere = Paths::under(env!("CARGO_TARGET_TMPDIR"));
     let choice = Choice { disk: Some(PathBuf::from("recorded")), active: Some(active) };
-    let os_disk = OsDisk::discover_with(&nowhere, &choice).unwrap();
-    match os_disk.apply_to(disk, command) {
+    OsDisk::discover_with(&nowhere, &choice).unwrap()
+}
+
+/// Runs a command by the product's code. `false` when it is refused, which must leave the disk alone.
+fn run(disk: &Disk512, active: SetName, command: Command) -> bool {
+    match os_disk(active).apply_to(disk, command) {
         Ok(_) => true,
         Err(signpost::Error::Refused { .. }) => {
             assert!(!disk.log().iter().any(|op| matches!(op, Op::Write(..))), "a refusal writes nothing");
@@ -89,7 +92,7 @@ fn cut_everywhere(start: &Disk512, state_before: State, command: Command, count:
 }
 
 fn reachable() -> Vec<State> {
-    Search::from_factory(transition::apply).running().collect()
+    Search::from_factory(transition::apply, &[]).running().collect()
 }
 
 #[test]
@@ -258,6 +261,38 @@ fn a_copy_that_was_wiped_is_rebuilt_without_touching_the_other_first() {
         assert!(first_copy.iter().all(|lba| range.contains(lba)));
         assert!(equal(&disk));
     }
+}
+
+#[test]
+fn a_backup_is_moved_to_the_end_of_a_grown_disk_without_a_gap() {
+    let image = disks::factory();
+    let old_end = image.bytes().len() as u64 / SECTOR as u64 - 1;
+    let file = std::fs::OpenOptions::new().write(true).open(&image.path).unwrap();
+    file.set_len(image.bytes().len() as u64 + disks::MIB).unwrap();
+    let mut start = Disk512::holding(&image);
+    start.keep(&image, old_end - 32..=old_end);
+    let disk = start.killed_after(&[], 0);
+    os_disk(SetName::A).relocate_on(&disk).unwrap();
+    let copies = Copies::read(&mut DiskSectors::on_medium(&disk));
+    assert!(copies.are_equal() && !copies.has_grown());
+    let log = disk.log();
+    let mut cuts = 0;
+    for done in 0..=log.len() {
+        for outcome in start.cut_after(&log, done) {
+            cuts += 1;
+            assert_eq!(state(&outcome, SetName::A), Some(FACTORY));
+            let (primary, backup) = {
+                let copies = Copies::read(&mut DiskSectors::on_medium(&outcome));
+                (
+                    copies.found(Which::Primary).table().is_some(),
+                    copies.found(Which::Backup).table().is_some(),
+                )
+            };
+            assert!(primary && backup, "the primary always names a whole backup");
+        }
+    }
+    println!("moving the backup: {cuts} cuts, both copies whole after each");
+    assert!(cuts > 20);
 }
 
 #[test]

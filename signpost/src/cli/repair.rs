@@ -1,0 +1,19 @@
+//! `signpost repair`: both copies of the table whole, equal and durable; with `--relocate` the backup at the disk's end.
+
+use signpost::{Command, Error, OsDisk};
+
+use super::change::narrate;
+
+/// What `repair` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Move the backup copy to the end of a disk that was enlarged
+    #[arg(long)]
+    relocate: bool,
+}
+
+pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
+    let status = if args.relocate { disk.relocate()? } else { disk.apply(Command::RewriteTable)? };
+    narrate(&status);
+    Ok(())
+}
