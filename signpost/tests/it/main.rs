@@ -12,12 +12,14 @@
 //! - `model`: every history from a factory disk keeps a set that boots
 //! - `power`: a disk that loses power
 //! - `torn`: power cuts and kills at every point of every command
+//! - `faults`: a disk that fails or lies at one operation
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cli;
 mod devices;
 mod disks;
+mod faults;
 mod loops;
 mod model;
 mod partitions;

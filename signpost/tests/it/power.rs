@@ -74,6 +74,11 @@ impl Disk512 {
         self.state.lock().unwrap().durable.clone()
     }
 
+    /// Loses all writes that are not durable, as a kernel may after it has reported an error once.
+    pub(crate) fn forget(&self) {
+        self.state.lock().unwrap().pending.clear();
+    }
+
     /// What was done to the disk.
     pub(crate) fn log(&self) -> Vec<Op> {
         self.state.lock().unwrap().log.clone()

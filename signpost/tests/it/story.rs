@@ -139,3 +139,32 @@ fn one_change_touches_only_what_it_must() {
     // Both headers, and the sector of entries 5 to 8 in each copy.
     assert_eq!(changed, [1, 3, last - 31, last]);
 }
+
+#[test]
+fn commands_at_the_same_time_lose_nothing_of_each_other() {
+    let image = disks::factory();
+    for _ in 0..4 {
+        image.set_attributes(PRIVATE, 0);
+        image.run_as("A", &["clear-inactive"]).ok();
+        std::thread::scope(|scope| {
+            // Marking good does not wait for an update, so these two meet at the disk lock only.
+            scope.spawn(|| image.run_as("A", &["mark-successful-boot"]).ok());
+            scope.spawn(|| image.run_as("A", &["mark-inactive-valid"]).ok());
+        });
+        assert_eq!(image.gptman()[PRIVATE].attribute_bits, 1 << 57);
+        assert_eq!(image.bits(BOOT_B), BootBits { priority: 0, tries: 1, successful: false });
+        image.judged_whole_by_others();
+    }
+}
+
+#[test]
+fn a_second_writer_waits_for_a_while_and_then_says_who_holds_the_disk() {
+    let image = disks::factory();
+    let _other = host_io::DiskLock::acquire(&image.path).unwrap();
+    let before = image.bytes();
+    let ran = image
+        .run_as("A", &["mark-successful-boot"])
+        .refused(&format!("it is held by process {}", std::process::id()));
+    assert!(ran.stderr.contains("wait until it is done"), "{ran:?}");
+    assert!(image.bytes() == before);
+}

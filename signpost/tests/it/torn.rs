@@ -31,7 +31,7 @@ fn equal(disk: &dyn Disk) -> bool {
 }
 
 /// The product's view of a recorded disk. No host is there: nothing but the choice names the disk and the running set.
-fn os_disk(active: SetName) -> OsDisk {
+pub(crate) fn os_disk(active: SetName) -> OsDisk {
     let nowhere = Paths::under(env!("CARGO_TARGET_TMPDIR"));
     let choice = Choice { disk: Some(PathBuf::from("recorded")), active: Some(active) };
     OsDisk::discover_with(&nowhere, &choice).unwrap()
