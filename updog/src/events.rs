@@ -173,9 +173,9 @@ impl Events {
     /// A meter for one stage, which tells how far it is.
     #[must_use]
     pub fn meter(&self, phase: Phase, image: &'static str, total: Option<u64>) -> Meter<'_> {
-        let meter = Meter { events: self, progress: Progress { phase, image, bytes: 0, total }, told: 0 };
-        meter.tell();
-        meter
+        let progress = Progress { phase, image, bytes: 0, total };
+        self.tell(&Event::Progress(progress));
+        Meter { events: self, progress, told: progress }
     }
 }
 
@@ -184,7 +184,7 @@ impl Events {
 pub struct Meter<'a> {
     events: &'a Events,
     progress: Progress,
-    told: u64,
+    told: Progress,
 }
 
 impl Meter<'_> {
@@ -195,8 +195,7 @@ impl Meter<'_> {
     pub fn add(&mut self, count: u64) {
         self.progress.bytes += count;
         let step = self.progress.total.map_or(Self::STEP, |total| (total / 100).max(1));
-        if self.progress.bytes >= self.told + step {
-            self.told = self.progress.bytes;
+        if self.progress.bytes >= self.told.bytes + step {
             self.tell();
         }
     }
@@ -207,8 +206,11 @@ impl Meter<'_> {
         self.tell();
     }
 
-    fn tell(&self) {
-        self.events.tell(&Event::Progress(self.progress));
+    fn tell(&mut self) {
+        if self.progress != self.told {
+            self.told = self.progress;
+            self.events.tell(&Event::Progress(self.progress));
+        }
     }
 }
 

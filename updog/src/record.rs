@@ -131,21 +131,21 @@ impl Record {
     /// This record with `entry` noted for `set`.
     #[must_use]
     pub fn with(mut self, set: SetName, entry: Entry) -> Self {
-        self.sets.insert(key(set), entry);
+        self.sets.insert(set.to_string(), entry);
         self
     }
 
     /// This record with nothing known of `set`.
     #[must_use]
     pub fn without(mut self, set: SetName) -> Self {
-        self.sets.remove(&key(set));
+        self.sets.remove(&set.to_string());
         self
     }
 
     /// What `set` holds, if the tree in its HASH partition has the root hash `found`.
     #[must_use]
     pub fn holds(&self, set: SetName, found: Option<RootHash>) -> Option<&Entry> {
-        self.sets.get(&key(set)).filter(|entry| Some(entry.root_hash) == found)
+        self.sets.get(&set.to_string()).filter(|entry| Some(entry.root_hash) == found)
     }
 }
 
@@ -172,13 +172,6 @@ pub fn root_hash_of(hash_partition: &dyn Disk) -> Result<Option<RootHash>, Error
 
 fn file(paths: &Paths) -> PathBuf {
     paths.record().join(Path::new("sets.json"))
-}
-
-fn key(set: SetName) -> String {
-    match set {
-        SetName::A => "A".to_owned(),
-        SetName::B => "B".to_owned(),
-    }
 }
 
 /// A root hash is written as it is printed.

@@ -32,13 +32,14 @@ impl Synced {
         events: &Events,
     ) -> Result<Self, Error> {
         let images = [boot.0, root.0, hash.0];
-        for Written { target, .. } in &images {
-            let meter = events.meter(Phase::Sync, target.image.as_str(), None);
+        for Written { target, expected, .. } in &images {
+            let mut meter = events.meter(Phase::Sync, target.image.as_str(), Some(expected.len()));
             target.disk.sync().map_err(|source| Error::Sync {
                 image: target.image,
                 device: target.device.clone(),
                 source,
             })?;
+            meter.add(expected.len());
             meter.finish();
         }
         Ok(Self(images))

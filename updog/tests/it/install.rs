@@ -1,9 +1,9 @@
 //! From the choice to the next boot.
 
 use serde_json::Value;
-use testdata::{BootBits, Release, Set};
+use testdata::{BootBits, Fault, Release, Set};
 
-use crate::support::{Snapshot, done, offered};
+use crate::support::{Snapshot, done, offered, served};
 
 #[test]
 fn an_update_is_written_flipped_to_and_booted() {
@@ -14,7 +14,7 @@ fn an_update_is_written_flipped_to_and_booted() {
     assert!(ran.stderr.contains("Starting update to 1.1.0"), "{ran}");
     assert_eq!(host.bits(Set::B), BootBits { priority: 2, tries: 1, successful: false });
     assert!(!host.reboot_requested());
-    drop(before);
+    before.assert_running_set_untouched(&host);
     assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
     assert_eq!(host.active_set(), Some(Set::B));
     let status = host.run("updog", &["status", "--json"]).expect_ok().json();
@@ -84,6 +84,18 @@ fn a_reboot_is_asked_for_only_when_there_was_an_update() {
     assert_eq!(host.reboot_if_requested().unwrap().version_at_once(), Some("1.1.0"));
     let _ = host.run("updog", &["update", "-r"]).expect_ok();
     assert!(!host.reboot_requested());
+}
+
+#[test]
+fn a_poor_network_slows_an_update_down_and_does_no_more() {
+    let (world, mut host) = offered();
+    world.server().fault("timestamp.json", Fault::Status(503).once());
+    world.server().fault(&served(&world, "1.1.0-hash.lz4").0, Fault::Reset.once());
+    let root = served(&world, "1.1.0-root.lz4").0;
+    world.server().fault(&root, Fault::ResetAfter(200_000).once());
+    world.server().fault(&root, Fault::ResetAfter(300_000).once());
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
 }
 
 #[test]

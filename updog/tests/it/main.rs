@@ -9,6 +9,8 @@
 //! - [`stopped`]: an update that ends in the middle
 //! - [`support`]: what the stories share
 
+#![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
+
 mod check;
 mod flip;
 mod install;

@@ -114,6 +114,13 @@ impl Snapshot {
         assert!(self.shared == now.shared, "what both sets share changed");
     }
 
+    /// Nothing of the running set changed but what lets the other one boot first.
+    pub(crate) fn assert_running_set_untouched(&self, host: &Host) {
+        assert!(self.active == Self::of(host).active, "the running set changed");
+        let active = host.bits(host.active_set().expect("it runs"));
+        assert_eq!(active, BootBits { priority: 1, tries: 0, successful: true });
+    }
+
     /// The inactive set is cleared, and the running one is as it was, bits and bytes.
     pub(crate) fn assert_only_cleared(&self, host: &Host) {
         let now = Self::of(host);
