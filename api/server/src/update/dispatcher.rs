@@ -135,12 +135,12 @@ impl Dispatcher {
         })?;
         // Remembered before it begins: a server that is killed meanwhile knows at its next start what to look for.
         known.memory = before.clone().begun(command);
-        inner.files.keep_memory(&known.memory);
+        inner.remember(&known.memory);
         let job = match inner.begin(command, before.chosen_update.as_ref()).await {
             Ok(job) => job,
             Err(error) => {
                 known.memory = before;
-                inner.files.keep_memory(&known.memory);
+                inner.remember(&known.memory);
                 return Err(refusal(command, &error));
             }
         };
@@ -187,7 +187,7 @@ impl Inner {
         memory = memory.settled(&facts, known.boot);
         known.boot = Boot::Same;
         if memory != known.memory {
-            self.files.keep_memory(&memory);
+            self.remember(&memory);
             known.memory = memory;
         }
         Ok(facts)
@@ -241,17 +241,22 @@ impl Inner {
             }
             Err(error) => known.memory = memory.ended_in_the_dark(outcome, &error.reason().0, now),
         }
-        self.files.keep_memory(&known.memory);
+        self.remember(&known.memory);
         if let Some(last) = &known.memory.most_recent_command {
             tracing::info!("{command} ended: {:?} {}", last.cmd_status, last.stderr);
         }
+    }
+
+    /// Writing waits for the medium, and other requests must not wait with it.
+    fn remember(&self, memory: &Memory) {
+        tokio::task::block_in_place(|| self.files.keep_memory(memory));
     }
 
     fn keep(&self, known: &mut Known, facts: &Facts) {
         let Some(last) = known.memory.most_recent_command.clone() else { return };
         let status = status::status(&known.memory, facts, last);
         if known.written.as_ref() != Some(&status) {
-            self.files.keep_status(&status);
+            tokio::task::block_in_place(|| self.files.keep_status(&status));
             known.written = Some(status);
         }
     }
