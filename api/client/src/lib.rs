@@ -1,1 +1,19 @@
-//! To be written.
+//! The command line of the host's API.
+//!
+//! It decides nothing that the server decides: it asks, waits, and says what was answered. It touches nothing but the
+//! server's socket. It serves every step of the walk that a person or a fleet starts; programs rely on its raw mode
+//! (`docs/compatibility.md`, "apiclient" and "Update operator").
+//!
+//! - [`args`]: the command line
+//! - [`run`]: from the command line to the exit code
+//! - [`api`]: requests to the server
+//! - [`commands`]: one file per subcommand
+//! - [`update`]: starting an update command and waiting for its end
+//! - [`error`]: what can go wrong, and what to do then
+
+pub mod api;
+pub mod args;
+pub mod commands;
+pub mod error;
+pub mod run;
+pub mod update;

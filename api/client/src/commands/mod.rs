@@ -1,0 +1,13 @@
+//! One file per subcommand, each with its `Args` and its `run`.
+//!
+//! - [`raw`]: one request, printed as it is
+//! - [`get`]: settings and what the host says of itself
+//! - [`set`]: changing settings
+//! - [`update`]: looking for, installing, taking back an update
+//! - [`reboot`]: rebooting the host
+
+pub mod get;
+pub mod raw;
+pub mod reboot;
+pub mod set;
+pub mod update;

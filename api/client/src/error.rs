@@ -1,0 +1,81 @@
+//! What can go wrong, and what to do then.
+
+use api_model::{CommandType, UpdateState};
+use host_io::Advise;
+use thiserror::Error;
+
+use crate::api::CallError;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No runtime or no HTTP client.
+    #[error("get ready")]
+    Start(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A request failed.
+    #[error("{errand}")]
+    Call {
+        /// What it was for.
+        errand: &'static str,
+        /// What the server said.
+        source: Box<CallError>,
+    },
+    /// The update command ended, and not well.
+    #[error("{command}: {reason}")]
+    Update {
+        /// The command.
+        command: CommandType,
+        /// Why, in the words of the server.
+        reason: String,
+        /// What it advises.
+        help: Option<String>,
+    },
+    /// The end of the update command was not seen.
+    #[error("see {command} through: {reason}")]
+    Unsure {
+        /// The command.
+        command: CommandType,
+        /// Why not.
+        reason: String,
+        /// The last request, where it failed.
+        #[source]
+        source: Option<Box<CallError>>,
+    },
+    /// There is nothing that could be applied.
+    #[error("apply an update: the state of updates is {state:?}")]
+    NothingToApply {
+        /// The state.
+        state: UpdateState,
+    },
+    /// The answer could not be printed.
+    #[error("write the answer")]
+    Print(#[source] std::io::Error),
+}
+
+impl Error {
+    /// For `map_err`: `errand` failed.
+    pub fn call(errand: &'static str) -> impl FnOnce(CallError) -> Self {
+        move |source| Self::Call { errand, source: Box::new(source) }
+    }
+}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Call { source, .. } => source.help(),
+            Self::Update { help, .. } => help.clone(),
+            Self::Unsure { .. } => Some(
+                "it may still go on: look with apiclient -u /updates/status until that is not busy"
+                    .to_owned(),
+            ),
+            Self::NothingToApply { state: UpdateState::Ready } => {
+                Some("one is applied already: apiclient reboot, or apiclient update cancel".to_owned())
+            }
+            Self::NothingToApply { .. } => {
+                Some("look for one first: apiclient update apply --check".to_owned())
+            }
+            Self::Start(_) | Self::Print(_) => None,
+        }
+    }
+}

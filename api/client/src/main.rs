@@ -1,0 +1,30 @@
+//! `apiclient`: see the library.
+
+use std::process::ExitCode;
+
+use apiclient::{args, run};
+
+/// What help and a wrong command line exit with.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = match args::parse(std::env::args_os()) {
+        Ok(args) => args,
+        // Help goes to stderr as well: stdout has answers of the server and nothing else.
+        Err(args::NoCommand::Usage(text)) => {
+            eprint!("{text}");
+            return ExitCode::from(USAGE);
+        }
+        Err(args::NoCommand::Version(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match run::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", host_io::report::sentence("apiclient", &error));
+            ExitCode::FAILURE
+        }
+    }
+}

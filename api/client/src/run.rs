@@ -1,0 +1,48 @@
+//! From the command line to the exit code.
+
+use std::io::Write as _;
+
+use crate::api::Api;
+use crate::args::{Args, Command};
+use crate::commands::{get, raw, reboot, set, update};
+use crate::error::Error;
+
+/// Does what was asked for.
+///
+/// # Errors
+/// When it could not be done; the error says why.
+pub fn run(args: Args) -> Result<(), Error> {
+    let Args { global, command } = args;
+    host_io::log::init(global.level());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Start(error.into()))?;
+    let api = Api::at(&global.socket()).map_err(|error| Error::Start(error.into()))?;
+    runtime.block_on(async {
+        match command {
+            Command::Raw(args) => raw::run(&api, args, global.verbose).await,
+            Command::Get(args) => get::run(&api, args).await,
+            Command::Set(args) => set::run(&api, args).await,
+            Command::Update(command) => update::run(&api, command).await,
+            Command::Reboot => reboot::run(&api).await,
+        }
+    })
+}
+
+/// An answer on stdout, with a line end.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn answer(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Error::Print)
+}
+
+/// An answer in JSON on stdout, for people.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn answer_json(value: &serde_json::Value) -> Result<(), Error> {
+    answer(&serde_json::to_string_pretty(value).expect("a JSON value is JSON"))
+}

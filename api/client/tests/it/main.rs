@@ -1,0 +1,17 @@
+//! Stories through the real `apiclient`, mostly with the real `apiserver`, on a host that is one temporary directory.
+//!
+//! - [`host`]: the host, its server, and runs of the client
+//! - [`scripted`]: a server that answers as a test wants it to
+//! - [`raw`]: the mode that programs rely on
+//! - [`settings`]: `get` and `set`
+//! - [`updates`]: `update` and `reboot`
+//! - [`wrong`]: wrong usage, and no server
+
+#![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
+
+mod host;
+mod raw;
+mod scripted;
+mod settings;
+mod updates;
+mod wrong;
