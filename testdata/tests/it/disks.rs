@@ -71,6 +71,12 @@ fn a_disk_may_have_one_set_or_no_table_at_all() {
     let one = disk(&dir, &Layout { banks: Banks::One, ..Layout::default() });
     assert!(one.partitions().iter().all(|partition| !partition.label.ends_with("-B")));
     assert_eq!(one.partition("BOTTLEROCKET-ROOT-A").len, 16 << 20);
+    let small = DiskImage::create(
+        &dir.path().join("small.img"),
+        &Layout { root_mib: Some(3), ..Layout::default() },
+        "a host",
+    );
+    assert_eq!(small.expect("created").partition("BOTTLEROCKET-ROOT-B").len, 3 << 20);
     let blank = DiskImage::create(
         &dir.path().join("blank.img"),
         &Layout { table: Table::None, ..Layout::default() },

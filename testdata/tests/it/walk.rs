@@ -79,34 +79,46 @@ fn a_person_goes_back_and_forward_again() {
     assert_eq!(host.setting("ntp.mode"), json!("iburst"));
 }
 
-#[test]
-fn a_release_that_cannot_boot_returns_to_the_old_set_by_itself() {
-    for (fault, stage) in [
-        (BootFault::Panic, Stage::Start),
-        (BootFault::PanicAfterMigrations, Stage::System),
-        (BootFault::CorruptRoot, Stage::Verify),
-        (BootFault::MissingKernel, Stage::Load),
-    ] {
-        let world = World::new();
-        world.publish(Release::new("1.1.0"));
-        world.publish(Release::new("1.2.0").boot_fault(fault));
-        let mut host = world.host("1.1.0");
-        host.boot();
-        host.set("motd", "made by a person");
-        let (settings, store_before) = (host.settings(), store(&host));
-        update(&host);
+/// A host on 1.1.0 takes a 1.2.0 that fails at `stage`, and is back on 1.1.0 by itself.
+fn falls_back(fault: BootFault, stage: Stage) {
+    let world = World::new();
+    world.publish(Release::new("1.1.0"));
+    world.publish(Release::new("1.2.0").boot_fault(fault));
+    let mut host = world.host("1.1.0");
+    host.boot();
+    host.set("motd", "made by a person");
+    let (settings, store_before) = (host.settings(), store(&host));
+    update(&host);
 
-        let report = host.reboot();
-        let [failed, booted] = &report.attempts[..] else { panic!("{fault:?}: {report:#?}") };
-        assert_eq!(failed.set, Set::B);
-        assert!(matches!(&failed.outcome, Outcome::Failed { stage: at, .. } if *at == stage), "{failed:#?}");
-        assert_eq!((booted.set, booted.version.as_deref()), (Set::A, Some("1.1.0")));
-        assert_eq!(host.settings(), settings, "{fault:?}");
-        assert_eq!(store(&host), store_before, "{fault:?}: the same store as before, not one migrated back");
-        assert_eq!(host.bits(Set::B), BootBits { priority: 2, tries: 0, successful: false });
-        let again = host.reboot();
-        assert_eq!(again.version_at_once(), Some("1.1.0"), "{fault:?}: it stays there");
-    }
+    let report = host.reboot();
+    let [failed, booted] = &report.attempts[..] else { panic!("{report:#?}") };
+    assert_eq!(failed.set, Set::B);
+    assert!(matches!(&failed.outcome, Outcome::Failed { stage: at, .. } if *at == stage), "{failed:#?}");
+    assert_eq!((booted.set, booted.version.as_deref()), (Set::A, Some("1.1.0")));
+    assert_eq!(host.settings(), settings);
+    assert_eq!(store(&host), store_before, "the same store as before, not one that was migrated back");
+    assert_eq!(host.bits(Set::B), BootBits { priority: 2, tries: 0, successful: false });
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"), "it stays there");
+}
+
+#[test]
+fn a_kernel_that_panics_returns_to_the_old_set() {
+    falls_back(BootFault::Panic, Stage::Start);
+}
+
+#[test]
+fn a_system_that_panics_after_its_migrations_returns_to_the_old_set_and_store() {
+    falls_back(BootFault::PanicAfterMigrations, Stage::System);
+}
+
+#[test]
+fn a_root_that_is_not_the_named_one_returns_to_the_old_set() {
+    falls_back(BootFault::CorruptRoot, Stage::Verify);
+}
+
+#[test]
+fn a_set_without_a_kernel_returns_to_the_old_set() {
+    falls_back(BootFault::MissingKernel, Stage::Load);
 }
 
 #[test]
@@ -129,8 +141,6 @@ fn a_boot_that_nobody_proved_is_reset_to_the_old_set() {
     let mut host = lived_in(&world);
     update(&host);
     assert_eq!(host.reboot_unproven().version_at_once(), Some("1.1.0"));
-    let refused = host.run("updog", &["update"]);
-    assert!(!refused.ok(), "an update while the running set is unproven would leave nothing to fall back to");
     assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
     assert_eq!(host.setting("ntp.mode"), json!("burst"));
 }
