@@ -7,7 +7,7 @@
 //!
 //! - [`tree`]: the hash image, verified as a whole in memory: the block index of root
 //! - [`stream`]: a signed image as a stream of raw bytes, decoded on its own thread behind a short queue
-//! - [`write`]: one image into one partition
+//! - [`mod@write`]: one image into one partition
 //! - [`durable`]: sync, read back, compare
 //! - [`error`]: what can go wrong with an image or a partition
 

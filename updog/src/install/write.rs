@@ -47,11 +47,11 @@ pub(super) struct Written {
     pub(super) tally: Tally,
 }
 
-/// The BOOT image, [`Written`].
+/// The BOOT image: its stream was read to its end and is what was signed, its blocks were handed to the device.
 pub struct BootWritten(pub(super) Written);
-/// The root image, [`Written`].
+/// The root image, likewise; each block was compared with its leaf before.
 pub struct RootWritten(pub(super) Written);
-/// The hash image, [`Written`].
+/// The hash image, likewise.
 pub struct HashWritten(pub(super) Written);
 
 /// What the partition has to hold, block by block.
