@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::bits::Role;
 use crate::discover::ActiveUnknown;
-use crate::set::{LayoutError, SetName};
+use crate::layout::LayoutError;
+use crate::set::SetName;
 use crate::table::{Unusable, Which};
 use crate::transition::{Command, Refusal};
 
@@ -129,6 +130,9 @@ pub enum Error {
         /// What is wrong, a sentence each.
         problems: Vec<String>,
     },
+    /// The answer did not reach its reader.
+    #[error("write the answer to stdout")]
+    Answer(#[source] io::Error),
     /// The kernel does not know the partition.
     #[error("open partition {number} of {path}: the kernel has no such partition")]
     NoNode {
@@ -226,6 +230,7 @@ impl Advise for Error {
             Self::Unhealthy { .. } => {
                 "run \"signpost repair\", after a disk was enlarged \"signpost repair --relocate\", and reboot if the kernel's partitions differ"
             }
+            Self::Answer(_) => "check where stdout leads to",
             Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
             Self::NoNode { .. } | Self::Extents { .. } => {
                 "the table was changed after the kernel read it: reboot before anything is written"
@@ -239,7 +244,7 @@ impl Advise for Error {
             Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
             Self::Refused { source: Refusal::Unproven { .. }, .. } => "unproven",
             Self::Refused { .. } => "disallowed",
-            Self::Config { .. } | Self::Lock(_) => "failed",
+            Self::Config { .. } | Self::Lock(_) | Self::Answer(_) => "failed",
             Self::Devices(_)
             | Self::NoDisk
             | Self::SeveralDisks(_)

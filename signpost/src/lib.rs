@@ -8,7 +8,8 @@
 //! The core knows no machine and needs no `std`, so that a boot program can use it:
 //!
 //! - [`bits`]: the bits of one boot partition, and the partition types
-//! - [`set`]: the sets' names, and which table entries they are made of
+//! - [`set`]: the sets' names
+//! - [`layout`]: which table entries the sets are made of
 //! - [`state`]: the bits of both sets and which one is running
 //! - [`pick`]: the boot program's choice
 //! - [`transition`]: what each command changes, and when it is refused
@@ -18,8 +19,10 @@
 //!
 //! - [`discover`]: which disk carries the sets, and which set is running
 //! - [`disk`]: that disk: its changes and its partitions
+//! - [`sectors`]: that disk as the table code wants it
 //! - [`inspect`]: its table as it was read, with what is known of the running set
-//! - [`status`]: what is on the disk, for people and for programs
+//! - [`status`]: the state of both sets, as one value
+//! - [`screen`], [`report`]: the same for people and for programs
 //! - [`error`]: why something was refused, and what to do next
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -27,6 +30,7 @@
 extern crate alloc;
 
 pub mod bits;
+pub mod layout;
 pub mod pick;
 pub mod set;
 pub mod state;
@@ -41,6 +45,12 @@ pub mod disk;
 pub mod error;
 #[cfg(feature = "std")]
 pub mod inspect;
+#[cfg(feature = "std")]
+pub mod report;
+#[cfg(feature = "std")]
+pub mod screen;
+#[cfg(feature = "std")]
+pub mod sectors;
 #[cfg(feature = "std")]
 pub mod status;
 

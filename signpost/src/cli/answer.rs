@@ -2,11 +2,14 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use signpost::Error;
+
 /// Writes `text` to stdout. A reader that has gone away, as `head` does, is not our failure.
-pub(crate) fn give(text: &str) {
+pub(crate) fn give(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        tracing::debug!("nobody reads the answer: {error}");
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Answer(error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::answer;
 
 pub(super) fn run(disk: &OsDisk) -> Result<(), Error> {
     if disk.inspect()?.boot_has_ever_succeeded() {
-        answer::give("true\n");
+        answer::give("true\n")?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `signpost status`: who runs, who boots next, and why. Reads only.
 
-use signpost::status::{Report, Screen};
+use signpost::report::Report;
+use signpost::screen::Screen;
 use signpost::{Error, OsDisk};
 
 use super::answer;
@@ -20,10 +21,10 @@ pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
     let found = disk.inspect()?;
     if args.json {
         let report = serde_json::to_string_pretty(&Report::new(&found)).expect("a report is plain data");
-        answer::give(&format!("{report}\n"));
+        answer::give(&format!("{report}\n"))?;
     } else {
         let screen = if answer::in_colour() { Screen::in_colour(&found) } else { Screen::new(&found) };
-        answer::give(&screen.to_string());
+        answer::give(&screen.to_string())?;
     }
     args.words.mention();
     for note in found.notes() {

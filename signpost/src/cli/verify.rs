@@ -21,7 +21,7 @@ pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
     args.words.mention();
     let found = disk.inspect_medium()?;
     let (screen, problems) = judge(&found);
-    answer::give(&screen);
+    answer::give(&screen)?;
     if problems.is_empty() {
         return Ok(());
     }

@@ -7,7 +7,8 @@
 use std::fmt;
 
 use super::command_line::{CommandLine, Named};
-use crate::set::{Layout, SetName};
+use crate::layout::Layout;
+use crate::set::SetName;
 use crate::table::Entries;
 
 /// Everything that is known of the running system, as far as it concerns one disk.

@@ -14,7 +14,8 @@ use super::evidence::Evidence;
 use super::sysfs::{DeviceNumber, Sysfs};
 use crate::disk::{self, OsDisk};
 use crate::error::Error;
-use crate::set::{Layout, SetName};
+use crate::layout::Layout;
+use crate::set::SetName;
 
 /// What a person said on the command line; it goes before everything that could be found out.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
 //! What people read: each screen whole.
 
-use signpost::status::Screen;
+use signpost::screen::Screen;
 
 use crate::cli::signpost;
 use crate::disks;
@@ -145,4 +145,16 @@ fn colours_change_no_word() {
     }
     assert_eq!(plain, Screen::new(&found).to_string());
     assert!(coloured.len() > plain.len());
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let image = disks::factory();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_signpost"))
+        .args(["--disk", image.path.to_str().unwrap(), "--active", "A", "status"])
+        .stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write the answer"), "{output:?}");
 }

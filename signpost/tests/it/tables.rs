@@ -5,7 +5,7 @@ use std::io::Cursor;
 use gptman::{GPT, GPTPartitionEntry};
 use host_io::{Disk as _, FileDisk};
 use proptest::prelude::*;
-use signpost::disk::DiskSectors;
+use signpost::sectors::DiskSectors;
 use signpost::table::{Copies, Entries, Geometry, Sectors, Which, rewrite};
 
 use crate::disks::partuuid;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use host_io::{Disk, Paths};
 use signpost::discover::Choice;
-use signpost::disk::DiskSectors;
-use signpost::set::Layout;
+use signpost::layout::Layout;
+use signpost::sectors::DiskSectors;
 use signpost::table::{Copies, Which};
 use signpost::transition::{self, Refusal};
 use signpost::{BootBits, Command, OsDisk, SetName, State};
