@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -59,7 +60,11 @@ fn sample(peaks: &mut Peaks) {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid: u32| Some((pid, parse(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?)))
+        .filter_map(|pid: u32| {
+            let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            Some((pid, parse(&program, &status)?))
+        })
         .collect();
     for (&pid, process) in &processes {
         if is_ours(pid, &processes) {
@@ -85,13 +90,15 @@ fn is_ours(pid: u32, processes: &BTreeMap<u32, Process>) -> bool {
     false
 }
 
-fn parse(status: &str) -> Option<Process> {
+/// The program is told by its file: a process that has not yet executed its program bears its parent's name, or that of
+/// a parent's thread.
+fn parse(program: &Path, status: &str) -> Option<Process> {
     let field = |name: &str| {
         status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
     };
-    let name = field("Name")?;
-    // A program that was executed from a sealed memory file is named after its descriptor's number.
-    let name = if name.bytes().all(|byte| byte.is_ascii_digit()) { "migration".to_owned() } else { name };
+    let name = program.file_name()?.to_str()?;
+    // Migrations are executed from sealed memory files.
+    let name = if name.starts_with("memfd:") { "migration".to_owned() } else { name.to_owned() };
     let kib: u64 = field("VmHWM")?.split_whitespace().next()?.parse().ok()?;
     Some(Process { name, parent: field("PPid")?.parse().ok()?, peak: kib * 1024 })
 }
@@ -102,10 +109,12 @@ mod tests {
 
     #[test]
     fn a_status_is_read_and_a_kernel_thread_has_none_of_it() {
-        let process = parse("Name:\tupdog\nPPid:\t7\nVmHWM:\t    2048 kB\n").expect("complete");
+        let process = parse(Path::new("/usr/bin/updog"), "Name:\tworker\nPPid:\t7\nVmHWM:\t    2048 kB\n");
+        let process = process.expect("complete");
         assert_eq!((process.name.as_str(), process.parent, process.peak), ("updog", 7, 2 << 20));
-        assert!(parse("Name:\tkthreadd\nPPid:\t0\n").is_none());
-        assert_eq!(parse("Name:\t12\nPPid:\t7\nVmHWM:\t1 kB\n").expect("complete").name, "migration");
+        assert!(parse(Path::new("/"), "Name:\tkthreadd\nPPid:\t0\n").is_none());
+        let sealed = parse(Path::new("/memfd:migration (deleted)"), "PPid:\t7\nVmHWM:\t1 kB\n");
+        assert_eq!(sealed.expect("complete").name, "migration");
     }
 
     #[test]

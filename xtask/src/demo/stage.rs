@@ -47,10 +47,7 @@ impl Stage {
         let before = self.world.server().bytes_sent();
         let running = self.host.spawn("apiclient", &["update", "apply"]);
         let done = self.with_bar(before, || running.wait());
-        step.show("apiclient update apply", done.stdout.trim_end());
-        if !done.ok() {
-            step.say(&done.complaint());
-        }
+        step.show("apiclient update apply", format!("{}{}", done.stdout, done.stderr).trim_end());
         done
     }
 

@@ -101,7 +101,7 @@ fn bad_release(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
     step.say("the author publishes 1.2.0, which panics once its settings are migrated");
     let settings = stage.host.settings();
     let store = store(stage);
-    let checked = stage.run(step, "apiclient", &["update", "check"]);
+    let checked = stage.host.run("apiclient", &["update", "check"]);
     step.expect(checked.ok() && checked.json()["chosen_update"]["version"] == "1.2.0", "1.2.0 is chosen")?;
     step.expect(stage.apply(step).ok(), "it is correctly signed, so it is installed")?;
     let report = stage.reboot(step)?;
@@ -158,7 +158,7 @@ fn waves(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
                   [[waves]]\nstart_after = '1 day'\nfleet_percentage = 50\n\
                   [[waves]]\nstart_after = '3 days'\nfleet_percentage = 100\n";
     let start = now() - Duration::hours(3);
-    stage.world.publish(Release::new("1.4.0").waves(policy, start));
+    stage.world.publish(Release::new("1.4.0").migrations("1.3.0", &[]).waves(policy, start));
     step.say("the author publishes 1.4.0 in waves: from 2 hours ago over 3 days");
     let seeded = |seed| {
         let mut host =
