@@ -1,13 +1,15 @@
 //! A server that misbehaves.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use testdata::{Fault, FaultyServer};
-use trusted_repo::{Error, Repository};
+use trusted_repo::open::open_online_paced;
+use trusted_repo::{Error, Pacing, Repository};
 use url::Url;
 
-use crate::fixture::{Fixture, assert_refused, days, noise, today};
+use crate::fixture::{Fixture, assert_refused, days, impatient, noise, system_fs, today};
 
 struct Served {
     fixture: Fixture,
@@ -211,6 +213,41 @@ async fn stalled_server_is_given_up_on() {
     let served = Served::new();
     served.server.fault("timestamp.json", Fault::Stall);
     assert_refused(served.open().await, "unreachable", "sent nothing for 400ms");
+}
+
+#[tokio::test]
+async fn slow_trickle_is_told_from_a_slow_link() {
+    let served = Served::new();
+    served.server.fault("root.lz4", Fault::Slow { bytes_per_second: 50_000 });
+    let base = Url::parse(&served.server.url("")).expect("an address");
+    let trickle = Pacing { slow_window: Duration::from_millis(300), slow_floor: 100_000, ..impatient() };
+    for (pacing, fast_enough) in [(trickle, false), (Pacing { slow_floor: 1_000, ..trickle }, true)] {
+        let (source, trust) = (served.fixture.source_at(&base), served.fixture.trust());
+        let anchor = &served.fixture.anchor;
+        let opened = open_online_paced(system_fs(), source, anchor, &trust, today(), pacing).await;
+        let fetched = opened.expect("opened").fetch("root.lz4", 1 << 20).await;
+        if fast_enough {
+            fetched.expect("slow, but it comes to an end");
+        } else {
+            assert_refused(fetched, "unreachable", "sends less than 100000 bytes in 300ms");
+        }
+    }
+}
+
+#[tokio::test]
+async fn server_that_speaks_no_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("answered");
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let fixture = Fixture::new();
+    let base = Url::parse(&format!("https://{address}/")).expect("an address");
+    let opened = fixture.open_from(fixture.source_at(&base), &fixture.anchor, today()).await;
+    assert_refused(opened, "unreachable", &format!("no trusted TLS connection to {address}"));
+    server.join().expect("no panic");
 }
 
 #[tokio::test]

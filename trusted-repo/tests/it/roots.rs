@@ -76,6 +76,36 @@ async fn rotation_after_a_theft_lets_versions_begin_again_once() {
 }
 
 #[tokio::test]
+async fn rotation_forgets_the_timestamp_although_the_new_one_does_not_come() {
+    let keys = Keys::new();
+    let root1 = keys.root(1);
+    // The old key stays valid beside the new one, so that nothing but forgetting helps.
+    let both = [Keys::new().timestamp, keys.timestamp];
+    let keys = Keys { timestamp: Keys::new().timestamp, ..keys };
+    let spec = trusted_repo::author::RootSpec { timestamp: &both, ..keys.spec(2, today() + days(365)) };
+    let root2 = SignedRoot::first(&spec, &[&keys.root[0], &keys.root[1]]).expect("two of three");
+    let [new, old] = both;
+    let mut fixture = Fixture::with(Keys { timestamp: old, ..keys });
+    fixture.anchor = root1.bytes().to_vec();
+    fixture.editor = trusted_repo::author::Editor::new(root1);
+    fixture.target("manifest.json", crate::fixture::MANIFEST);
+    fixture.sign_after(1000, 1000, 1000);
+    fixture.open().await.expect("fast-forwarded");
+
+    fixture.editor.add_root(root2).expect("follows");
+    fixture.signers.timestamp = new;
+    fixture.sign_after(1, 1, 1);
+    let timestamp = fixture.path("repo/metadata/timestamp.json");
+    let bytes = std::fs::read(&timestamp).expect("published");
+    std::fs::remove_file(&timestamp).expect("an outage");
+    assert_refused(fixture.open().await, "not_a_repository", "fetch timestamp.json");
+    assert!(fixture.memory().join("2.root.json").exists(), "progress is kept");
+    assert!(!fixture.memory().join("timestamp.json").exists(), "the thief's timestamp is forgotten");
+    std::fs::write(&timestamp, bytes).expect("healed");
+    assert_eq!(fixture.open().await.expect("recovered").roles().timestamp.version, 2);
+}
+
+#[tokio::test]
 async fn root_that_the_old_holders_did_not_sign_is_refused() {
     let (keys, thief) = (Keys::new(), Keys::new());
     let mut fixture = Fixture::with(keys);

@@ -1,0 +1,161 @@
+//! Releases side by side, waves, migrations, hash trees.
+
+use chrono::Duration;
+use semver::Version;
+use trusted_repo::lz4;
+use update_metadata::migration_path;
+use verity::HashTree;
+
+use crate::fixture::{Fixture, noise, today};
+
+const LIMIT: u64 = 16 << 20;
+
+#[tokio::test]
+async fn a_release_is_fetched_by_a_host_byte_for_byte() {
+    let fixture = Fixture::new().await;
+    let report = fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
+    let repository = fixture.open().await;
+    let manifest = repository.manifest().await.expect("a manifest");
+    let [update] = &manifest.updates[..] else { panic!("one update") };
+    assert_eq!(
+        (update.version.to_string(), update.max_version.to_string()),
+        ("1.0.0".into(), "1.0.0".into())
+    );
+    assert!(update.waves.is_empty());
+    let mut raw = Vec::new();
+    for name in [&update.images.boot, &update.images.root, &update.images.hash] {
+        let target = repository.fetch(name, LIMIT).await.expect("verified");
+        raw.push(lz4::decode(&target, LIMIT).expect("one frame"));
+    }
+    let [boot, root, hash] = &raw[..] else { panic!("three images") };
+    assert_eq!(*boot, noise(1, 10_000));
+    assert_eq!(*root, noise(1, 300 * 4096));
+    let tree = HashTree::parse(hash).expect("a hash image");
+    assert_eq!(tree.root_hash().to_string(), report.root_hash);
+    for (index, block) in (0..).zip(root.chunks(4096)) {
+        tree.check_block(index, block).expect("belongs to root");
+    }
+}
+
+#[tokio::test]
+async fn other_releases_stay_and_versions_count_on() {
+    let fixture = Fixture::new().await;
+    fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
+    let first = fixture.open().await;
+    let name = first.manifest().await.expect("a manifest").updates[0].images.root.clone();
+    let report = fixture.add(&fixture.release("1.1.0", 2)).await.expect("published");
+    assert_eq!(report.timestamp_version, 3);
+    let repository = fixture.open().await;
+    let manifest = repository.manifest().await.expect("a manifest");
+    let versions: Vec<String> = manifest.updates.iter().map(|update| update.version.to_string()).collect();
+    assert_eq!(versions, ["1.0.0", "1.1.0"]);
+    let top = Version::new(1, 1, 0);
+    assert!(manifest.updates.iter().all(|update| update.max_version == top), "one maximum for both");
+    repository.fetch(&name, LIMIT).await.expect("still there");
+    // A reader that opened it before goes on with what it saw.
+    assert_eq!(first.manifest().await.expect("its own").updates.len(), 1);
+}
+
+#[tokio::test]
+async fn the_salt_stays_the_same_from_release_to_release() {
+    let fixture = Fixture::new().await;
+    let first = fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
+    let second = fixture.add(&fixture.release("1.1.0", 2)).await.expect("published");
+    assert_eq!(first.salt.len(), 64);
+    assert_eq!(first.salt, second.salt);
+    assert_ne!(first.root_hash, second.root_hash);
+    let chosen = "00ff".parse().expect("a salt");
+    let mut third = fixture.release("1.2.0", 3);
+    third.salt = Some(chosen);
+    assert_eq!(fixture.add(&third).await.expect("published").salt, "00ff");
+}
+
+#[tokio::test]
+async fn a_given_hash_image_is_published_as_it_is() {
+    let fixture = Fixture::new().await;
+    let mut release = fixture.release("1.0.0", 1);
+    let mut builder = verity::TreeBuilder::new("0102".parse().expect("a salt"), [7; 16]);
+    for block in noise(1, 300 * 4096).chunks(4096) {
+        builder.push(block).expect("a block");
+    }
+    let image = builder.finish();
+    release.images.hash = Some(fixture.write("images/hash", &image.bytes));
+    let report = fixture.add(&release).await.expect("published");
+    assert_eq!((report.root_hash, report.salt), (image.root_hash.to_string(), "0102".to_owned()));
+    let repository = fixture.open().await;
+    let name = &repository.manifest().await.expect("a manifest").updates[0].images.hash;
+    let target = repository.fetch(name, LIMIT).await.expect("verified");
+    assert_eq!(lz4::decode(&target, LIMIT).expect("one frame"), image.bytes);
+}
+
+#[tokio::test]
+async fn waves_begin_when_they_are_told_to() {
+    let fixture = Fixture::new().await;
+    let mut release = fixture.release("1.0.0", 1);
+    release.waves = Some(fixture.write(
+        "waves.toml",
+        b"[[waves]]\nstart_after = '1 hour'\nfleet_percentage = 50\n[[waves]]\nstart_after = '1 day'\nfleet_percentage = 100\n",
+    ));
+    release.start_at = Some(today() + Duration::days(1));
+    assert_eq!(fixture.add(&release).await.expect("published").waves, 2);
+    let waves = fixture.open().await.manifest().await.expect("a manifest").updates[0].waves.clone();
+    let begin = today() + Duration::days(1);
+    assert_eq!(
+        waves.into_iter().collect::<Vec<_>>(),
+        [(0, begin + Duration::hours(1)), (1024, begin + Duration::days(1))]
+    );
+    // Published again without a policy, it does not go to everybody at once.
+    release.waves = None;
+    assert_eq!(fixture.add(&release).await.expect("published").waves, 2);
+}
+
+#[tokio::test]
+async fn migrations_are_added_to_those_that_are_there() {
+    let fixture = Fixture::new().await;
+    let mut release = fixture.release("1.1.0", 1);
+    fixture.write("migrations-1/migrate_v1.1.0_one", b"program one");
+    release.migrations = Some(fixture.path("migrations-1"));
+    release.release_config = Some(fixture.write(
+        "1.toml",
+        b"version = '1.1.0'\n[migrations]\n'(1.0.0, 1.1.0)' = ['migrate_v1.1.0_one.lz4']\n",
+    ));
+    fixture.add(&release).await.expect("published");
+    let mut next = fixture.release("1.2.0", 2);
+    fixture.write("migrations-2/migrate_v1.2.0_two", b"program two");
+    next.migrations = Some(fixture.path("migrations-2"));
+    // It names the older one too, whose file is only in the repository.
+    next.release_config = Some(fixture.write(
+        "2.toml",
+        b"version = '1.2.0'\n[migrations]\n'(1.0.0, 1.2.0)' = ['migrate_v1.1.0_one.lz4', 'migrate_v1.2.0_two.lz4']\n",
+    ));
+    fixture.add(&next).await.expect("published");
+
+    let repository = fixture.open().await;
+    let migrations = repository.manifest().await.expect("a manifest").migrations;
+    assert_eq!(migrations.len(), 2, "no step was dropped");
+    let path = migration_path(&migrations, &Version::new(1, 0, 0), &Version::new(1, 2, 0)).expect("a path");
+    let mut programs = Vec::new();
+    for name in path {
+        let target = repository.fetch(&name, LIMIT).await.expect("verified");
+        programs.push(String::from_utf8(lz4::decode(&target, LIMIT).expect("one frame")).expect("text"));
+    }
+    assert_eq!(programs, ["program one", "program two"]);
+}
+
+#[tokio::test]
+async fn the_same_release_again_changes_no_target() {
+    let fixture = Fixture::new().await;
+    let release = fixture.release("1.0.0", 1);
+    let first = fixture.add(&release).await.expect("published");
+    let lost =
+        fixture.path("repo/targets").join(format!("{}.{}", first.targets[0].sha256, first.targets[0].name));
+    std::fs::remove_file(lost).expect("a file is lost");
+    let again = fixture.add(&release).await.expect("published again");
+    assert_eq!(first.targets[..3], again.targets[..3]);
+    let repository = fixture.open().await;
+    assert_eq!(repository.manifest().await.expect("a manifest").updates.len(), 1);
+    repository.fetch(&first.targets[0].name, LIMIT).await.expect("put back");
+    let leftovers =
+        fixture.published().into_iter().filter(|(path, _)| path.display().to_string().ends_with(".new"));
+    assert_eq!(leftovers.count(), 0);
+}

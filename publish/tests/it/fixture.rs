@@ -1,0 +1,143 @@
+//! Images of a few kilobytes, and a host's view of what was published.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use host_io::{Clock as _, SystemClock, SystemFs};
+use publish::{AddOptions, AddReport, Error, ImagePaths, InitOptions, InitReport, Lifetimes};
+use tempfile::TempDir;
+use trusted_repo::{Repository, Source, open_online};
+use url::Url;
+
+pub(crate) const VARIANT: &str = "metal";
+pub(crate) const ARCH: &str = "x86_64";
+
+pub(crate) fn today() -> DateTime<Utc> {
+    "2026-06-01T12:00:00Z".parse().expect("a date")
+}
+
+pub(crate) struct Fixture {
+    dir: TempDir,
+}
+
+impl Fixture {
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().expect("temporary directory") }
+    }
+
+    /// An initialised repository.
+    pub(crate) async fn new() -> Self {
+        let fixture = Self::empty();
+        fixture.init().await.expect("made");
+        fixture
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    pub(crate) fn write(&self, below: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(below);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    pub(crate) fn init_options(&self) -> InitOptions {
+        InitOptions {
+            repo: self.path("repo"),
+            keys: self.path("keys"),
+            variant: VARIANT.to_owned(),
+            arch: ARCH.to_owned(),
+            root_keys: 3,
+            root_threshold: 2,
+            root_lifetime: Duration::days(365),
+        }
+    }
+
+    pub(crate) async fn init(&self) -> Result<InitReport, Error> {
+        publish::init(&self.init_options(), today()).await
+    }
+
+    /// A release whose images follow from `seed`.
+    pub(crate) fn release(&self, version: &str, seed: u8) -> AddOptions {
+        AddOptions {
+            repo: self.path("repo"),
+            keys: self.path("keys"),
+            variant: VARIANT.to_owned(),
+            arch: ARCH.to_owned(),
+            version: version.parse().expect("a version"),
+            max_version: None,
+            images: ImagePaths {
+                boot: self.write(&format!("images/boot-{seed}"), &noise(seed, 10_000)),
+                root: self.write(&format!("images/root-{seed}"), &noise(seed, 300 * 4096)),
+                hash: None,
+            },
+            salt: None,
+            release_config: None,
+            migrations: None,
+            waves: None,
+            start_at: None,
+            lifetimes: Lifetimes::default(),
+        }
+    }
+
+    pub(crate) async fn add(&self, options: &AddOptions) -> Result<AddReport, Error> {
+        publish::add(options, today()).await
+    }
+
+    /// The repository as a host sees it that ships the root role which `init` made.
+    pub(crate) async fn open(&self) -> Repository {
+        self.open_at(today()).await
+    }
+
+    /// The same by the clock of this machine, for what a program has published.
+    pub(crate) async fn open_now(&self) -> Repository {
+        self.open_at(SystemClock.now()).await
+    }
+
+    async fn open_at(&self, now: DateTime<Utc>) -> Repository {
+        let base = Url::from_directory_path(self.path("repo")).expect("absolute");
+        let source = Source {
+            metadata_base_url: base.join(&format!("{VARIANT}/{ARCH}/")).expect("a name"),
+            targets_base_url: base.join("targets/").expect("a name"),
+            query: Vec::new(),
+            proxy: Default::default(),
+        };
+        let root = std::fs::read(self.path("keys/root.json")).expect("made by init");
+        let opened = open_online(Arc::new(SystemFs), source, &root, &self.path("trust"), now).await;
+        opened.unwrap_or_else(|error| panic!("failed to {}", host_io::report::chain(&error)))
+    }
+
+    /// Everything in the repository that a reader may ask for.
+    pub(crate) fn published(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        collect(&self.path("repo"), &mut files);
+        files.sort();
+        files
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(dir).expect("there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push((path.clone(), std::fs::read(&path).expect("readable")));
+        }
+    }
+}
+
+/// Bytes that differ from seed to seed.
+pub(crate) fn noise(seed: u8, len: usize) -> Vec<u8> {
+    let mut state = u64::from(seed) + 1;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..len).map(|_| byte()).collect()
+}
