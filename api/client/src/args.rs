@@ -129,15 +129,14 @@ pub enum NoCommand {
 /// With the text to show, when there is nothing to do.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, NoCommand> {
     let Cli { global, bare, command } = Cli::try_parse_from(words).map_err(|error| {
-        let text = error.render().to_string();
+        let text = lines(&error);
         if error.kind() == ErrorKind::DisplayVersion {
             NoCommand::Version(text)
         } else {
             NoCommand::Usage(text)
         }
     })?;
-    let usage =
-        |kind, message: &str| NoCommand::Usage(Cli::command().error(kind, message).render().to_string());
+    let usage = |kind, message: &str| NoCommand::Usage(lines(&Cli::command().error(kind, message)));
     let command = match (command, bare) {
         (Some(command), Bare { uri: None, .. }) => command,
         (Some(_), Bare { uri: Some(_), .. }) => {
@@ -157,6 +156,11 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, NoComman
         get::check(args).map_err(|message| usage(ErrorKind::ArgumentConflict, message))?;
     }
     Ok(Args { global, command })
+}
+
+/// The text of clap, which ends its last line or not.
+fn lines(error: &clap::Error) -> String {
+    format!("{}\n", error.render().to_string().trim_end())
 }
 
 #[cfg(test)]

@@ -43,6 +43,6 @@ pub fn answer(text: &str) -> Result<(), Error> {
 ///
 /// # Errors
 /// When stdout is closed.
-pub fn answer_json(value: &serde_json::Value) -> Result<(), Error> {
-    answer(&serde_json::to_string_pretty(value).expect("a JSON value is JSON"))
+pub fn answer_json(value: &impl serde::Serialize) -> Result<(), Error> {
+    answer(&serde_json::to_string_pretty(value).expect("values of the API are JSON"))
 }

@@ -12,8 +12,13 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            let _nobody_to_tell = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            let text = error.render().to_string();
+            if error.use_stderr() {
+                eprintln!("{}", text.trim_end());
+                return ExitCode::from(USAGE);
+            }
+            println!("{}", text.trim_end());
+            return ExitCode::SUCCESS;
         }
     };
     host_io::log::init(args.log_level);

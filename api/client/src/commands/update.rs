@@ -46,7 +46,7 @@ pub async fn run(api: &Api, command: Command) -> Result<(), Error> {
 async fn check(api: &Api) -> Result<(), Error> {
     let status = wait::run(api, CommandType::Refresh).await?;
     eprintln!("{}", summary(&status));
-    answer_json(&serde_json::to_value(&status).expect("a status is JSON"))
+    answer_json(&status)
 }
 
 async fn apply(api: &Api, args: &ApplyArgs) -> Result<(), Error> {
