@@ -31,6 +31,6 @@ pub use clock::{Clock, SystemClock};
 pub use disk::{Access, Disk, DiskRange, FileDisk, Medium};
 pub use fs::{Fs, SystemFs};
 pub use host::{Host, OsRelease, SystemHost};
-pub use lock::{DiskLock, OperationLock};
+pub use lock::{DirLock, DiskLock, OperationLock};
 pub use paths::Paths;
 pub use report::Advise;

@@ -3,7 +3,8 @@
 //! - The **operation lock** is held for a whole update, whether a person or the API started it.
 //! - The **disk lock** is held on the disk node, only around one read-modify-write of the partition table.
 //!
-//! Both are `flock(2)` locks: the kernel releases them when the holder dies, however it dies.
+//! A [`DirLock`] beside them keeps two readers and writers of one small directory of state apart, for moments. All are
+//! `flock(2)` locks: the kernel releases them when the holder dies, however it dies.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,8 +17,8 @@ use thiserror::Error;
 
 use crate::Paths;
 
-/// How long a second writer of a partition table waits for the first one.
-const DISK_LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a second holder of a short lock waits for the first one.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a lock was not taken.
 #[derive(Debug, Error)]
@@ -101,28 +102,49 @@ impl DiskLock {
     /// # Errors
     /// [`Error::Held`] when it is still held then.
     pub fn acquire(disk: &Path) -> Result<Self, Error> {
-        Self::acquire_within(disk, DISK_LOCK_PATIENCE)
+        Self::acquire_within(disk, PATIENCE)
     }
 
     /// [`DiskLock::acquire`] with another patience.
     ///
     /// # Errors
     /// [`Error::Held`] when it is still held after `patience`.
-    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
     pub fn acquire_within(disk: &Path, patience: Duration) -> Result<Self, Error> {
-        let failed = |source| Error::Io { path: disk.to_owned(), source };
         // Opening for writing would make udev rescan the partitions on close; a lock needs no more than reading.
-        let file = File::open(disk).map_err(failed)?;
-        let give_up = Instant::now() + patience;
-        loop {
-            if try_lock(&file).map_err(failed)? {
-                return Ok(Self { _file: file });
-            }
-            if Instant::now() >= give_up {
-                return Err(Error::Held { path: disk.to_owned(), pid: holder_of(&file) });
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        Ok(Self { _file: wait_for(disk, patience)? })
+    }
+}
+
+/// Proof that this process is the only one of ours that reads or replaces the state in a directory. Held for moments,
+/// inside of any other lock.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Takes the lock on `dir`, which has to exist, waiting up to five seconds for another holder.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when it is still held then.
+    pub fn acquire(dir: &Path) -> Result<Self, Error> {
+        Ok(Self { _file: wait_for(dir, PATIENCE)? })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+fn wait_for(path: &Path, patience: Duration) -> Result<File, Error> {
+    let failed = |source| Error::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let give_up = Instant::now() + patience;
+    loop {
+        if try_lock(&file).map_err(failed)? {
+            return Ok(file);
         }
+        if Instant::now() >= give_up {
+            return Err(Error::Held { path: path.to_owned(), pid: holder_of(&file) });
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -171,5 +193,15 @@ mod tests {
         let _first = DiskLock::acquire(file.path()).expect("free");
         let error = DiskLock::acquire_within(file.path(), Duration::ZERO).expect_err("held");
         assert!(matches!(error, Error::Held { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_state_in_a_directory_has_one_user_at_a_time() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let first = DirLock::acquire(dir.path()).expect("free");
+        assert!(matches!(wait_for(dir.path(), Duration::ZERO), Err(Error::Held { .. })));
+        drop(first);
+        DirLock::acquire(dir.path()).expect("free again");
+        assert!(matches!(DirLock::acquire(&dir.path().join("missing")), Err(Error::Io { .. })));
     }
 }

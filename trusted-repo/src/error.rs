@@ -76,6 +76,8 @@ pub enum Error {
         remembered: String,
         /// The metadata base URL.
         place: String,
+        /// The directory of all memories.
+        trust_dir: PathBuf,
     },
     /// The root that the image ships is not usable.
     #[error("read the shipped root role: {reason}")]
@@ -83,12 +85,20 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The remembered trust is there but cannot be read or written.
+    /// The remembered trust is there but cannot be read.
     #[error("use the remembered trust in {path}: {reason}")]
     Memory {
         /// The directory of this repository's memory.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// What was verified cannot be remembered, or another process does not let go of the memory.
+    #[error("remember what was verified in {path}: {reason}")]
+    Unsaved {
+        /// The directory of this repository's memory.
+        path: PathBuf,
+        /// What is in the way.
         reason: String,
     },
     /// The metadata does not list this target, or its file is not there.
@@ -216,7 +226,7 @@ impl Advise for Error {
             Self::Expired { .. } => "expired",
             Self::Untrusted { .. } | Self::RolledBack { .. } | Self::RootsApart { .. } => "untrusted",
             Self::Anchor { .. } => "untrusted",
-            Self::Memory { .. } => "memory",
+            Self::Memory { .. } | Self::Unsaved { .. } => "memory",
             Self::MissingTarget { .. } => "missing_target",
             Self::Tampered { .. } | Self::Pin { .. } => "tampered",
             Self::TooLarge { .. } | Self::Manifest { .. } | Self::Cache { .. } | Self::Failed { .. } => {
@@ -238,8 +248,11 @@ impl Advise for Error {
             Self::RolledBack { .. } => {
                 "a mirror or proxy seems to serve an old state: use another one, or wait until it has caught up"
             }
-            Self::RootsApart { .. } => {
-                "check the metadata URL and the image; if the repository was founded anew on purpose, remove its remembered trust"
+            Self::RootsApart { trust_dir, .. } => {
+                return Some(format!(
+                    "check the metadata URL and the image; if the repository was founded anew on purpose, remove {}",
+                    trust_dir.display()
+                ));
             }
             Self::Anchor { .. } => "install an image with a valid root.json",
             Self::Memory { path, .. } => {
@@ -247,6 +260,9 @@ impl Advise for Error {
                     "check the disk; to trust the repository as on the first day, remove {}",
                     path.display()
                 ));
+            }
+            Self::Unsaved { .. } => {
+                "check that the persistent partition is healthy, writable and has free space"
             }
             Self::MissingTarget { .. } => "tell the repository's owner: it is not complete",
             Self::Tampered { .. } => {

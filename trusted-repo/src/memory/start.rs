@@ -28,7 +28,9 @@ pub(crate) struct Start {
     pub(crate) store: Store,
     /// The newest trusted root.
     pub(crate) root: KnownRoot,
-    /// What is remembered. On first use that is the anchor alone.
+    /// What the store held; `None` on first use.
+    pub(crate) before: Option<Remembered>,
+    /// What counts. On first use that is the anchor alone; it may also be the memory of another anchor.
     pub(crate) remembered: Remembered,
 }
 
@@ -44,10 +46,11 @@ pub(crate) async fn find(
     let shipped = KnownRoot::parse(anchor).map_err(|reason| Error::Anchor { reason })?;
     let store = Store::new(trust_dir, anchor, url);
     let own = store.load(fs)?;
-    let most_advanced = all_of(fs, trust_dir, url)?.into_iter().max_by_key(advance);
+    let before = own.clone();
+    let most_advanced = all_of(fs, trust_dir, url)?.into_iter().max_by_key(Remembered::advance);
     let remembered = match (own, most_advanced) {
-        (Some(own), Some(other)) if advance(&own) >= advance(&other) => own,
-        (_, Some(other)) => join(carrier, place, &shipped, other).await?,
+        (Some(own), Some(other)) if own.advance() >= other.advance() => own,
+        (_, Some(other)) => join(carrier, place, trust_dir, &shipped, other).await?,
         (Some(own), None) => own,
         (None, None) => {
             info!(repository = store.url(), "nothing is remembered of this repository: first use");
@@ -62,26 +65,14 @@ pub(crate) async fn find(
         path: store.dir().to_owned(),
         reason: format!("its newest root is damaged: {reason}"),
     })?;
-    Ok(Start { store, root, remembered })
-}
-
-/// How far a memory has come: its newest root, then its timestamp.
-fn advance(remembered: &Remembered) -> (u64, u64) {
-    let root = remembered.roots.keys().next_back().copied().unwrap_or_default();
-    let timestamp = remembered.roles.get("timestamp.json").and_then(|bytes| version_of(bytes));
-    (root, timestamp.unwrap_or_default())
-}
-
-/// The version that a role's bytes claim.
-pub(crate) fn version_of(bytes: &[u8]) -> Option<u64> {
-    let role: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    role.get("signed")?.get("version")?.as_u64()
+    Ok(Start { store, root, before, remembered })
 }
 
 /// The memory of another anchor, carried over to the shipped one if one chain joins them.
 async fn join(
     carrier: &Carrier,
     place: &Place,
+    trust_dir: &Path,
     shipped: &KnownRoot,
     mut other: Remembered,
 ) -> Result<Remembered, Error> {
@@ -89,9 +80,14 @@ async fn join(
     let (Some(oldest), Some(newest)) =
         (other.roots.keys().next().and_then(&parse), other.roots.keys().next_back().and_then(&parse))
     else {
-        return Err(apart(place, shipped, "none"));
+        return Err(Error::Memory { path: trust_dir.to_owned(), reason: "it has no root role".to_owned() });
     };
-    let refused = || apart(place, shipped, &newest.describe());
+    let refused = || Error::RootsApart {
+        shipped: shipped.describe(),
+        remembered: newest.describe(),
+        place: place.describe(""),
+        trust_dir: trust_dir.to_owned(),
+    };
     let joined = if let Some(same) = parse(&shipped.version()) {
         if !same.says_the_same_as(shipped) {
             return Err(refused());
@@ -145,12 +141,4 @@ async fn walk(carrier: &Carrier, place: &Place, from: &KnownRoot, to: u64) -> Re
         chain.insert(version, bytes);
     }
     Ok(Some(chain))
-}
-
-fn apart(place: &Place, shipped: &KnownRoot, remembered: &str) -> Error {
-    Error::RootsApart {
-        shipped: shipped.describe(),
-        remembered: remembered.to_owned(),
-        place: place.describe(""),
-    }
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use host_io::Fs;
+use host_io::fs::Kind;
+use host_io::{DirLock, Fs, report, swap};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
@@ -34,6 +35,13 @@ impl Remembered {
     /// The newest root that is remembered.
     pub(crate) fn newest_root(&self) -> Option<&Bytes> {
         self.roots.values().next_back()
+    }
+
+    /// How far it has come: its newest root, then its timestamp.
+    pub(crate) fn advance(&self) -> (u64, u64) {
+        let root = self.roots.keys().next_back().copied().unwrap_or_default();
+        let timestamp = self.roles.get("timestamp.json").and_then(|bytes| version_of(bytes));
+        (root, timestamp.unwrap_or_default())
     }
 }
 
@@ -73,16 +81,26 @@ impl Store {
 
     /// What is remembered; `None` on first use.
     pub(crate) fn load(&self, fs: &dyn Fs) -> Result<Option<Remembered>, Error> {
-        let Some((index, remembered)) = read(fs, &self.dir)? else { return Ok(None) };
+        let Some((index, remembered)) = read_alone(fs, &self.dir)? else { return Ok(None) };
         if index.anchor != self.anchor || index.metadata_base_url != self.url {
             return Err(memory(&self.dir, "it is the memory of another repository"));
         }
         Ok(Some(remembered))
     }
 
-    /// Replaces what is remembered, in one swap. Nothing is written when nothing changed.
-    pub(crate) fn commit(&self, fs: &dyn Fs, remembered: &Remembered) -> Result<(), Error> {
-        let failed = |error: io::Error| memory(&self.dir, &error.to_string());
+    /// Replaces what is remembered, in one swap. Nothing is written when nothing changed. What another process has
+    /// remembered since `before` was loaded is not taken back.
+    pub(crate) fn commit(
+        &self,
+        fs: &dyn Fs,
+        before: Option<&Remembered>,
+        next: Remembered,
+    ) -> Result<(), Error> {
+        let failed = |error: io::Error| Error::Unsaved { path: self.dir.clone(), reason: error.to_string() };
+        swap::make_dirs(fs, &self.dir, 0o755).map_err(failed)?;
+        let _alone = lock(&self.dir)?;
+        let there = read(fs, &self.dir)?.map(|(_, remembered)| remembered);
+        let remembered = merge(before, there, next);
         let mut files: Vec<(PathBuf, &[u8])> = Vec::new();
         for (version, bytes) in &remembered.roots {
             files.push((PathBuf::from(format!("{version}.root.json")), bytes));
@@ -121,13 +139,47 @@ pub(crate) fn all_of(fs: &dyn Fs, trust_dir: &Path, url: &str) -> Result<Vec<Rem
     }
     let mut found = Vec::new();
     for entry in fs.list(trust_dir).map_err(failed)? {
-        if let Some((index, remembered)) = read(fs, &trust_dir.join(&entry.name))?
+        if let Some((index, remembered)) = read_alone(fs, &trust_dir.join(&entry.name))?
             && index.metadata_base_url == url
         {
             found.push(remembered);
         }
     }
     Ok(found)
+}
+
+/// What is to be remembered when `before` was loaded, `there` is what the disk holds now, and `next` was verified.
+/// Two processes may have checked at the same time: the one that saw more wins, whichever comes last.
+fn merge(before: Option<&Remembered>, there: Option<Remembered>, next: Remembered) -> Remembered {
+    match there {
+        Some(there) if Some(&there) != before => {
+            let floor = there.floor.max(next.floor);
+            let further = if there.advance() > next.advance() { there } else { next };
+            Remembered { floor, ..further }
+        }
+        _ => next,
+    }
+}
+
+fn lock(dir: &Path) -> Result<DirLock, Error> {
+    DirLock::acquire(dir)
+        .map_err(|error| Error::Unsaved { path: dir.to_owned(), reason: report::chain(&error) })
+}
+
+/// [`read`] while no other process replaces it.
+fn read_alone(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
+    let kind = fs.kind(dir).map_err(|error| memory(dir, &error.to_string()))?;
+    if kind != Some(Kind::Directory) {
+        return Ok(None);
+    }
+    let _alone = lock(dir)?;
+    read(fs, dir)
+}
+
+/// The version that a role's bytes claim.
+pub(crate) fn version_of(bytes: &[u8]) -> Option<u64> {
+    let role: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    role.get("signed")?.get("version")?.as_u64()
 }
 
 /// Reads one memory; `None` when nothing was ever committed there.
@@ -173,4 +225,35 @@ fn memory(path: &Path, reason: &str) -> Error {
 
 fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(timestamp: u64, floor: i64) -> Remembered {
+        let bytes = format!(r#"{{"signed":{{"version":{timestamp}}}}}"#);
+        Remembered {
+            roots: Chain::from([(1, Bytes::new())]),
+            roles: BTreeMap::from([("timestamp.json".to_owned(), bytes.into())]),
+            floor: DateTime::from_timestamp(floor, 0),
+        }
+    }
+
+    #[test]
+    fn a_slow_process_does_not_take_back_what_a_quick_one_has_seen() {
+        let before = remembered(5, 50);
+        let merged = merge(Some(&before), Some(remembered(7, 60)), remembered(6, 70));
+        assert_eq!(merged, remembered(7, 70));
+        assert_eq!(merge(None, Some(remembered(7, 60)), remembered(6, 70)), remembered(7, 70));
+    }
+
+    #[test]
+    fn what_was_loaded_gives_way_to_what_was_verified() {
+        let before = remembered(5, 50);
+        let forgotten = Remembered { roles: BTreeMap::new(), ..remembered(0, 60) };
+        assert_eq!(merge(Some(&before), Some(before.clone()), forgotten.clone()), forgotten);
+        assert_eq!(merge(Some(&before), Some(remembered(5, 55)), remembered(6, 50)), remembered(6, 55));
+        assert_eq!(merge(None, None, remembered(6, 50)), remembered(6, 50));
+    }
 }

@@ -90,7 +90,10 @@ pub async fn open_online_paced(
         next.floor = Some(now.next_floor(roles.timestamp.expires));
         Ok(repository)
     });
-    let committed = if next == start.remembered { Ok(()) } else { start.store.commit(&*fs, &next) };
+    // A failure that taught nothing leaves no trace, not even of a first contact.
+    let learnt = next != start.remembered || (verified.is_ok() && start.before.as_ref() != Some(&next));
+    let committed =
+        if learnt { start.store.commit(&*fs, start.before.as_ref(), next.clone()) } else { Ok(()) };
     let repository = match (verified, committed) {
         (Ok(repository), Ok(())) => repository,
         (Ok(_), Err(error)) => return Err(error),

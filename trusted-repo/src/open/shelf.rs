@@ -11,7 +11,8 @@ use tracing::{debug, warn};
 use url::Url;
 
 use crate::memory::roots::{KnownRoot, forgets};
-use crate::memory::start::{LONGEST_ROOT, version_of};
+use crate::memory::start::LONGEST_ROOT;
+use crate::memory::store::version_of;
 use crate::source::Place;
 use crate::transport::download::{Expected, Size};
 use crate::transport::{Carrier, Fault};

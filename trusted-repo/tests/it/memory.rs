@@ -1,5 +1,7 @@
 //! What is remembered between two openings.
 
+use chrono::TimeDelta;
+
 use crate::fixture::{Fixture, assert_refused, days, today};
 
 #[tokio::test]
@@ -162,5 +164,29 @@ async fn leftovers_of_a_power_cut_do_not_matter_and_go_away() {
     std::fs::write(key.join(".half.new/memory.json"), b"{").expect("leftover");
     fixture.sign();
     fixture.open().await.expect("opened");
+    assert_eq!(std::fs::read_dir(&key).expect("there").count(), 2, "the link and one state");
+}
+
+#[test]
+fn two_programs_that_check_at_the_same_time_do_not_harm_the_memory() {
+    let mut fixture = Fixture::new();
+    fixture.sign();
+    let rounds = |offset: i64| {
+        let fixture = &fixture;
+        move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            for round in 0..25 {
+                // Another time each round, so that every round writes.
+                let now = today() + TimeDelta::seconds(2 * round + offset);
+                runtime.block_on(fixture.open_at(now)).expect("opened");
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(rounds(0));
+        scope.spawn(rounds(1));
+    });
+    let key = fixture.memory().parent().expect("a key").to_owned();
     assert_eq!(std::fs::read_dir(&key).expect("there").count(), 2, "the link and one state");
 }
