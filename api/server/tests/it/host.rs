@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use host_io::Paths;
 use serde_json::Value;
@@ -242,12 +243,10 @@ impl Server {
 
     /// Asks for the state of updates until no command runs any more.
     pub(crate) fn settled(&self) -> Value {
-        loop {
+        until("the command ends", || {
             let answer = self.get("/updates/status");
-            if answer.status != 423 {
-                return answer.ok();
-            }
-        }
+            (answer.status != 423).then(|| answer.ok())
+        })
     }
 }
 
@@ -258,6 +257,19 @@ impl Drop for Server {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
+    }
+}
+
+/// Asks again until there is an answer; a test that would wait for ever fails instead.
+#[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < give_up, "waited in vain: {what}");
+        std::thread::yield_now();
     }
 }
 

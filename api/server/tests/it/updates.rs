@@ -5,7 +5,7 @@ use std::fs;
 use host_io::OperationLock;
 use serde_json::{Value, json};
 
-use crate::host::{Host, Server};
+use crate::host::{Host, Server, until};
 
 /// The words of an action that works.
 const STARTED: &str = "echo '{\"event\":\"started\"}'";
@@ -355,9 +355,7 @@ fn an_update_outlives_its_server_and_the_next_one_tells_its_end() {
     let server = host.serve();
     server.get("/updates/status").refused(423);
     host.open_gate();
-    while !host.fake("ended").exists() {
-        std::thread::yield_now();
-    }
+    until("the update ends", || host.fake("ended").exists().then_some(()));
     drop(lock);
     let status = server.get("/updates/status").ok();
     assert_eq!(
