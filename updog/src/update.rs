@@ -86,8 +86,8 @@ pub fn request(asked: &Asked, config: &Config) -> Request {
 /// Updates the host.
 ///
 /// # Errors
-/// [`Error::AfterClear`] when the inactive set was cleared already and stays so; with any other error nothing has
-/// changed.
+/// [`Error::AfterClear`] when the inactive set was cleared already and stays so. An error of the flip itself leaves the
+/// update staged. With any other error nothing has changed.
 pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
     context.events.tell(&Event::Started);

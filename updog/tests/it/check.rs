@@ -94,6 +94,18 @@ fn a_lock_and_a_name_choose_one_version() {
 }
 
 #[test]
+fn checks_at_the_same_time_do_not_spoil_what_is_remembered() {
+    let (world, host) = offered();
+    for minor in 2..5 {
+        world.publish(Release::new(&format!("1.{minor}.0")));
+        let checks: Vec<_> = (0..4).map(|_| host.spawn("updog", &["check-update"])).collect();
+        for check in checks {
+            assert_eq!(check.wait().expect_ok().stdout, format!("{VARIANT} 1.{minor}.0\n"));
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_is_exit_1_and_help_is_exit_0() {
     let (_world, host) = offered();
     for args in [&["frobnicate"][..], &[], &["update", "-i", "v1.0.0"], &["update-image", "-t", "now"]] {
