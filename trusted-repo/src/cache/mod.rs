@@ -5,7 +5,7 @@
 //! point, and "Details".
 //!
 //! - [`staged`]: a set that is ready to be written, and writing it beside the live one
-//! - [`pin`]: what the set was when it was staged
+//! - `pin`: what the set was when it was staged
 //! - [`current`]: making a set the live one
 
 pub mod current;

@@ -3,9 +3,9 @@
 //! One directory per trust anchor and metadata URL, with exact bytes, replaced as a whole. No memory is a first use and
 //! is logged; an unreadable one refuses. The rules are those of `docs/design.md`, "Trust", first two points.
 //!
-//! - [`store`]: the directory: loading, checking, committing
-//! - [`roots`]: chains of root roles
-//! - [`start`]: which memory counts, and from which root to start
+//! - `store`: the directory: loading, checking, committing
+//! - `roots`: chains of root roles
+//! - `start`: which memory counts, and from which root to start
 
 pub(crate) mod roots;
 pub(crate) mod start;

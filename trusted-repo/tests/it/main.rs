@@ -7,11 +7,13 @@
 //! - `targets`: swapped, shortened, prolonged, missing; frames cut short or followed by bytes
 //! - `network`: unreachable, a portal, server errors, resets, ranges, stalls
 //! - `cache`: the pinned set for the next boot, and opening it offline
+//! - `power_cut`: the power goes away at any change to memory, cache or repository
 
 mod cache;
 mod expiry;
 mod fixture;
 mod memory;
 mod network;
+mod power_cut;
 mod roots;
 mod targets;
