@@ -10,6 +10,7 @@ use semver::Version;
 use thiserror::Error;
 
 use crate::edge::Edge;
+use crate::pace::Pace;
 use crate::policy::BeyondTheCalendar;
 use crate::{Manifest, ReleaseConfig, Update, WavePolicy, safe_target_name};
 
@@ -120,21 +121,37 @@ pub fn remove_update(mut manifest: Manifest, selector: &Selector) -> Result<Mani
     Ok(manifest)
 }
 
-/// Gives the updates that are meant the waves of `policy`, counted from `start`; their old ones go away.
+/// Gives the updates that are meant the waves of `policy`, counted from `start`, as they stand in the policy; their old
+/// ones go away.
 ///
 /// # Errors
-/// When no update is meant, when a wave would start beyond the calendar, and when any update of the manifest would have
-/// waves that do not start one after another.
+/// As [`set_paced_waves`].
 pub fn set_waves(
+    manifest: Manifest,
+    selector: &Selector,
+    policy: &WavePolicy,
+    start: DateTime<Utc>,
+) -> Result<Manifest, AuthorError> {
+    set_paced_waves(manifest, selector, policy, Pace::PLAIN, start)
+}
+
+/// Gives the updates that are meant the waves of `policy`, counted from `start` and written as `pace` says; their old
+/// ones go away.
+///
+/// # Errors
+/// When no update is meant, when a wave would lie beyond the calendar, and when any update of the manifest would have
+/// waves that do not start one after another.
+pub fn set_paced_waves(
     mut manifest: Manifest,
     selector: &Selector,
     policy: &WavePolicy,
+    pace: Pace,
     start: DateTime<Utc>,
 ) -> Result<Manifest, AuthorError> {
     if selector.count(&manifest) == 0 {
         return Err(AuthorError::NoMatch(selector.clone()));
     }
-    let schedule = policy.schedule(start)?;
+    let schedule = pace.apply(&policy.schedule(start)?)?;
     for update in manifest.updates.iter_mut().filter(|update| selector.matches(update)) {
         update.waves.clone_from(&schedule);
     }

@@ -13,6 +13,7 @@
 //! - [`waves`]: when an update opens for a seed
 //! - [`path`]: which migrations lead from one version to another
 //! - [`policy`]: a rollout plan, to be written into a manifest as waves
+//! - [`pace`]: how finely a schedule is written
 //! - [`release`]: a release and its migrations, as the authors of a system keep them
 //! - [`author`]: changes to a manifest, each a function from manifest to manifest
 //! - [`mod@validate`]: everything that is wrong with a manifest, with its place
@@ -21,6 +22,7 @@ pub mod author;
 pub mod edge;
 pub mod manifest;
 pub mod names;
+pub mod pace;
 pub mod path;
 pub mod policy;
 mod read;
@@ -31,6 +33,7 @@ pub mod waves;
 
 pub use manifest::{Images, Manifest, ManifestError, Update};
 pub use names::safe_target_name;
+pub use pace::{Density, Pace};
 pub use path::{NoPath, migration_path};
 pub use policy::WavePolicy;
 pub use release::ReleaseConfig;

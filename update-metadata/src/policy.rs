@@ -75,12 +75,19 @@ pub struct NotAStart {
     pub text: String,
 }
 
-/// A plan that starts too late for the calendar.
+/// A plan that goes on for longer than the calendar does.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error("plan wave {number}: its start lies beyond the calendar")]
-pub struct BeyondTheCalendar {
-    /// Which wave of the plan, from 1.
-    pub number: usize,
+#[non_exhaustive]
+pub enum BeyondTheCalendar {
+    /// A wave starts too late.
+    #[error("plan wave {number}: its start lies beyond the calendar")]
+    Wave {
+        /// Which wave of the plan, from 1.
+        number: usize,
+    },
+    /// The last wave ends too late.
+    #[error("spread the last wave: its end lies beyond the calendar")]
+    Tail,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +137,7 @@ impl WavePolicy {
                 StartAfter::At(date) => Some(date),
                 StartAfter::Offset(offset) => start.checked_add_signed(offset),
             };
-            schedule.insert(bound, date.ok_or(BeyondTheCalendar { number })?);
+            schedule.insert(bound, date.ok_or(BeyondTheCalendar::Wave { number })?);
         }
         Ok(schedule)
     }
@@ -351,6 +358,6 @@ mod tests {
     #[test]
     fn a_start_beyond_the_calendar_is_refused() {
         let policy = WavePolicy::parse("waves = [{start_after = '4294967295 weeks', fleet_percentage = 5}]");
-        assert_eq!(policy.unwrap().schedule(start()), Err(BeyondTheCalendar { number: 1 }));
+        assert_eq!(policy.unwrap().schedule(start()), Err(BeyondTheCalendar::Wave { number: 1 }));
     }
 }

@@ -6,10 +6,15 @@
 //! once. Seeds up to the first bound belong to no wave and never wait; seed 0 counts as the first of a wave that begins
 //! at 0.
 //!
+//! - [`older`]: how hosts with the older rule read the same schedule
+//!
 //! Dates and bounds come from a manifest that is read leniently: they may be out of order, far away, or above every
 //! seed. Nothing here overflows.
 
+pub mod older;
+
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 
@@ -26,6 +31,38 @@ pub enum Readiness {
         /// The first moment at which it is.
         until: DateTime<Utc>,
     },
+}
+
+/// How a host reads a schedule. Fleets are mixed, so whoever paces one has to know both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// By the place in the wave: [`opens_at`].
+    Ours,
+    /// By the seed itself: [`older::opens_at`].
+    Older,
+}
+
+impl Rule {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ours, Self::Older];
+
+    /// The first moment at which a schedule lets `seed` in, by this rule; `None` when it never has to wait.
+    #[must_use]
+    pub fn opens_at(self, waves: &BTreeMap<u32, DateTime<Utc>>, seed: Seed) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Ours => opens_at(waves, seed),
+            Self::Older => older::opens_at(waves, seed),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ours => "ours",
+            Self::Older => "older",
+        })
+    }
 }
 
 impl Update {
@@ -53,7 +90,7 @@ pub fn opens_at(waves: &BTreeMap<u32, DateTime<Utc>>, seed: Seed) -> Option<Date
 }
 
 /// The moment of place `place` among `places` between two dates, rounded up to a nanosecond; never after `end`.
-fn spread(start: DateTime<Utc>, end: DateTime<Utc>, place: u32, places: u32) -> DateTime<Utc> {
+pub(crate) fn spread(start: DateTime<Utc>, end: DateTime<Utc>, place: u32, places: u32) -> DateTime<Utc> {
     let (from, time) = (nanoseconds(start), nanoseconds(end) - nanoseconds(start));
     let scaled = time * i128::from(place);
     let places = i128::from(places);
@@ -62,11 +99,12 @@ fn spread(start: DateTime<Utc>, end: DateTime<Utc>, place: u32, places: u32) -> 
 }
 
 /// Nanoseconds since 1970. Any date of chrono's (about 262,000 years both ways) times any seed fits easily.
-fn nanoseconds(date: DateTime<Utc>) -> i128 {
+pub(crate) fn nanoseconds(date: DateTime<Utc>) -> i128 {
     i128::from(date.timestamp()) * 1_000_000_000 + i128::from(date.timestamp_subsec_nanos())
 }
 
-fn date(nanoseconds: i128) -> Option<DateTime<Utc>> {
+/// The date so many nanoseconds after 1970, within the calendar.
+pub(crate) fn date(nanoseconds: i128) -> Option<DateTime<Utc>> {
     let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok()?;
     DateTime::from_timestamp(seconds, u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).ok()?)
 }
