@@ -14,7 +14,7 @@ use semver::Version;
 use trusted_repo::TargetInfo;
 use trusted_repo::author::{self, Editor, Expiries, targets};
 use update_metadata::author::{self as change, Selector};
-use update_metadata::{Images, Manifest, Update};
+use update_metadata::{Images, Manifest, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
@@ -177,6 +177,7 @@ fn change_manifest(
     let images = image_names(options);
     let mut manifest = manifest;
     let mut waves = BTreeMap::new();
+    let mut extensions = UpdateExtensions::default();
     if let Some(known) = manifest.updates.iter().find(|update| selector.matches(update)) {
         if known.images != images {
             return Err(Error::Republished {
@@ -184,8 +185,9 @@ fn change_manifest(
                 name: known.images.root.clone(),
             });
         }
-        // Published again without a policy, a release keeps its pace.
+        // Published again without a policy, a release keeps its pace, and whatever else was said of it.
         waves.clone_from(&known.waves);
+        extensions.clone_from(&known.extensions);
         manifest = change::remove_update(manifest, &selector)?;
     }
     let max_version = options.max_version.clone().unwrap_or_else(|| {
@@ -198,6 +200,7 @@ fn change_manifest(
         max_version,
         waves,
         images,
+        extensions,
     };
     manifest = change::add_update(manifest, update);
     if let Some(waves) = &release.waves {

@@ -53,7 +53,7 @@ pub async fn init(options: &InitOptions, now: DateTime<Utc>) -> Result<InitRepor
     };
     let signers = load_signers(&keys)?;
 
-    let empty = Manifest { updates: Vec::new(), migrations: Default::default() };
+    let empty = Manifest::default();
     let manifest = targets::publish(&SystemFs, &layout.targets, MANIFEST, empty.to_json().as_bytes())?;
     let mut editor = Editor::new(root.clone());
     editor.replace_target(manifest)?;

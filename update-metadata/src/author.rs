@@ -235,7 +235,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::Images;
+    use crate::{Images, UpdateExtensions};
 
     fn update(variant: &str, version: &str, max_version: &str) -> Update {
         Update {
@@ -245,6 +245,7 @@ mod tests {
             max_version: max_version.parse().unwrap(),
             waves: BTreeMap::new(),
             images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
+            extensions: UpdateExtensions::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! with it.
 //!
 //! - [`manifest`]: the manifest itself, from bytes and back
+//! - [`extensions`]: what our manifests say beyond the common format
 //! - [`edge`]: the key of a migration, `(FROM, TO)`, as manifests spell it
 //! - [`names`]: which target names are safe to use as file names
 //! - [`seed`]: a host's place in the fleet
@@ -14,12 +15,14 @@
 //! - [`path`]: which migrations lead from one version to another
 //! - [`policy`]: a rollout plan, to be written into a manifest as waves
 //! - [`pace`]: how finely a schedule is written
+//! - [`span`]: lengths of time as people type them
 //! - [`release`]: a release and its migrations, as the authors of a system keep them
 //! - [`author`]: changes to a manifest, each a function from manifest to manifest
 //! - [`mod@validate`]: everything that is wrong with a manifest, with its place
 
 pub mod author;
 pub mod edge;
+pub mod extensions;
 pub mod manifest;
 pub mod names;
 pub mod pace;
@@ -28,9 +31,11 @@ pub mod policy;
 mod read;
 pub mod release;
 pub mod seed;
+pub mod span;
 pub mod validate;
 pub mod waves;
 
+pub use extensions::{ManifestExtensions, Paused, UpdateExtensions};
 pub use manifest::{Images, Manifest, ManifestError, Update};
 pub use names::safe_target_name;
 pub use pace::{Density, Pace};

@@ -7,6 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::extensions::{ManifestExtensions, UpdateExtensions};
 use crate::read;
 
 /// The longest manifest that is read, in bytes.
@@ -25,6 +26,9 @@ pub struct Manifest {
     /// Names of the migration targets for each step between two versions, in the order in which they run.
     #[serde(serialize_with = "read::write_migrations", deserialize_with = "read::migrations")]
     pub migrations: BTreeMap<(Version, Version), Vec<String>>,
+    /// What only our tools know.
+    #[serde(default, skip_serializing_if = "ManifestExtensions::is_empty")]
+    pub extensions: ManifestExtensions,
 }
 
 /// One release of one variant for one architecture.
@@ -43,6 +47,9 @@ pub struct Update {
     pub waves: BTreeMap<u32, DateTime<Utc>>,
     /// The images, as names of TUF targets.
     pub images: Images,
+    /// What only our hosts know.
+    #[serde(default, skip_serializing_if = "UpdateExtensions::is_empty")]
+    pub extensions: UpdateExtensions,
 }
 
 /// The images of an update, as names of TUF targets.

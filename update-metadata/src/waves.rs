@@ -132,6 +132,7 @@ mod tests {
             max_version: "1.1.0".parse().unwrap(),
             waves: waves.into_iter().collect(),
             images: crate::Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
+            extensions: crate::UpdateExtensions::default(),
         }
     }
 

@@ -201,7 +201,7 @@ mod tests {
 
     use chrono::{Duration, TimeZone as _};
     use proptest::prelude::*;
-    use update_metadata::Images;
+    use update_metadata::{Images, UpdateExtensions};
 
     use super::*;
 
@@ -221,11 +221,12 @@ mod tests {
             max_version: v(max_version),
             waves: BTreeMap::new(),
             images: Images { boot: "boot".to_owned(), root: "root".to_owned(), hash: "hash".to_owned() },
+            extensions: UpdateExtensions::default(),
         }
     }
 
     fn manifest(updates: Vec<Update>) -> Manifest {
-        Manifest { updates, migrations: BTreeMap::new() }
+        Manifest { updates, ..Manifest::default() }
     }
 
     fn machine(version: &str) -> Machine {

@@ -123,7 +123,7 @@ fn role_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, 
 
 #[cfg(test)]
 mod tests {
-    use update_metadata::Images;
+    use update_metadata::{Images, UpdateExtensions};
 
     use super::*;
 
@@ -135,6 +135,7 @@ mod tests {
             max_version: Version::new(1, 1, 0),
             waves: BTreeMap::new(),
             images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
+            extensions: UpdateExtensions::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use host_io::Fs;
 use semver::Version;
 use tracing::info;
 use update_metadata::author::{Selector, add_update, default_max_version};
-use update_metadata::{Images, Update, safe_target_name};
+use update_metadata::{Images, Update, UpdateExtensions, safe_target_name};
 
 use crate::exit::Error;
 use crate::file;
@@ -42,6 +42,12 @@ pub(crate) struct Args {
     /// Target name of the hash image.
     #[arg(short = 'h', long)]
     hash: String,
+    /// Let hosts below this version take it before any newer one.
+    #[arg(long)]
+    barrier: bool,
+    /// The oldest updog that may install it.
+    #[arg(long, value_name = "VERSION")]
+    min_updater: Option<Version>,
     /// Print help. There is no short form: -h is the hash image.
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
@@ -50,11 +56,13 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
         let manifest = file::load(fs, &self.file)?;
-        let Self { variant, arch, version, boot, root, hash, .. } = self;
+        let Self { variant, arch, version, boot, root, hash, barrier, min_updater, .. } = self;
         let max_version =
             self.max_version.unwrap_or_else(|| default_max_version(&manifest, &variant, &arch, &version));
         let images = Images { boot, root, hash };
-        let update = Update { variant, arch, version, max_version, waves: BTreeMap::new(), images };
+        let extensions = UpdateExtensions { barrier, min_updater, ..UpdateExtensions::default() };
+        let waves = BTreeMap::new();
+        let update = Update { variant, arch, version, max_version, waves, images, extensions };
 
         let selector = Selector::of(&update);
         if selector.count(&manifest) > 0 {

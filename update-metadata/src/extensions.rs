@@ -1,0 +1,244 @@
+//! What our manifests say beyond the common format (`docs/compatibility.md`, "Manifest").
+//!
+//! Everything of ours stands in an object named `extensions`, one in an update and one beside the list of updates.
+//! Other readers skip it, and reading is as lenient as with any field that nobody knows: it never makes a manifest
+//! unreadable. What is not understood is kept, so that a tool of today does not drop what one of tomorrow has written.
+//! A field that is known but cannot be read is not guessed at: see [`UpdateExtensions::misread`].
+
+use chrono::{DateTime, Utc};
+use semver::Version;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Update;
+use crate::manifest::MAX_UPDATES;
+
+const BARRIER: &str = "barrier";
+const MIN_UPDATER: &str = "min_updater";
+const PAUSED: &str = "paused";
+
+/// What an update says to our hosts alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
+pub struct UpdateExtensions {
+    /// `barrier`: a host below this version takes this one before any newer one (see [`crate::barrier`]).
+    pub barrier: bool,
+    /// `min_updater`: the oldest `updog` that may install this update.
+    pub min_updater: Option<Version>,
+    /// Fields that are not understood, as they were found.
+    pub other: Map<String, Value>,
+}
+
+/// What a manifest says to our tools alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
+pub struct ManifestExtensions {
+    /// `paused`: updates that were taken from the list for a while, so that every reader stops taking them.
+    pub paused: Vec<Paused>,
+    /// Fields that are not understood, as they were found.
+    pub other: Map<String, Value>,
+}
+
+/// An update that is not offered for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The update as it was.
+    pub update: Update,
+}
+
+impl UpdateExtensions {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.barrier && self.min_updater.is_none() && self.other.is_empty()
+    }
+
+    /// A field that is known and could not be read. Whoever wrote it wanted to restrict who takes the update, so an
+    /// update that has one is taken by nobody.
+    #[must_use]
+    pub fn misread(&self) -> Option<&'static str> {
+        [BARRIER, MIN_UPDATER].into_iter().find(|name| self.other.contains_key(*name))
+    }
+}
+
+impl ManifestExtensions {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.paused.is_empty() && self.other.is_empty()
+    }
+}
+
+impl From<Value> for UpdateExtensions {
+    fn from(value: Value) -> Self {
+        let mut other = fields(value);
+        let barrier = take(&mut other, BARRIER).unwrap_or_default();
+        Self { barrier, min_updater: take(&mut other, MIN_UPDATER), other }
+    }
+}
+
+impl From<UpdateExtensions> for Value {
+    fn from(extensions: UpdateExtensions) -> Self {
+        let mut fields = extensions.other;
+        if extensions.barrier {
+            fields.insert(BARRIER.to_owned(), Self::Bool(true));
+        }
+        if let Some(min_updater) = extensions.min_updater {
+            fields.insert(MIN_UPDATER.to_owned(), Self::String(min_updater.to_string()));
+        }
+        Self::Object(fields)
+    }
+}
+
+impl From<Value> for ManifestExtensions {
+    fn from(value: Value) -> Self {
+        let mut other = fields(value);
+        let count = other.get(PAUSED).and_then(Value::as_array).map_or(0, Vec::len);
+        let paused = if count <= MAX_UPDATES { take(&mut other, PAUSED) } else { None };
+        Self { paused: paused.unwrap_or_default(), other }
+    }
+}
+
+impl From<ManifestExtensions> for Value {
+    fn from(extensions: ManifestExtensions) -> Self {
+        let mut fields = extensions.other;
+        if !extensions.paused.is_empty() {
+            let paused = serde_json::to_value(extensions.paused);
+            fields.insert(PAUSED.to_owned(), paused.expect("text keys and plain values are always JSON"));
+        }
+        Self::Object(fields)
+    }
+}
+
+/// The fields of an object; anything else is somebody else's and has none for us.
+fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// Takes a field out, if it can be read.
+fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
+    let read = T::deserialize(fields.get(name)?).ok()?;
+    fields.remove(name);
+    Some(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::Manifest;
+
+    fn update() -> Value {
+        json!({
+            "variant": "demo", "arch": "x86_64", "version": "1.1.0", "max_version": "1.1.0", "waves": {},
+            "images": {"boot": "b", "root": "r", "hash": "h"}
+        })
+    }
+
+    fn manifest(of_update: &Value, of_manifest: &Value) -> Value {
+        let mut update = update();
+        update["extensions"] = of_update.clone();
+        json!({"updates": [update], "migrations": {}, "extensions": of_manifest})
+    }
+
+    fn read(json: &Value) -> Manifest {
+        Manifest::parse(json.to_string().as_bytes()).unwrap()
+    }
+
+    fn written(manifest: &Manifest) -> Value {
+        serde_json::from_str(&manifest.to_json()).unwrap()
+    }
+
+    #[test]
+    fn what_is_known_is_read_and_what_is_not_is_kept() {
+        let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update()});
+        let json = manifest(
+            &json!({"barrier": true, "min_updater": "0.3.0", "frames": {"root": "r.zst"}}),
+            &json!({"paused": [paused], "channel": "beta"}),
+        );
+        let manifest = read(&json);
+        let of_update = &manifest.updates[0].extensions;
+        assert!(of_update.barrier && of_update.misread().is_none());
+        assert_eq!(of_update.min_updater, Some(Version::new(0, 3, 0)));
+        assert_eq!(of_update.other, json!({"frames": {"root": "r.zst"}}).as_object().unwrap().clone());
+        assert_eq!(manifest.extensions.paused[0].update.version, Version::new(1, 1, 0));
+        assert_eq!(written(&manifest), json);
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_is_said() {
+        for nothing in [json!({}), json!({"barrier": false})] {
+            let manifest = read(&manifest(&nothing, &json!({"paused": []})));
+            assert_eq!(manifest.updates[0].extensions, UpdateExtensions::default());
+            assert_eq!(written(&manifest), json!({"updates": [update()], "migrations": {}}));
+        }
+    }
+
+    #[test]
+    fn an_object_of_somebody_else_with_this_name_is_no_obstacle() {
+        for foreign in [json!(null), json!("text"), json!(5), json!([{"barrier": true}])] {
+            let manifest = read(&manifest(&foreign, &foreign));
+            assert!(manifest.extensions.is_empty() && manifest.updates[0].extensions.is_empty(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_and_known_to_be_misread() {
+        for (name, value) in [
+            ("barrier", json!("yes")),
+            ("barrier", json!(null)),
+            ("barrier", json!(1)),
+            ("min_updater", json!("1.0")),
+            ("min_updater", json!(1)),
+        ] {
+            let json = manifest(&json!({name: value}), &json!({"paused": [update()]}));
+            let manifest = read(&json);
+            assert_eq!(manifest.updates[0].extensions.misread(), Some(name), "{value}");
+            assert!(manifest.extensions.paused.is_empty());
+            assert_eq!(written(&manifest), json);
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_paused_updates_than_updates() {
+        let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update()});
+        for (count, read) in [(MAX_UPDATES, MAX_UPDATES), (MAX_UPDATES + 1, 0)] {
+            let extensions = ManifestExtensions::from(json!({"paused": vec![paused.clone(); count]}));
+            assert_eq!(extensions.paused.len(), read);
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let name =
+            prop_oneof![Just("barrier"), Just("min_updater"), Just("paused"), Just("since"), Just("update")];
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(|value| json!(value)),
+            Just(json!("1.0.0")),
+            Just(update()),
+        ];
+        leaf.prop_recursive(4, 24, 5, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                proptest::collection::btree_map(name.clone().prop_map(str::to_owned), inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_there_the_manifest_is_read_and_written_once_and_for_all(one in any_json(), two in any_json()) {
+            let first = read(&manifest(&one, &two));
+            prop_assert_eq!(&read(&written(&first)), &first);
+        }
+    }
+}
