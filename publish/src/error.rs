@@ -162,7 +162,10 @@ impl Advise for Error {
             Self::Republished { .. } => {
                 "publish a new version instead: hosts may have fetched half of the old one"
             }
-            Self::Image { .. } | Self::HashImage { .. } => "build the images again, or leave --hash out",
+            Self::Image { image: "hash", .. } | Self::HashImage { .. } => {
+                "leave --hash out, or give the hash image that was built over this root image"
+            }
+            Self::Image { .. } => "build the image again; a root image is padded to whole blocks",
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Release { .. } | Self::Waves { .. } => "correct the file",
             Self::MissingMigrations { .. } => {

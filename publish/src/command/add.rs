@@ -12,6 +12,7 @@ use crate::{AddOptions, AddReport, Error, ImagePaths, Lifetimes, MissingMigratio
 
 /// Publish a release
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The repository
     #[arg(long, value_name = "DIR")]
@@ -68,6 +69,18 @@ pub struct Args {
     #[arg(long, hide = true)]
     allow_missing_migrations: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  The first release; its hash image is built:
+    pubrepo add --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 \\
+      --version 1.0.0 --boot boot.img --root root.img
+
+  A release with migrations, in waves from Monday on, and a report for programs:
+    pubrepo add --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 \\
+      --version 1.1.0 --boot boot.img --root root.img --hash root.verity \\
+      --release-config Release.toml --migrations migrations/ \\
+      --waves waves.toml --start-at 2026-06-01T09:00:00Z --json";
 
 /// Runs the command.
 ///

@@ -8,6 +8,7 @@ use crate::{Error, InitOptions, InitReport};
 
 /// Make keys, the root role and an empty repository
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The directory that a web server will serve
     #[arg(long, value_name = "DIR")]
@@ -31,6 +32,15 @@ pub struct Args {
     #[arg(long, default_value_t = 365, value_name = "DAYS")]
     root_days: u16,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  Five holders of root keys, any three of whom sign:
+    pubrepo init --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 \\
+      --root-keys 5 --root-threshold 3
+
+  A second variant in the same place, with the same keys:
+    pubrepo init --repo /srv/updates --keys ~/keys --variant cloud --arch x86_64";
 
 /// Runs the command.
 ///

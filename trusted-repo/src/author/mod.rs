@@ -17,7 +17,7 @@ pub mod root;
 mod sign;
 pub mod targets;
 
-pub use editor::{Editor, Expiries, SignedMetadata, Signers};
+pub use editor::{Editor, Expiries, SignedMetadata, Signers, Versions};
 pub use error::Error;
 pub use keys::KeyPair;
 pub use root::{RootSpec, SignedRoot};

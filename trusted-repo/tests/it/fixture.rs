@@ -8,8 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use host_io::{Advise as _, Fs, SystemFs};
 use tempfile::TempDir;
-use trusted_repo::author::editor::Versions;
-use trusted_repo::author::{Editor, Expiries, KeyPair, RootSpec, SignedRoot, Signers, targets};
+use trusted_repo::author::{Editor, Expiries, KeyPair, RootSpec, SignedRoot, Signers, Versions, targets};
 use trusted_repo::{Error, Pacing, Repository, Source};
 use url::Url;
 
