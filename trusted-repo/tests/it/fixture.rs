@@ -208,12 +208,11 @@ pub(crate) fn system_fs() -> Arc<dyn Fs> {
     Arc::new(SystemFs)
 }
 
-/// A client that gives up quickly.
+/// A client that tries again quickly.
 pub(crate) fn impatient() -> Pacing {
     Pacing {
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(5),
-        idle: Duration::from_millis(400),
         ..Pacing::default()
     }
 }

@@ -31,6 +31,12 @@ impl Served {
         self.fixture.open_from(self.fixture.source_at(&base), &self.fixture.anchor, today()).await
     }
 
+    async fn open_paced(&self, pacing: Pacing) -> Result<Repository, Error> {
+        let base = Url::parse(&self.server.url("")).expect("an address");
+        let (source, trust) = (self.fixture.source_at(&base), self.fixture.trust());
+        open_online_paced(system_fs(), source, &self.fixture.anchor, &trust, today(), pacing).await
+    }
+
     async fn stream(&self) -> Result<Vec<u8>, Error> {
         let repository = self.open().await?;
         let reader = repository.open_target("root.lz4")?;
@@ -212,26 +218,21 @@ async fn truncated_target_that_never_gets_whole_is_told() {
 async fn stalled_server_is_given_up_on() {
     let served = Served::new();
     served.server.fault("timestamp.json", Fault::Stall);
-    assert_refused(served.open().await, "unreachable", "sent nothing for 400ms");
+    let opened = served.open_paced(Pacing { idle: Duration::from_millis(300), ..impatient() }).await;
+    assert_refused(opened, "unreachable", "sent nothing for 300ms");
 }
 
 #[tokio::test]
 async fn slow_trickle_is_told_from_a_slow_link() {
     let served = Served::new();
-    served.server.fault("root.lz4", Fault::Slow { bytes_per_second: 50_000 });
-    let base = Url::parse(&served.server.url("")).expect("an address");
-    let trickle = Pacing { slow_window: Duration::from_millis(300), slow_floor: 100_000, ..impatient() };
-    for (pacing, fast_enough) in [(trickle, false), (Pacing { slow_floor: 1_000, ..trickle }, true)] {
-        let (source, trust) = (served.fixture.source_at(&base), served.fixture.trust());
-        let anchor = &served.fixture.anchor;
-        let opened = open_online_paced(system_fs(), source, anchor, &trust, today(), pacing).await;
-        let fetched = opened.expect("opened").fetch("root.lz4", 1 << 20).await;
-        if fast_enough {
-            fetched.expect("slow, but it comes to an end");
-        } else {
-            assert_refused(fetched, "unreachable", "sends less than 100000 bytes in 300ms");
-        }
-    }
+    let window = Pacing { slow_window: Duration::from_secs(1), ..impatient() };
+    let trickle = served.open_paced(Pacing { slow_floor: 100_000, ..window }).await.expect("opened");
+    let link = served.open_paced(Pacing { slow_floor: 1_000, ..window }).await.expect("opened");
+    served.server.fault("root.lz4", Fault::Slow { bytes_per_second: 40_000 }.once());
+    served.server.fault("root.lz4", Fault::Slow { bytes_per_second: 200_000 });
+    let fetched = trickle.fetch("root.lz4", 1 << 20).await;
+    assert_refused(fetched, "unreachable", "sends less than 100000 bytes in 1s");
+    link.fetch("root.lz4", 1 << 20).await.expect("slow, but it comes to an end");
 }
 
 #[tokio::test]
