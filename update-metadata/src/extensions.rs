@@ -56,6 +56,12 @@ impl UpdateExtensions {
         !self.barrier && self.min_updater.is_none() && self.other.is_empty()
     }
 
+    /// Whether this update is a barrier. One that is meant to say so and cannot be read counts as one.
+    #[must_use]
+    pub fn bars(&self) -> bool {
+        self.barrier || self.other.contains_key(BARRIER)
+    }
+
     /// A field that is known and could not be read. Whoever wrote it wanted to restrict who takes the update, so an
     /// update that has one is taken by nobody.
     #[must_use]

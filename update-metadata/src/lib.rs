@@ -12,6 +12,9 @@
 //! - [`names`]: which target names are safe to use as file names
 //! - [`seed`]: a host's place in the fleet
 //! - [`waves`]: when an update opens for a seed
+//! - [`barrier`]: versions that no host jumps over on its way up
+//! - [`offer`]: whether an update is for a host at all
+//! - [`mod@explain`]: what a host would make of a manifest, update by update, and why
 //! - [`path`]: which migrations lead from one version to another
 //! - [`policy`]: a rollout plan, to be written into a manifest as waves
 //! - [`pace`]: how finely a schedule is written
@@ -21,10 +24,13 @@
 //! - [`mod@validate`]: everything that is wrong with a manifest, with its place
 
 pub mod author;
+pub mod barrier;
 pub mod edge;
+pub mod explain;
 pub mod extensions;
 pub mod manifest;
 pub mod names;
+pub mod offer;
 pub mod pace;
 pub mod path;
 pub mod policy;
