@@ -20,6 +20,9 @@ use tokio::process::{Child, Command};
 /// How much of what a program says is kept of each of its two outputs, in bytes.
 const KEPT_OUTPUT: u64 = 16 * 1024;
 
+/// How long to wait for killed programs to be gone. Only one that left its group can take longer.
+const DYING: Duration = Duration::from_secs(5);
+
 /// What a program may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -97,12 +100,14 @@ impl Sealed {
             .spawn()
             .map_err(Error::Start)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let Ok(ended) = tokio::time::timeout(limits.time, end_of(&mut child)).await else {
+        let mut end = std::pin::pin!(end_of(&mut child));
+        let Ok(ended) = tokio::time::timeout(limits.time, &mut end).await else {
             // The whole group: a helper that it started must not go on writing to the copy.
             if let Some(group) = group {
                 let _gone_already = kill_process_group(group, Signal::KILL);
             }
-            let _reaped = child.wait().await;
+            // A kill takes effect a little later; whoever has let go of the outputs writes nothing any more.
+            let _ended_or_out_of_reach = tokio::time::timeout(DYING, end).await;
             return Err(Error::TimedOut(limits.time));
         };
         match ended.map_err(Error::Wait)? {

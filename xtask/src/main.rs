@@ -1,7 +1,7 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
-//! - [`test`]: everything that a change must pass
+//! - [`mod@test`]: everything that a change must pass
 
 mod cargo;
 mod demo;
