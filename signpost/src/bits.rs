@@ -7,6 +7,8 @@ const PRIORITY_SHIFT: u32 = 48;
 const TRIES_SHIFT: u32 = 52;
 const FOUR_BITS: u64 = 0xf;
 const SUCCESSFUL: u64 = 1 << 56;
+const ATTEMPTS_SHIFT: u32 = 58;
+const TWO_BITS: u64 = 0x3;
 /// On the private partition: some boot of this disk has succeeded once.
 const EVER_SUCCEEDED: u64 = 1 << 57;
 
@@ -103,6 +105,43 @@ impl BootBits {
     }
 }
 
+/// How often a boot program that counts has started a proven set since a boot of it was last marked good: 0 to 3, where
+/// 3 means three or more. An unproven set spends tries instead. No rule here looks at the number: it is the boot program's
+/// own, which has nowhere else to keep it; marking a boot good takes it back to 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Attempts(u8);
+
+impl Attempts {
+    /// None since the last good boot.
+    pub const NONE: Self = Self(0);
+    /// As many as can be counted.
+    pub const MOST: Self = Self(3);
+
+    /// The number in a boot entry's attributes.
+    #[must_use]
+    pub const fn from_attributes(attributes: u64) -> Self {
+        Self((attributes >> ATTEMPTS_SHIFT & TWO_BITS) as u8)
+    }
+
+    /// `attributes` with this number in place; all other bits stay.
+    #[must_use]
+    pub fn patch(self, attributes: u64) -> u64 {
+        attributes & !(TWO_BITS << ATTEMPTS_SHIFT) | u64::from(self.0) << ATTEMPTS_SHIFT
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// One more, as far as can be counted.
+    #[must_use]
+    pub const fn one_more(self) -> Self {
+        if self.0 < Self::MOST.0 { Self(self.0 + 1) } else { Self::MOST }
+    }
+}
+
 /// Whether a private entry's attributes say that some boot has succeeded once.
 #[must_use]
 pub const fn boot_has_ever_succeeded(private_attributes: u64) -> bool {
@@ -121,6 +160,8 @@ const fn four_bits(attributes: u64, shift: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -141,6 +182,20 @@ mod tests {
         assert_eq!(bits.patch(0), 0x0112_0000_0000_0000);
         assert_eq!(BootBits::from_attributes(0x0112_0000_0000_0004), bits);
         assert!(boot_has_ever_succeeded(0x0200_0000_0000_0000));
+        assert_eq!(Attempts::from_attributes(0x0c12_0000_0000_0000), Attempts::MOST);
+        assert_eq!(Attempts::NONE.one_more().patch(0), 0x0400_0000_0000_0000);
+    }
+
+    #[test]
+    fn attempts_are_counted_up_to_three() {
+        let mut attempts = Attempts::NONE;
+        let counted: Vec<u8> = (0..5)
+            .map(|_| {
+                attempts = attempts.one_more();
+                attempts.get()
+            })
+            .collect();
+        assert_eq!(counted, [1, 2, 3, 3, 3]);
     }
 
     proptest! {
@@ -150,6 +205,11 @@ mod tests {
             let after = bits.patch(before);
             prop_assert_eq!(BootBits::from_attributes(after), bits);
             prop_assert_eq!((before ^ after) & !0x01ff_0000_0000_0000, 0);
+            let attempts = Attempts::from_attributes(after);
+            prop_assert_eq!(attempts, Attempts::from_attributes(before), "the count is no business of these bits");
+            let counted = attempts.one_more().patch(after);
+            prop_assert_eq!(Attempts::from_attributes(counted), attempts.one_more());
+            prop_assert_eq!((after ^ counted) & !0x0c00_0000_0000_0000, 0);
             prop_assert_eq!((with_boot_ever_succeeded(before, true) ^ before) & !EVER_SUCCEEDED, 0);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bits::{self, BootBits, Role};
+use crate::bits::{self, Attempts, BootBits, Role};
 use crate::discover::sysfs::KernelPartition;
 use crate::discover::{ActiveUnknown, Evidence, Source};
 use crate::error::Error;
@@ -82,6 +82,13 @@ impl Inspection {
             hash: self.partition(members, Role::Hash)?,
             bits: BootBits::from_attributes(boot.attributes),
         })
+    }
+
+    /// How often a set was started while it was proven, since a boot of it was last marked good.
+    #[must_use]
+    pub fn attempts(&self, name: SetName) -> Attempts {
+        let boot = self.layout.members(name).and_then(|members| self.entries().get(members.boot));
+        Attempts::from_attributes(boot.map_or(0, |entry| entry.attributes))
     }
 
     /// The set that the boot program starts next.

@@ -5,7 +5,7 @@ use core::fmt;
 
 use uuid::Uuid;
 
-use crate::bits::{self, BootBits, PRIVATE_TYPE, Role};
+use crate::bits::{self, Attempts, BootBits, PRIVATE_TYPE, Role};
 use crate::set::SetName;
 use crate::state::State;
 use crate::table::{Entries, Entry, Table};
@@ -198,10 +198,13 @@ impl Layout {
     #[must_use]
     pub fn state(&self, entries: &Entries, active: SetName) -> State {
         let bits = |members: Members| BootBits::from_attributes(attributes(entries, members.boot));
+        let attempts = |members: Members| Attempts::from_attributes(attributes(entries, members.boot));
         State {
             active,
             a: bits(self.a),
             b: self.b.map(bits),
+            attempts_a: attempts(self.a),
+            attempts_b: self.b.map(attempts).unwrap_or_default(),
             boot_has_ever_succeeded: bits::boot_has_ever_succeeded(attributes(entries, self.private)),
         }
     }
@@ -210,7 +213,8 @@ impl Layout {
     pub fn patch(&self, entries: &mut Entries, state: &State) {
         for name in [SetName::A, SetName::B] {
             if let (Some(members), Some(bits)) = (self.members(name), state.bits(name)) {
-                entries.set_attributes(members.boot, bits.patch(attributes(entries, members.boot)));
+                let kept = attributes(entries, members.boot);
+                entries.set_attributes(members.boot, state.attempts(name).patch(bits.patch(kept)));
             }
         }
         let private =

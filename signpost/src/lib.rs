@@ -54,7 +54,7 @@ pub mod sectors;
 #[cfg(feature = "std")]
 pub mod status;
 
-pub use bits::{BootBits, Role};
+pub use bits::{Attempts, BootBits, Role};
 pub use set::SetName;
 pub use state::State;
 pub use transition::Command;

@@ -1,6 +1,6 @@
 //! The boot program's choice (`docs/compatibility.md`, "GRUB").
 
-use crate::bits::BootBits;
+use crate::bits::{Attempts, BootBits};
 use crate::set::SetName;
 
 /// Which of `candidates`, the boot partitions in the order of their table entries, is started: the one with the highest
@@ -30,6 +30,13 @@ pub fn next(a: BootBits, b: Option<BootBits>) -> Option<SetName> {
 #[must_use]
 pub const fn spend_try(bits: BootBits) -> BootBits {
     BootBits { tries: bits.tries.saturating_sub(1), ..bits }
+}
+
+/// What a boot program that counts leaves of the count before it starts a set with these bits: a start that costs no try
+/// is one more attempt. [`pick`] does not look at it.
+#[must_use]
+pub const fn count_attempt(bits: BootBits, attempts: Attempts) -> Attempts {
+    if bits.tries == 0 { attempts.one_more() } else { attempts }
 }
 
 #[cfg(test)]
@@ -62,5 +69,12 @@ mod tests {
         let granted = BootBits { priority: 2, tries: 1, successful: true };
         assert_eq!(spend_try(granted), BootBits { tries: 0, ..granted });
         assert_eq!(spend_try(PROVEN), PROVEN);
+    }
+    #[test]
+    fn a_start_costs_a_try_or_counts_as_an_attempt() {
+        let granted = BootBits { priority: 2, tries: 1, successful: true };
+        assert_eq!(count_attempt(granted, Attempts::NONE), Attempts::NONE);
+        assert_eq!(count_attempt(PROVEN, Attempts::NONE).get(), 1);
+        assert_eq!(count_attempt(PROVEN, Attempts::MOST), Attempts::MOST);
     }
 }

@@ -34,6 +34,8 @@ struct SetReport {
     tries_left: u8,
     successful: bool,
     would_boot: bool,
+    /// Starts of the proven set that were not marked good yet, as far as the boot program counts them.
+    attempts: u8,
     boot: PartitionReport,
     root: PartitionReport,
     hash: PartitionReport,
@@ -93,7 +95,7 @@ impl Report {
             next: found.next().map(|name| name.to_string()),
             next_reason: next_reason(found.next(), &sets),
             boot_has_ever_succeeded: found.boot_has_ever_succeeded(),
-            sets: sets.into_iter().map(|set| set_report(set, active.ok().map(|(name, _)| name))).collect(),
+            sets: sets.into_iter().map(|set| set_report(found, set)).collect(),
             table: TableReport {
                 equal: copies.are_equal(),
                 grown: copies.has_grown(),
@@ -105,7 +107,7 @@ impl Report {
     }
 }
 
-fn set_report(set: Set, active: Option<SetName>) -> SetReport {
+fn set_report(found: &Inspection, set: Set) -> SetReport {
     let partition = |partition: Partition| PartitionReport {
         node: partition.node,
         number: partition.number,
@@ -115,11 +117,12 @@ fn set_report(set: Set, active: Option<SetName>) -> SetReport {
     };
     SetReport {
         name: set.name.to_string(),
-        active: active == Some(set.name),
+        active: found.active().is_ok_and(|(active, _)| active == set.name),
         priority: set.bits.priority,
         tries_left: set.bits.tries,
         successful: set.bits.successful,
         would_boot: set.bits.would_boot(),
+        attempts: found.attempts(set.name).get(),
         boot: partition(set.boot),
         root: partition(set.root),
         hash: partition(set.hash),

@@ -1,6 +1,6 @@
 //! The bits of both sets and which of them is running: all that a transition looks at.
 
-use crate::bits::BootBits;
+use crate::bits::{Attempts, BootBits};
 use crate::pick;
 use crate::set::SetName;
 
@@ -13,6 +13,10 @@ pub struct State {
     pub a: BootBits,
     /// The bits of set B, on a disk that has one.
     pub b: Option<BootBits>,
+    /// Unconfirmed starts of set A while it was proven.
+    pub attempts_a: Attempts,
+    /// Unconfirmed starts of set B while it was proven.
+    pub attempts_b: Attempts,
     /// Whether some boot of this disk has succeeded once.
     pub boot_has_ever_succeeded: bool,
 }
@@ -39,6 +43,15 @@ impl State {
         self.b.and_then(|_| self.bits(self.active.other()))
     }
 
+    /// How often a set was started while it was proven, since a boot of it was last marked good.
+    #[must_use]
+    pub const fn attempts(&self, name: SetName) -> Attempts {
+        match name {
+            SetName::A => self.attempts_a,
+            SetName::B => self.attempts_b,
+        }
+    }
+
     /// The set that the boot program starts next.
     #[must_use]
     pub fn next(&self) -> Option<SetName> {
@@ -51,6 +64,15 @@ impl State {
         match self.active {
             SetName::A => Self { a: bits, ..self },
             SetName::B => Self { b: Some(bits), ..self },
+        }
+    }
+
+    /// This state with another count of the running set's starts.
+    #[must_use]
+    pub const fn with_active_attempts(self, attempts: Attempts) -> Self {
+        match self.active {
+            SetName::A => Self { attempts_a: attempts, ..self },
+            SetName::B => Self { attempts_b: attempts, ..self },
         }
     }
 

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::bits::BootBits;
+use crate::bits::{Attempts, BootBits};
 use crate::set::SetName;
 use crate::state::State;
 
@@ -191,7 +191,7 @@ pub fn apply_without_guard(state: &State, command: Command) -> Result<State, Ref
     match command {
         Command::MarkSuccessfulBoot => Ok(State {
             boot_has_ever_succeeded: true,
-            ..state.with_active(BootBits { successful: true, ..active })
+            ..state.with_active(BootBits { successful: true, ..active }).with_active_attempts(Attempts::NONE)
         }),
         Command::ClearInactive => {
             inactive()?;

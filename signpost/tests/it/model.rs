@@ -1,14 +1,17 @@
 //! Every history of commands, boots, failed boots, resets and power cuts, from a factory disk on.
 //!
 //! The machine is either off, with some bits in its table, or running one of the sets. A command is atomic here: that a
-//! power cut in the middle leaves the old bits or the new ones is what the module `torn` shows. A proven set does not
-//! fail to boot (its content is never written to before it is cleared); an unproven one may.
+//! power cut in the middle leaves the old bits or the new ones is what the module `torn` shows. A proven set comes up in
+//! the end (its content is never written to before it is cleared); an unproven one may never do so.
+//!
+//! Two boot programs are played. One spends tries and knows nothing else, as GRUB. The other counts the starts of proven
+//! sets as well, and each of its starts may end in a reset before the boot was marked good.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use signpost::pick::{next, spend_try};
+use signpost::pick::{count_attempt, next, spend_try};
 use signpost::transition::{self, Refusal};
-use signpost::{BootBits, Command, SetName, State};
+use signpost::{Attempts, BootBits, Command, SetName, State};
 
 use crate::disks::PROVEN;
 
@@ -16,7 +19,7 @@ use crate::disks::PROVEN;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Machine {
     /// Without power, or between a reset and the boot program.
-    Off { a: BootBits, b: BootBits, ever: bool },
+    Off { a: BootBits, b: BootBits, attempts: [Attempts; 2], ever: bool },
     /// Running a set.
     Running(State),
 }
@@ -47,6 +50,15 @@ pub(crate) enum Effect {
 /// How a command changes bits: the product's way, or the one without guard.
 type Rule = fn(&State, Command) -> Result<State, Refusal>;
 
+/// What the boot program does at a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BootProgram {
+    /// It spends a try where there is one.
+    SpendsTries,
+    /// It also counts the starts of proven sets.
+    Counts,
+}
+
 /// Everything that was reached: how, and from where.
 pub(crate) struct Search {
     came_from: BTreeMap<Machine, Option<(Machine, Event)>>,
@@ -57,13 +69,14 @@ pub(crate) struct Search {
 impl Search {
     /// Follows every event from a factory disk until nothing new is reached. `tries` are the numbers of tries that an
     /// upgrade may ask for beside the one.
-    pub(crate) fn from_factory(rule: Rule, tries: &[u8]) -> Self {
-        let factory = Machine::Off { a: PROVEN, b: BootBits::CLEAR, ever: false };
+    pub(crate) fn from_factory(rule: Rule, tries: &[u8], program: BootProgram) -> Self {
+        let attempts = [Attempts::NONE; 2];
+        let factory = Machine::Off { a: PROVEN, b: BootBits::CLEAR, attempts, ever: false };
         let mut search =
             Self { came_from: BTreeMap::from([(factory, None)]), transitions: 0, bricks: Vec::new() };
         let mut open = VecDeque::from([factory]);
         while let Some(machine) = open.pop_front() {
-            let followers = followers(machine, rule, tries);
+            let followers = followers(machine, rule, tries, program);
             if followers.is_empty() {
                 search.bricks.push(machine);
             }
@@ -99,18 +112,31 @@ impl Search {
     }
 }
 
-fn off(state: &State) -> Machine {
-    Machine::Off { a: state.a, b: state.b.unwrap(), ever: state.boot_has_ever_succeeded }
+/// A state of two sets that were never counted.
+pub(crate) fn state_of(active: SetName, a: BootBits, b: BootBits, ever: bool) -> State {
+    let none = Attempts::NONE;
+    State { active, a, b: Some(b), attempts_a: none, attempts_b: none, boot_has_ever_succeeded: ever }
 }
 
-fn followers(machine: Machine, rule: Rule, tries: &[u8]) -> Vec<(Event, Machine)> {
+fn off(state: &State) -> Machine {
+    let attempts = [state.attempts_a, state.attempts_b];
+    Machine::Off { a: state.a, b: state.b.unwrap(), attempts, ever: state.boot_has_ever_succeeded }
+}
+
+fn followers(machine: Machine, rule: Rule, tries: &[u8], program: BootProgram) -> Vec<(Event, Machine)> {
     match machine {
-        Machine::Off { a, b, ever } => {
+        Machine::Off { a, b, attempts: [attempts_a, attempts_b], ever } => {
             let Some(active) = next(a, Some(b)) else { return Vec::new() };
-            let state = State { active, a, b: Some(b), boot_has_ever_succeeded: ever };
-            let started = state.with_active(spend_try(state.active_bits()));
+            let found =
+                State { active, a, b: Some(b), attempts_a, attempts_b, boot_has_ever_succeeded: ever };
+            let bits = found.active_bits();
+            let mut started = found.with_active(spend_try(bits));
+            if program == BootProgram::Counts {
+                started = started.with_active_attempts(count_attempt(bits, found.attempts(active)));
+            }
             let mut followers = vec![(Event::Boots, Machine::Running(started))];
-            if !started.active_bits().successful {
+            // A proven set that does not come up at once leaves a trace only where it is counted.
+            if !bits.successful || program == BootProgram::Counts {
                 followers.push((Event::FailsToBoot, off(&started)));
             }
             followers
@@ -136,24 +162,52 @@ fn followers(machine: Machine, rule: Rule, tries: &[u8]) -> Vec<(Event, Machine)
 
 #[test]
 fn no_history_ends_with_a_machine_that_does_not_boot() {
-    let search = Search::from_factory(transition::apply, &[2, 3]);
-    println!(
-        "with the guard: {} states, {} transitions, 0 dead ends",
-        search.came_from.len(),
-        search.transitions
-    );
-    assert_eq!(search.bricks, [], "dead ends");
-    assert!(search.running().count() > 10, "the search has looked at the life of an update");
+    for program in [BootProgram::SpendsTries, BootProgram::Counts] {
+        let search = Search::from_factory(transition::apply, &[2, 3], program);
+        println!(
+            "with the guard, {program:?}: {} states, {} transitions, {} dead ends",
+            search.came_from.len(),
+            search.transitions,
+            search.bricks.len(),
+        );
+        assert_eq!(search.bricks, [], "dead ends");
+        assert!(search.running().count() > 10, "the search has looked at the life of an update");
+        for state in search.running() {
+            // Stronger than "something boots": something proven does, whatever the unproven one comes to.
+            let proven =
+                [state.a, state.b.unwrap()].into_iter().any(|bits| bits.successful && bits.would_boot());
+            assert!(proven, "{state:?}");
+        }
+    }
+}
+
+#[test]
+fn only_marking_a_boot_good_takes_the_attempts_back() {
+    let search = Search::from_factory(transition::apply, &[2, 3], BootProgram::Counts);
+    let counted = search.running().filter(|state| state.attempts(state.active) == Attempts::MOST).count();
+    assert!(counted > 10, "the search has counted up to the end");
     for state in search.running() {
-        // Stronger than "something boots": something proven does, whatever the unproven one comes to.
-        let proven = [state.a, state.b.unwrap()].into_iter().any(|bits| bits.successful && bits.would_boot());
-        assert!(proven, "{state:?}");
+        let other = state.active.other();
+        for command in Command::ALL {
+            let Ok(after) = transition::apply(&state, command) else { continue };
+            assert_eq!(after.attempts(other), state.attempts(other), "{command:?} on {state:?}");
+            let expected = match command {
+                Command::MarkSuccessfulBoot => Attempts::NONE,
+                Command::ClearInactive
+                | Command::MarkInactiveValid
+                | Command::UpgradeToInactive
+                | Command::CancelUpgrade
+                | Command::RollbackToInactive
+                | Command::RewriteTable => state.attempts(state.active),
+            };
+            assert_eq!(after.attempts(state.active), expected, "{command:?} on {state:?}");
+        }
     }
 }
 
 #[test]
 fn without_the_guard_the_same_search_finds_the_brick() {
-    let search = Search::from_factory(transition::apply_without_guard, &[]);
+    let search = Search::from_factory(transition::apply_without_guard, &[], BootProgram::SpendsTries);
     let shortest = search.bricks.iter().map(|&brick| search.history(brick)).min_by_key(Vec::len).unwrap();
     println!(
         "without the guard: {} states, {} transitions, {} dead ends; the shortest way to one: {shortest:?}",
@@ -185,7 +239,7 @@ fn from_no_state_at_all_does_a_command_take_away_the_last_set_that_boots() {
     let mut carried_out = 0;
     for (&a, &b) in bits.iter().flat_map(|a| bits.iter().map(move |b| (a, b))) {
         for active in [SetName::A, SetName::B] {
-            let state = State { active, a, b: Some(b), boot_has_ever_succeeded: true };
+            let state = state_of(active, a, b, true);
             for command in Command::ALL {
                 if let Ok(after) = transition::apply(&state, command) {
                     carried_out += 1;
@@ -201,9 +255,10 @@ fn from_no_state_at_all_does_a_command_take_away_the_last_set_that_boots() {
 #[test]
 fn every_boot_of_an_unproven_set_costs_a_try() {
     // No history can loop through failed boots: each one lowers the tries, and only a running set grants new ones.
-    let search = Search::from_factory(transition::apply, &[2, 3]);
+    let program = BootProgram::SpendsTries;
+    let search = Search::from_factory(transition::apply, &[2, 3], program);
     for machine in search.came_from.keys() {
-        for (event, follower) in followers(*machine, transition::apply, &[2, 3]) {
+        for (event, follower) in followers(*machine, transition::apply, &[2, 3], program) {
             if event == Event::FailsToBoot {
                 let tries = |machine: &Machine| match machine {
                     Machine::Off { a, b, .. } => a.tries + b.tries,

@@ -168,3 +168,25 @@ fn a_second_writer_waits_for_a_while_and_then_says_who_holds_the_disk() {
     assert!(ran.stderr.contains("wait until it is done"), "{ran:?}");
     assert!(image.bytes() == before);
 }
+
+#[test]
+fn the_boot_programs_count_is_kept_until_a_boot_is_marked_good() {
+    // Bits 58 and 59 of both boot entries, and bit 60, which is nobody's.
+    let (counted, foreign) = (0b11 << 58, 1 << 60);
+    let image = disks::factory();
+    for (number, bits) in [(BOOT_A, PROVEN), (BOOT_B, BootBits::CLEAR)] {
+        image.set_attributes(number, bits.patch(counted | foreign));
+    }
+    let left = |number: u32| image.gptman()[number].attribute_bits & (counted | foreign);
+    stage(&image, "A");
+    image.run_as("A", &["cancel-upgrade"]).ok();
+    image.run_as("A", &["rollback-to-inactive"]).ok();
+    image.run_as("A", &["rewrite-table"]).ok();
+    assert_eq!((left(BOOT_A), left(BOOT_B)), (counted | foreign, counted | foreign));
+    let report = image.run_as("A", &["status", "--json"]).ok().stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["sets"][0]["attempts"], &report["sets"][1]["attempts"]), (&3.into(), &3.into()));
+    image.run_as("A", &["mark-successful-boot"]).ok();
+    assert_eq!((left(BOOT_A), left(BOOT_B)), (foreign, counted | foreign));
+    image.judged_whole_by_others();
+}

@@ -9,15 +9,16 @@ use signpost::layout::Layout;
 use signpost::sectors::DiskSectors;
 use signpost::table::{Copies, Which};
 use signpost::transition::{self, Refusal};
-use signpost::{BootBits, Command, OsDisk, SetName, State};
+use signpost::{Attempts, BootBits, Command, OsDisk, SetName, State};
 
 use crate::disks::{self, PROVEN};
-use crate::model::Search;
+use crate::model::{BootProgram, Search, state_of};
 use crate::power::{Disk512, Op, SECTOR};
 
 /// A factory disk that runs set A.
-const FACTORY: State =
-    State { active: SetName::A, a: PROVEN, b: Some(BootBits::CLEAR), boot_has_ever_succeeded: false };
+fn factory() -> State {
+    state_of(SetName::A, PROVEN, BootBits::CLEAR, false)
+}
 
 /// The bits on a disk, while `active` is running. `None` when no copy is whole.
 fn state(disk: &dyn Disk, active: SetName) -> Option<State> {
@@ -52,6 +53,12 @@ fn run(disk: &Disk512, active: SetName, command: Command) -> bool {
 /// A disk in a state, with both copies whole and equal.
 fn disk_in(state: &State) -> Disk512 {
     let image = disks::two_sets(512, state.a, state.b.unwrap());
+    for (number, bits, attempts) in [(2, state.a, state.attempts_a), (5, state.b.unwrap(), state.attempts_b)]
+    {
+        if attempts != Attempts::NONE {
+            image.set_attributes(number, attempts.patch(bits.patch(0)));
+        }
+    }
     if state.boot_has_ever_succeeded {
         image.set_attributes(8, 1 << 57);
     }
@@ -92,7 +99,7 @@ fn cut_everywhere(start: &Disk512, state_before: State, command: Command, count:
 }
 
 fn reachable() -> Vec<State> {
-    Search::from_factory(transition::apply, &[]).running().collect()
+    Search::from_factory(transition::apply, &[], BootProgram::SpendsTries).running().collect()
 }
 
 #[test]
@@ -112,6 +119,11 @@ fn no_power_cut_leaves_a_disk_without_a_whole_copy() {
                 }
             }
         }
+    }
+    // A boot program that counts makes marking good a change at every boot.
+    for before in reachable().into_iter().filter(|before| before.active_bits().successful) {
+        let counted = before.with_active_attempts(Attempts::MOST);
+        cut_everywhere(&disk_in(&counted), counted, Command::MarkSuccessfulBoot, &mut once);
     }
     println!("cut once: {once:?}\ncut again on what that left: {again:?}");
     for count in [&once, &again] {
@@ -160,7 +172,7 @@ fn no_kill_followed_by_another_command_and_a_power_cut_does_either() {
 
 /// A flip as four sectors: header and entries of each copy, old and new.
 fn flip() -> (Disk512, Vec<Op>) {
-    let start = disk_in(&FACTORY);
+    let start = disk_in(&factory());
     let disk = start.killed_after(&[], 0);
     assert!(run(&disk, SetName::A, Command::MarkInactiveValid));
     (start, disk.log())
@@ -178,7 +190,7 @@ fn a_flip_is_one_sync_per_copy_after_one_that_settles() {
     let kinds: String = log.iter().map(|op| if matches!(op, Op::Sync) { 'S' } else { 'w' }).collect();
     assert_eq!(kinds, "SwwSwwS");
     // A command that changes nothing has nothing to write, and the first sync has made it durable.
-    let start = disk_in(&FACTORY);
+    let start = disk_in(&factory());
     assert!(run(&start, SetName::A, Command::RewriteTable));
     assert!(matches!(start.log()[..], [Op::Sync]));
 }
@@ -280,7 +292,7 @@ fn a_backup_is_moved_to_the_end_of_a_grown_disk_without_a_gap() {
     for done in 0..=log.len() {
         for outcome in start.cut_after(&log, done) {
             cuts += 1;
-            assert_eq!(state(&outcome, SetName::A), Some(FACTORY));
+            assert_eq!(state(&outcome, SetName::A), Some(factory()));
             let (primary, backup) = {
                 let copies = Copies::read(&mut DiskSectors::on_medium(&outcome));
                 (
