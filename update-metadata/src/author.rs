@@ -2,6 +2,10 @@
 //!
 //! Writing is strict where reading is lenient: what is refused here can still be read. A change that is refused leaves
 //! nothing half changed, for the new manifest is never made.
+//!
+//! - `withdraw`: taking an update from the list, for a while or for good
+
+mod withdraw;
 
 use std::fmt;
 
@@ -9,6 +13,7 @@ use chrono::{DateTime, Utc};
 use semver::Version;
 use thiserror::Error;
 
+pub use self::withdraw::{goes_back_to, pause, recall, resume};
 use crate::edge::Edge;
 use crate::pace::Pace;
 use crate::policy::BeyondTheCalendar;
@@ -32,6 +37,12 @@ pub enum AuthorError {
     /// No update is meant.
     #[error("find {0} in the manifest")]
     NoMatch(Selector),
+    /// No update that is meant is paused.
+    #[error("find {0} among the paused updates")]
+    NotPaused(Selector),
+    /// The same update is on offer already.
+    #[error("offer {0}: the manifest has it already")]
+    Twice(Selector),
     /// The manifest has no update at all.
     #[error("find any update in the manifest")]
     Empty,
