@@ -20,6 +20,10 @@ use crate::Paths;
 /// How long a second holder of a short lock waits for the first one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long an update waits for the operation lock: longer than a question after it ([`OperationLock::is_held`])
+/// shares it, and much shorter than any update.
+const ASKING: Duration = Duration::from_millis(200);
+
 /// Why a lock was not taken.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -53,7 +57,7 @@ pub struct OperationLock {
 }
 
 impl OperationLock {
-    /// Takes the lock, or says at once who has it.
+    /// Takes the lock, or says who has it.
     ///
     /// # Errors
     /// [`Error::Held`] when an update runs already.
@@ -64,11 +68,8 @@ impl OperationLock {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        if try_lock(&file).map_err(failed)? {
-            Ok(Self { _file: file })
-        } else {
-            Err(Error::Held { pid: holder_of(&file), path })
-        }
+        lock_within(&file, &path, ASKING)?;
+        Ok(Self { _file: file })
     }
 
     /// Whether somebody holds the lock at this moment. Reading never creates the file.
@@ -111,7 +112,7 @@ impl DiskLock {
     /// [`Error::Held`] when it is still held after `patience`.
     pub fn acquire_within(disk: &Path, patience: Duration) -> Result<Self, Error> {
         // Opening for writing would make udev rescan the partitions on close; a lock needs no more than reading.
-        Ok(Self { _file: wait_for(disk, patience)? })
+        Ok(Self { _file: open_locked(disk, patience)? })
     }
 }
 
@@ -128,21 +129,25 @@ impl DirLock {
     /// # Errors
     /// [`Error::Held`] when it is still held then.
     pub fn acquire(dir: &Path) -> Result<Self, Error> {
-        Ok(Self { _file: wait_for(dir, PATIENCE)? })
+        Ok(Self { _file: open_locked(dir, PATIENCE)? })
     }
 }
 
+fn open_locked(path: &Path, patience: Duration) -> Result<File, Error> {
+    let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    lock_within(&file, path, patience)?;
+    Ok(file)
+}
+
 #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
-fn wait_for(path: &Path, patience: Duration) -> Result<File, Error> {
-    let failed = |source| Error::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+fn lock_within(file: &File, path: &Path, patience: Duration) -> Result<(), Error> {
     let give_up = Instant::now() + patience;
     loop {
-        if try_lock(&file).map_err(failed)? {
-            return Ok(file);
+        if try_lock(file).map_err(|source| Error::Io { path: path.to_owned(), source })? {
+            return Ok(());
         }
         if Instant::now() >= give_up {
-            return Err(Error::Held { path: path.to_owned(), pid: holder_of(&file) });
+            return Err(Error::Held { path: path.to_owned(), pid: holder_of(file) });
         }
         std::thread::sleep(Duration::from_millis(20));
     }
