@@ -1,6 +1,7 @@
 //! Disks: a block device, or an image file that stands for one.
 //!
 //! Nothing is ever opened with "create" or "truncate": a missing node is an error, and an image file keeps its length.
+//! A new image file is made by a door of its own, never over anything.
 //! Reads and writes are exact (all of it, or an error), and every range is checked before the first byte moves.
 
 use std::fs::{File, OpenOptions};
@@ -94,6 +95,34 @@ impl FileDisk {
     /// When it is missing, or neither a block device nor a regular file.
     pub fn open(path: &Path, access: Access) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(path)?;
+        Self::over(file, path)
+    }
+
+    /// Opens a disk for reading and writing that nothing else uses, and keeps it so: on a block device neither the disk
+    /// nor one of its partitions may be mounted, mapped or swapped to. An image file is only opened.
+    ///
+    /// # Errors
+    /// As [`FileDisk::open`]; [`io::ErrorKind::ResourceBusy`] when the device is in use.
+    pub fn open_unused(path: &Path) -> io::Result<Self> {
+        // Without O_CREAT the kernel gives O_EXCL a meaning for block devices only: a claim on the whole disk.
+        let claim = i32::try_from(OFlags::EXCL.bits()).unwrap_or_default();
+        Self::over(OpenOptions::new().read(true).write(true).custom_flags(claim).open(path)?, path)
+    }
+
+    /// Makes a new, sparse image file of `len` bytes. Its name is durable when this returns.
+    ///
+    /// # Errors
+    /// When there is anything at `path` already, or the file cannot be made.
+    pub fn create_image(path: &Path, len: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        file.set_len(len)?;
+        file.sync_all()?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(dir)?.sync_all()?;
+        Self::over(file, path)
+    }
+
+    fn over(file: File, path: &Path) -> io::Result<Self> {
         let kind = file.metadata()?.file_type();
         let medium = if kind.is_block_device() {
             Medium::Device
@@ -285,6 +314,21 @@ mod tests {
         let path = dir.path().join("vda6");
         assert!(FileDisk::open(&path, Access::ReadWrite).is_err());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_new_image_file_is_never_made_over_something() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("disk.img");
+        let disk = FileDisk::create_image(&path, 8192).expect("new");
+        assert_eq!((disk.len(), disk.medium()), (8192, Medium::ImageFile));
+        disk.write_at(0, &[7; 512]).expect("open for writing");
+        assert!(FileDisk::create_image(&path, 4096).is_err());
+        let again = FileDisk::open_unused(&path).expect("nobody uses it");
+        let mut kept = [0; 512];
+        again.read_at(0, &mut kept).expect("still there");
+        assert_eq!((kept, again.len()), ([7; 512], 8192));
+        assert!(FileDisk::open_unused(&dir.path().join("missing")).is_err());
     }
 
     #[test]

@@ -204,7 +204,7 @@ mod tests {
     fn the_state_in_a_directory_has_one_user_at_a_time() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let first = DirLock::acquire(dir.path()).expect("free");
-        assert!(matches!(wait_for(dir.path(), Duration::ZERO), Err(Error::Held { .. })));
+        assert!(matches!(open_locked(dir.path(), Duration::ZERO), Err(Error::Held { .. })));
         drop(first);
         DirLock::acquire(dir.path()).expect("free again");
         assert!(matches!(DirLock::acquire(&dir.path().join("missing")), Err(Error::Io { .. })));
