@@ -162,7 +162,8 @@ impl Download {
             self.state = State::Ended;
             return Err(fault);
         };
-        info!(url = %without_query(&self.url), at = self.position, ?pause, "{fault}; trying again");
+        let (url, pause_ms) = (without_query(&self.url), pause.as_millis());
+        info!(at = self.position, "{fault}; asking for {url} again in {pause_ms} ms");
         tokio::time::sleep(pause).await;
         Ok(())
     }
