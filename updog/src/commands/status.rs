@@ -49,6 +49,8 @@ pub struct Inactive {
     pub version: Option<Version>,
     /// Whether it holds a complete system: a try is left, or it was marked good.
     pub valid: bool,
+    /// Whether a boot of it was marked good: it is an earlier system and no staged update.
+    pub proven: bool,
     /// Whether the boot program starts it next.
     pub next_to_boot: bool,
     /// Whether it was activated, tried, and not marked good.
@@ -97,6 +99,7 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
             arch: entry.map(|entry| entry.arch.clone()),
             version: entry.map(|entry| entry.version.clone()),
             valid: bits.is_valid(),
+            proven: bits.successful,
             next_to_boot: status.next == Some(*name),
             failed_boot: failed_boot(*bits),
         }),
@@ -116,15 +119,16 @@ fn text(view: &View) -> Vec<String> {
         vec![format!("Running:  set {set}, {variant} {version}, {proven}{}", next(*next_to_boot))];
     lines.push(match &view.inactive {
         None => "Inactive: none, this disk has one set".to_owned(),
-        Some(Inactive { set, variant, version, valid, next_to_boot, failed_boot, .. }) => {
+        Some(Inactive { set, variant, version, valid, proven, next_to_boot, failed_boot, .. }) => {
             let holds = match (variant, version) {
                 (Some(variant), Some(version)) => format!("{variant} {version}"),
                 _ => "unknown version".to_owned(),
             };
-            let state = match (valid, failed_boot) {
-                (true, _) => "complete",
-                (false, true) => "tried and did not boot",
-                (false, false) => "cannot boot",
+            let state = match (valid, proven, failed_boot) {
+                (true, true, _) => "complete, booted before",
+                (true, false, _) => "complete",
+                (false, _, true) => "tried and did not boot",
+                (false, _, false) => "cannot boot",
             };
             format!("Inactive: set {set}, {holds}, {state}{}", next(*next_to_boot))
         }
@@ -157,7 +161,7 @@ mod tests {
             serde_json::to_value(&view).unwrap(),
             serde_json::json!({
                 "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": "1.0.0", "proven": true, "next_to_boot": true},
-                "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "next_to_boot": false, "failed_boot": false},
+                "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "proven": false, "next_to_boot": false, "failed_boot": false},
             })
         );
         assert_eq!(
