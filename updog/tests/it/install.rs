@@ -151,7 +151,7 @@ fn an_update_that_does_not_boot_is_told_as_such() {
         status["inactive"],
         serde_json::json!({
             "set": "B", "variant": "metal-dev", "arch": std::env::consts::ARCH, "version": "1.2.0",
-            "valid": false, "next_to_boot": false, "failed_boot": true,
+            "valid": false, "proven": false, "next_to_boot": false, "failed_boot": true,
         })
     );
     let ran = host.run("updog", &["status"]).expect_ok();
