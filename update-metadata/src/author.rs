@@ -86,6 +86,13 @@ impl Selector {
         manifest.updates.iter().filter(|update| self.matches(update)).count()
     }
 
+    /// Whether an update is meant that is on offer or paused.
+    #[must_use]
+    pub fn is_known(&self, manifest: &Manifest) -> bool {
+        let paused = manifest.extensions.paused.iter().map(|paused| &paused.update);
+        manifest.updates.iter().chain(paused).any(|update| self.matches(update))
+    }
+
     /// What selects `update`.
     #[must_use]
     pub fn of(update: &Update) -> Self {
@@ -120,15 +127,16 @@ pub fn add_update(mut manifest: Manifest, update: Update) -> Manifest {
     manifest
 }
 
-/// Removes the updates that are meant. The `max_version` of the others stays as it is.
+/// Removes the updates that are meant, paused or not. The `max_version` of the others stays as it is.
 ///
 /// # Errors
 /// [`AuthorError::NoMatch`] when there is none.
 pub fn remove_update(mut manifest: Manifest, selector: &Selector) -> Result<Manifest, AuthorError> {
-    if selector.count(&manifest) == 0 {
+    if !selector.is_known(&manifest) {
         return Err(AuthorError::NoMatch(selector.clone()));
     }
     manifest.updates.retain(|update| !selector.matches(update));
+    manifest.extensions.paused.retain(|paused| !selector.matches(&paused.update));
     Ok(manifest)
 }
 

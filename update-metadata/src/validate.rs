@@ -12,13 +12,14 @@ mod shape;
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::Manifest;
 use crate::manifest::MAX_LEN;
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Where, as a JSON path: `$.updates[3].waves["102"]`.
     pub path: String,

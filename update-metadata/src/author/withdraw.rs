@@ -69,14 +69,9 @@ pub fn resume(
 ///
 /// # Errors
 /// [`AuthorError::NoMatch`] when there is none.
-pub fn recall(mut manifest: Manifest, selector: &Selector) -> Result<Manifest, AuthorError> {
+pub fn recall(manifest: Manifest, selector: &Selector) -> Result<Manifest, AuthorError> {
     let back_to = goes_back_to(&manifest, selector);
-    let before = manifest.updates.len() + manifest.extensions.paused.len();
-    manifest.updates.retain(|update| !selector.matches(update));
-    manifest.extensions.paused.retain(|paused| !selector.matches(&paused.update));
-    if manifest.updates.len() + manifest.extensions.paused.len() == before {
-        return Err(AuthorError::NoMatch(selector.clone()));
-    }
+    let mut manifest = super::remove_update(manifest, selector)?;
     if let Some(version) = back_to {
         for update in manifest.updates.iter_mut().filter(|update| is_sibling(update, selector)) {
             update.max_version.clone_from(&version);

@@ -18,7 +18,8 @@ fn a_manifest_is_made_filled_paced_and_accepted() {
          [[waves]]\nstart_after = '2020-02-01T00:00:00Z'\nfleet_percentage = 100\n",
     );
     desk.succeeds("set-migrations --from Release.toml --to manifest.json");
-    let words = "set-waves manifest.json -l demo -a x86_64 -v 1.1.0 -w waves.toml --start-at 2020-01-01T01:00:00+01:00";
+    let words = "set-waves manifest.json -l demo -a x86_64 -v 1.1.0 -w waves.toml --start-at 2020-01-01T01:00:00+01:00 \
+                 --no-dense";
     let ran = desk.succeeds(words);
     assert_eq!(ran.stdout, "");
     let accepted = desk.succeeds("validate manifest.json");
@@ -122,4 +123,56 @@ fn help_and_version_are_answers() {
         assert!(!ran.stdout.is_empty() && ran.stderr.is_empty(), "{words}");
     }
     assert!(desk.succeeds("--help").stdout.contains("Examples:"));
+}
+
+#[test]
+fn waves_are_written_in_small_steps_unless_told_otherwise() {
+    let desk = Desk::with_two_updates();
+    desk.write(
+        "waves.toml",
+        "waves = [{start_after = '1 hour', fleet_percentage = 50}, {start_after = '9 hours', fleet_percentage = 100}]",
+    );
+    let dates = |flags: &str| {
+        let words = "set-waves manifest.json -l demo -a x86_64 -v 1.1.0 -w waves.toml --start-at 2020-01-01T00:00:00Z";
+        desk.succeeds(&format!("{words} {flags}"));
+        desk.succeeds("set-migrations -f Release.toml -t manifest.json");
+        desk.succeeds("validate manifest.json");
+        desk.json()["updates"][1]["waves"].as_object().cloned().unwrap_or_default()
+    };
+    desk.write("Release.toml", "version = '1.1.0'\n[migrations]\n'(1.0.0, 1.1.0)' = []\n");
+    let dense = dates("");
+    assert_eq!(dense.len(), 1024 / 8 + 1);
+    assert_eq!(dense["8"], "2020-01-01T01:03:45Z");
+    assert_eq!(dates("--dense-step 64").len(), 1024 / 64 + 1);
+    assert_eq!(dates("--no-dense").len(), 2);
+    let tail = dates("--tail 24h");
+    assert_eq!(tail.len(), 2048 / 8 + 1);
+    assert_eq!(tail["2048"], "2020-01-02T09:00:00Z");
+    assert_eq!(dates("--no-dense --tail 1d").len(), 3);
+}
+
+#[test]
+fn what_our_hosts_alone_know_is_written_and_survives_every_change() {
+    let desk = Desk::with_two_updates();
+    desk.succeeds(
+        "add-update manifest.json -f demo -a x86_64 -v 1.2.0 -b b -r r -h h --barrier --min-updater 0.3.0",
+    );
+    let mut json = desk.json();
+    assert_eq!(json["updates"][2]["extensions"], json!({"barrier": true, "min_updater": "0.3.0"}));
+    json["updates"][0]["extensions"] = json!({"frames": {"root": "r.zst"}});
+    let paused = json!({"since": "2026-02-01T00:00:00Z", "update": json["updates"][1]});
+    json["extensions"] = json!({"paused": [paused], "channel": "beta"});
+    desk.write("manifest.json", &json.to_string());
+    desk.write("waves.toml", "waves = [{start_after = '0 hours', fleet_percentage = 100}]");
+    desk.write("Release.toml", "version = '1.1.0'\n[migrations]\n'(1.0.0, 1.1.0)' = []\n");
+    desk.succeeds("set-waves manifest.json -l demo -a x86_64 -v 1.0.0 -w waves.toml");
+    desk.succeeds("set-max-version manifest.json -v 1.3.0");
+    desk.succeeds("set-migrations -f Release.toml -t manifest.json");
+    desk.succeeds("add-update manifest.json -f demo -a x86_64 -v 1.3.0 -b b -r r -h h");
+    desk.succeeds("remove-update manifest.json -l demo -a x86_64 -v 1.3.0");
+    let after = desk.json();
+    assert_eq!(after["extensions"], json["extensions"]);
+    for update in [0, 2] {
+        assert_eq!(after["updates"][update]["extensions"], json["updates"][update]["extensions"]);
+    }
 }

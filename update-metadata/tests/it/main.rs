@@ -2,9 +2,15 @@
 //!
 //! - `editing`: a manifest from nothing to paced, and back
 //! - `refusing`: what it does not do, and that the file is then as it was
+//! - `telling`: what it says of a manifest, for people and for programs
+//! - `old_files`: that every manifest of earlier days is still read
+//! - `vectors`: what other tools are known to answer, and what ours does
 
 mod editing;
+mod old_files;
 mod refusing;
+mod telling;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

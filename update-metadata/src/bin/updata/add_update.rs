@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::ArgAction;
 use host_io::Fs;
 use semver::Version;
+use serde_json::json;
 use tracing::info;
-use update_metadata::author::{Selector, add_update, default_max_version};
+use update_metadata::author::{AuthorError, Selector, add_update, default_max_version};
 use update_metadata::{Images, Update, UpdateExtensions, safe_target_name};
 
+use crate::answer::{Answer, named};
 use crate::exit::Error;
 use crate::file;
 
@@ -54,7 +56,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<Answer, Error> {
         let manifest = file::load(fs, &self.file)?;
         let Self { variant, arch, version, boot, root, hash, barrier, min_updater, .. } = self;
         let max_version =
@@ -65,8 +67,8 @@ impl Args {
         let update = Update { variant, arch, version, max_version, waves, images, extensions };
 
         let selector = Selector::of(&update);
-        if selector.count(&manifest) > 0 {
-            return Err(Error::Twice(selector));
+        if selector.is_known(&manifest) {
+            return Err(AuthorError::Twice(selector).into());
         }
         if update.version > update.max_version {
             return Err(Error::AboveMaximum { version: update.version, max_version: update.max_version });
@@ -75,6 +77,8 @@ impl Args {
             return Err(Error::UnsafeName { name: name.to_owned(), update: selector });
         }
         info!("adding {selector}; the newest version for its hosts is now {}", update.max_version);
-        file::store(fs, &self.file, &add_update(manifest, update))
+        let answer = json!({ "added": named(&selector), "max_version": update.max_version });
+        file::store(fs, &self.file, &add_update(manifest, update))?;
+        Ok(Answer::changed(answer))
     }
 }

@@ -5,10 +5,14 @@ use clap::{Args, Parser, Subcommand};
 use host_io::Fs;
 use host_io::log::Level;
 use semver::Version;
+use update_metadata::Seed;
 use update_metadata::author::Selector;
 
+use crate::answer::{Answer, Format};
 use crate::exit::Error;
-use crate::{add_update, init, remove_update, set_max_version, set_migrations, set_waves, validate};
+use crate::{
+    add_update, explain, init, remove_update, set_max_version, set_migrations, set_waves, show, validate,
+};
 
 /// Makes and changes update manifests.
 #[derive(Debug, Parser)]
@@ -18,13 +22,24 @@ use crate::{add_update, init, remove_update, set_max_version, set_migrations, se
   updata add-update manifest.json -f demo -a x86_64 -v 1.1.0 -b boot.lz4 -r root.lz4 -h hash.lz4
   updata set-migrations --from Release.toml --to manifest.json
   updata set-waves manifest.json -l demo -a x86_64 -v 1.1.0 -w waves.toml --start-at 2026-01-31T09:00:00Z
-  updata validate manifest.json")]
+  updata validate manifest.json
+  updata show manifest.json
+  updata explain manifest.json -l demo -a x86_64 -v 1.0.0 --seed 1042 --at 2026-02-01T12:00:00Z")]
 pub(crate) struct Cli {
     /// How much to say on stderr: off, error, warn, info, debug or trace.
     #[arg(long, global = true, value_name = "LEVEL", default_value_t)]
     pub(crate) log_level: Level,
+    /// Answer with one JSON object, also when something fails.
+    #[arg(short = 'j', long, global = true)]
+    json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
 }
 
 /// What to do.
@@ -32,6 +47,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Init(init::Args),
     Validate(validate::Args),
+    Show(show::Args),
+    Explain(explain::Args),
     AddUpdate(add_update::Args),
     RemoveUpdate(remove_update::Args),
     SetWaves(set_waves::Args),
@@ -40,10 +57,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn run(self, fs: &dyn Fs, now: DateTime<Utc>) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs, now: DateTime<Utc>) -> Result<Answer, Error> {
         match self {
             Self::Init(args) => args.run(fs),
             Self::Validate(args) => args.run(fs),
+            Self::Show(args) => args.run(fs),
+            Self::Explain(args) => args.run(fs, now),
             Self::AddUpdate(args) => args.run(fs),
             Self::RemoveUpdate(args) => args.run(fs),
             Self::SetWaves(args) => args.run(fs, now),
@@ -71,4 +90,17 @@ impl From<Which> for Selector {
     fn from(Which { variant, version, arch }: Which) -> Self {
         Self { variant, arch, version }
     }
+}
+
+/// A time as RFC 3339 has it.
+pub(crate) fn date(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|date| date.to_utc())
+        .map_err(|_| "write it like 2026-01-31T09:00:00Z".to_owned())
+}
+
+/// A seed.
+pub(crate) fn seed(text: &str) -> Result<Seed, String> {
+    let seed = text.parse().ok().and_then(|seed| Seed::new(seed).ok());
+    seed.ok_or_else(|| "it must be a number between 0 and 2048".to_owned())
 }

@@ -4,13 +4,17 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use host_io::report::{Advise, sentence};
+use host_io::report::{self, Advise};
 use semver::Version;
+use serde_json::json;
 use thiserror::Error;
 use update_metadata::ManifestError;
 use update_metadata::author::{AuthorError, Selector};
 use update_metadata::policy::PolicyError;
 use update_metadata::release::ReleaseError;
+use update_metadata::validate::Problem;
+
+use crate::answer::{self, Format};
 
 /// Why `updata` failed.
 #[derive(Debug, Error)]
@@ -31,14 +35,14 @@ pub(crate) enum Error {
     Unreadable { path: PathBuf, source: ManifestError },
     #[error("make {path}: it is there already")]
     Exists { path: PathBuf },
-    #[error("accept {path}: {count} {} found", if *.count == 1 { "problem" } else { "problems" })]
-    Invalid { path: PathBuf, count: usize },
-    #[error("add {0}: the manifest has it already")]
-    Twice(Selector),
+    #[error("accept {path}: {} {} found", problems.len(), if problems.len() == 1 { "problem" } else { "problems" })]
+    Invalid { path: PathBuf, problems: Vec<Problem> },
     #[error("add version {version}: its max_version is {max_version}, and no host would be offered it")]
     AboveMaximum { version: Version, max_version: Version },
     #[error("add {update}: {name:?} is not a safe target name")]
     UnsafeName { update: Selector, name: String },
+    #[error("write the answer")]
+    Answer(#[source] io::Error),
     #[error(transparent)]
     Author(#[from] AuthorError),
 }
@@ -53,7 +57,9 @@ impl Advise for Error {
                 format!("check the name, or make an empty manifest with \"updata init {}\"", path.display())
             }
             Self::Exists { .. } => "give --force to start over with an empty manifest".to_owned(),
-            Self::Twice(_) => "remove the old one first with \"updata remove-update\"".to_owned(),
+            Self::Author(AuthorError::Twice(_)) => {
+                "remove the old one first with \"updata remove-update\"".to_owned()
+            }
             Self::AboveMaximum { .. } => "give a --max-version that is at least the version".to_owned(),
             Self::UnsafeName { .. } | Self::Author(AuthorError::UnsafeName { .. }) => {
                 "use letters, digits and ._+- only".to_owned()
@@ -69,11 +75,34 @@ impl Advise for Error {
         };
         Some(help)
     }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } | Self::NotText { .. } | Self::Write { .. } | Self::Answer(_) => "file",
+            Self::Manifest { .. } | Self::Policy { .. } | Self::Release { .. } | Self::Invalid { .. } => {
+                "invalid"
+            }
+            Self::Exists { .. } => "exists",
+            Self::Author(AuthorError::NoMatch(_) | AuthorError::Empty) => "no_match",
+            Self::Unreadable { .. }
+            | Self::AboveMaximum { .. }
+            | Self::UnsafeName { .. }
+            | Self::Author(_) => "refused",
+        }
+    }
 }
 
-/// A failure, told on stderr.
-pub(crate) fn failure(error: &Error) -> ExitCode {
-    eprintln!("{}", sentence("updata", error));
+/// A failure, told on stderr, and to programs on stdout. What is wrong with a manifest is an answer in either form.
+pub(crate) fn failure(error: &Error, format: Format) -> ExitCode {
+    let problems: &[Problem] = if let Error::Invalid { problems, .. } = error { problems } else { &[] };
+    let answer = match format {
+        Format::Text => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+        Format::Json if problems.is_empty() => format!("{}\n", json!({ "error": report::json(error) })),
+        Format::Json => format!("{}\n", json!({ "problems": problems, "error": report::json(error) })),
+    };
+    // Whoever read stdout may be gone; the sentence and the exit code still tell.
+    let _reader_may_be_gone = answer::print(&answer);
+    eprintln!("{}", report::sentence("updata", error));
     ExitCode::FAILURE
 }
 

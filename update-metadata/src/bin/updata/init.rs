@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use host_io::Fs;
+use serde_json::json;
 use update_metadata::Manifest;
 
+use crate::answer::Answer;
 use crate::exit::Error;
 use crate::file;
 
@@ -19,11 +21,12 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<Answer, Error> {
         let there = fs.kind(&self.file).map_err(|source| Error::Read { path: self.file.clone(), source })?;
         if there.is_some() && !self.force {
             return Err(Error::Exists { path: self.file });
         }
-        file::store(fs, &self.file, &Manifest::default())
+        file::store(fs, &self.file, &Manifest::default())?;
+        Ok(Answer::changed(json!({ "made": self.file })))
     }
 }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use host_io::Fs;
+use serde_json::json;
 use tracing::info;
 use update_metadata::author::{Selector, remove_update};
 
+use crate::answer::{Answer, named};
 use crate::cli::Which;
 use crate::exit::Error;
 use crate::file;
@@ -20,7 +22,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<Answer, Error> {
         let selector = Selector::from(self.which);
         let manifest = remove_update(file::load(fs, &self.file)?, &selector)?;
         let mut siblings = manifest.updates.iter();
@@ -28,6 +30,7 @@ impl Args {
             Some(sibling) => info!("removing {selector}; max_version stays {}", sibling.max_version),
             None => info!("removing {selector}, the last one of its variant and architecture"),
         }
-        file::store(fs, &self.file, &manifest)
+        file::store(fs, &self.file, &manifest)?;
+        Ok(Answer::changed(json!({ "removed": named(&selector) })))
     }
 }

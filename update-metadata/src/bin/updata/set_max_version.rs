@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use host_io::Fs;
 use semver::Version;
+use serde_json::json;
 use tracing::warn;
 use update_metadata::author::{Selector, set_max_version};
 
+use crate::answer::{Answer, named};
 use crate::exit::Error;
 use crate::file;
 
@@ -21,14 +23,15 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<Answer, Error> {
         let manifest = set_max_version(file::load(fs, &self.file)?, &self.max_version)?;
-        for update in manifest.updates.iter().filter(|update| update.version > update.max_version) {
-            warn!(
-                "{} is above that: it is no longer offered, and hosts that run it go back",
-                Selector::of(update)
-            );
+        let above = manifest.updates.iter().filter(|update| update.version > update.max_version);
+        let above: Vec<_> = above.map(Selector::of).collect();
+        for selector in &above {
+            warn!("{selector} is above that: it is no longer offered, and hosts that run it go back");
         }
-        file::store(fs, &self.file, &manifest)
+        file::store(fs, &self.file, &manifest)?;
+        let taken_back: Vec<_> = above.iter().map(named).collect();
+        Ok(Answer::changed(json!({ "max_version": self.max_version, "taken_back": taken_back })))
     }
 }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use host_io::Fs;
+use serde_json::json;
 use tracing::warn;
 use update_metadata::ReleaseConfig;
 use update_metadata::author::{dropped_steps, replace_migrations};
 
+use crate::answer::Answer;
 use crate::exit::Error;
 use crate::file;
 
@@ -22,14 +24,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<Answer, Error> {
         let text = file::text(fs, &self.from)?;
         let release = ReleaseConfig::parse(&text)
             .map_err(|source| Error::Release { path: self.from.clone(), source })?;
         let manifest = file::load(fs, &self.to)?;
-        for edge in dropped_steps(&manifest, &release) {
+        let dropped = dropped_steps(&manifest, &release);
+        for edge in &dropped {
             warn!("the step {edge} goes away: {} does not have it", self.from.display());
         }
-        file::store(fs, &self.to, &replace_migrations(manifest, &release)?)
+        let manifest = replace_migrations(manifest, &release)?;
+        file::store(fs, &self.to, &manifest)?;
+        let dropped: Vec<_> = dropped.iter().map(ToString::to_string).collect();
+        Ok(Answer::changed(json!({ "steps": manifest.migrations.len(), "dropped": dropped })))
     }
 }

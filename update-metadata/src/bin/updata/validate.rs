@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use host_io::Fs;
+use serde_json::json;
 use update_metadata::validate::problems;
 
+use crate::answer::Answer;
 use crate::exit::Error;
 use crate::file;
 
@@ -16,14 +18,12 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, fs: &dyn Fs) -> Result<(), Error> {
+    pub(crate) fn run(self, fs: &dyn Fs) -> Result<Answer, Error> {
         let problems = problems(&file::bytes(fs, &self.file)?);
-        for problem in &problems {
-            println!("{problem}");
-        }
-        match problems.len() {
-            0 => Ok(()),
-            count => Err(Error::Invalid { path: self.file, count }),
+        if problems.is_empty() {
+            Ok(Answer::changed(json!({ "problems": [] })))
+        } else {
+            Err(Error::Invalid { path: self.file, problems })
         }
     }
 }

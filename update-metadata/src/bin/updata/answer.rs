@@ -1,0 +1,67 @@
+//! What a subcommand answers on stdout, for people and for programs.
+
+use std::io::{self, Write as _};
+
+use serde_json::{Value, json};
+use update_metadata::author::Selector;
+
+/// In which form answers are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON object on one line.
+    Json,
+}
+
+/// The answer in both forms.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    text: String,
+    json: Value,
+}
+
+impl Answer {
+    /// An answer that says something.
+    pub(crate) fn new(text: String, json: Value) -> Self {
+        Self { text, json }
+    }
+
+    /// What was changed: nothing that people need to read.
+    pub(crate) fn changed(json: Value) -> Self {
+        Self { text: String::new(), json }
+    }
+
+    /// Puts the answer on stdout.
+    pub(crate) fn print(&self, format: Format) -> io::Result<()> {
+        match format {
+            Format::Text => print(&self.text),
+            Format::Json => print(&format!("{}\n", self.json)),
+        }
+    }
+}
+
+/// Puts lines on stdout.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// An update by what selects it.
+pub(crate) fn named(selector: &Selector) -> Value {
+    json!({ "variant": selector.variant, "arch": selector.arch, "version": selector.version })
+}
+
+/// Rows below their headings, in columns. The last column has no width of its own.
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> String {
+    let headings = headings.map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(headings).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        format!("{}\n", cells.collect::<String>().trim_end())
+    };
+    rows.iter().map(line).collect()
+}
