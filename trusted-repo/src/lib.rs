@@ -18,10 +18,13 @@
 //! - [`cache`]: the pinned set that the next boot migrates with
 //! - [`error`]: what can go wrong, and what to do about it
 //! - [`author`]: the other side: keys, roles, signing, writing a repository
+//! - [`fuzzing`]: doors for the fuzz targets
 
 pub mod author;
 pub mod cache;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub(crate) mod generation;
 pub mod lz4;
 pub mod memory;
@@ -38,6 +41,6 @@ pub use error::Error;
 pub use open::{open_offline, open_online};
 pub use reader::TargetReader;
 pub use repository::{Repository, Role, Roles};
-pub use source::{Proxy, Source};
+pub use source::{Mirror, Proxy, Source, Tls};
 pub use target::{TargetInfo, VerifiedBytes, VerifiedTarget};
 pub use transport::{Fault, Pacing};

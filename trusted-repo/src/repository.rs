@@ -212,6 +212,32 @@ impl Repository {
         }
     }
 
+    /// The names of all listed targets, also of those that no host would ask for.
+    #[must_use]
+    pub fn target_names(&self) -> Vec<String> {
+        let listed = &self.opened.repository.targets().signed.targets;
+        listed.keys().map(|name| name.raw().to_owned()).collect()
+    }
+
+    /// The verified metadata under the names that a repository has it, as exact bytes. The root chain begins with the
+    /// root that was shipped, or with an older one that is remembered.
+    #[must_use]
+    pub fn metadata_files(&self) -> &BTreeMap<String, Bytes> {
+        &self.opened.files
+    }
+
+    /// A file beside the metadata, as it lies there: its bytes are **not verified**. Looks after older root roles,
+    /// which a host with an older image will ask for.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] when it does not come, with [`Fault::Missing`] when it is not there.
+    pub async fn unverified_file(&self, name: &str) -> Result<Bytes, Error> {
+        let expected = Expected { what: "TUF metadata".to_owned(), size: Size::AtMost(LONGEST_MANIFEST) };
+        self.opened.carrier.whole(&self.opened.metadata, name, expected).await.map_err(|source| {
+            Error::Metadata { name: name.to_owned(), place: self.opened.metadata.describe(""), source }
+        })
+    }
+
     /// Versions and expiry of the four roles.
     #[must_use]
     pub fn roles(&self) -> Roles {

@@ -1,28 +1,85 @@
 //! Where a repository is, and what goes along with every request.
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use url::Url;
 
 /// A repository: two base addresses, each `https://`, `http://` or `file://`.
+///
+/// [`Source::new`] leaves everything else at its default; fields may come in later releases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Where the metadata lies. A query in it is not sent and does not count for the memory.
     pub metadata_base_url: Url,
     /// Where the targets lie.
     pub targets_base_url: Url,
+    /// Other places with the same repository. They are tried in this order when the first does not answer, or answers
+    /// with something that cannot be trusted. What is remembered is remembered of the repository, not of a mirror.
+    pub mirrors: Vec<Mirror>,
     /// Name and value pairs that every HTTP request carries, sorted by name. Files take none.
     pub query: Vec<(String, String)>,
-    /// How `https://` is reached.
+    /// How web servers are reached.
     pub proxy: Proxy,
+    /// Whom `https://` trusts, and who this host is.
+    pub tls: Tls,
+    /// The most bytes a second that all downloads together take, on average.
+    pub bandwidth_limit: Option<NonZeroU64>,
 }
 
-/// The proxy for `https://`, as values. Without one, the environment's usual variables hold.
+impl Source {
+    /// A repository with one place, reached directly.
+    #[must_use]
+    pub fn new(metadata_base_url: Url, targets_base_url: Url) -> Self {
+        Self {
+            metadata_base_url,
+            targets_base_url,
+            mirrors: Vec::new(),
+            query: Vec::new(),
+            proxy: Proxy::default(),
+            tls: Tls::default(),
+            bandwidth_limit: None,
+        }
+    }
+}
+
+/// Another place with the same repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Where it has the metadata.
+    pub metadata_base_url: Url,
+    /// Where it has the targets.
+    pub targets_base_url: Url,
+}
+
+/// TLS as values, each in PEM as it is read from a file.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The CA certificates that count instead of the host's own.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// This host's certificate, the ones between it and its authority, and its key.
+    pub client_certificate: Option<Vec<u8>>,
+}
+
+/// Without the key: a debug print may end in a log.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("ca_bundle", &self.ca_bundle.is_some())
+            .field("client_certificate", &self.client_certificate.is_some())
+            .finish()
+    }
+}
+
+/// Proxies as values. Without any, the environment's usual variables hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
-    /// The proxy's own address.
+    /// The address of the proxy for `https://`.
     pub https_proxy: Option<Url>,
-    /// Hosts, domains and networks that are reached without it.
+    /// The address of the proxy for `http://`.
+    pub http_proxy: Option<Url>,
+    /// Hosts, domains and networks that are reached without them.
     pub no_proxy: Vec<String>,
 }
 

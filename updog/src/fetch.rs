@@ -42,13 +42,16 @@ pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
     let path = context.paths.trusted_root();
     let anchor = context.fs.read(&path).map_err(|source| Error::Anchor { path, source })?;
     let source = Source {
-        metadata_base_url: config.metadata_base_url.clone(),
-        targets_base_url: config.targets_base_url.clone(),
         query: vec![
             ("version".to_owned(), os.version_id.to_string()),
             ("seed".to_owned(), config.seed.to_string()),
         ],
-        proxy: Proxy { https_proxy: config.https_proxy.clone(), no_proxy: config.no_proxy.clone() },
+        proxy: Proxy {
+            https_proxy: config.https_proxy.clone(),
+            no_proxy: config.no_proxy.clone(),
+            ..Proxy::default()
+        },
+        ..Source::new(config.metadata_base_url.clone(), config.targets_base_url.clone())
     };
     let trust = context.paths.trust();
     let repository = wait(

@@ -20,5 +20,5 @@ pub mod targets;
 pub use editor::{Editor, Expiries, SignedMetadata, Signers, Versions};
 pub use error::Error;
 pub use keys::KeyPair;
-pub use root::{RootSpec, SignedRoot};
+pub use root::{RootSpec, SignedRoot, check_chain};
 pub use targets::TargetWriter;

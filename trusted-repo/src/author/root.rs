@@ -1,14 +1,15 @@
 //! The root role: who may sign what.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tough::schema::{RoleKeys, RoleType, Root, Signed};
 
 use super::sign::{sealed, sign};
 use super::{Error, KeyPair};
-use crate::memory::roots::KnownRoot;
+use crate::memory::roots::{KnownRoot, verify};
 use crate::now::to_jiff;
 
 /// The version of the specification that metadata of ours follows.
@@ -103,6 +104,14 @@ impl SignedRoot {
     pub(super) fn signed(&self) -> Signed<Root> {
         serde_json::from_slice(&self.bytes).expect("it was verified when it came about")
     }
+}
+
+/// Checks that `roots`, by version, are a chain: each signed by its own keys and by those of the one before.
+///
+/// # Errors
+/// With the first version that does not fit.
+pub fn check_chain(roots: &BTreeMap<u64, Bytes>) -> Result<(), Error> {
+    verify(roots).map(|_| ()).map_err(|reason| Error::Root { version: 0, reason })
 }
 
 impl RootSpec<'_> {

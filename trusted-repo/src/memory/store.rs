@@ -47,7 +47,7 @@ impl Remembered {
 
 /// What a memory is a memory of, and what belongs to it. Fields are only ever added, and those are optional.
 #[derive(Debug, Serialize, Deserialize)]
-struct Index {
+pub(crate) struct Index {
     anchor: String,
     metadata_base_url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,7 +183,7 @@ pub(crate) fn version_of(bytes: &[u8]) -> Option<u64> {
 }
 
 /// Reads one memory; `None` when nothing was ever committed there.
-fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
+pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
     let unreadable = |reason: String| memory(dir, &reason);
     let failed = |error: io::Error| memory(dir, &error.to_string());
     let Some(name) = generation::current(fs, dir).map_err(failed)? else { return Ok(None) };

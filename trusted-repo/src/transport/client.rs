@@ -14,9 +14,12 @@ pub(super) fn build(proxy: &Proxy, pacing: &Pacing) -> Result<reqwest::Client, r
         .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
         .connect_timeout(pacing.connect)
         .read_timeout(pacing.idle);
+    let except = || reqwest::NoProxy::from_string(&proxy.no_proxy.join(","));
     if let Some(address) = &proxy.https_proxy {
-        let except = reqwest::NoProxy::from_string(&proxy.no_proxy.join(","));
-        builder = builder.proxy(reqwest::Proxy::https(address.as_str())?.no_proxy(except));
+        builder = builder.proxy(reqwest::Proxy::https(address.as_str())?.no_proxy(except()));
+    }
+    if let Some(address) = &proxy.http_proxy {
+        builder = builder.proxy(reqwest::Proxy::http(address.as_str())?.no_proxy(except()));
     }
     builder.build()
 }
@@ -34,6 +37,7 @@ mod tests {
     fn a_proxy_is_a_value() {
         let proxy = Proxy {
             https_proxy: Some("http://proxy:3128".parse().expect("valid")),
+            http_proxy: Some("http://proxy:3129".parse().expect("valid")),
             no_proxy: vec!["localhost".to_owned(), ".internal".to_owned()],
         };
         build(&proxy, &Pacing::default()).expect("built");

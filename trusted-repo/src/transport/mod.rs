@@ -18,7 +18,7 @@ pub mod pacing;
 pub(crate) mod carrier;
 mod client;
 pub(crate) mod download;
-mod range;
+pub(crate) mod range;
 mod tls;
 
 pub(crate) use carrier::Carrier;

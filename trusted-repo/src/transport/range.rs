@@ -2,26 +2,26 @@
 
 /// What an answer says of the object behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// `ETag` if it is a strong one, else `Last-Modified`.
-    pub(super) validator: Option<String>,
+    pub(crate) validator: Option<String>,
     /// The whole object's length.
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 impl Identity {
     /// From the headers of an answer with the whole object.
-    pub(super) fn of_whole(etag: Option<&str>, last_modified: Option<&str>, length: Option<u64>) -> Self {
+    pub(crate) fn of_whole(etag: Option<&str>, last_modified: Option<&str>, length: Option<u64>) -> Self {
         Self { validator: validator(etag, last_modified), total: length }
     }
 
     /// From the headers of an answer with a part of the object.
-    pub(super) fn of_part(etag: Option<&str>, last_modified: Option<&str>, range: &ContentRange) -> Self {
+    pub(crate) fn of_part(etag: Option<&str>, last_modified: Option<&str>, range: &ContentRange) -> Self {
         Self { validator: validator(etag, last_modified), total: range.total }
     }
 
     /// Whether asking for a part makes sense at all: without a length nobody can tell whether the part fits.
-    pub(super) fn can_be_resumed(&self) -> bool {
+    pub(crate) fn can_be_resumed(&self) -> bool {
         self.total.is_some()
     }
 }
@@ -33,15 +33,15 @@ fn validator(etag: Option<&str>, last_modified: Option<&str>) -> Option<String> 
 
 /// `Content-Range: bytes FIRST-LAST/TOTAL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ContentRange {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) total: Option<u64>,
+pub(crate) struct ContentRange {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) total: Option<u64>,
 }
 
 impl ContentRange {
     /// Parses the header's value; anything that is not exactly a range of bytes is `None`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = range.split_once('-')?;
         let (first, last) = (number(first)?, number(last)?);
@@ -57,7 +57,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// Whether the part that came continues at `position` the object that was begun.
-pub(super) fn continues(position: u64, begun: &Identity, range: &ContentRange, part: &Identity) -> bool {
+pub(crate) fn continues(position: u64, begun: &Identity, range: &ContentRange, part: &Identity) -> bool {
     range.first == position && begun.total.is_some() && part == begun
 }
 

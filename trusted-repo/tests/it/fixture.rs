@@ -149,12 +149,7 @@ impl Fixture {
     }
 
     pub(crate) fn source_at(&self, base: &Url) -> Source {
-        Source {
-            metadata_base_url: base.join("metadata/").expect("a name"),
-            targets_base_url: base.join("targets/").expect("a name"),
-            query: Vec::new(),
-            proxy: Default::default(),
-        }
+        Source::new(base.join("metadata/").expect("a name"), base.join("targets/").expect("a name"))
     }
 
     pub(crate) async fn open(&self) -> Result<Repository, Error> {
@@ -185,8 +180,9 @@ impl Fixture {
 
     /// The directory of the one memory's live state.
     pub(crate) fn memory(&self) -> PathBuf {
-        let key = std::fs::read_dir(self.trust()).expect("there").next().expect("one memory");
-        key.expect("readable").path().join("current")
+        let mut entries =
+            std::fs::read_dir(self.trust()).expect("there").map(|entry| entry.expect("readable"));
+        entries.find(|entry| entry.path().is_dir()).expect("one memory").path().join("current")
     }
 }
 
