@@ -125,7 +125,7 @@ impl Stage {
              \n  $P/apiclient -s $H/run/api.sock set updates.metadata-base-url=file://{dir}/repo/{variant}/{arch}/ \\\
              \n      updates.targets-base-url=file://{dir}/repo/targets/\
              \n  $P/apiclient -s $H/run/api.sock update check\
-             \n  $P/updog --root $H update\
+             \n  $P/updog --root $H update --now\
              \n  kill %1"
         );
     }
