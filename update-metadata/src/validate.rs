@@ -5,8 +5,10 @@
 //! pace, a version that nobody can leave.
 //!
 //! - `shape`: what each field is, one by one
+//! - `extensions`: what stands in the fields of ours that others skip
 //! - `meaning`: what the updates and migrations say together
 
+mod extensions;
 mod meaning;
 mod shape;
 

@@ -14,6 +14,7 @@ pub(super) fn check(known: &Known, findings: &mut Findings) {
     }
     for updates in siblings.into_values() {
         check_offers(&updates, findings);
+        check_paused(known, &updates, findings);
         check_ways(known, &updates, findings);
     }
 }
@@ -22,7 +23,7 @@ pub(super) fn check(known: &Known, findings: &mut Findings) {
 fn check_offers(updates: &[&KnownUpdate], findings: &mut Findings) {
     let mut seen = BTreeMap::new();
     for update in updates {
-        let KnownUpdate { path, version, max_version, variant, arch } = update;
+        let KnownUpdate { path, version, max_version, variant, arch, barrier: _ } = update;
         if let Some(first) = seen.get(version) {
             findings.unwise(path, format!("is the same update as {first}"));
         }
@@ -39,18 +40,34 @@ fn check_offers(updates: &[&KnownUpdate], findings: &mut Findings) {
     }
 }
 
-/// Settings get from each version to the newest one on offer, and back.
+/// What is paused is not on offer as well.
+fn check_paused(known: &Known, updates: &[&KnownUpdate], findings: &mut Findings) {
+    let of_this_kind = |paused: &&KnownUpdate| {
+        updates.first().is_some_and(|one| one.variant == paused.variant && one.arch == paused.arch)
+    };
+    for paused in known.paused.iter().filter(of_this_kind) {
+        if let Some(offered) = updates.iter().find(|update| update.version == paused.version) {
+            findings
+                .unwise(&paused.path, format!("is the same update as {}, which is offered", offered.path));
+        }
+    }
+}
+
+/// Settings get from each version to where its hosts go next, the newest one on offer or a barrier before it, and back.
 fn check_ways(known: &Known, updates: &[&KnownUpdate], findings: &mut Findings) {
     let on_offer = updates.iter().map(|update| (&update.version, &update.max_version));
     let Some((newest, _)) = on_offer.filter(|(version, max_version)| version <= max_version).max() else {
         return;
     };
     for update in updates {
-        if let Err(no_path) = migration_path(&known.migrations, &update.version, newest) {
+        let barriers = updates.iter().filter(|barrier| barrier.barrier && barrier.version > update.version);
+        let first = barriers.map(|barrier| &barrier.version).min().filter(|first| *first < newest);
+        let next = first.unwrap_or(newest);
+        if let Err(no_path) = migration_path(&known.migrations, &update.version, next) {
             let lower = (&no_path.from).min(&no_path.to);
+            let role = if first.is_some() { "the next barrier" } else { "the newest on offer" };
             let what = format!(
-                "is {}, and no migrations join it with {newest}, the newest on offer: from {lower} they lead no \
-                 further than {}",
+                "is {}, and no migrations join it with {next}, {role}: from {lower} they lead no further than {}",
                 update.version, no_path.reached
             );
             findings.unwise(format!("{}.version", update.path), what);

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use semver::Version;
 use serde_json::{Map, Value};
 
-use super::Findings;
+use super::{Findings, extensions};
 use crate::edge::Edge;
 use crate::manifest::{MAX_UPDATES, MAX_WAVES};
 use crate::safe_target_name;
@@ -16,6 +16,7 @@ use crate::seed::LAST;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) updates: Vec<KnownUpdate>,
+    pub(super) paused: Vec<KnownUpdate>,
     pub(super) migrations: BTreeMap<(Version, Version), Vec<String>>,
 }
 
@@ -27,6 +28,7 @@ pub(super) struct KnownUpdate {
     pub(super) arch: String,
     pub(super) version: Version,
     pub(super) max_version: Version,
+    pub(super) barrier: bool,
 }
 
 /// Looks at every field, and gives back what is understood.
@@ -51,10 +53,13 @@ pub(super) fn read(json: &Value, findings: &mut Findings) -> Known {
             }
         }
     }
+    if let Some(extensions) = manifest.get("extensions") {
+        known.paused = extensions::read_manifest(extensions, "$.extensions", findings);
+    }
     known
 }
 
-fn read_update(json: &Value, path: String, findings: &mut Findings) -> Option<KnownUpdate> {
+pub(super) fn read_update(json: &Value, path: String, findings: &mut Findings) -> Option<KnownUpdate> {
     let update = object(json, &path, findings)?;
     let variant = filled(update, &path, "variant", findings);
     let arch = filled(update, &path, "arch", findings);
@@ -72,7 +77,11 @@ fn read_update(json: &Value, path: String, findings: &mut Findings) -> Option<Kn
             }
         }
     }
-    Some(KnownUpdate { variant: variant?, arch: arch?, version: version?, max_version: max_version?, path })
+    let of_ours = update.get("extensions");
+    let barrier =
+        of_ours.is_some_and(|json| extensions::read_update(json, &format!("{path}.extensions"), findings));
+    let (variant, arch) = (variant?, arch?);
+    Some(KnownUpdate { variant, arch, version: version?, max_version: max_version?, barrier, path })
 }
 
 fn read_waves(json: &Value, path: &str, findings: &mut Findings) {
@@ -109,7 +118,7 @@ fn read_waves(json: &Value, path: &str, findings: &mut Findings) {
     }
 }
 
-fn read_date(json: &Value, path: &str, findings: &mut Findings) -> Option<DateTime<Utc>> {
+pub(super) fn read_date(json: &Value, path: &str, findings: &mut Findings) -> Option<DateTime<Utc>> {
     let text = text(json, path, findings)?;
     match text.parse::<DateTime<Utc>>() {
         Err(_) => {
@@ -224,7 +233,7 @@ fn too_many(path: &str, count: usize, limit: usize, findings: &mut Findings) {
     }
 }
 
-fn kind(json: &Value) -> &'static str {
+pub(super) fn kind(json: &Value) -> &'static str {
     match json {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

@@ -1,0 +1,162 @@
+//! What stands in the fields of ours that others skip. Nothing here makes a manifest unreadable.
+
+use semver::Version;
+use serde_json::{Map, Value};
+
+use super::Findings;
+use super::shape::{KnownUpdate, kind, read_date, read_update as read_any_update};
+use crate::manifest::MAX_UPDATES;
+
+/// Looks at the extensions of an update; whether it is a barrier.
+pub(super) fn read_update(json: &Value, path: &str, findings: &mut Findings) -> bool {
+    let Some(fields) = object(json, path, findings) else { return false };
+    let is_version = |value: &Value| value.as_str().is_some_and(|text| text.parse::<Version>().is_ok());
+    if let Some(least) = fields.get("min_updater").filter(|value| !is_version(value)) {
+        let what = format!("is {least}, and a version like \"1.2.3\" is needed: no host takes the update");
+        findings.unwise(format!("{path}.min_updater"), what);
+    }
+    let Some(barrier) = fields.get("barrier") else { return false };
+    if !barrier.is_boolean() {
+        let what = format!("is {}, and true or false is needed: no host takes the update", kind(barrier));
+        findings.unwise(format!("{path}.barrier"), what);
+    }
+    barrier != &Value::Bool(false)
+}
+
+/// Looks at the extensions of a manifest; gives back the paused updates.
+pub(super) fn read_manifest(json: &Value, path: &str, findings: &mut Findings) -> Vec<KnownUpdate> {
+    let Some(paused) = object(json, path, findings).and_then(|fields| fields.get("paused")) else {
+        return Vec::new();
+    };
+    let path = format!("{path}.paused");
+    let Some(list) = paused.as_array() else {
+        findings.unwise(path, format!("is {}, and a list is needed: it is not read", kind(paused)));
+        return Vec::new();
+    };
+    if list.len() > MAX_UPDATES {
+        let what = format!("has {} entries, and {MAX_UPDATES} are the most: it is not read", list.len());
+        findings.unwise(&path, what);
+    }
+    let mut known = Vec::new();
+    for (number, entry) in list.iter().enumerate() {
+        let path = format!("{path}[{number}]");
+        let readable = std::mem::replace(&mut findings.unreadable, false);
+        let missing = |name: &str, findings: &mut Findings| {
+            findings.unwise(format!("{path}.{name}"), "is missing: no paused update is read");
+        };
+        match entry.get("since") {
+            Some(since) => drop(read_date(since, &format!("{path}.since"), findings)),
+            None => missing("since", findings),
+        }
+        match entry.get("update") {
+            Some(update) => known.extend(read_any_update(update, format!("{path}.update"), findings)),
+            None => missing("update", findings),
+        }
+        // What is wrong with a paused update is no obstacle to readers of the manifest.
+        findings.unreadable = readable;
+    }
+    known
+}
+
+fn object<'a>(json: &'a Value, path: &str, findings: &mut Findings) -> Option<&'a Map<String, Value>> {
+    let object = json.as_object();
+    if object.is_none() {
+        findings.unwise(path, format!("is {}, and an object is needed: it is not read", kind(json)));
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Manifest;
+    use crate::validate::problems;
+
+    fn update(version: &str, extensions: Value) -> Value {
+        json!({
+            "variant": "demo", "arch": "x86_64", "version": version, "max_version": "1.9.0", "waves": {},
+            "images": {"boot": "b", "root": "r", "hash": "h"}, "extensions": extensions
+        })
+    }
+
+    /// The problems of a manifest that hosts read all the same.
+    fn found(updates: &[Value], migrations: Value, extensions: Value) -> Vec<String> {
+        let json =
+            json!({"updates": updates, "migrations": migrations, "extensions": extensions}).to_string();
+        assert!(Manifest::parse(json.as_bytes()).is_ok(), "{json}");
+        problems(json.as_bytes()).iter().map(ToString::to_string).collect()
+    }
+
+    fn of_update(extensions: Value) -> Vec<String> {
+        found(&[update("1.0.0", extensions)], json!({}), json!({}))
+    }
+
+    #[test]
+    fn fields_of_ours_that_are_as_they_should_be_are_no_problem() {
+        let sound = json!({"barrier": true, "min_updater": "0.3.0", "later": [1, 2]});
+        let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update("1.1.0", json!({}))});
+        let none = found(&[update("1.0.0", sound)], json!({}), json!({"paused": [paused], "later": 5}));
+        assert_eq!(none, [""; 0]);
+    }
+
+    #[test]
+    fn fields_of_ours_that_cannot_be_read_are_found() {
+        assert_eq!(
+            of_update(json!({"barrier": "yes", "min_updater": 1})),
+            [
+                "$.updates[0].extensions.min_updater is 1, and a version like \"1.2.3\" is needed: no host takes the \
+                 update",
+                "$.updates[0].extensions.barrier is text, and true or false is needed: no host takes the update",
+            ]
+        );
+        assert_eq!(
+            of_update(json!(5)),
+            ["$.updates[0].extensions is a number, and an object is needed: it is not read"]
+        );
+        let of_manifest = |extensions| found(&[], json!({}), extensions);
+        assert_eq!(
+            of_manifest(json!({"paused": {}})),
+            ["$.extensions.paused is an object, and a list is needed: it is not read"]
+        );
+        let half = json!({"paused": [{"update": {"variant": "demo"}}]});
+        let told = of_manifest(half);
+        assert_eq!(told[0], "$.extensions.paused[0].since is missing: no paused update is read");
+        assert_eq!(told[1], "$.extensions.paused[0].update.arch is missing");
+        assert_eq!(
+            of_manifest(json!({"paused": vec![json!({}); MAX_UPDATES + 1]})).len(),
+            1 + 2 * (MAX_UPDATES + 1)
+        );
+    }
+
+    #[test]
+    fn an_update_is_either_offered_or_paused() {
+        let both = update("1.0.0", json!({}));
+        let paused = json!({"paused": [{"since": "2026-02-01T00:00:00Z", "update": both}]});
+        assert_eq!(
+            found(&[both], json!({}), paused),
+            ["$.extensions.paused[0].update is the same update as $.updates[0], which is offered"]
+        );
+    }
+
+    #[test]
+    fn settings_have_to_get_as_far_as_the_next_barrier() {
+        let updates = |barrier| {
+            [
+                update("1.2.0", json!({})),
+                update("1.5.0", json!({"barrier": barrier})),
+                update("1.9.0", json!({})),
+            ]
+        };
+        let around = json!({"(1.2.0, 1.9.0)": [], "(1.5.0, 1.9.0)": []});
+        assert_eq!(found(&updates(false), around.clone(), json!({})), [""; 0]);
+        assert_eq!(
+            found(&updates(true), around, json!({})),
+            [
+                "$.updates[0].version is 1.2.0, and no migrations join it with 1.5.0, the next barrier: from 1.2.0 they \
+                 lead no further than 1.2.0"
+            ]
+        );
+    }
+}
