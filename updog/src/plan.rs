@@ -4,7 +4,7 @@
 //! image names the way in which it will come. Today there is one way, and it is always there; others stand beside it
 //! in [`Way`] and compete by their signed sizes (`docs/design.md`, "Images").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 use serde::Serialize;
@@ -86,8 +86,11 @@ pub fn plan(
         Ok(ImagePlan { image, target: target.to_owned(), way: Way::PlainStream, fetch_bytes })
     };
     let images = Role::ALL.into_iter().map(image).collect::<Result<Vec<_>, _>>()?;
+    // A migration may stand in several steps of the way; it is one file.
+    let mut seen = BTreeSet::new();
     let staged = std::iter::once(MANIFEST)
         .chain(migrations.iter().map(String::as_str))
+        .filter(|target| seen.insert(*target))
         .map(|target| Ok(FilePlan { target: target.to_owned(), fetch_bytes: length(target)? }))
         .collect::<Result<Vec<_>, _>>()?;
     let fetch_bytes = images
@@ -157,6 +160,14 @@ mod tests {
             json["images"][1],
             serde_json::json!({"image": "root", "target": "r", "way": "plain-stream", "fetch_bytes": 100})
         );
+    }
+
+    #[test]
+    fn a_migration_of_two_steps_is_fetched_once() {
+        let lengths = lengths(&[("b", 10), ("r", 100), ("h", 3), ("manifest.json", 7), ("m.lz4", 5)]);
+        let twice = ["m.lz4".to_owned(), "m.lz4".to_owned()];
+        let plan = plan(&Version::new(1, 0, 0), &update(), &twice, &lengths).unwrap();
+        assert_eq!((plan.staged.len(), plan.fetch_bytes), (2, 125));
     }
 
     #[test]
