@@ -8,6 +8,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::bits::Role;
+use crate::create::CreateError;
+use crate::create::blueprint::Wrong;
 use crate::discover::ActiveUnknown;
 use crate::layout::LayoutError;
 use crate::set::SetName;
@@ -122,6 +124,25 @@ pub enum Error {
         /// The partition that was asked for.
         role: Role,
     },
+    /// A layout cannot be read, or says what it cannot mean.
+    #[error("read the layout {path}")]
+    Blueprint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Wrong,
+    },
+    /// Nobody said which disk to lay out.
+    #[error("lay out a disk: none is named")]
+    NothingToLayOut,
+    /// A disk cannot be laid out.
+    #[error("lay out {disk}")]
+    Create {
+        /// The disk.
+        disk: PathBuf,
+        /// Why.
+        source: CreateError,
+    },
     /// Something about the table is not as it should be.
     #[error("verify the partition table of {path}: {}", problems.join("; "))]
     Unhealthy {
@@ -161,6 +182,8 @@ pub enum Error {
 /// What was being done to the table when the disk refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// The first look.
+    Look,
     /// The sync before anything is read and judged.
     Settle,
     /// A write to a copy.
@@ -174,6 +197,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Look => f.write_str("look at what is there"),
             Self::Settle => f.write_str("sync earlier writes"),
             Self::Write(which, lba) => write!(f, "write sector {lba} of the {which} partition table"),
             Self::Sync(which) => write!(f, "sync the {which} partition table"),
@@ -230,6 +254,11 @@ impl Advise for Error {
             Self::Unhealthy { .. } => {
                 "run \"signpost repair\", after a disk was enlarged \"signpost repair --relocate\", and reboot if the kernel's partitions differ"
             }
+            Self::Blueprint { .. } => "correct the file; \"signpost create --help\" shows a small one",
+            Self::NothingToLayOut => {
+                "name it with --disk; the disk that the system runs from is never taken for it"
+            }
+            Self::Create { source, .. } => source.help(),
             Self::Answer(_) => "check where stdout leads to",
             Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
             Self::NoNode { .. } | Self::Extents { .. } => {
@@ -244,7 +273,11 @@ impl Advise for Error {
             Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
             Self::Refused { source: Refusal::Unproven { .. }, .. } => "unproven",
             Self::Refused { .. } => "disallowed",
-            Self::Config { .. } | Self::Lock(_) | Self::Answer(_) => "failed",
+            Self::Config { .. }
+            | Self::Lock(_)
+            | Self::Answer(_)
+            | Self::Blueprint { .. }
+            | Self::NothingToLayOut => "failed",
             Self::Devices(_)
             | Self::NoDisk
             | Self::SeveralDisks(_)
@@ -257,6 +290,7 @@ impl Advise for Error {
             | Self::Differs { .. }
             | Self::NoSet { .. }
             | Self::Running { .. }
+            | Self::Create { .. }
             | Self::Unhealthy { .. }
             | Self::NoNode { .. }
             | Self::Extents { .. } => "disk",

@@ -22,6 +22,7 @@
 //! - [`sectors`]: that disk as the table code wants it
 //! - [`inspect`]: its table as it was read, with what is known of the running set
 //! - [`status`]: the state of both sets, as one value
+//! - [`create`]: laying out a disk
 //! - [`screen`], [`report`]: the same for people and for programs
 //! - [`error`]: why something was refused, and what to do next
 
@@ -37,6 +38,8 @@ pub mod state;
 pub mod table;
 pub mod transition;
 
+#[cfg(feature = "std")]
+pub mod create;
 #[cfg(feature = "std")]
 pub mod discover;
 #[cfg(feature = "std")]

@@ -5,12 +5,14 @@
 //! - `change`: every command that changes bits
 //! - `verify`: `verify`
 //! - `repair`: `repair`
+//! - `create`: `create`
 //! - `has_boot_ever_succeeded`: the one word
 //! - `answer`: an answer on stdout
 
 mod answer;
 mod args;
 mod change;
+mod create;
 mod has_boot_ever_succeeded;
 mod repair;
 mod status;

@@ -4,6 +4,13 @@ use signpost::{Command, Error, OsDisk};
 
 use super::change::narrate;
 
+pub(super) const EXAMPLES: &str = "\
+The primary copy counts while it is whole, else the backup; the other one is made like it.
+
+Examples:
+  signpost repair                        after \"signpost verify\" found a broken copy
+  signpost repair --relocate             after the disk was enlarged";
+
 /// What `repair` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -7,6 +7,15 @@ use signpost::{Error, OsDisk};
 use super::answer;
 use super::args::Ignored;
 
+pub(super) const EXAMPLES: &str = "\
+In colour on a terminal, unless NO_COLOR is set.
+
+Examples:
+  signpost status                        the disk of this host
+  signpost status --json                 the same with both copies of the table and all reasons
+  signpost --disk disk.img --active A status
+                                         a disk image, as if set A was running";
+
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

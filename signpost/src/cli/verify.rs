@@ -10,6 +10,13 @@ use signpost::{Error, OsDisk};
 use super::answer;
 use super::args::Ignored;
 
+pub(super) const EXAMPLES: &str = "\
+It reads from the medium, and fails when anything is not as it should be.
+
+Examples:
+  signpost verify                        the disk of this host
+  signpost --disk disk.img verify        a disk image";
+
 /// What `verify` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

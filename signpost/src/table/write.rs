@@ -4,6 +4,7 @@
 //! - Never is the only whole copy written to. A broken primary is repaired first; otherwise the backup goes first.
 //! - A copy is synced and read back before the other one is touched.
 //! - Only sectors that change are written.
+//! - Only a new layout is laid over a table that counts, and then the copy that does not count goes first, too.
 //! - Before anything is judged the disk is synced once: a writer that was killed may have left changes that can be read
 //!   but are not on the medium, and they would be torn together with ours.
 
@@ -122,13 +123,47 @@ pub fn relocate<S: Sectors, R>(disk: &mut S) -> Result<(), WriteError<S::Error, 
     put(disk, &primary)
 }
 
-/// Brings one copy onto the medium: changed sectors, one sync, and a look at what is there now.
+/// Lays a new table over whatever the disk holds: `start` are the disk's first sectors, with a primary copy, `end` its
+/// last ones, with a backup. A table that was there is lost, but only once the new one is whole: after a power cut the
+/// disk has either of them.
+///
+/// # Errors
+/// When the disk refuses, or the two do not lie on it.
+pub fn lay_down<S: Sectors, R>(
+    disk: &mut S,
+    start: &[u8],
+    end: &[u8],
+) -> Result<(), WriteError<S::Error, R>> {
+    disk.sync().map_err(WriteError::Settle)?;
+    let geometry = disk.geometry();
+    let end_lba = geometry.sectors.saturating_sub(geometry.sectors_for(end.len() as u64));
+    let (primary, backup) = ((Which::Primary, 0, start), (Which::Backup, end_lba, end));
+    let order = match Copies::read(disk).current() {
+        Ok((_, Which::Backup)) => [primary, backup],
+        Ok((_, Which::Primary)) | Err(_) => [backup, primary],
+    };
+    for (which, lba, bytes) in order {
+        put_runs(disk, which, &[(lba, bytes)])?;
+    }
+    Ok(())
+}
+
+/// Brings one copy onto the medium.
 fn put<S: Sectors, R>(disk: &mut S, image: &Image) -> Result<(), WriteError<S::Error, R>> {
-    let which = image.which;
-    let mut changed = false;
     // Entries first, so that even a disk that keeps the order of writes never shows a new header over old entries.
-    for (lba, bytes) in [&image.entries, &image.header] {
-        changed |= write_changed(disk, *lba, bytes).map_err(|(lba, source)| WriteError::Write {
+    let runs = [&image.entries, &image.header].map(|(lba, bytes)| (*lba, &bytes[..]));
+    put_runs(disk, image.which, &runs)
+}
+
+/// Changed sectors, one sync, and a look at what is there now.
+fn put_runs<S: Sectors, R>(
+    disk: &mut S,
+    which: Which,
+    runs: &[(u64, &[u8])],
+) -> Result<(), WriteError<S::Error, R>> {
+    let mut changed = false;
+    for &(lba, bytes) in runs {
+        changed |= write_changed(disk, lba, bytes).map_err(|(lba, source)| WriteError::Write {
             which,
             lba,
             source,
@@ -138,8 +173,8 @@ fn put<S: Sectors, R>(disk: &mut S, image: &Image) -> Result<(), WriteError<S::E
         return Ok(());
     }
     disk.sync().map_err(|source| WriteError::Sync { which, source })?;
-    for (lba, bytes) in [&image.entries, &image.header] {
-        verify(disk, which, *lba, bytes)?;
+    for &(lba, bytes) in runs {
+        verify(disk, which, lba, bytes)?;
     }
     Ok(())
 }

@@ -4,6 +4,9 @@
 //! - `cli`: runs the program
 //! - `story`: an update's life through the program, on an image file
 //! - `screens`: what people read
+//! - `golden`: compares a screen with the one that is kept beside the tests
+//! - `terminal`: runs the program on a terminal
+//! - `create`: laying out disks
 //! - `partitions`: opening a set's partitions
 //! - `refusals`: disks that are not as they should be
 //! - `devices`: finding the disk and the running set
@@ -17,9 +20,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cli;
+mod create;
 mod devices;
 mod disks;
 mod faults;
+mod golden;
 mod loops;
 mod model;
 mod partitions;
@@ -28,4 +33,5 @@ mod refusals;
 mod screens;
 mod story;
 mod tables;
+mod terminal;
 mod torn;
