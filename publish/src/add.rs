@@ -8,20 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use host_io::SystemFs;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use semver::Version;
 use trusted_repo::TargetInfo;
-use trusted_repo::author::{self, Editor, Expiries, targets};
+use trusted_repo::author::{self, Editor, Expiries};
 use update_metadata::author::{self as change, Selector};
 use update_metadata::{Images, Manifest, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
-use crate::init::{check_apart, load_root, load_signers};
-use crate::layout::{KeyLayout, MANIFEST, RepoLayout, image_target};
+use crate::layout::{RepoLayout, image_target};
 use crate::progress::{Progress, Silent};
-use crate::release::{Release, published_manifest};
+use crate::release::Release;
+use crate::session::{Desk, Session};
 use crate::{AddReport, Error, ImagePaths};
 
 /// The length of a new salt in bytes; the one that `veritysetup` uses.
@@ -114,27 +113,25 @@ pub async fn add_with(
     missing: MissingMigrations,
     progress: Arc<dyn Progress>,
 ) -> Result<AddReport, Error> {
-    check_apart(&options.repo, &options.keys)?;
-    let layout = RepoLayout::new(&options.repo, &options.variant, &options.arch);
-    if !layout.metadata.join("timestamp.json").exists() {
-        return Err(Error::NoRepository { metadata: layout.metadata });
-    }
-    let keys = KeyLayout::new(&options.keys);
-    let signers = load_signers(&keys)?;
-    let mut editor = Editor::load(&SystemFs, &layout.metadata, &load_root(&keys)?).await?;
-    let manifest = published_manifest(&editor, &layout.targets)?;
-    let release = Release::plan(options, &editor, missing)?;
+    let desk = Desk {
+        repo: options.repo.clone(),
+        keys: options.keys.clone(),
+        variant: options.variant.clone(),
+        arch: options.arch.clone(),
+    };
+    let mut session = Session::open(&desk).await?;
+    let manifest = session.manifest()?;
+    let release = Release::plan(options, &session.editor, missing)?;
     // Refused before images are worked through, if that can be told already.
     let draft = change_manifest(options, &release, manifest.clone(), now)?;
 
-    let (hash, made) = make_targets(options, &release, &editor, &manifest, &layout, &progress).await?;
+    let (hash, made) =
+        make_targets(options, &release, &session.editor, &manifest, &session.layout, &progress).await?;
     for target in &made {
-        editor.add_target(target.clone()).map_err(|error| republished(options, error))?;
+        session.editor.add_target(target.clone()).map_err(|error| republished(options, error))?;
     }
-    let manifest = targets::publish(&SystemFs, &layout.targets, MANIFEST, draft.to_json().as_bytes())?;
-    editor.replace_target(manifest.clone())?;
-    let signed = editor.sign(&signers, &options.lifetimes.from(now))?;
-    signed.write(&SystemFs, &layout.metadata)?;
+    let manifest = session.put_manifest(&draft)?;
+    let signed = session.commit(&options.lifetimes.from(now))?;
     progress.finish();
 
     let selector = selector(options);

@@ -135,6 +135,46 @@ pub enum Error {
     /// Keys, signatures or metadata.
     #[error(transparent)]
     Author(#[from] author::Error),
+    /// The expiration policy cannot be used.
+    #[error("use {path}: {reason}")]
+    Expiration {
+        /// The policy.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A rollout is not in a state for this.
+    #[error("change the rollout of {version}")]
+    Rollout {
+        /// The version.
+        version: Version,
+        /// Why.
+        source: Box<AuthorError>,
+    },
+    /// Nobody said yes.
+    #[error("{action}: nobody agreed to it, and nothing was changed")]
+    NotAgreed {
+        /// The command.
+        action: &'static str,
+    },
+    /// Another publisher works on this repository.
+    #[error("change the repository")]
+    Busy(#[source] host_io::lock::Error),
+    /// Another publisher was faster.
+    #[error("publish in {metadata}: somebody else has published since this command began")]
+    Overtaken {
+        /// The metadata directory.
+        metadata: PathBuf,
+    },
+    /// A text is neither an address nor a directory.
+    #[error("find the repository {text:?}: it is neither an address nor a directory")]
+    Address {
+        /// The text.
+        text: String,
+    },
+    /// A repository cannot be opened as a host opens it.
+    #[error(transparent)]
+    Repository(#[from] trusted_repo::Error),
     /// A part of the work died.
     #[error("finish {what}: a worker stopped")]
     Worker {
@@ -167,13 +207,19 @@ impl Advise for Error {
             }
             Self::Image { .. } => "build the image again; a root image is padded to whole blocks",
             Self::OtherRelease { .. } => "give the Release.toml of this version",
-            Self::Release { .. } | Self::Waves { .. } => "correct the file",
+            Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",
+            Self::NotAgreed { .. } => "give --yes to do it without being asked",
+            Self::Busy(_) => "wait until the other publisher is done, then run the command again",
+            Self::Overtaken { .. } => "nothing of this was published; run the command again",
+            Self::Release { .. } | Self::Waves { .. } | Self::Expiration { .. } => "correct the file",
             Self::MissingMigrations { .. } => {
                 "put them, without .lz4, into the directory that --migrations names"
             }
             Self::Manifest(_) => "correct Release.toml or the wave policy",
             Self::DamagedManifest { .. } => "restore the repository from a copy",
             Self::Author(error) => return error.help(),
+            Self::Address { .. } => "give an address such as https://updates.example.com, or a directory",
+            Self::Repository(error) => return error.help(),
             Self::Worker { .. } => return None,
         };
         Some(text.to_owned())

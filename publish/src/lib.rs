@@ -10,24 +10,39 @@
 //! - [`release`]: what a release is made of, checked before anything is written
 //! - [`image`]: boot, root and hash image; the hash tree built, or checked
 //! - [`frame`]: LZ4 frames, made as a stream
+//! - [`session`]: one publisher at a time
+//! - [`expiration`]: how long the roles hold, from a policy file
+//! - [`mod@refresh`]: new dates for what is published
+//! - [`mod@rollout`]: a rollout under way: pause it, go on, take it back
+//! - [`place`]: a repository as others see it
+//! - [`mod@check`]: whether hosts can live with it
 //! - [`progress`]: who is told how far it is
 //! - [`report`]: what was done, for people and programs
 //! - [`error`]: what can go wrong
 //! - [`command`]: the command line of `pubrepo`
 
 pub mod add;
+pub mod check;
 pub mod command;
 pub mod error;
+pub mod expiration;
 pub mod frame;
 pub mod image;
 pub mod init;
 pub mod layout;
+pub mod place;
 pub mod progress;
+pub mod refresh;
 pub mod release;
 pub mod report;
+pub mod rollout;
+pub mod session;
 
 pub use add::{AddOptions, Lifetimes, MissingMigrations, add, add_with};
+pub use check::{CheckOptions, CheckReport, check};
 pub use error::Error;
 pub use image::ImagePaths;
 pub use init::{InitOptions, init};
+pub use place::Place;
 pub use report::{AddReport, InitReport};
+pub use session::Desk;

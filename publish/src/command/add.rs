@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use semver::Version;
 use verity::Salt;
 
+use super::desk::LifetimeArgs;
 use crate::progress::Bar;
-use crate::{AddOptions, AddReport, Error, ImagePaths, Lifetimes, MissingMigrations};
+use crate::{AddOptions, AddReport, Error, ImagePaths, MissingMigrations};
 
 /// Publish a release
 #[derive(Debug, clap::Args)]
@@ -56,15 +57,8 @@ pub struct Args {
     /// When the waves begin, as RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     start_at: Option<DateTime<Utc>>,
-    /// How long the snapshot role holds
-    #[arg(long, default_value_t = 14, value_name = "DAYS")]
-    snapshot_days: u16,
-    /// How long the targets role holds
-    #[arg(long, default_value_t = 14, value_name = "DAYS")]
-    targets_days: u16,
-    /// How long the timestamp role holds
-    #[arg(long, default_value_t = 7, value_name = "DAYS")]
-    timestamp_days: u16,
+    #[command(flatten)]
+    lifetimes: LifetimeArgs,
     /// Publish although migrations are missing; for tests that show how hosts refuse this
     #[arg(long, hide = true)]
     allow_missing_migrations: bool,
@@ -89,7 +83,6 @@ Examples:
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
     let missing =
         if args.allow_missing_migrations { MissingMigrations::Allow } else { MissingMigrations::Refuse };
-    let days = |days: u16| Duration::days(days.into());
     let options = AddOptions {
         repo: args.repo,
         keys: args.keys,
@@ -103,11 +96,7 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
         migrations: args.migrations,
         waves: args.waves,
         start_at: args.start_at,
-        lifetimes: Lifetimes {
-            snapshot: days(args.snapshot_days),
-            targets: days(args.targets_days),
-            timestamp: days(args.timestamp_days),
-        },
+        lifetimes: args.lifetimes.lifetimes()?,
     };
     crate::add_with(&options, now, missing, Arc::new(Bar::new())).await
 }

@@ -7,8 +7,9 @@ use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report};
 use serde::Serialize;
 
-use super::{add, init};
+use super::{add, check, expiring, init, refresh, rollout};
 use crate::Error;
+use crate::rollout::Action;
 
 /// Makes and extends repositories of updates.
 #[derive(Debug, Parser)]
@@ -40,6 +41,20 @@ enum Command {
     Init(init::Args),
     /// Publish a release
     Add(Box<add::Args>),
+    /// Walk a repository as hosts do, and tell everything that they would stumble over
+    Check(check::Args),
+    /// Sign the roles below root again, with new dates; no target changes
+    Refresh(refresh::Args),
+    /// Tell which roles expire soon; the exit status is 1 if there is one
+    Expiring(expiring::Args),
+    /// Let no host take a release for now
+    Pause(rollout::Args),
+    /// Let a paused release go on where it stood
+    Resume(rollout::Args),
+    /// Take a release back; hosts that have it go back
+    Recall(rollout::Args),
+    /// Take a release off the list; hosts that have it keep it
+    Remove(rollout::Args),
 }
 
 /// Runs a command: its answer on stdout, everything else on stderr.
@@ -54,21 +69,54 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = match cli.command {
-        Command::Init(args) => runtime.block_on(init::run(args, now)).map(|report| answer(&report, cli.json)),
-        Command::Add(args) => runtime.block_on(add::run(*args, now)).map(|report| answer(&report, cli.json)),
-    };
+    let json = cli.json;
+    let done = runtime.block_on(async {
+        Ok(match cli.command {
+            Command::Init(args) => answer(&init::run(args, now).await?, json),
+            Command::Add(args) => answer(&add::run(*args, now).await?, json),
+            Command::Check(args) => {
+                let report = check::run(args, now).await?;
+                answer(&report, json).bad_unless(report.is_good())
+            }
+            Command::Refresh(args) => answer(&refresh::run(args, now).await?, json),
+            Command::Expiring(args) => {
+                let report = expiring::run(args, now).await?;
+                answer(&report, json).bad_unless(report.expiring.is_empty())
+            }
+            Command::Pause(args) => answer(&rollout::run(Action::Pause, args, now).await?, json),
+            Command::Resume(args) => answer(&rollout::run(Action::Resume, args, now).await?, json),
+            Command::Recall(args) => answer(&rollout::run(Action::Recall, args, now).await?, json),
+            Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
+        })
+    });
     match done {
-        Ok(answer) => {
-            println!("{answer}");
-            ExitCode::SUCCESS
+        Ok(Answer { text, good }) => {
+            println!("{text}");
+            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Err(error) => fail(&error, cli.json),
+        Err(error) => fail(&error, json),
     }
 }
 
-fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> String {
-    if json { serde_json::to_string(report).expect("a report is plain data") } else { report.to_string() }
+/// What goes to stdout, and whether all is well.
+struct Answer {
+    text: String,
+    good: bool,
+}
+
+impl Answer {
+    fn bad_unless(self, good: bool) -> Self {
+        Self { good, ..self }
+    }
+}
+
+fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> Answer {
+    let text = if json {
+        serde_json::to_string(report).expect("a report is plain data")
+    } else {
+        report.to_string()
+    };
+    Answer { text, good: true }
 }
 
 fn fail(error: &Error, json: bool) -> ExitCode {

@@ -3,9 +3,20 @@
 //! - `cli`: what may be said, and what becomes of a failure
 //! - [`init`]: `pubrepo init`
 //! - [`add`]: `pubrepo add`
+//! - [`mod@check`]: `pubrepo check`
+//! - [`refresh`], [`expiring`]: `pubrepo refresh` and `expiring`
+//! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
+//! - [`place`]: which repository is looked at, as options
+//! - [`desk`]: which repository is changed, and how long what is signed holds, as options
 
 pub mod add;
+pub mod check;
 mod cli;
+pub mod desk;
+pub mod expiring;
 pub mod init;
+pub mod place;
+pub mod refresh;
+pub mod rollout;
 
 pub use cli::{Cli, run};

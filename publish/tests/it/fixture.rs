@@ -83,6 +83,37 @@ impl Fixture {
         }
     }
 
+    /// The release with one migration, from version `from` on.
+    pub(crate) fn with_migration(&self, mut release: AddOptions, from: &str) -> AddOptions {
+        let version = release.version.clone();
+        let name = format!("migrate_v{version}_settings");
+        self.write(&format!("migrations/{name}"), name.as_bytes());
+        let config = format!("version = '{version}'\n[migrations]\n'({from}, {version})' = ['{name}.lz4']\n");
+        release.release_config = Some(self.write("Release.toml", config.as_bytes()));
+        release.migrations = Some(self.path("migrations"));
+        release
+    }
+
+    /// Changes the manifest's file, and not what is signed of it.
+    pub(crate) fn republish_manifest(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let (path, bytes) = self
+            .published()
+            .into_iter()
+            .rfind(|(path, bytes)| {
+                path.display().to_string().ends_with("manifest.json")
+                    && bytes.windows(7).any(|w| w == b"variant")
+            })
+            .expect("a manifest with an update");
+        let mut manifest = serde_json::from_slice(&bytes).expect("JSON");
+        change(&mut manifest);
+        std::fs::write(path, manifest.to_string()).expect("written");
+    }
+
+    /// A repository as of now, for programs that ask the clock.
+    pub(crate) async fn init_now(&self) {
+        publish::init(&self.init_options(), SystemClock.now()).await.expect("made");
+    }
+
     pub(crate) async fn add(&self, options: &AddOptions) -> Result<AddReport, Error> {
         publish::add(options, today()).await
     }
@@ -115,6 +146,12 @@ impl Fixture {
         files.sort();
         files
     }
+}
+
+/// Runs `pubrepo` in the fixture's directory.
+pub(crate) fn pubrepo(fixture: &Fixture, args: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pubrepo"));
+    command.current_dir(fixture.path("")).args(args).output().expect("it runs")
 }
 
 fn collect(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {

@@ -4,10 +4,16 @@
 //! - `init`: keys, their protection, an empty repository
 //! - `add`: releases side by side, waves, migrations, hash trees
 //! - `refused`: everything that must not be published, and that nothing changes then
+//! - `check`: what `check` says of good and of bad repositories
+//! - `rollout`: paused, resumed, recalled, removed
+//! - `refresh`: new dates, expiry seen in time, two publishers at once
 //! - `program`: the same through `pubrepo`
 
 mod add;
+mod check;
 mod fixture;
 mod init;
 mod program;
+mod refresh;
 mod refused;
+mod rollout;

@@ -1,13 +1,6 @@
 //! The same through `pubrepo`.
 
-use std::process::{Command, Output};
-
-use crate::fixture::{Fixture, noise};
-
-fn pubrepo(fixture: &Fixture, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pubrepo"));
-    command.current_dir(fixture.path("")).args(args).output().expect("it runs")
-}
+use crate::fixture::{Fixture, noise, pubrepo};
 
 const WHERE: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 

@@ -1,0 +1,15 @@
+//! Whether hosts can live with a repository: everything that can be told from outside, before they find out.
+//!
+//! - [`finding`]: what is wrong, and what is worth a thought
+//! - [`rules`]: what the metadata and the manifest say, as values
+//! - [`images`]: images streamed, decoded and held against their hash tree
+//! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
+
+pub mod finding;
+pub mod images;
+pub mod rules;
+pub mod walk;
+
+pub use finding::{CheckReport, Finding, RoleReport};
+pub use rules::Sizes;
+pub use walk::{CheckOptions, check};

@@ -1,0 +1,187 @@
+//! The whole repository, from its first root role to the last byte of its targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Duration, Utc};
+use semver::Version;
+use trusted_repo::{Error as RepoError, Fault, Repository, TargetReader, author};
+use update_metadata::{Manifest, Update, safe_target_name, validate};
+
+use super::finding::{CheckReport, role_reports};
+use super::{Sizes, images, rules};
+use crate::Error;
+use crate::layout::MANIFEST;
+use crate::place::Place;
+use crate::progress::Progress;
+
+/// What to check, and what for.
+#[derive(Debug, Clone)]
+pub struct CheckOptions {
+    /// The repository.
+    pub place: Place,
+    /// The partitions of its hosts.
+    pub sizes: Sizes,
+    /// The oldest version that hosts may come from, where that is older than all that is offered.
+    pub oldest: Option<Version>,
+    /// How long the root role has to hold from now on.
+    pub root_margin: Duration,
+}
+
+/// Walks the repository as hosts do, and tells everything that they would stumble over.
+///
+/// # Errors
+/// When it cannot be opened at all: not there, or not signed as the trusted root asks for.
+pub async fn check(
+    options: &CheckOptions,
+    now: DateTime<Utc>,
+    progress: Arc<dyn Progress>,
+) -> Result<CheckReport, Error> {
+    let opened = options.place.open_expired().await?;
+    let repository = Arc::new(opened.repository);
+    let roles = repository.roles();
+    let mut report = CheckReport {
+        roles: role_reports(&roles),
+        versions: Vec::new(),
+        targets: 0,
+        bytes: 0,
+        errors: Vec::new(),
+        advice: Vec::new(),
+    };
+    rules::expiry(&mut report, &roles, now, options.root_margin);
+    check_roots(&mut report, &repository, roles.root.version).await?;
+    let listed = repository.target_names();
+    rules::names(&mut report, &listed);
+    let lengths = listed.iter().filter_map(|name| repository.target(name).ok()).map(|info| info.length);
+    progress.total(lengths.sum());
+
+    let mut done = BTreeSet::from([MANIFEST.to_owned()]);
+    if let Some(manifest) = check_manifest(&mut report, &repository, options).await {
+        for update in &manifest.updates {
+            check_images(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
+        }
+    }
+    for name in listed.iter().filter(|name| safe_target_name(name) && !done.contains(*name)) {
+        let progress = Arc::clone(&progress);
+        if let Err(what) = streamed(&repository, name, move |target| images::drain(target, &progress)).await?
+        {
+            report.error("target", what);
+        }
+    }
+    for info in listed.iter().filter_map(|name| repository.target(name).ok()) {
+        report.targets += 1;
+        report.bytes += info.length;
+    }
+    progress.finish();
+    Ok(report)
+}
+
+/// Every root role from the first on is there, and each follows from the one before: hosts with an old image need them.
+async fn check_roots(report: &mut CheckReport, repository: &Repository, newest: u64) -> Result<(), Error> {
+    let mut chain: BTreeMap<u64, Bytes> = BTreeMap::new();
+    for version in 1..=newest {
+        let name = format!("{version}.root.json");
+        match repository.unverified_file(&name).await {
+            Ok(bytes) => {
+                chain.insert(version, bytes);
+            }
+            Err(RepoError::Metadata { source: Fault::Missing, .. }) => report.error(
+                "root_chain",
+                format!("{name} is missing: hosts whose image ships an older root role cannot follow"),
+            ),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if chain.len() as u64 == newest
+        && let Err(error) = author::check_chain(&chain)
+    {
+        report
+            .error("root_chain", format!("the root roles are no chain: {}", host_io::report::chain(&error)));
+    }
+    Ok(())
+}
+
+/// The manifest, if there is one to go on with.
+async fn check_manifest(
+    report: &mut CheckReport,
+    repository: &Repository,
+    options: &CheckOptions,
+) -> Option<Manifest> {
+    let told = |error: RepoError| host_io::report::chain(&error);
+    let bytes = match repository.fetch(MANIFEST, update_metadata::manifest::MAX_LEN as u64).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report.error("manifest", format!("failed to {}", told(error)));
+            return None;
+        }
+    };
+    for problem in validate::problems(bytes.bytes()) {
+        report.error("manifest", format!("in {MANIFEST}, {problem}"));
+    }
+    let manifest = Manifest::parse(bytes.bytes()).ok()?;
+    let listed = repository.target_names();
+    rules::references(report, &manifest, &listed.iter().map(String::as_str).collect());
+    let Place { variant, arch, .. } = &options.place;
+    rules::ways(report, &manifest, variant, arch, options.oldest.as_ref());
+    report.versions = manifest.updates.iter().map(|update| update.version.clone()).collect();
+    Some(manifest)
+}
+
+/// The three images of an update: verified, decoded, measured, and root held against its tree.
+async fn check_images(
+    report: &mut CheckReport,
+    repository: &Arc<Repository>,
+    update: &Update,
+    sizes: Sizes,
+    done: &mut BTreeSet<String>,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), Error> {
+    let mut tree = None;
+    for (image, name) in rules::images(update) {
+        let Ok(info) = repository.target(name) else { continue };
+        if image != "hash" && !done.insert(name.to_owned()) {
+            continue;
+        }
+        let over = if image == "root" { tree.take() } else { None };
+        let read = streamed(repository, name, move |target| match (image, over) {
+            ("hash", _) => images::tree(target).map(|(tree, length)| (Some(tree), length)),
+            ("root", Some(tree)) => images::against(target, &tree).map(|length| (None, length)),
+            _ => images::measure(target).map(|length| (None, length)),
+        });
+        let most = match image {
+            "boot" => sizes.boot,
+            "root" => sizes.root,
+            _ => sizes.hash,
+        };
+        let version = &update.version;
+        match read.await? {
+            Err(what) => report.error("image", format!("the {image} image of {version}: {what}")),
+            Ok((found, length)) => {
+                tree = found.or(tree);
+                if length > most {
+                    let what = format!(
+                        "the {image} image of {version} has {length} bytes, and a host's partition {most}"
+                    );
+                    report.error("size", what);
+                }
+            }
+        }
+        done.insert(name.to_owned());
+        progress.done(info.length);
+    }
+    Ok(())
+}
+
+/// Reads a target on a thread of its own. The inner failure is told as a fragment.
+async fn streamed<T: Send + 'static>(
+    repository: &Arc<Repository>,
+    name: &str,
+    read: impl FnOnce(TargetReader) -> Result<T, String> + Send + 'static,
+) -> Result<Result<T, String>, Error> {
+    let target = match repository.open_target(name) {
+        Ok(target) => target,
+        Err(error) => return Ok(Err(format!("failed to {}", host_io::report::chain(&error)))),
+    };
+    tokio::task::spawn_blocking(move || read(target)).await.map_err(|_| Error::Worker { what: "a target" })
+}

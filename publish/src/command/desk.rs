@@ -1,0 +1,71 @@
+//! Which repository is changed, and how long what is signed holds, as options.
+
+use std::path::PathBuf;
+
+use chrono::Duration;
+
+use crate::Lifetimes;
+use crate::session::Desk;
+
+/// A repository and its keys.
+#[derive(Debug, clap::Args)]
+pub struct DeskArgs {
+    /// The repository
+    #[arg(long, value_name = "DIR")]
+    repo: PathBuf,
+    /// The keys
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The variant
+    #[arg(long)]
+    variant: String,
+    /// The architecture
+    #[arg(long)]
+    arch: String,
+}
+
+impl From<DeskArgs> for Desk {
+    fn from(args: DeskArgs) -> Self {
+        let DeskArgs { repo, keys, variant, arch } = args;
+        Self { repo, keys, variant, arch }
+    }
+}
+
+/// How long the roles below root hold.
+#[derive(Debug, clap::Args)]
+pub struct LifetimeArgs {
+    /// How long the snapshot role holds
+    #[arg(long, default_value_t = 14, value_name = "DAYS")]
+    snapshot_days: u16,
+    /// How long the targets role holds
+    #[arg(long, default_value_t = 14, value_name = "DAYS")]
+    targets_days: u16,
+    /// How long the timestamp role holds
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    timestamp_days: u16,
+    /// A file with snapshot_expiration, targets_expiration and timestamp_expiration, such as "2 weeks"
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["snapshot_days", "targets_days", "timestamp_days"]
+    )]
+    expiration_policy: Option<PathBuf>,
+}
+
+impl LifetimeArgs {
+    /// As given, or from the policy file.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn lifetimes(&self) -> Result<Lifetimes, crate::Error> {
+        if let Some(path) = &self.expiration_policy {
+            return crate::expiration::load(path);
+        }
+        let days = |days: u16| Duration::days(days.into());
+        Ok(Lifetimes {
+            snapshot: days(self.snapshot_days),
+            targets: days(self.targets_days),
+            timestamp: days(self.timestamp_days),
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! `pubrepo pause|resume|recall|remove`.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use chrono::{DateTime, Utc};
+use semver::Version;
+
+use super::desk::{DeskArgs, LifetimeArgs};
+use crate::Error;
+use crate::rollout::{Action, RolloutReport, rollout};
+
+/// Which release.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The version of the release
+    version: Version,
+    #[command(flatten)]
+    desk: DeskArgs,
+    #[command(flatten)]
+    lifetimes: LifetimeArgs,
+    /// Do it without asking; the effect is still told
+    #[arg(long)]
+    yes: bool,
+}
+
+const EXAMPLES: &str = "\
+What it does to hosts is told on stderr first, and a terminal is asked.
+
+Examples:
+  Something is wrong with 1.1.0; nobody else shall take it for now:
+    pubrepo pause 1.1.0 --repo /srv/updates --keys ~/keys --variant metal --arch x86_64
+
+  It was a false alarm:
+    pubrepo resume 1.1.0 --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 --yes
+
+  It was not; hosts that have it go back:
+    pubrepo recall 1.1.0 --repo /srv/updates --keys ~/keys --variant metal --arch x86_64";
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`rollout`].
+pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<RolloutReport, Error> {
+    let lifetimes = args.lifetimes.lifetimes()?;
+    let (version, yes) = (args.version.clone(), args.yes);
+    let agree = |effect: &[String]| {
+        eprintln!("{} {version}:", action.name());
+        for sentence in effect {
+            eprintln!("  - {sentence}");
+        }
+        if yes || asked()? { Ok(()) } else { Err(Error::NotAgreed { action: action.name() }) }
+    };
+    rollout(&args.desk.into(), action, &args.version, lifetimes, now, agree).await
+}
+
+/// Asks whoever sits at the terminal. Without one the answer is no.
+fn asked() -> Result<bool, Error> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let failed = |error| Error::file("ask", "the terminal", error);
+    eprint!("type yes to go on: ");
+    io::stderr().flush().map_err(failed)?;
+    let mut said = String::new();
+    io::stdin().lock().read_line(&mut said).map_err(failed)?;
+    Ok(said.trim() == "yes")
+}

@@ -1,0 +1,83 @@
+//! A repository as others see it: over the network or in a directory, opened from a root role that one trusts already.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use host_io::SystemFs;
+use tempfile::TempDir;
+use trusted_repo::{Repository, Source, open_online};
+use url::Url;
+
+use crate::Error;
+
+/// Which repository, and what is trusted of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The address or directory that has `VARIANT/ARCH/` and `targets/`.
+    pub base: String,
+    /// The variant.
+    pub variant: String,
+    /// The architecture.
+    pub arch: String,
+    /// The root role to start from, as an image ships it.
+    pub trusted_root: PathBuf,
+    /// Where targets lie, if that is not `targets/`.
+    pub targets: Option<String>,
+}
+
+/// An open repository, with the memory that was made for it and goes with it.
+pub(crate) struct Opened {
+    pub(crate) repository: Repository,
+    _memory: TempDir,
+}
+
+impl Place {
+    /// Opens it as a host does that meets it for the first time. Expiry is judged at `now`.
+    pub(crate) async fn open(&self, now: DateTime<Utc>) -> Result<Opened, Error> {
+        let base = url(&self.base)?;
+        let below = |path: &str| base.join(path).map_err(|_| Error::Address { text: self.base.clone() });
+        crate::init::check_name("the variant", &self.variant)?;
+        crate::init::check_name("the architecture", &self.arch)?;
+        let source = Source::new(
+            below(&format!("{}/{}/", self.variant, self.arch))?,
+            self.targets.as_deref().map_or_else(|| below("targets/"), url)?,
+        );
+        let root = std::fs::read(&self.trusted_root)
+            .map_err(|error| Error::file("read the root role", &self.trusted_root, error))?;
+        let memory = tempfile::tempdir().map_err(|error| Error::file("make", std::env::temp_dir(), error))?;
+        let repository = open_online(Arc::new(SystemFs), source, &root, memory.path(), now).await?;
+        Ok(Opened { repository, _memory: memory })
+    }
+
+    /// Opens it whether it has expired or not.
+    pub(crate) async fn open_expired(&self) -> Result<Opened, Error> {
+        self.open(DateTime::UNIX_EPOCH).await
+    }
+}
+
+/// An address as it is, a directory as an address.
+fn url(text: &str) -> Result<Url, Error> {
+    let refused = || Error::Address { text: text.to_owned() };
+    if text.contains("://") {
+        let mut url = Url::parse(text).map_err(|_| refused())?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        return Ok(url);
+    }
+    let path = std::path::absolute(Path::new(text)).map_err(|_| refused())?;
+    Url::from_directory_path(path).map_err(|()| refused())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_a_directory_are_both_places() {
+        assert_eq!(url("https://host/a").unwrap().as_str(), "https://host/a/");
+        assert_eq!(url("/srv/my updates").unwrap().as_str(), "file:///srv/my%20updates/");
+        assert!(url("https://").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! One publisher at a time, and never on top of something that was not seen.
+//!
+//! A publisher holds a lock on the repository's directory while it works. Where the lock does not reach (two machines,
+//! one shared directory) the timestamp role is compared again before anything is signed. Whoever comes second is
+//! refused; a publisher that dies leaves files that nobody asks for.
+
+use std::path::{Path, PathBuf};
+
+use host_io::lock::DirLock;
+use host_io::{Fs as _, SystemFs};
+use trusted_repo::TargetInfo;
+use trusted_repo::author::{Editor, Expiries, SignedMetadata, Signers, targets};
+use update_metadata::Manifest;
+
+use crate::Error;
+use crate::init::{check_apart, check_name, load_root, load_signers};
+use crate::layout::{KeyLayout, MANIFEST, RepoLayout};
+use crate::release::published_manifest;
+
+/// The role whose file says which snapshot is the published one.
+const TIMESTAMP: &str = "timestamp.json";
+
+/// Which repository, and with which keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desk {
+    /// The repository.
+    pub repo: PathBuf,
+    /// The keys.
+    pub keys: PathBuf,
+    /// The variant.
+    pub variant: String,
+    /// The architecture.
+    pub arch: String,
+}
+
+/// A repository that this process alone is changing.
+pub(crate) struct Session {
+    pub(crate) layout: RepoLayout,
+    pub(crate) editor: Editor,
+    signers: Signers,
+    seen: Vec<u8>,
+    _lock: DirLock,
+}
+
+impl Session {
+    /// Takes the repository for this process, and loads and verifies its metadata.
+    pub(crate) async fn open(desk: &Desk) -> Result<Self, Error> {
+        check_name("the variant", &desk.variant)?;
+        check_name("the architecture", &desk.arch)?;
+        check_apart(&desk.repo, &desk.keys)?;
+        let layout = RepoLayout::new(&desk.repo, &desk.variant, &desk.arch);
+        if !layout.metadata.join(TIMESTAMP).exists() {
+            return Err(Error::NoRepository { metadata: layout.metadata });
+        }
+        let lock = hold(&desk.repo)?;
+        let keys = KeyLayout::new(&desk.keys);
+        let signers = load_signers(&keys)?;
+        let seen = timestamp(&layout.metadata)?;
+        let editor = Editor::load(&SystemFs, &layout.metadata, &load_root(&keys)?).await?;
+        Ok(Self { layout, editor, signers, seen, _lock: lock })
+    }
+
+    /// The manifest as it is published.
+    pub(crate) fn manifest(&self) -> Result<Manifest, Error> {
+        published_manifest(&self.editor, &self.layout.targets)
+    }
+
+    /// Writes another manifest. Nobody asks for it before [`Session::commit`].
+    pub(crate) fn put_manifest(&mut self, manifest: &Manifest) -> Result<TargetInfo, Error> {
+        let info =
+            targets::publish(&SystemFs, &self.layout.targets, MANIFEST, manifest.to_json().as_bytes())?;
+        self.editor.replace_target(info.clone())?;
+        Ok(info)
+    }
+
+    /// Signs and publishes, the timestamp last.
+    pub(crate) fn commit(&self, expiries: &Expiries) -> Result<SignedMetadata, Error> {
+        let signed = self.editor.sign(&self.signers, expiries)?;
+        if timestamp(&self.layout.metadata)? != self.seen {
+            return Err(Error::Overtaken { metadata: self.layout.metadata.clone() });
+        }
+        signed.write(&SystemFs, &self.layout.metadata)?;
+        Ok(signed)
+    }
+}
+
+/// Keeps other publishers of this machine away from the repository.
+pub(crate) fn hold(repo: &Path) -> Result<DirLock, Error> {
+    DirLock::acquire(repo).map_err(Error::Busy)
+}
+
+fn timestamp(metadata: &Path) -> Result<Vec<u8>, Error> {
+    let path = metadata.join(TIMESTAMP);
+    SystemFs.read(&path).map_err(|error| Error::file("read", path, error))
+}
