@@ -184,6 +184,29 @@ impl Error {
         io::Error::other(self)
     }
 
+    /// Whether another place with the same repository may well do better.
+    pub(crate) fn is_of_its_place(&self) -> bool {
+        match self {
+            Self::Metadata { .. }
+            | Self::Malformed { .. }
+            | Self::Expired { .. }
+            | Self::Untrusted { .. }
+            | Self::RolledBack { .. }
+            | Self::RootsApart { .. }
+            | Self::MissingTarget { .. }
+            | Self::Target { .. }
+            | Self::Tampered { .. } => true,
+            Self::Anchor { .. }
+            | Self::Memory { .. }
+            | Self::Unsaved { .. }
+            | Self::TooLarge { .. }
+            | Self::Manifest { .. }
+            | Self::Pin { .. }
+            | Self::Cache { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+
     pub(crate) fn cache(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Cache { doing, path: path.into(), source: Arc::new(source) }
     }
@@ -214,6 +237,7 @@ impl Advise for Error {
                 Fault::Html { .. } | Fault::Missing | Fault::TooLong { .. } | Fault::Scheme { .. } => {
                     "not_a_repository"
                 }
+                Fault::Credentials { .. } => "failed",
                 _ => "unreachable",
             },
             Self::Target { source, .. } => match source {
@@ -285,9 +309,11 @@ fn help_for(fault: &Fault) -> String {
             "check the URL and the network, then try again"
         }
         Fault::Tls { .. } => "check this host's clock and CA certificates, and the server's certificate",
-        Fault::Reset { .. } | Fault::Stalled { .. } | Fault::Slow { .. } => {
+        Fault::Reset { .. } | Fault::Stalled { .. } | Fault::Slow { .. } | Fault::Overdue { .. } => {
             "the network is poor; try again later, what is there already is not lost"
         }
+        Fault::Proxy { .. } => "check the proxy's address, and whether it asks for a login or forbids this host",
+        Fault::Credentials { .. } => "correct the file: it has to be PEM, a client certificate with its key",
         Fault::Status { status, .. } if *status >= 500 || *status == 429 => {
             "the server has a problem; try again later"
         }

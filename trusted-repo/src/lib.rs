@@ -14,6 +14,7 @@
 //! - [`repository`]: an open repository: its roles, its targets, its manifest
 //! - [`target`]: the proof that a target's bytes are the signed ones
 //! - [`reader`]: a target as a stream that cannot be finished without that proof
+//! - [`frame`]: a part of a target whose digest stands in a verified index
 //! - [`lz4`]: frames, read to the very end of their stream
 //! - [`cache`]: the pinned set that the next boot migrates with
 //! - [`error`]: what can go wrong, and what to do about it
@@ -23,6 +24,7 @@
 pub mod author;
 pub mod cache;
 pub mod error;
+pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod generation;
@@ -38,6 +40,7 @@ pub mod transport;
 
 pub use cache::{CacheId, StagedCache, make_current};
 pub use error::Error;
+pub use frame::{FrameInfo, VerifiedFrame};
 pub use open::{open_offline, open_online};
 pub use reader::TargetReader;
 pub use repository::{Repository, Role, Roles};

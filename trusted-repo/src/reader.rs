@@ -4,14 +4,18 @@
 //! them for good waits for [`TargetReader::finish`].
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tracing::info;
 
 use crate::Error;
+use crate::open::mirrors::Mirrors;
+use crate::source::Place;
 use crate::target::{Check, TargetInfo, VerifiedTarget};
-use crate::transport::carrier::Opened;
-use crate::transport::download::{Download, Piece};
+use crate::transport::download::{Expected, Part, Piece};
+use crate::transport::{Carrier, Fault};
 
 /// Pieces that may wait between the network and the reader: about a megabyte.
 const QUEUE: usize = 64;
@@ -26,25 +30,38 @@ pub struct TargetReader {
     origin: Origin,
     waiting: Bytes,
     verdict: Option<Result<VerifiedTarget, Error>>,
+    mirrors: Arc<Mirrors>,
+    /// The number of the place that the last bytes came from.
+    place: usize,
+}
+
+/// What a target is read from.
+pub(crate) enum Supply {
+    /// An open file of the directory with this number.
+    File(usize, Box<dyn Read + Send>),
+    /// Web servers in the order in which they are asked: number, place, name of the file.
+    Web(Carrier, Expected, Vec<(usize, Place, String)>),
 }
 
 enum Origin {
-    Web(mpsc::Receiver<Result<Bytes, Error>>),
+    Web(mpsc::Receiver<Result<(usize, Bytes), Error>>),
     File(Box<dyn Read + Send>),
 }
 
 impl TargetReader {
     /// Begins to fetch. A download runs as a task of the runtime that this is called from.
-    pub(crate) fn new(info: TargetInfo, opened: Opened) -> Self {
-        let origin = match opened {
-            Opened::File(file) => Origin::File(file),
-            Opened::Web(download) => {
+    pub(crate) fn new(info: TargetInfo, supply: Supply, mirrors: Arc<Mirrors>) -> Self {
+        let (place, origin) = match supply {
+            Supply::File(number, file) => (number, Origin::File(file)),
+            Supply::Web(carrier, expected, places) => {
+                let first = places.first().map_or(0, |(number, ..)| *number);
                 let (sender, receiver) = mpsc::channel(QUEUE);
-                tokio::spawn(deliver(*download, info.name.clone(), sender));
-                Origin::Web(receiver)
+                let delivery = Delivery { carrier, expected, name: info.name.clone(), sender, handed_out: 0 };
+                tokio::spawn(delivery.run(places));
+                (first, Origin::Web(receiver))
             }
         };
-        Self { check: Check::new(info), origin, waiting: Bytes::new(), verdict: None }
+        Self { check: Check::new(info), origin, waiting: Bytes::new(), verdict: None, mirrors, place }
     }
 
     /// The target's name.
@@ -73,7 +90,13 @@ impl TargetReader {
     /// The next bytes from where they come from; empty at the end.
     fn more(&mut self) -> Result<Bytes, Error> {
         let bytes = match &mut self.origin {
-            Origin::Web(receiver) => receiver.blocking_recv().transpose()?.unwrap_or_default(),
+            Origin::Web(receiver) => match receiver.blocking_recv().transpose()? {
+                Some((place, bytes)) => {
+                    self.place = place;
+                    bytes
+                }
+                None => Bytes::new(),
+            },
             Origin::File(file) => {
                 let mut block = vec![0; BLOCK];
                 let count = read_some(file, &mut block).map_err(|error| Error::Tampered {
@@ -110,6 +133,9 @@ impl Read for TargetReader {
             match self.more() {
                 Ok(bytes) if bytes.is_empty() => {
                     let verdict = self.check.finish();
+                    if verdict.is_err() {
+                        self.mirrors.pass_over(self.place);
+                    }
                     self.verdict = Some(verdict.clone());
                     return verdict.map(|_| 0).map_err(Error::into_read);
                 }
@@ -132,33 +158,57 @@ impl std::fmt::Debug for TargetReader {
     }
 }
 
-/// Carries a download to its reader, and stops when nobody reads any more. What was handed out cannot be taken back, so
-/// when an object begins again its known part is passed over; the digest at the end judges the two halves together.
-async fn deliver(mut download: Download, name: String, sender: mpsc::Sender<Result<Bytes, Error>>) {
-    let mut handed_out = 0u64;
-    let mut position = 0u64;
-    loop {
-        let message = match download.next().await {
-            Ok(None) => return,
-            Ok(Some(Piece::Again)) => {
+/// Carries downloads to a reader, and stops when nobody reads any more. What was handed out cannot be taken back, so
+/// when an object begins again its known part is passed over, and another place goes on where one has failed; the digest
+/// at the end judges all parts together.
+struct Delivery {
+    carrier: Carrier,
+    expected: Expected,
+    name: String,
+    sender: mpsc::Sender<Result<(usize, Bytes), Error>>,
+    handed_out: u64,
+}
+
+impl Delivery {
+    async fn run(mut self, places: Vec<(usize, Place, String)>) {
+        let mut first = None;
+        for (number, place, file) in places {
+            match self.one(number, &place, &file).await {
+                Ok(()) => return,
+                Err(fault) => {
+                    info!("{} from {}: {fault}", self.name, place.describe(""));
+                    first.get_or_insert(fault);
+                }
+            }
+        }
+        if let Some(fault) = first {
+            let _nobody_reads = self.sender.send(Err(Error::of_target(&self.name, fault))).await;
+        }
+    }
+
+    /// Everything that one place has beyond what was handed out; also done when nobody reads any more.
+    async fn one(&mut self, number: usize, place: &Place, file: &str) -> Result<(), Fault> {
+        let mut position = self.handed_out;
+        let part = if position == 0 { Part::Whole } else { Part::Range(position, None) };
+        let Some(mut download) = self.carrier.part(place, file, self.expected.clone(), part)? else {
+            return Err(Fault::Missing);
+        };
+        while let Some(piece) = download.next().await? {
+            let Piece::Bytes(mut bytes) = piece else {
                 position = 0;
                 continue;
+            };
+            let known = self.handed_out.saturating_sub(position).min(bytes.len() as u64);
+            position += bytes.len() as u64;
+            let fresh = bytes.split_off(usize::try_from(known).unwrap_or(bytes.len()));
+            if fresh.is_empty() {
+                continue;
             }
-            Ok(Some(Piece::Bytes(mut bytes))) => {
-                let known = handed_out.saturating_sub(position).min(bytes.len() as u64);
-                position += bytes.len() as u64;
-                let fresh = bytes.split_off(usize::try_from(known).unwrap_or(bytes.len()));
-                if fresh.is_empty() {
-                    continue;
-                }
-                handed_out += fresh.len() as u64;
-                Ok(fresh)
+            self.handed_out += fresh.len() as u64;
+            if self.sender.send(Ok((number, fresh))).await.is_err() {
+                return Ok(());
             }
-            Err(fault) => Err(Error::of_target(&name, fault)),
-        };
-        let ends = message.is_err();
-        if sender.send(message).await.is_err() || ends {
-            return;
         }
+        Ok(())
     }
 }

@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use host_io::report::chain;
 use tokio::sync::OnceCell;
 use tough::TargetName;
 use tough::schema::RoleType;
+use tracing::debug;
 use update_metadata::{Manifest, safe_target_name};
 
 use crate::Error;
 use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
+use crate::frame::{FrameInfo, LONGEST_FRAME, VerifiedFrame};
+use crate::memory::kept::Kept;
 use crate::now::{EffectiveNow, from_jiff};
-use crate::reader::TargetReader;
+use crate::open::mirrors::Mirrors;
+use crate::reader::{self, TargetReader};
 use crate::source::Place;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
 use crate::transport::download::{Expected, Size};
@@ -90,7 +96,8 @@ pub(crate) struct Opened {
     pub(crate) files: BTreeMap<String, Bytes>,
     pub(crate) carrier: Carrier,
     pub(crate) metadata: Place,
-    pub(crate) targets: Place,
+    pub(crate) targets: Arc<Mirrors>,
+    pub(crate) kept: Option<Kept>,
     pub(crate) pin: Option<Pin>,
     pub(crate) now: Option<EffectiveNow>,
 }
@@ -114,7 +121,7 @@ impl Repository {
         let bytes = self.fetch(MANIFEST, LONGEST_MANIFEST).await?;
         Manifest::parse(bytes.bytes()).map_err(|source| Error::Manifest {
             place: self.opened.metadata.describe(""),
-            source: std::sync::Arc::new(source),
+            source: Arc::new(source),
         })
     }
 
@@ -153,48 +160,131 @@ impl Repository {
             return Err(Error::TooLarge { name: name.to_owned(), limit });
         }
         if name == MANIFEST {
-            return self.manifest.get_or_try_init(|| self.fetch_whole(&info)).await.cloned();
+            return self.manifest.get_or_try_init(|| self.fetch_manifest(&info)).await.cloned();
         }
         self.fetch_whole(&info).await
     }
 
+    async fn fetch_manifest(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
+        // Files are at hand anyway.
+        let kept = self.opened.kept.as_ref().filter(|_| self.opened.carrier.has_web());
+        if let Some(known) = kept.and_then(|kept| kept.load(info)) {
+            return Ok(known);
+        }
+        let fetched = self.fetch_whole(info).await?;
+        if let Some(kept) = kept {
+            kept.save(&fetched);
+        }
+        Ok(fetched)
+    }
+
     async fn fetch_whole(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
+        self.any_place(|place| self.fetch_whole_from(place, info)).await
+    }
+
+    async fn fetch_whole_from(&self, place: &Place, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
+        let file = self.file_of(place, info)?;
+        let bytes = self.opened.carrier.whole(place, &file, expected(info)).await;
+        let bytes = bytes.map_err(|fault| of_file(&info.name, fault))?;
         let mut check = Check::new(info.clone());
-        let bytes = self.bytes_of(info).await?;
         check.update(&bytes)?;
         Ok(VerifiedBytes::new(check.finish()?, bytes))
     }
 
-    async fn bytes_of(&self, info: &TargetInfo) -> Result<Bytes, Error> {
-        let file = self.file_of(info)?;
-        self.opened
-            .carrier
-            .whole(&self.opened.targets, &file, expected(info))
-            .await
-            .map_err(|fault| of_file(&info.name, fault))
+    /// The part of a target that an index describes, verified.
+    ///
+    /// The caller vouches for `frame`: it stands in an index that is a verified target itself. Only these bytes are
+    /// asked for, where the server knows ranges.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when it is longer than [`LONGEST_FRAME`]; [`Error::Tampered`] when it reaches beyond the
+    /// target, or no place has the bytes with that SHA-256; else as [`Repository::open_target`].
+    pub async fn fetch_frame(&self, name: &str, frame: FrameInfo) -> Result<VerifiedFrame, Error> {
+        let info = self.target(name)?;
+        if frame.length > LONGEST_FRAME {
+            return Err(Error::TooLarge { name: name.to_owned(), limit: LONGEST_FRAME });
+        }
+        if frame.offset.checked_add(frame.length).is_none_or(|end| end > info.length) {
+            return Err(Error::Tampered {
+                name: name.to_owned(),
+                reason: format!("{frame} is not within its {} signed bytes", info.length),
+            });
+        }
+        self.any_place(|place| self.fetch_frame_from(place, &info, frame)).await
+    }
+
+    async fn fetch_frame_from(
+        &self,
+        place: &Place,
+        info: &TargetInfo,
+        frame: FrameInfo,
+    ) -> Result<VerifiedFrame, Error> {
+        let file = self.file_of(place, info)?;
+        let bytes = self.opened.carrier.range(place, &file, expected(info), frame.offset, frame.length).await;
+        VerifiedFrame::check(&info.name, frame, bytes.map_err(|fault| of_file(&info.name, fault))?)
+    }
+
+    /// What the first place gives that gives what was asked for; else why the first one of all did not.
+    async fn any_place<'a, T, F: Future<Output = Result<T, Error>>>(
+        &'a self,
+        ask: impl Fn(&'a Place) -> F,
+    ) -> Result<T, Error> {
+        let mut first = None;
+        for (number, place) in self.opened.targets.in_order() {
+            match ask(place).await {
+                Ok(got) => return Ok(got),
+                Err(error) if error.is_of_its_place() => {
+                    debug!("at {}: failed to {}", place.describe(""), chain(&error));
+                    self.opened.targets.pass_over(number);
+                    first.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(first.expect("a source has at least one place"))
     }
 
     /// A target as a stream that is checked while it passes. It wants a running tokio runtime, and to be read on a
-    /// thread that may block.
+    /// thread that may block. When a web server fails in the middle, the next one goes on from there; one whose bytes
+    /// turn out to be wrong at the end is asked last from then on.
     ///
     /// # Errors
     /// [`Error::MissingTarget`] when it is not listed or its file is not there. A web server is asked only by the first
     /// read.
     pub fn open_target(&self, name: &str) -> Result<TargetReader, Error> {
         let info = self.target(name)?;
-        let file = self.file_of(&info)?;
-        let opened = self
-            .opened
-            .carrier
-            .open(&self.opened.targets, &file, expected(&info))
-            .map_err(|fault| of_file(name, fault))?;
-        Ok(TargetReader::new(info, opened))
+        let mut first = None;
+        let mut web = Vec::new();
+        for (number, place) in self.opened.targets.in_order() {
+            let file = self.file_of(place, &info)?;
+            match place {
+                Place::Web(_) => web.push((number, place.clone(), file)),
+                // A directory is asked before the first byte or never.
+                Place::Directory(_) if !web.is_empty() => {}
+                Place::Directory(dir) => match self.opened.carrier.file(dir, &file) {
+                    Ok(opened) => {
+                        let supply = reader::Supply::File(number, opened);
+                        return Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)));
+                    }
+                    Err(fault) => {
+                        first.get_or_insert(of_file(name, fault));
+                    }
+                },
+            }
+        }
+        match first {
+            Some(error) if web.is_empty() => Err(error),
+            _ => {
+                let supply = reader::Supply::Web(self.opened.carrier.clone(), expected(&info), web);
+                Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)))
+            }
+        }
     }
 
     /// The name of a target's file below the targets base. A cached set may have it under either name.
-    fn file_of(&self, info: &TargetInfo) -> Result<String, Error> {
+    fn file_of(&self, place: &Place, info: &TargetInfo) -> Result<String, Error> {
         let digest_name = format!("{}.{}", hex::encode(info.sha256), info.name);
-        match &self.opened.targets {
+        match place {
             Place::Web(_) if !self.opened.repository.root().signed.consistent_snapshot => {
                 Ok(info.name.clone())
             }

@@ -9,7 +9,7 @@ use std::path::Path;
 use host_io::Fs;
 use tracing::info;
 
-use super::roots::{Chain, KnownRoot, forgets};
+use super::roots::{Chain, KnownRoot, forgets, verify};
 use super::store::{Remembered, Store, all_of};
 use crate::Error;
 use crate::source::Place;
@@ -47,8 +47,9 @@ pub(crate) async fn find(
     let store = Store::new(trust_dir, anchor, url);
     let own = store.load(fs)?;
     let before = own.clone();
-    let most_advanced = all_of(fs, trust_dir, url)?.into_iter().max_by_key(Remembered::advance);
-    let remembered = match (own, most_advanced) {
+    let all = all_of(fs, trust_dir, url)?;
+    let most_advanced = all.iter().max_by_key(|memory| memory.advance()).cloned();
+    let mut remembered = match (own, most_advanced) {
         (Some(own), Some(other)) if own.advance() >= other.advance() => own,
         (_, Some(other)) => join(carrier, place, trust_dir, &shipped, other).await?,
         (Some(own), None) => own,
@@ -60,12 +61,23 @@ pub(crate) async fn find(
             }
         }
     };
+    remembered.roots = lengthened(remembered.roots, &all);
     let newest = remembered.newest_root().expect("a memory has a root");
     let root = KnownRoot::parse(newest).map_err(|reason| Error::Memory {
         path: store.dir().to_owned(),
         reason: format!("its newest root is damaged: {reason}"),
     })?;
     Ok(Start { store, root, before, remembered })
+}
+
+/// `chain` with the older roots that other memories have in front of it: the set for the next boot may be one that an
+/// older image ships the root for, and that image joins the chain where its own root stands.
+fn lengthened(chain: Chain, memories: &[Remembered]) -> Chain {
+    memories.iter().fold(chain, |chain, memory| {
+        let mut longer = memory.roots.clone();
+        longer.extend(chain.clone());
+        if longer.keys().next() < chain.keys().next() && verify(&longer).is_ok() { longer } else { chain }
+    })
 }
 
 /// The memory of another anchor, carried over to the shipped one if one chain joins them.

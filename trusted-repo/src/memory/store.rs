@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use super::roots::{self, Chain, KnownRoot};
+use crate::transport::validator::Validator;
 use crate::{Error, generation};
 
 const INDEX: &str = "memory.json";
@@ -29,6 +30,8 @@ pub(crate) struct Remembered {
     pub(crate) roles: BTreeMap<String, Bytes>,
     /// The time before which no clock can be right.
     pub(crate) floor: Option<DateTime<Utc>>,
+    /// By what a server recognises the timestamp that is remembered.
+    pub(crate) validator: Option<Validator>,
 }
 
 impl Remembered {
@@ -52,6 +55,8 @@ pub(crate) struct Index {
     metadata_base_url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timestamp_validator: Option<Validator>,
     files: BTreeMap<String, String>,
 }
 
@@ -112,6 +117,7 @@ impl Store {
             anchor: self.anchor.clone(),
             metadata_base_url: self.url.clone(),
             floor: remembered.floor,
+            timestamp_validator: remembered.validator.clone(),
             files: files.iter().map(|(path, bytes)| (path.display().to_string(), sha256(bytes))).collect(),
         };
         let index = serde_json::to_vec_pretty(&index).expect("an index is plain data");
@@ -161,7 +167,7 @@ fn merge(before: Option<&Remembered>, there: Option<Remembered>, next: Remembere
     }
 }
 
-fn lock(dir: &Path) -> Result<DirLock, Error> {
+pub(super) fn lock(dir: &Path) -> Result<DirLock, Error> {
     DirLock::acquire(dir)
         .map_err(|error| Error::Unsaved { path: dir.to_owned(), reason: report::chain(&error) })
 }
@@ -194,7 +200,11 @@ pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)
     };
     let index: Index = serde_json::from_slice(&read(INDEX)?)
         .map_err(|error| unreadable(format!("{INDEX} is damaged: {error}")))?;
-    let mut remembered = Remembered { floor: index.floor, ..Remembered::default() };
+    let mut remembered = Remembered {
+        floor: index.floor,
+        validator: index.timestamp_validator.clone(),
+        ..Remembered::default()
+    };
     for (name, expected) in &index.files {
         if name.contains('/') {
             return Err(unreadable(format!("{INDEX} is damaged: it names {name:?}")));
@@ -237,6 +247,7 @@ mod tests {
             roots: Chain::from([(1, Bytes::new())]),
             roles: BTreeMap::from([("timestamp.json".to_owned(), bytes.into())]),
             floor: DateTime::from_timestamp(floor, 0),
+            validator: None,
         }
     }
 

@@ -6,12 +6,14 @@
 //!
 //! - [`online`]: root chain, timestamp, snapshot, targets; expiry enforced at the effective time; memory committed
 //! - [`offline`]: the same signatures and digests from a cached set, expiry waived
+//! - `mirrors`: the places of one repository, in order
 //! - `shelf`: where tough gets its files from
 //! - `verdict`: which role failed which check, in our words
 
 pub mod offline;
 pub mod online;
 
+pub(crate) mod mirrors;
 mod shelf;
 mod verdict;
 

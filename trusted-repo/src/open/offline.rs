@@ -12,6 +12,7 @@ use tough::{ExpirationEnforcement, RepositoryLoader};
 use tracing::warn;
 use url::Url;
 
+use super::mirrors::Mirrors;
 use super::online::limits;
 use super::shelf::{LONGEST_TARGETS, Shelf};
 use super::verdict;
@@ -50,7 +51,8 @@ pub async fn open_offline(
         repository,
         carrier: Carrier::local(fs),
         metadata: Place::Directory(metadata_dir.to_owned()),
-        targets: Place::Directory(targets_dir.to_owned()),
+        targets: Arc::new(Mirrors::new(vec![Place::Directory(targets_dir.to_owned())], 0)),
+        kept: None,
         pin,
         now: None,
     });

@@ -7,19 +7,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use host_io::Fs;
+use host_io::report::chain;
 use tough::{ExpirationEnforcement, Limits, RepositoryLoader};
 use tracing::{debug, warn};
+use url::Url;
 
-use super::shelf::{LONGEST_SMALL_ROLE, LONGEST_TARGETS, Shelf, plain_name, split_version};
+use super::mirrors::{Mirrors, Places};
+use super::shelf::{LONGEST_SMALL_ROLE, LONGEST_TARGETS, Shelf, expiry_of, plain_name, split_version};
 use super::verdict;
 use crate::Error;
+use crate::memory::kept::Kept;
 use crate::memory::roots::KnownRoot;
 use crate::memory::start::{LONGEST_ROOT, MOST_ROOTS, Start, find};
 use crate::memory::store::Remembered;
 use crate::now::EffectiveNow;
 use crate::repository::{Opened, Repository, Roles};
 use crate::source::{Place, Source, as_directory};
-use crate::transport::{Carrier, Fault, Pacing};
+use crate::transport::{Carrier, Pacing};
 
 /// Opens the repository at `source`, starting from the root role that the image ships.
 ///
@@ -50,29 +54,81 @@ pub async fn open_online_paced(
     now: DateTime<Utc>,
     pacing: Pacing,
 ) -> Result<Repository, Error> {
-    let url = as_directory(&source.metadata_base_url);
-    let metadata = place(&source.metadata_base_url)?;
-    let targets = place(&source.targets_base_url)?;
-    let carrier = Carrier::new(Arc::clone(&fs), &source, [&metadata, &targets], pacing).map_err(|fault| {
-        Error::Metadata { name: "anything".to_owned(), place: url.to_string(), source: fault }
+    let name = as_directory(&source.metadata_base_url);
+    open_online_as(fs, source, trusted_root, trust_dir, name.as_str(), now, pacing).await
+}
+
+/// [`open_online_paced`] with a memory that belongs to `name` instead of the metadata base URL.
+pub(crate) async fn open_online_as(
+    fs: Arc<dyn Fs>,
+    source: Source,
+    trusted_root: &[u8],
+    trust_dir: &Path,
+    name: &str,
+    now: DateTime<Utc>,
+    pacing: Pacing,
+) -> Result<Repository, Error> {
+    let places = Places::of(&source)?;
+    let all: Vec<&Place> = places.metadata.iter().chain(&places.targets).collect();
+    let carrier = Carrier::new(Arc::clone(&fs), &source, &all, pacing).map_err(|fault| Error::Metadata {
+        name: "anything".to_owned(),
+        place: places.metadata[0].describe(""),
+        source: fault,
     })?;
-
-    let start = find(&*fs, &carrier, &metadata, trusted_root, trust_dir, url.as_str()).await?;
-    let now = EffectiveNow::new(now, start.remembered.floor);
-    if now.clock_is_behind() {
-        warn!("{now}; waves wait until it is right");
+    let url = as_directory(&source.metadata_base_url);
+    let opening = Opening { fs, carrier, url, name, anchor: trusted_root, trust_dir, clock: now };
+    let mut first = None;
+    for (number, place) in places.metadata.iter().enumerate() {
+        let mirrors = Mirrors::new(places.targets.clone(), number);
+        let error = match opening.at(place, mirrors).await {
+            Ok(repository) => return Ok(repository),
+            Err(error) => error,
+        };
+        if !error.is_of_its_place() {
+            return Err(error);
+        }
+        if let Some(next) = places.metadata.get(number + 1) {
+            warn!("failed to {}; {} is tried instead", chain(&error), next.describe(""));
+        }
+        first.get_or_insert(error);
     }
+    Err(first.expect("a source has at least one place"))
+}
 
-    let failed = |error: std::io::Error| Error::Failed { place: url.to_string(), reason: error.to_string() };
-    let scratch = Scratch::new(&start.remembered.roles).map_err(failed)?;
-    let shelf = Shelf::of_repository(
-        carrier.clone(),
-        metadata.clone(),
-        start.root.clone(),
-        start.remembered.roles.clone(),
-    );
-    let loaded =
-        RepositoryLoader::new(&start.root.bytes, url.clone(), as_directory(&source.targets_base_url))
+/// What every place of one repository is opened with.
+struct Opening<'a> {
+    fs: Arc<dyn Fs>,
+    carrier: Carrier,
+    /// Only for the names that tough makes of it.
+    url: Url,
+    /// What the memory belongs to, whichever place answers.
+    name: &'a str,
+    anchor: &'a [u8],
+    trust_dir: &'a Path,
+    clock: DateTime<Utc>,
+}
+
+impl Opening<'_> {
+    async fn at(&self, metadata: &Place, targets: Mirrors) -> Result<Repository, Error> {
+        let Self { fs, carrier, url, .. } = self;
+        let shown = metadata.describe("");
+        let start = find(&**fs, carrier, metadata, self.anchor, self.trust_dir, self.name).await?;
+        let now = EffectiveNow::new(self.clock, start.remembered.floor);
+        if now.clock_is_behind() {
+            warn!("{now}; waves wait until it is right");
+        }
+
+        let failed =
+            |error: std::io::Error| Error::Failed { place: shown.clone(), reason: error.to_string() };
+        let scratch = Scratch::new(&start.remembered.roles).map_err(failed)?;
+        let shelf = Shelf::of_repository(
+            carrier.clone(),
+            metadata.clone(),
+            start.root.clone(),
+            &start.remembered,
+            now,
+        );
+        let loaded = RepositoryLoader::new(&start.root.bytes, url.clone(), url.clone())
             .transport(shelf.clone())
             .limits(limits())
             .datastore(scratch.path())
@@ -81,47 +137,47 @@ pub async fn open_online_paced(
             .load()
             .await;
 
-    let given = shelf.given();
-    let mut next = accepted_roots(&start, &given, &scratch);
-    next.roles = accepted_roles(&start.remembered, &given, &scratch, now);
-    let verified = loaded.map_err(|error| verdict::of(error, url.as_str())).and_then(|repository| {
-        let roles = Roles::of(&repository);
-        roles.in_force_at(now, url.as_str())?;
-        next.floor = Some(now.next_floor(roles.timestamp.expires));
-        Ok(repository)
-    });
-    // A failure that taught nothing leaves no trace, not even of a first contact.
-    let learnt = next != start.remembered || (verified.is_ok() && start.before.as_ref() != Some(&next));
-    let committed =
-        if learnt { start.store.commit(&*fs, start.before.as_ref(), next.clone()) } else { Ok(()) };
-    let repository = match (verified, committed) {
-        (Ok(repository), Ok(())) => repository,
-        (Ok(_), Err(error)) => return Err(error),
-        (Err(error), committed) => {
-            if let Err(unsaved) = committed {
-                warn!("what was verified before the failure is not remembered: failed to {unsaved}");
+        let given = shelf.given();
+        let mut next = accepted_roots(&start, &given, &scratch);
+        next.roles = accepted_roles(&start.remembered, &next, &given, &scratch, now);
+        next.validator = match next.roles.get("timestamp.json") {
+            Some(kept) if given.get("timestamp.json") == Some(kept) => shelf.validator(),
+            Some(_) => start.remembered.validator.clone(),
+            None => None,
+        };
+        let refused = |error| shelf.refusal().unwrap_or_else(|| verdict::of(error, &shown));
+        let verified = loaded.map_err(refused).and_then(|repository| {
+            let roles = Roles::of(&repository);
+            roles.in_force_at(now, &shown)?;
+            next.floor = Some(now.next_floor(roles.timestamp.expires));
+            Ok(repository)
+        });
+        // A failure that taught nothing leaves no trace, not even of a first contact.
+        let learnt = next != start.remembered || (verified.is_ok() && start.before.as_ref() != Some(&next));
+        let committed =
+            if learnt { start.store.commit(&**fs, start.before.as_ref(), next.clone()) } else { Ok(()) };
+        let repository = match (verified, committed) {
+            (Ok(repository), Ok(())) => repository,
+            (Ok(_), Err(error)) => return Err(error),
+            (Err(error), committed) => {
+                if let Err(unsaved) = committed {
+                    warn!("what was verified before the failure is not remembered: failed to {unsaved}");
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
-    };
+        };
 
-    Ok(Repository::new(Opened {
-        files: published_files(&next, &given),
-        repository,
-        carrier,
-        metadata,
-        targets,
-        pin: None,
-        now: Some(now),
-    }))
-}
-
-fn place(url: &url::Url) -> Result<Place, Error> {
-    Place::from_url(url).map_err(|scheme| Error::Metadata {
-        name: "anything".to_owned(),
-        place: url.to_string(),
-        source: Fault::Scheme { scheme },
-    })
+        Ok(Repository::new(Opened {
+            files: published_files(&next, &given),
+            repository,
+            carrier: carrier.clone(),
+            metadata: metadata.clone(),
+            targets: Arc::new(targets),
+            kept: Some(Kept::new(Arc::clone(fs), start.store)),
+            pin: None,
+            now: Some(now),
+        }))
+    }
 }
 
 pub(super) fn limits() -> Limits {
@@ -143,7 +199,7 @@ struct Scratch {
 impl Scratch {
     fn new(roles: &BTreeMap<String, Bytes>) -> std::io::Result<Self> {
         let dir = tempfile::tempdir()?;
-        for (name, bytes) in roles {
+        for (name, bytes) in roles.iter().filter(|(name, _)| is_top_level(name)) {
             std::fs::write(dir.path().join(name), bytes)?;
         }
         Ok(Self { dir })
@@ -185,37 +241,56 @@ fn accepted_roots(start: &Start, given: &BTreeMap<String, Bytes>, scratch: &Scra
 /// stops at the first role that was not renewed or has expired: a role is never remembered without the one above it.
 fn accepted_roles(
     before: &Remembered,
+    next: &Remembered,
     given: &BTreeMap<String, Bytes>,
     scratch: &Scratch,
     now: EffectiveNow,
 ) -> BTreeMap<String, Bytes> {
-    let by_plain_name: BTreeMap<&str, &Bytes> =
-        given.iter().map(|(name, bytes)| (plain_name(name), bytes)).collect();
+    let by_plain_name: BTreeMap<&str, (&str, &Bytes)> =
+        given.iter().map(|(name, bytes)| (plain_name(name), (name.as_str(), bytes))).collect();
     // tough removes timestamp and snapshot when their keys changed; they are forgotten here as well.
     let mut roles: BTreeMap<String, Bytes> = before
         .roles
         .iter()
-        .filter(|(name, _)| scratch.role(name).is_some())
+        .filter(|(name, _)| !is_top_level(name) || scratch.role(name).is_some())
         .map(|(name, bytes)| (name.clone(), bytes.clone()))
         .collect();
-    for name in ["timestamp.json", "snapshot.json", "targets.json"] {
-        let Some(bytes) = by_plain_name.get(name) else { break };
-        // The whole role is compared, signatures too: under the version of the one that was there before, a role may
-        // have been refused.
-        let accepted = serde_json::from_slice(bytes)
-            .is_ok_and(|role: serde_json::Value| scratch.role(name) == Some(role));
-        if !accepted || expires(bytes).is_none_or(|at| now.is_after(at)) {
+    let in_force = |bytes: &Bytes| expiry_of(bytes).is_some_and(|at| !now.is_after(at));
+    // The whole role is compared, signatures too: under the version of the one that was there before, a role may have
+    // been refused.
+    let accepted = |name: &str, bytes: &Bytes| {
+        serde_json::from_slice(bytes).is_ok_and(|role: serde_json::Value| scratch.role(name) == Some(role))
+    };
+    if !next.newest_root().is_some_and(in_force) {
+        return roles;
+    }
+    for name in TOP_LEVEL {
+        let Some((_, bytes)) = by_plain_name.get(name) else { return roles };
+        if !accepted(name, bytes) || !in_force(bytes) {
             debug!(name, "not remembered");
             return roles;
         }
         roles.insert(name.to_owned(), (*bytes).clone());
     }
+    for (plain, (name, bytes)) in by_plain_name {
+        if is_keepable(plain) && accepted(name, bytes) && in_force(bytes) {
+            roles.insert(plain.to_owned(), bytes.clone());
+        }
+    }
     roles
 }
 
-fn expires(role: &[u8]) -> Option<DateTime<Utc>> {
-    let role: serde_json::Value = serde_json::from_slice(role).ok()?;
-    role.get("signed")?.get("expires")?.as_str()?.parse().ok()
+/// The roles below root that every repository has, in the order of the walk.
+const TOP_LEVEL: [&str; 3] = ["timestamp.json", "snapshot.json", "targets.json"];
+
+fn is_top_level(name: &str) -> bool {
+    TOP_LEVEL.contains(&name)
+}
+
+/// Whether a delegated role's file can stand in the memory beside the others. One that cannot is fetched every time.
+fn is_keepable(plain: &str) -> bool {
+    let other = plain == "root.json" || plain == "memory.json" || is_top_level(plain);
+    !other && split_version(plain).is_none() && plain.len() <= 200
 }
 
 /// Every metadata file under the name that a repository has it: the root chain, and what was handed out.

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use host_io::Fs;
 use url::Url;
 
-use super::download::{Download, Expected, Piece, Web};
+use super::download::{Download, Expected, Part, Piece, Web};
+use super::validator::Validator;
 use super::{Fault, Pacing};
 use crate::source::{Place, Source};
 
@@ -25,12 +26,12 @@ impl std::fmt::Debug for Carrier {
     }
 }
 
-/// An object that was opened and not read yet.
-pub(crate) enum Opened {
-    /// It comes over the network.
-    Web(Box<Download>),
-    /// It is a file.
-    File(Box<dyn Read + Send>),
+/// Whether an object is still the known one.
+pub(crate) enum Changed {
+    /// It is, says the server.
+    Unchanged,
+    /// Its bytes, and by what to recognise them.
+    Fresh(Bytes, Option<Validator>),
 }
 
 impl Carrier {
@@ -38,13 +39,11 @@ impl Carrier {
     pub(crate) fn new(
         fs: Arc<dyn Fs>,
         source: &Source,
-        places: [&Place; 2],
+        places: &[&Place],
         pacing: Pacing,
     ) -> Result<Self, Fault> {
         let web = if places.iter().any(|place| matches!(place, Place::Web(_))) {
-            let web = Web::new(&source.proxy, &source.query, pacing)
-                .map_err(|error| Fault::Other(Arc::new(error)))?;
-            Some(Arc::new(web))
+            Some(Arc::new(Web::new(source, pacing)?))
         } else {
             None
         };
@@ -67,18 +66,76 @@ impl Carrier {
         self.web.as_ref().map_or(0, |web| web.fetched())
     }
 
-    /// Opens `name` at `place`. A web server is asked only when the first byte is wanted.
-    pub(crate) fn open(&self, place: &Place, name: &str, expected: Expected) -> Result<Opened, Fault> {
+    /// A part of an object at a web server; `None` when `place` is none.
+    pub(crate) fn part(
+        &self,
+        place: &Place,
+        name: &str,
+        expected: Expected,
+        part: Part,
+    ) -> Result<Option<Download>, Fault> {
         match place {
             Place::Web(base) => {
                 let web = self.web.as_ref().expect("a client was made for this place");
-                Ok(Opened::Web(Box::new(web.download(&below(base, name)?, expected))))
+                Ok(Some(web.download(base, &below(base, name)?, expected, part)))
             }
-            Place::Directory(dir) => {
-                let path = dir.join(name);
-                self.fs.open(&path).map(Opened::File).map_err(|error| local_fault(&path, error))
-            }
+            Place::Directory(_) => Ok(None),
         }
+    }
+
+    /// Whether a web server is among the places.
+    pub(crate) fn has_web(&self) -> bool {
+        self.web.is_some()
+    }
+
+    /// `length` bytes of an object from `offset` on, which are asked for alone. The object is long enough.
+    pub(crate) async fn range(
+        &self,
+        place: &Place,
+        name: &str,
+        expected: Expected,
+        offset: u64,
+        length: u64,
+    ) -> Result<Bytes, Fault> {
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let end = offset + length;
+        if let Some(mut download) = self.part(place, name, expected, Part::Range(offset, Some(end)))? {
+            return collect_range(&mut download, offset, end).await;
+        }
+        let mut bytes = Vec::new();
+        let Place::Directory(dir) = place else { return Err(Fault::Missing) };
+        let mut file = self.file(dir, name)?;
+        io::copy(&mut (&mut file).take(offset), &mut io::sink())
+            .and_then(|_| file.take(length).read_to_end(&mut bytes))
+            .map_err(|error| local_fault(&dir.join(name), error))?;
+        Ok(bytes.into())
+    }
+
+    /// Opens a file of a directory.
+    pub(crate) fn file(&self, dir: &Path, name: &str) -> Result<Box<dyn Read + Send>, Fault> {
+        let path = dir.join(name);
+        self.fs.open(&path).map_err(|error| local_fault(&path, error))
+    }
+
+    /// [`Carrier::whole`], where `known` says by what the object is recognised that is there already.
+    pub(crate) async fn changed(
+        &self,
+        place: &Place,
+        name: &str,
+        expected: Expected,
+        known: Option<Validator>,
+    ) -> Result<Changed, Fault> {
+        let part = known.filter(|known| known.is_of(&place.describe(""))).map_or(Part::Whole, Part::Changed);
+        let Some(mut download) = self.part(place, name, expected.clone(), part)? else {
+            return Ok(Changed::Fresh(self.whole(place, name, expected).await?, None));
+        };
+        let bytes = collect(&mut download).await?;
+        if download.is_unchanged() {
+            return Ok(Changed::Unchanged);
+        }
+        Ok(Changed::Fresh(bytes, download.validator().cloned()))
     }
 
     /// Whether there is a file at `path`.
@@ -89,11 +146,14 @@ impl Carrier {
     /// All of a small object.
     pub(crate) async fn whole(&self, place: &Place, name: &str, expected: Expected) -> Result<Bytes, Fault> {
         let limit = expected.size.limit();
-        match self.open(place, name, expected)? {
-            Opened::Web(mut download) => collect(&mut download).await,
-            Opened::File(file) => {
-                let bytes = read_up_to(file, limit)
-                    .map_err(|error| local_fault(Path::new(&place.describe(name)), error))?;
+        match place {
+            Place::Web(_) => {
+                let download = self.part(place, name, expected, Part::Whole)?;
+                collect(&mut download.expect("it is a web server")).await
+            }
+            Place::Directory(dir) => {
+                let bytes = read_up_to(self.file(dir, name)?, limit)
+                    .map_err(|error| local_fault(&dir.join(name), error))?;
                 bytes.ok_or(Fault::TooLong { limit })
             }
         }
@@ -111,6 +171,33 @@ async fn collect(download: &mut Download) -> Result<Bytes, Fault> {
         match piece {
             Piece::Bytes(bytes) => all.extend_from_slice(&bytes),
             Piece::Again => all.clear(),
+        }
+    }
+    Ok(all.into())
+}
+
+/// What a download brings between `first` and `end`. A server that knows no ranges begins at the object's start.
+async fn collect_range(download: &mut Download, first: u64, end: u64) -> Result<Bytes, Fault> {
+    let mut all = Vec::new();
+    let mut position = download.position();
+    while let Some(piece) = download.next().await? {
+        let bytes = match piece {
+            Piece::Again => {
+                all.clear();
+                position = 0;
+                continue;
+            }
+            Piece::Bytes(bytes) => bytes,
+        };
+        let after = position + bytes.len() as u64;
+        let (from, to) = (first.max(position), end.min(after));
+        if from < to {
+            let at = |offset: u64| usize::try_from(offset - position).expect("within a piece in memory");
+            all.extend_from_slice(&bytes[at(from)..at(to)]);
+        }
+        position = after;
+        if position >= end {
+            break;
         }
     }
     Ok(all.into())

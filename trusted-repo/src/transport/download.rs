@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use bytes::Bytes;
@@ -11,11 +12,13 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 use url::Url;
 
+use super::bucket::Bucket;
 use super::fault::{Fault, classify};
-use super::pacing::{Pacing, Patience, jitter};
+use super::pacing::{Pacing, Patience, jitter, wait_of};
 use super::range::{ContentRange, Identity, continues};
+use super::validator::Validator;
 use super::{client, pacing};
-use crate::source::Proxy;
+use crate::source::Source;
 
 /// What is known of an object before it is asked for.
 #[derive(Debug, Clone)]
@@ -43,25 +46,37 @@ impl Size {
     }
 }
 
+/// Which part of an object is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// All of it, unless it is still the one with this validator.
+    Changed(Validator),
+    /// From this byte on, up to this one if any, which is not wanted any more. The object's length is signed, and
+    /// so are the bytes that are put together, so no validator of an earlier answer is asked for.
+    Range(u64, Option<u64>),
+}
+
 /// What all requests to web servers share.
 #[derive(Debug)]
 pub(crate) struct Web {
     client: reqwest::Client,
     pacing: Pacing,
+    began: Instant,
+    cap: Option<Mutex<Bucket>>,
     query: Mutex<BTreeMap<String, String>>,
     fetched: AtomicU64,
 }
 
 impl Web {
-    pub(super) fn new(
-        proxy: &Proxy,
-        query: &[(String, String)],
-        pacing: Pacing,
-    ) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(source: &Source, pacing: Pacing) -> Result<Self, Fault> {
         Ok(Self {
-            client: client::build(proxy, &pacing)?,
+            client: client::build(&source.proxy, &source.tls, &pacing)?,
             pacing,
-            query: Mutex::new(query.iter().cloned().collect()),
+            began: Instant::now(),
+            cap: source.bandwidth_limit.map(|rate| Mutex::new(Bucket::new(rate))),
+            query: Mutex::new(source.query.iter().cloned().collect()),
             fetched: AtomicU64::new(0),
         })
     }
@@ -76,23 +91,48 @@ impl Web {
         self.fetched.load(Ordering::Relaxed)
     }
 
-    /// Starts nothing yet: the first request goes out with the first call of [`Download::next`].
-    pub(crate) fn download(self: &Arc<Self>, url: &Url, expected: Expected) -> Download {
+    /// How long to wait before more is read, now that `bytes` have come.
+    fn pause_for(&self, bytes: u64) -> Duration {
+        let cap = self.cap.as_ref().map(|cap| cap.lock().expect("no panic while held"));
+        cap.map_or_else(Default::default, |mut cap| cap.take(bytes, self.began.elapsed()))
+    }
+
+    /// Starts nothing yet: the first request goes out with the first call of [`Download::next`]. `base` is the place
+    /// that `url` lies below.
+    pub(crate) fn download(
+        self: &Arc<Self>,
+        base: &Url,
+        url: &Url,
+        expected: Expected,
+        part: Part,
+    ) -> Download {
         let mut url = url.clone();
         let query = self.query.lock().expect("no panic while held");
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query.iter());
         }
+        let (position, end) = match part {
+            Part::Range(first, end) => (first, end),
+            Part::Whole | Part::Changed(_) => (0, None),
+        };
+        let foreign = matches!(part, Part::Range(..));
         Download {
             host: host_of(&url),
-            patience: Patience::new(self.pacing),
+            place: base.to_string(),
+            patience: Patience::new(self.pacing, expected.size.limit()),
             web: Arc::clone(self),
             url,
             expected,
+            condition: if let Part::Changed(validator) = part { Some(validator) } else { None },
             identity: Identity::default(),
-            position: 0,
-            furthest: 0,
-            resumable: false,
+            position,
+            end,
+            furthest: position,
+            resumable: foreign,
+            foreign,
+            retry_after: None,
+            validator: None,
+            unchanged: false,
             state: State::Idle,
         }
     }
@@ -125,12 +165,20 @@ pub(crate) struct Download {
     web: Arc<Web>,
     url: Url,
     host: String,
+    place: String,
     expected: Expected,
     patience: Patience,
+    condition: Option<Validator>,
     identity: Identity,
     position: u64,
+    end: Option<u64>,
     furthest: u64,
     resumable: bool,
+    /// What came before, if anything, came from elsewhere: the next part says what the object is.
+    foreign: bool,
+    retry_after: Option<Duration>,
+    validator: Option<Validator>,
+    unchanged: bool,
     state: State,
 }
 
@@ -152,35 +200,77 @@ impl Download {
         }
     }
 
+    /// How far it has come.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the server says that the object is still the one of [`Part::Changed`].
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.unchanged
+    }
+
+    /// What the server said to recognise the object by.
+    pub(crate) fn validator(&self) -> Option<&Validator> {
+        self.validator.as_ref()
+    }
+
     async fn pause_after(&mut self, fault: Fault) -> Result<(), Fault> {
         self.state = State::Idle;
         if !fault.is_passing() {
             self.state = State::Ended;
             return Err(fault);
         }
-        let Some(pause) = self.patience.after_failure(jitter()) else {
+        let Some(pause) = self.patience.after_failure(jitter(), self.retry_after.take()) else {
             self.state = State::Ended;
             return Err(fault);
         };
         let (url, pause_ms) = (without_query(&self.url), pause.as_millis());
         info!(at = self.position, "{fault}; asking for {url} again in {pause_ms} ms");
         tokio::time::sleep(pause).await;
+        self.patience.spend(pause);
         Ok(())
+    }
+
+    fn overdue(&self) -> Fault {
+        Fault::Overdue {
+            host: self.host.clone(),
+            received: self.position,
+            deadline: self.patience.deadline(),
+        }
     }
 
     /// Sends one request: for the rest if what has come can be continued, else for everything.
     async fn ask(&mut self) -> Result<Step, Fault> {
         let mut request = self.web.client.get(self.url.clone());
-        let resuming = self.position > 0 && self.resumable;
+        let resuming = self.resumable && (self.position > 0 || self.end.is_some());
         if resuming {
-            request = request.header(header::RANGE, format!("bytes={}-", self.position));
+            let last = self.end.map(|end| (end - 1).to_string()).unwrap_or_default();
+            request = request.header(header::RANGE, format!("bytes={}-{last}", self.position));
             if let Some(validator) = &self.identity.validator {
                 request = request.header(header::IF_RANGE, validator.as_str());
             }
         }
-        let response = request.send().await.map_err(|error| self.fault(error))?;
+        let condition = self.condition.as_ref().filter(|_| self.position == 0);
+        if let Some(etag) = condition.and_then(|known| known.etag.as_deref()) {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(modified) = condition.and_then(|known| known.last_modified.as_deref()) {
+            request = request.header(header::IF_MODIFIED_SINCE, modified);
+        }
+        let conditional = condition.is_some();
+        let asked = Instant::now();
+        let response = match tokio::time::timeout(self.patience.left(), request.send()).await {
+            Ok(answered) => answered.map_err(|error| self.fault(error))?,
+            Err(_) => return Err(self.overdue()),
+        };
+        self.patience.spend(asked.elapsed());
         let headers = Headers::of(&response);
         match response.status() {
+            StatusCode::NOT_MODIFIED if conditional => {
+                self.unchanged = true;
+                Ok(Step::Ended)
+            }
             StatusCode::PARTIAL_CONTENT if resuming && self.is_continued_by(&headers) => {
                 debug!(url = %without_query(&self.url), at = self.position, "resumed");
                 self.state = State::Receiving(response);
@@ -193,15 +283,21 @@ impl Download {
             }
             StatusCode::OK => self.begin(response, &headers),
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN => Err(Fault::Missing),
-            status => Err(Fault::Status { host: self.host.clone(), status: status.as_u16() }),
+            status => {
+                self.retry_after = headers.retry_after();
+                Err(Fault::Status { host: self.host.clone(), status: status.as_u16() })
+            }
         }
     }
 
-    fn is_continued_by(&self, headers: &Headers) -> bool {
-        headers.range.is_some_and(|range| {
-            let part = Identity::of_part(headers.etag.as_deref(), headers.last_modified.as_deref(), &range);
-            continues(self.position, &self.identity, &range, &part)
-        })
+    fn is_continued_by(&mut self, headers: &Headers) -> bool {
+        let Some(range) = headers.range else { return false };
+        let part = Identity::of_part(headers.etag.as_deref(), headers.last_modified.as_deref(), &range);
+        if self.foreign && Some(self.expected.size) == part.total.map(Size::Exactly) {
+            self.identity = part.clone();
+            self.foreign = false;
+        }
+        continues(self.position, &self.identity, &range, &part)
     }
 
     /// Takes an answer with the whole object.
@@ -223,6 +319,8 @@ impl Download {
         self.identity =
             Identity::of_whole(headers.etag.as_deref(), headers.last_modified.as_deref(), headers.length);
         self.resumable = self.identity.can_be_resumed();
+        self.foreign = false;
+        self.validator = headers.validator(&self.place);
         self.state = State::Receiving(response);
         if self.position == 0 {
             return Ok(Step::Asked);
@@ -236,9 +334,14 @@ impl Download {
             return Ok(Step::Asked);
         };
         let asked = Instant::now();
-        let chunk = response.chunk().await.map_err(|error| self.fault(error))?;
+        let chunk = match tokio::time::timeout(self.patience.left(), response.chunk()).await {
+            Ok(came) => came.map_err(|error| self.fault(error))?,
+            Err(_) => return Err(self.overdue()),
+        };
+        let waited = asked.elapsed();
+        self.patience.spend(waited);
         let Some(bytes) = chunk else {
-            return match self.identity.total {
+            return match self.end.or(self.identity.total) {
                 // A range may end before the object does; the rest is asked for like after a failure.
                 Some(total) if self.position < total => {
                     Err(Fault::Reset { host: self.host.clone(), received: self.position })
@@ -258,9 +361,13 @@ impl Download {
         let new = self.position.saturating_sub(self.furthest);
         self.furthest = self.furthest.max(self.position);
         self.patience.progress(new);
-        if !self.patience.fast_enough(asked.elapsed(), count) {
+        if !self.patience.fast_enough(waited, count) {
             let pacing::Pacing { slow_floor: floor, slow_window: window, .. } = self.web.pacing;
             return Err(Fault::Slow { host: self.host.clone(), floor, window });
+        }
+        let pause = self.web.pause_for(count);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
         Ok(Step::Piece(Piece::Bytes(bytes)))
     }
@@ -284,6 +391,8 @@ struct Headers {
     range: Option<ContentRange>,
     length: Option<u64>,
     content_type: Option<String>,
+    date: Option<String>,
+    retry_after: Option<String>,
 }
 
 impl Headers {
@@ -295,7 +404,17 @@ impl Headers {
             range: text(header::CONTENT_RANGE).as_deref().and_then(ContentRange::parse),
             length: response.content_length(),
             content_type: text(header::CONTENT_TYPE),
+            date: text(header::DATE),
+            retry_after: text(header::RETRY_AFTER),
         }
+    }
+
+    fn validator(&self, place: &str) -> Option<Validator> {
+        Validator::of(place, self.etag.as_deref(), self.last_modified.as_deref(), self.date.as_deref())
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        wait_of(self.retry_after.as_deref()?, self.date.as_deref())
     }
 
     /// The declared type if it is a page for people.

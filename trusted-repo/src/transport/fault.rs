@@ -74,6 +74,32 @@ pub enum Fault {
         /// In this time.
         window: Duration,
     },
+    /// Something comes, but the whole of it took too long.
+    #[error("{host} sent {received} bytes in {deadline:?}, which is all the time that this object has")]
+    Overdue {
+        /// Host and port.
+        host: String,
+        /// Bytes that had come until then.
+        received: u64,
+        /// The time that an object of its size has.
+        deadline: Duration,
+    },
+    /// The proxy does not let us through.
+    #[error("the proxy opens no way to {host} ({reason})")]
+    Proxy {
+        /// Host and port behind the proxy.
+        host: String,
+        /// What came of it.
+        reason: String,
+    },
+    /// A value that TLS needs cannot be used.
+    #[error("the {what} cannot be used ({reason})")]
+    Credentials {
+        /// Which value.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An answer that is no answer to the question.
     #[error("{host} answered with status {status}")]
     Status {
@@ -142,6 +168,9 @@ impl Fault {
             Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             Self::Tls { .. }
             | Self::Slow { .. }
+            | Self::Overdue { .. }
+            | Self::Proxy { .. }
+            | Self::Credentials { .. }
             | Self::Missing
             | Self::Html { .. }
             | Self::Length { .. }
@@ -160,6 +189,9 @@ pub(super) fn classify(error: reqwest::Error, host: String, received: u64, pacin
     }
     if let Some(tls) = find::<rustls::Error>(&error) {
         return Fault::Tls { host, reason: tls.to_string() };
+    }
+    if let Some(reason) = tunnel(&error) {
+        return Fault::Proxy { host, reason };
     }
     if error.is_timeout() {
         return if error.is_connect() {
@@ -194,6 +226,19 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
             && let Some(found) = find::<E>(inner)
         {
             return Some(found);
+        }
+        next = layer.source();
+    }
+    None
+}
+
+/// What became of the way through a proxy. The library keeps the type of this error to itself.
+fn tunnel(error: &reqwest::Error) -> Option<String> {
+    let mut next: Option<&dyn StdError> = Some(error);
+    while let Some(layer) = next {
+        if let Some(said) = layer.to_string().strip_prefix("tunnel error: ") {
+            let inner = innermost(layer);
+            return Some(if inner.starts_with("tunnel error") { said.to_owned() } else { inner });
         }
         next = layer.source();
     }

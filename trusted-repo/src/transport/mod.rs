@@ -7,7 +7,10 @@
 //! - [`fault`]: what can go wrong on the way, told apart as far as a person can act on it
 //! - [`pacing`]: the patience of a client, and when to try again
 //! - `range`: whether an answer continues what was received so far
-//! - `tls`: whom a client believes
+//! - `validator`: by what a server recognises an object
+//! - `bucket`: a cap on bandwidth
+//! - `tls`: whom `https://` trusts, and who this host is
+//! - `issuer`: who issued a certificate, for people
 //! - `client`: the HTTP client, its proxy and its limits
 //! - `download`: one object over HTTP, resumed or begun again until it is whole
 //! - `carrier`: both kinds of places behind one door
@@ -15,11 +18,14 @@
 pub mod fault;
 pub mod pacing;
 
+mod bucket;
 pub(crate) mod carrier;
 mod client;
 pub(crate) mod download;
+mod issuer;
 pub(crate) mod range;
 mod tls;
+pub(crate) mod validator;
 
 pub(crate) use carrier::Carrier;
 pub use fault::Fault;

@@ -1,0 +1,134 @@
+//! Who issued a certificate, for people. Only names are read here; nothing is decided by them.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The longest name that is shown.
+const LONGEST: usize = 100;
+/// The end of each attribute that is shown, of those below `2.5.4`, with the letters that people know it by.
+const SHOWN: [(u8, &str); 3] = [(3, "CN"), (10, "O"), (11, "OU")];
+
+/// A chain of certificates ends at somebody whom this client does not know.
+#[derive(Debug)]
+pub(super) struct UnknownAuthority {
+    /// The authority's name.
+    pub(super) issuer: Option<String>,
+    /// Whether a bundle of the caller's counts, and not the host's own certificates.
+    pub(super) bundled: bool,
+}
+
+impl fmt::Display for UnknownAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let where_to = if self.bundled { "the CA bundle" } else { "this host's CA certificates" };
+        match &self.issuer {
+            Some(issuer) => write!(f, "its authority \"{issuer}\" is not among {where_to}"),
+            None => write!(f, "its authority is not among {where_to}"),
+        }
+    }
+}
+
+impl StdError for UnknownAuthority {}
+
+/// The issuer of a certificate in DER: `O=Example, CN=Example Root`. `None` when there is none to be read.
+pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
+    let mut outer = Der(certificate);
+    let mut signed = Der(Der(outer.next(SEQUENCE)?).next(SEQUENCE)?);
+    if signed.peek() == Some(VERSION) {
+        signed.next(VERSION)?;
+    }
+    signed.next(INTEGER)?;
+    signed.next(SEQUENCE)?;
+    let mut names = Der(signed.next(SEQUENCE)?);
+    let mut shown = Vec::new();
+    while let Some(set) = names.next(SET) {
+        let mut attributes = Der(set);
+        while let Some(attribute) = attributes.next(SEQUENCE) {
+            let mut attribute = Der(attribute);
+            let kind = attribute.next(OBJECT)?;
+            let Some((_, value)) = attribute.any() else { continue };
+            if let Some((_, letters)) = SHOWN.iter().find(|(end, _)| kind == [0x55, 0x04, *end]) {
+                let value = String::from_utf8_lossy(value);
+                let clean = value.chars().filter(|letter| !letter.is_control() && *letter != '"');
+                shown.push(format!("{letters}={}", clean.take(LONGEST).collect::<String>()));
+            }
+        }
+    }
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
+const INTEGER: u8 = 0x02;
+const OBJECT: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const VERSION: u8 = 0xa0;
+
+/// What is left of a run of tagged values.
+struct Der<'a>(&'a [u8]);
+
+impl<'a> Der<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.0.first().copied()
+    }
+
+    /// The content of the next value, if it has this tag.
+    fn next(&mut self, tag: u8) -> Option<&'a [u8]> {
+        if self.peek()? != tag {
+            return None;
+        }
+        self.any().map(|(_, content)| content)
+    }
+
+    /// The next value: its tag and its content.
+    fn any(&mut self) -> Option<(u8, &'a [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
+        let (&first, rest) = rest.split_first()?;
+        let (length, rest) = match first {
+            0..=0x7f => (usize::from(first), rest),
+            // Up to three bytes of length: no certificate is larger than that.
+            0x81..=0x83 => {
+                let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+                (length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), rest)
+            }
+            _ => return None,
+        };
+        let (content, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some((tag, content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    const SERVER: &[u8] = include_bytes!("../../tests/tls/server.pem");
+
+    #[test]
+    fn the_issuer_of_a_certificate_is_read() {
+        let certificate = CertificateDer::from_pem_slice(SERVER).expect("a certificate");
+        assert_eq!(issuer(&certificate).as_deref(), Some("O=Loopback Tests, CN=Root of the Loopback"));
+    }
+
+    #[test]
+    fn an_unknown_authority_is_named_with_where_it_was_looked_for() {
+        let unknown = |issuer: Option<&str>, bundled| {
+            UnknownAuthority { issuer: issuer.map(str::to_owned), bundled }.to_string()
+        };
+        assert_eq!(unknown(Some("CN=X"), true), "its authority \"CN=X\" is not among the CA bundle");
+        assert!(unknown(None, false).ends_with("this host's CA certificates"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_certificate_has_an_issuer_or_none(at in 0_usize..400, byte: u8, len in 0_usize..2000) {
+            let mut damaged = CertificateDer::from_pem_slice(SERVER).expect("a certificate").to_vec();
+            damaged[at] = byte;
+            damaged.truncate(len);
+            let _ = issuer(&damaged);
+        }
+    }
+}
