@@ -365,6 +365,26 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_breaks_again_and_again_brings_the_rest_at_last() {
+        let (_dir, server) = server(&[("x", b"0123456789")]);
+        server.fault("x", Fault::SlowReset { bytes_per_second: 1000, after: 4 });
+        let mut stream = connect(&server);
+        ask(&mut stream, "GET /x HTTP/1.1");
+        let error = stream.read_to_end(&mut Vec::new()).expect_err("no orderly end");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        let mut stream = connect(&server);
+        let rest = get(&mut stream, "GET /x HTTP/1.1\nRange: bytes=6-");
+        assert_eq!((rest.status, rest.body.as_slice()), (206, &b"6789"[..]));
+        assert_eq!(get(&mut stream, "GET /x HTTP/1.1\nRange: bytes=8-").body, b"89");
+
+        let requests = server.requests();
+        assert_eq!(requests.iter().map(|request| request.bytes).collect::<Vec<_>>(), [4, 4, 2]);
+        let asked = "GET /x HTTP/1.1\r\nRange: bytes=6-\r\nHost: test\r\n\r\n".len();
+        assert_eq!(requests[1].request_bytes, asked as u64);
+        assert_eq!(requests[1].wire_bytes(), (asked + rest.head.len() + rest.body.len()) as u64);
+    }
+
+    #[test]
     fn a_stalled_client_hears_nothing_until_the_server_goes_away() {
         let (_dir, server) = server(&[("x", b"0123456789")]);
         server.fault("x", Fault::Stall);

@@ -33,6 +33,8 @@ pub(super) enum Delivery {
     Slow {
         /// Bytes per second.
         bytes_per_second: u64,
+        /// Where there is more, the connection is reset after so many bytes.
+        reset_after: Option<u64>,
     },
     /// Not at all, and the connection ends.
     Nothing(End),
@@ -99,7 +101,10 @@ pub(super) fn answer(dir: &Path, request: &Request, fault: Option<Fault>) -> io:
         Some(Fault::Truncate(after)) => Delivery::Cut { after: *after, end: End::Close },
         Some(Fault::ResetAfter(after)) => Delivery::Cut { after: *after, end: End::Reset },
         Some(Fault::Slow { bytes_per_second }) => {
-            Delivery::Slow { bytes_per_second: (*bytes_per_second).max(1) }
+            Delivery::Slow { bytes_per_second: (*bytes_per_second).max(1), reset_after: None }
+        }
+        Some(Fault::SlowReset { bytes_per_second, after }) => {
+            Delivery::Slow { bytes_per_second: (*bytes_per_second).max(1), reset_after: Some(*after) }
         }
         Some(Fault::Reset) => Delivery::Nothing(End::Reset),
         Some(Fault::Stall) => Delivery::Nothing(End::Stall),

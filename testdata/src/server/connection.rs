@@ -73,8 +73,9 @@ impl Connection {
         if let Delivery::Nothing(end) = delivery {
             return Ok(Next::End(end));
         }
-        self.shared.log.status(entry, answer.status);
-        (&*self.stream).write_all(answer.head(request.keep_alive).as_bytes())?;
+        let head = answer.head(request.keep_alive);
+        self.shared.log.answered(entry, answer.status, head.len() as u64);
+        (&*self.stream).write_all(head.as_bytes())?;
         match delivery {
             Delivery::Nothing(end) => return Ok(Next::End(end)),
             Delivery::Plain => self.copy(entry, &mut answer.body, CHUNK, Duration::ZERO)?,
@@ -82,15 +83,15 @@ impl Connection {
                 self.copy(entry, &mut answer.body.take(after), CHUNK, Duration::ZERO)?;
                 return Ok(Next::End(end));
             }
-            Delivery::Slow { bytes_per_second } => {
+            Delivery::Slow { bytes_per_second, reset_after } => {
                 let beats = BEATS.min(bytes_per_second);
                 let chunk = usize::try_from(bytes_per_second / beats).unwrap_or(usize::MAX).min(CHUNK * 16);
-                self.copy(
-                    entry,
-                    &mut answer.body,
-                    chunk,
-                    Duration::from_secs(1) / u32::try_from(beats).unwrap_or(1),
-                )?;
+                let pause = Duration::from_secs(1) / u32::try_from(beats).unwrap_or(1);
+                let body = &mut answer.body;
+                self.copy(entry, &mut body.take(reset_after.unwrap_or(u64::MAX)), chunk, pause)?;
+                if reset_after.is_some() && body.read(&mut [0])? > 0 {
+                    return Ok(Next::End(End::Reset));
+                }
             }
         }
         Ok(if request.keep_alive { Next::Request } else { Next::End(End::Close) })

@@ -27,6 +27,14 @@ pub enum Fault {
         /// Bytes per second, at least 1.
         bytes_per_second: u64,
     },
+    /// Sends the body at this speed, and resets the connection after so many bytes of it where there is more: a link
+    /// that is thin and breaks again and again. The client may see fewer: a reset overtakes data.
+    SlowReset {
+        /// Bytes per second, at least 1.
+        bytes_per_second: u64,
+        /// Bytes of the body before the reset.
+        after: u64,
+    },
 }
 
 /// A fault and how often it strikes. A [`Fault`] alone strikes always.

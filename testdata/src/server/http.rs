@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub(super) range: Option<String>,
     pub(super) if_range: Option<String>,
     pub(super) if_none_match: Option<String>,
+    /// How many bytes it took.
+    pub(super) len: usize,
     /// Whether the connection may serve another request.
     pub(super) keep_alive: bool,
 }
@@ -46,7 +48,7 @@ pub(super) fn read_request(mut stream: impl Read, buffer: &mut Vec<u8>) -> io::R
         let mut head = httparse::Request::new(&mut headers);
         match head.parse(buffer) {
             Ok(httparse::Status::Complete(len)) => {
-                let request = from_head(&head);
+                let request = from_head(&head, len);
                 buffer.drain(..len);
                 return Ok(Some(request));
             }
@@ -63,7 +65,7 @@ pub(super) fn read_request(mut stream: impl Read, buffer: &mut Vec<u8>) -> io::R
     }
 }
 
-fn from_head(head: &httparse::Request<'_, '_>) -> Request {
+fn from_head(head: &httparse::Request<'_, '_>, len: usize) -> Request {
     let header = |name: &str| {
         let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         Some(String::from_utf8_lossy(found.value).trim().to_owned())
@@ -78,6 +80,7 @@ fn from_head(head: &httparse::Request<'_, '_>) -> Request {
         range: header("range"),
         if_range: header("if-range"),
         if_none_match: header("if-none-match"),
+        len,
         keep_alive: !has_body && if head.version == Some(1) { !said("close") } else { said("keep-alive") },
         method,
     }
@@ -118,6 +121,7 @@ mod tests {
         assert_eq!(first.range.as_deref(), Some("bytes=1-"));
         assert_eq!(first.if_none_match.as_deref(), Some("\"e\""));
         assert!(first.keep_alive);
+        assert_eq!(first.len, bytes.len() - b"HEAD /c HTTP/1.1\r\nConnection: Close\r\n\r\n".len());
         let second = read_request(&mut stream, &mut buffer).unwrap().unwrap();
         assert_eq!((second.method.as_str(), second.target.as_str()), ("HEAD", "/c"));
         assert!(!second.keep_alive);

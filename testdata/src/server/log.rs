@@ -16,14 +16,24 @@ pub struct Request {
     pub range: Option<String>,
     /// The `If-None-Match` header.
     pub if_none_match: Option<String>,
+    /// Bytes of the request.
+    pub request_bytes: u64,
     /// The status that was sent; `None` while none was, as for ever after a stall or a reset.
     pub status: Option<u16>,
+    /// Bytes of the answer before its body.
+    pub head_bytes: u64,
     /// Bytes of the body so far. They are counted just before they are sent, so that whatever a client has seen is in
     /// here; where a connection breaks, up to one write too much.
     pub bytes: u64,
 }
 
 impl Request {
+    /// Bytes of the request and of its answer, with all headers: what an HTTP/1.1 connection carried.
+    #[must_use]
+    pub fn wire_bytes(&self) -> u64 {
+        self.request_bytes + self.head_bytes + self.bytes
+    }
+
     /// The path without the query.
     #[must_use]
     pub fn path_only(&self) -> &str {
@@ -68,15 +78,21 @@ impl Log {
             path: request.target.clone(),
             range: request.range.clone(),
             if_none_match: request.if_none_match.clone(),
+            request_bytes: request.len as u64,
             status: None,
+            head_bytes: 0,
             bytes: 0,
         });
         self.arrived.notify_all();
         Entry(entries.forgotten + entries.requests.len() - 1)
     }
 
-    pub(super) fn status(&self, entry: Entry, status: u16) {
-        self.change(entry, |request| request.status = Some(status));
+    /// An answer begins: its status, and the length of its head.
+    pub(super) fn answered(&self, entry: Entry, status: u16, head: u64) {
+        self.change(entry, |request| {
+            request.status = Some(status);
+            request.head_bytes = head;
+        });
     }
 
     pub(super) fn bytes(&self, entry: Entry, more: u64) {
@@ -122,9 +138,12 @@ mod tests {
             path: "/a/root.json?seed=5&version=1.0.0".to_owned(),
             range: None,
             if_none_match: None,
+            request_bytes: 60,
             status: None,
-            bytes: 0,
+            head_bytes: 5,
+            bytes: 7,
         };
+        assert_eq!(request.wire_bytes(), 72);
         assert_eq!(request.path_only(), "/a/root.json");
         assert_eq!(request.query("version"), Some("1.0.0"));
         assert_eq!(request.query("target"), None);
