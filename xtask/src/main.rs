@@ -1,10 +1,14 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
+//! - [`bench`]: what things cost
+//! - [`fuzz`]: every fuzz target for a while
 //! - [`mod@test`]: everything that a change must pass
 
+mod bench;
 mod cargo;
 mod demo;
+mod fuzz;
 mod test;
 
 use std::process::ExitCode;
@@ -22,6 +26,10 @@ struct Cli {
 enum Task {
     /// Update a host, boot it, break it, and get it back: the whole walk, played and narrated
     Demo(demo::Args),
+    /// Measure what things cost, side by side in one run
+    Bench(bench::Args),
+    /// Feed the readers of bytes from outside with everything imaginable, and tell what was reached
+    Fuzz(fuzz::Args),
     /// Run everything that a change must pass
     Test(test::Args),
 }
@@ -29,6 +37,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match done {

@@ -1,0 +1,118 @@
+//! One check for updates, with what it cost.
+
+use std::error::Error;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use host_io::Paths;
+
+use super::repository::Served;
+use crate::cargo::workspace;
+
+/// How many checks one measurement of processor time is taken over: the system counts it in hundredths of a second.
+const CHECKS: u32 = 10;
+/// Clock ticks per second in `/proc`; the same on every Linux that Rust runs on.
+const TICKS: u64 = 100;
+
+/// Who checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Client {
+    /// A host that has checked before.
+    Remembers,
+    /// A host whose memory is taken away before each check.
+    Forgets,
+}
+
+/// What one check cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) requests: u64,
+    /// Requests and answers, with all headers.
+    pub(super) bytes: u64,
+    /// User and system time of the program.
+    pub(super) cpu: Duration,
+}
+
+impl Cost {
+    /// The median of each figure.
+    pub(super) fn median(costs: &[Self]) -> Self {
+        fn middle<T: Ord + Copy>(costs: &[Cost], figure: impl Fn(&Cost) -> T) -> T {
+            let mut figures: Vec<T> = costs.iter().map(figure).collect();
+            figures.sort_unstable();
+            figures[figures.len() / 2]
+        }
+        Self {
+            requests: middle(costs, |cost| cost.requests),
+            bytes: middle(costs, |cost| cost.bytes),
+            cpu: middle(costs, |cost| cost.cpu),
+        }
+    }
+}
+
+impl Served {
+    /// The cost of a check by `client`: requests and bytes of one, processor time on average over some.
+    pub(super) fn check(&self, client: Client) -> Result<Cost, Box<dyn Error>> {
+        // So that there is something to remember.
+        self.check_once()?;
+        let mut cpu = Duration::ZERO;
+        for _ in 0..CHECKS {
+            if client == Client::Forgets {
+                fs::remove_dir_all(Paths::under(&self.host).trust())?;
+            }
+            self.world.server().clear_log();
+            let before = children()?;
+            self.check_once()?;
+            cpu += children()? - before;
+        }
+        let requests = self.world.server().requests();
+        Ok(Cost {
+            requests: requests.len() as u64,
+            bytes: requests.iter().map(testdata::server::Request::wire_bytes).sum(),
+            cpu: cpu / CHECKS,
+        })
+    }
+
+    fn check_once(&self) -> Result<(), Box<dyn Error>> {
+        let mut command = Command::new(workspace().join("target/release/updog"));
+        command.arg("--root").arg(&self.host).args(["check-update", "--json", "--log-level", "error"]);
+        let ran = command.env_clear().stdin(Stdio::null()).output()?;
+        if ran.status.success() {
+            return Ok(());
+        }
+        Err(format!("check for updates: {}", String::from_utf8_lossy(&ran.stderr).trim()).into())
+    }
+}
+
+/// The processor time of all our children that have ended.
+fn children() -> Result<Duration, Box<dyn Error>> {
+    let text = fs::read_to_string("/proc/self/stat")?;
+    spent(&text).ok_or_else(|| format!("read the processor time of children in {text:?}").into())
+}
+
+/// The fields `cutime` and `cstime`; the second field is a name in parentheses that may hold anything.
+fn spent(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(13);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let (user, system) = (ticks()?, ticks()?);
+    Some(Duration::from_millis((user + system) * 1000 / TICKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_children_is_found_behind_any_name() {
+        let stat = "77 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 900 800 12 3 20 0 1 0";
+        assert_eq!(spent(stat), Some(Duration::from_millis(150)));
+        assert_eq!(spent("77 (x) S 1"), None);
+    }
+
+    #[test]
+    fn the_median_is_taken_of_each_figure() {
+        let cost = |requests, bytes| Cost { requests, bytes, cpu: Duration::ZERO };
+        assert_eq!(Cost::median(&[cost(1, 9), cost(3, 8), cost(2, 7)]), cost(2, 8));
+    }
+}

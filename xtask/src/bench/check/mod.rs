@@ -1,0 +1,64 @@
+//! `cargo xtask bench check`: requests, bytes and processor time of `updog check-update` on a repository that has not
+//! changed, beside a client that remembers nothing; then a target over a link that is capped and reset again and again.
+//!
+//! - [`repository`]: a signed repository of as many updates as are wanted, behind a server
+//! - [`cost`]: one check, with what it cost
+//! - [`link`]: the bad link
+//! - [`report`]: the figures, for people and for programs
+
+mod cost;
+mod link;
+mod report;
+mod repository;
+
+use clap::Parser;
+
+use crate::Outcome;
+use crate::cargo::cargo;
+use cost::{Client, Cost};
+use link::Link;
+use report::{Figures, Row};
+use repository::Served;
+
+/// How many updates the manifests have.
+const UPDATES: [u64; 3] = [5, 50, 500];
+/// How often everything is measured; the median counts.
+const ROUNDS: usize = 5;
+
+/// Arguments of `cargo xtask bench check`.
+#[derive(Parser)]
+pub(crate) struct Args {
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// The whole download: 300 MB at 500 KB/s, reset every 20 s. It takes over ten minutes
+    #[arg(long)]
+    full: bool,
+}
+
+/// Builds `updog` as it ships, measures, and prints.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let status = cargo().args(["build", "--release", "--quiet", "--package", "updog", "--bins"]).status()?;
+    if !status.success() {
+        return Err(format!("build updog: cargo ended with {status}").into());
+    }
+    let mut rows = Vec::new();
+    for updates in UPDATES {
+        let served = Served::with_updates(updates)?;
+        for client in [Client::Remembers, Client::Forgets] {
+            let costs = (0..ROUNDS).map(|_| served.check(client)).collect::<Result<Vec<_>, _>>()?;
+            rows.push(Row { updates, client, cost: Cost::median(&costs) });
+        }
+    }
+    let link = if args.full { Link::FULL } else { Link::SCALED };
+    if !args.json {
+        eprintln!(
+            "Fetching {} at {} a second …",
+            report::bytes(link.length),
+            report::bytes(link.bytes_per_second)
+        );
+    }
+    let figures = Figures { rows, download: link.measure()? };
+    println!("{}", if args.json { figures.json() } else { figures.table() });
+    Ok(true)
+}
