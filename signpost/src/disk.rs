@@ -201,12 +201,31 @@ impl OsDisk {
             return Err(Error::NoNode { path, number });
         };
         let node = open_as_is(&known.node, access)?;
-        let table = (partition.start, partition.len);
         // The node's own size too: names in /dev may lag behind the kernel.
-        if (known.start, known.len) != table || node.len() != partition.len {
-            return Err(Error::Extents { path, number, table, kernel: (known.start, node.len()) });
+        if !known.has_extent(partition.start, partition.len) || node.len() != partition.len {
+            let table = (partition.start, partition.len);
+            let kernel = (known.start.unwrap_or(partition.start), node.len());
+            return Err(Error::Extents { path, number, table, kernel });
+        }
+        if known.start.is_none() {
+            self.compare(&node, partition)?;
         }
         Ok(Box::new(node))
+    }
+
+    /// The kernel does not tell where a mapping starts, so what it shows is compared with what lies there.
+    fn compare(&self, node: &FileDisk, partition: &Partition) -> Result<(), Error> {
+        let disk = open(&self.path, Access::Read, self.sector_size)?;
+        let unreadable = |source| Error::Open { path: node.path().to_owned(), source };
+        match first_difference(node, &disk, partition.start).map_err(unreadable)? {
+            None => Ok(()),
+            Some(at) => Err(Error::Mapping {
+                path: self.path.clone(),
+                number: partition.number,
+                node: node.path().to_owned(),
+                at,
+            }),
+        }
     }
 
     /// The partitions as the kernel knows them; `None` where it does not know the disk, as an image file.
@@ -231,6 +250,25 @@ impl OsDisk {
             WriteError::Differs { which, lba } => Error::Differs { path, which, lba },
         }
     }
+}
+
+/// Compares samples of a partition with the disk from `start` on: the first place where they differ.
+fn first_difference(partition: &dyn Disk, disk: &dyn Disk, start: u64) -> io::Result<Option<u64>> {
+    const SAMPLE: u64 = 4096;
+    const SAMPLES: u64 = 64;
+    let len = partition.len();
+    let mut theirs = vec![0; usize::try_from(SAMPLE.min(len)).unwrap_or_default()];
+    let mut ours = theirs.clone();
+    for sample in 0..SAMPLES {
+        // From the first to the last one, evenly, in whole samples.
+        let at = (len - theirs.len() as u64) / SAMPLE * sample / (SAMPLES - 1) * SAMPLE;
+        partition.read_back_at(at, &mut theirs)?;
+        disk.read_back_at(start + at, &mut ours)?;
+        if theirs != ours {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads both copies of a disk that need not carry sets.
@@ -263,4 +301,33 @@ fn open(path: &Path, access: Access, sector_size: Option<u32>) -> Result<FileDis
 
 fn open_as_is(path: &Path, access: Access) -> Result<FileDisk, Error> {
     FileDisk::open(path, access).map_err(|source| Error::Open { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_that_starts_elsewhere_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            FileDisk::open(&path, Access::Read).unwrap()
+        };
+        let content: Vec<u8> =
+            (0u32..400_000).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let disk = file("disk", &content);
+        for (start, len) in [(1 << 20, 1 << 19), (4096, 512), (0, content.len())] {
+            let right = file("right", &content[start..start + len]);
+            assert_eq!(first_difference(&right, &disk, start as u64).unwrap(), None);
+        }
+        let late = file("late", &content[(1 << 20) + 512..][..1 << 19]);
+        assert_eq!(first_difference(&late, &disk, 1 << 20).unwrap(), Some(0));
+        // The same start and another end.
+        let mut other = content[1 << 20..][..1 << 19].to_vec();
+        *other.last_mut().unwrap() ^= 1;
+        assert_eq!(first_difference(&file("other", &other), &disk, 1 << 20).unwrap(), Some((1 << 19) - 4096));
+        assert!(first_difference(&late, &disk, 1 << 30).is_err());
+    }
 }

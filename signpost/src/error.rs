@@ -37,6 +37,20 @@ pub enum Error {
     /// More than one disk may be the one.
     #[error("choose the disk: / stands on several that carry partition sets, {}", list(.0))]
     SeveralDisks(Vec<PathBuf>),
+    /// `/` stands on several disks, and none of them carries sets.
+    #[error("find the disk: / is on {}, and none of them carries partition sets", list(.0))]
+    NoSets(Vec<PathBuf>),
+    /// `/` and the boot program's token are on different disks.
+    #[error(
+        "choose the disk: / is on {}, but the kernel command line says that the system was started from {token}",
+        list(root)
+    )]
+    TwoAnswers {
+        /// The disks that `/` stands on.
+        root: Vec<PathBuf>,
+        /// The disk with the partition that the token names.
+        token: PathBuf,
+    },
     /// The partition that the system was started from exists more than once.
     #[error("choose the disk: partition {guid} is on several, {}", list(.disks))]
     Duplicate {
@@ -162,6 +176,20 @@ pub enum Error {
         /// The partition's number.
         number: u32,
     },
+    /// A partition that is a mapping shows other bytes than its place on the disk.
+    #[error(
+        "open partition {number} of {path}: its mapping {node} shows other bytes than the disk, at byte {at} of it"
+    )]
+    Mapping {
+        /// The disk.
+        path: PathBuf,
+        /// The partition's number.
+        number: u32,
+        /// The mapping's node.
+        node: PathBuf,
+        /// Where the first difference was seen.
+        at: u64,
+    },
     /// The kernel's partition is not where the table says.
     #[error(
         "open partition {number} of {path}: the table has it at byte {}, {} bytes long, the kernel at byte {}, {} bytes long",
@@ -216,8 +244,12 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Config { .. } => "correct the file, or name the disk with --disk",
-            Self::Devices(_) | Self::NoDisk => "name the disk with --disk, or in /etc/signpost.toml",
-            Self::SeveralDisks(_) => "name one with --disk, or in /etc/signpost.toml",
+            Self::Devices(_) | Self::NoDisk | Self::NoSets(_) => {
+                "name the disk with --disk, or in /etc/signpost.toml"
+            }
+            Self::SeveralDisks(_) | Self::TwoAnswers { .. } => {
+                "name one with --disk, or in /etc/signpost.toml"
+            }
             Self::Duplicate { .. } => {
                 "detach the copy, or name the right disk with --disk or in /etc/signpost.toml"
             }
@@ -261,7 +293,7 @@ impl Advise for Error {
             Self::Create { source, .. } => source.help(),
             Self::Answer(_) => "check where stdout leads to",
             Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
-            Self::NoNode { .. } | Self::Extents { .. } => {
+            Self::NoNode { .. } | Self::Extents { .. } | Self::Mapping { .. } => {
                 "the table was changed after the kernel read it: reboot before anything is written"
             }
         };
@@ -281,6 +313,8 @@ impl Advise for Error {
             Self::Devices(_)
             | Self::NoDisk
             | Self::SeveralDisks(_)
+            | Self::NoSets(_)
+            | Self::TwoAnswers { .. }
             | Self::Duplicate { .. }
             | Self::Open { .. }
             | Self::Unusable { .. }
@@ -293,6 +327,7 @@ impl Advise for Error {
             | Self::Create { .. }
             | Self::Unhealthy { .. }
             | Self::NoNode { .. }
+            | Self::Mapping { .. }
             | Self::Extents { .. } => "disk",
         }
     }

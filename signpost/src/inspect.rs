@@ -158,14 +158,19 @@ impl Inspection {
             .filter_map(|name| self.set(name))
             .flat_map(|set| [set.boot, set.root, set.hash]);
         let differs = |partition: Partition| {
-            let known = kernel.iter().find(|known| known.number == partition.number);
-            match known.map(|known| (known.start, known.len)) {
-                Some(extent) if extent == (partition.start, partition.len) => None,
-                Some((start, len)) => Some(format!(
-                    "partition {} is at byte {}, {} bytes long, but for the kernel at byte {start}, {len} bytes long",
-                    partition.number, partition.start, partition.len
+            let Partition { number, start, len, .. } = partition;
+            let place = |start: Option<u64>, len| match start {
+                Some(start) => format!("at byte {start}, {len} bytes long"),
+                None => format!("{len} bytes long"),
+            };
+            match kernel.iter().find(|known| known.number == number) {
+                Some(known) if known.has_extent(start, len) => None,
+                Some(known) => Some(format!(
+                    "partition {number} is {}, but for the kernel {}",
+                    place(Some(start), len),
+                    place(known.start, known.len)
                 )),
-                None => Some(format!("the kernel has no partition {}", partition.number)),
+                None => Some(format!("the kernel has no partition {number}")),
             }
         };
         Some(partitions.filter_map(differs).collect())

@@ -33,5 +33,7 @@ fn shows(paths: &Paths, disk: &Path, listing: &Listing) -> bool {
     let known = Sysfs::of(paths).partitions_of(DeviceNumber::from_dev(metadata.rdev()));
     let Ok(known) = known else { return false };
     let mut wanted = listing.extents();
-    wanted.all(|wanted| known.iter().any(|known| (known.number, known.start, known.len) == wanted))
+    wanted.all(|(number, start, len)| {
+        known.iter().any(|known| known.number == number && known.has_extent(start, len))
+    })
 }

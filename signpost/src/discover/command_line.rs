@@ -34,20 +34,25 @@ impl CommandLine {
     pub fn parse(text: &str) -> Self {
         Self { boot: named(text, BOOT_TOKEN), root: named(text, ROOT_TOKEN) }
     }
+}
 
-    /// The partitions that are named clearly.
-    pub fn guids(&self) -> impl Iterator<Item = Uuid> + '_ {
-        [&self.boot, &self.root].into_iter().filter_map(|named| match named {
-            Named::Partition(guid) => Some(*guid),
-            Named::No | Named::Unclear(_) => None,
-        })
+impl Named {
+    /// The partition, when it is named clearly.
+    #[must_use]
+    pub const fn guid(&self) -> Option<Uuid> {
+        match self {
+            Self::Partition(guid) => Some(*guid),
+            Self::No | Self::Unclear(_) => None,
+        }
     }
 }
 
 fn named(text: &str, token: &str) -> Named {
+    // Quotes are allowed around a word and around a value; neither of ours needs any.
+    let text = text.replace('"', "");
     let mut values: Vec<&str> = text
         .split_whitespace()
-        .filter_map(|word| word.trim_matches('"').strip_prefix(token))
+        .filter_map(|word| word.strip_prefix(token))
         // "root=PARTUUID=…/PARTNROFF=1" names a neighbour of the partition, not the partition.
         .filter(|value| !value.contains('/'))
         .collect();
@@ -73,7 +78,16 @@ mod tests {
         let line = CommandLine::parse(&format!("quiet signpost.boot=PARTUUID={A} root=/dev/dm-0\n"));
         assert_eq!(line.boot, Named::Partition(A.parse().unwrap()));
         assert_eq!(line.root, Named::No);
-        assert_eq!(line.guids().count(), 1);
+        assert_eq!((line.boot.guid(), line.root.guid()), (Some(A.parse().unwrap()), None));
+    }
+
+    #[test]
+    fn quotes_around_a_word_or_its_value_do_not_matter() {
+        for text in [format!("\"root=PARTUUID={A}\""), format!("root=\"PARTUUID={A}\" ro")] {
+            assert_eq!(CommandLine::parse(&text).root, Named::Partition(A.parse().unwrap()), "{text}");
+        }
+        // A neighbour of a partition is another one.
+        assert_eq!(CommandLine::parse(&format!("root=PARTUUID={A}/PARTNROFF=1")).root, Named::No);
     }
 
     #[test]

@@ -12,10 +12,12 @@ use super::command_line::CommandLine;
 use super::config::Config;
 use super::evidence::Evidence;
 use super::sysfs::{DeviceNumber, Sysfs};
+use crate::bits::Role;
 use crate::disk::{self, OsDisk};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::set::SetName;
+use crate::table::{Copies, Table};
 
 /// What a person said on the command line; it goes before everything that could be found out.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +41,7 @@ pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
         Some(path) => (path.clone(), device_of(path)),
         None => {
             let device = search(&sysfs, &running, &command_line)?;
-            (sysfs.node(device).map_err(Error::Devices)?, Some(device))
+            (node(&sysfs, device)?, Some(device))
         }
     };
     // What the configuration says of the running set is about the disk that it names, or about the one that is found.
@@ -83,59 +85,80 @@ impl Running {
 
 /// The one disk that the running system came from.
 fn search(sysfs: &Sysfs, running: &Running, command_line: &CommandLine) -> Result<DeviceNumber, Error> {
-    for guid in command_line.guids() {
-        let holders = holders_of(sysfs, guid)?;
-        // A cloned disk is attached. The boot program may have started from either.
-        if holders.len() > 1 {
-            return Err(Error::Duplicate { guid, disks: nodes(sysfs, holders)? });
-        }
-    }
+    let tables = Tables::read(sysfs)?;
+    // A cloned disk is attached. The boot program may have started from either.
+    let unique = |guid: Uuid| match tables.holding(guid)[..] {
+        [] => Ok(None),
+        [disk] => Ok(Some(disk)),
+        ref several => Err(Error::Duplicate { guid, disks: nodes(sysfs, several)? }),
+    };
+    let (booted, root) = (command_line.boot.guid(), command_line.root.guid());
+    let booted = booted.map(unique).transpose()?.flatten();
+    let root = root.map(unique).transpose()?.flatten();
     let below: Vec<DeviceNumber> = running.disks().into_iter().collect();
-    let candidates: Vec<DeviceNumber> = match below[..] {
-        [disk] => return Ok(disk),
-        [] => {
-            let mut named = BTreeSet::new();
-            for guid in command_line.guids() {
-                named.extend(holders_of(sysfs, guid)?);
+    if let Some(token) = booted.filter(|token| !below.is_empty() && !below.contains(token)) {
+        return Err(Error::TwoAnswers { root: nodes(sysfs, &below)?, token: node(sysfs, token)? });
+    }
+    let with_sets: Vec<DeviceNumber> = below.iter().copied().filter(|&disk| tables.have_sets(disk)).collect();
+    let chosen = match (&with_sets[..], &below[..]) {
+        ([disk], _) => *disk,
+        ([_, _, ..], _) => return Err(Error::SeveralDisks(nodes(sysfs, &with_sets)?)),
+        // What is wrong with it will be said when it is read.
+        ([], [disk]) => *disk,
+        ([], []) => booted.or(root).ok_or(Error::NoDisk)?,
+        ([], [_, _, ..]) => booted.ok_or(Error::NoSets(nodes(sysfs, &below)?))?,
+    };
+    for guid in tables.boot_partitions(chosen) {
+        unique(guid)?;
+    }
+    Ok(chosen)
+}
+
+/// The tables of all disks. They may be anything; one that cannot be read is not what we are looking for.
+struct Tables(Vec<(DeviceNumber, Copies)>);
+
+impl Tables {
+    fn read(sysfs: &Sysfs) -> Result<Self, Error> {
+        let mut tables = Vec::new();
+        for disk in sysfs.disks().map_err(Error::Devices)? {
+            let node = node(sysfs, disk)?;
+            match disk::read_table(&node, None) {
+                Ok(copies) => tables.push((disk, copies)),
+                Err(error) => {
+                    tracing::debug!("passed over {}: {}", node.display(), host_io::report::chain(&error));
+                }
             }
-            named.into_iter().collect()
         }
-        _ => below.into_iter().filter(|&disk| carries_sets(sysfs, disk)).collect(),
-    };
-    match candidates[..] {
-        [disk] => Ok(disk),
-        [] => Err(Error::NoDisk),
-        _ => Err(Error::SeveralDisks(nodes(sysfs, candidates)?)),
+        Ok(Self(tables))
+    }
+
+    fn usable(&self) -> impl Iterator<Item = (DeviceNumber, &Table)> {
+        self.0.iter().filter_map(|(disk, copies)| Some((*disk, copies.current().ok()?.0)))
+    }
+
+    /// The disks that have a partition with this identifier.
+    fn holding(&self, guid: Uuid) -> Vec<DeviceNumber> {
+        let holds = |table: &Table| table.entries().used().any(|entry| entry.guid == guid);
+        self.usable().filter(|(_, table)| holds(table)).map(|(disk, _)| disk).collect()
+    }
+
+    fn have_sets(&self, disk: DeviceNumber) -> bool {
+        self.usable().any(|(other, table)| other == disk && Layout::find(table).is_ok())
+    }
+
+    fn boot_partitions(&self, disk: DeviceNumber) -> Vec<Uuid> {
+        let of_disk = self.usable().filter(|(other, _)| *other == disk);
+        let entries = of_disk.flat_map(|(_, table)| table.entries().used());
+        entries.filter(|entry| entry.type_guid == Role::Boot.type_guid()).map(|entry| entry.guid).collect()
     }
 }
 
-/// The disks that have a partition with this identifier.
-fn holders_of(sysfs: &Sysfs, guid: Uuid) -> Result<Vec<DeviceNumber>, Error> {
-    let disks = sysfs.disks().map_err(Error::Devices)?;
-    let holds = |&disk: &DeviceNumber| {
-        peek(sysfs, disk, |table| table.entries().used().any(|entry| entry.guid == guid))
-    };
-    Ok(disks.into_iter().filter(holds).collect())
+fn node(sysfs: &Sysfs, disk: DeviceNumber) -> Result<PathBuf, Error> {
+    sysfs.node(disk).map_err(Error::Devices)
 }
 
-fn carries_sets(sysfs: &Sysfs, disk: DeviceNumber) -> bool {
-    peek(sysfs, disk, |table| Layout::find(table).is_ok())
-}
-
-/// Looks at the table of a disk that may be anything; one that cannot be read is not what we are looking for.
-fn peek(sysfs: &Sysfs, device: DeviceNumber, look: impl FnOnce(&crate::table::Table) -> bool) -> bool {
-    let Ok(node) = sysfs.node(device) else { return false };
-    match disk::read_table(&node, None) {
-        Ok(copies) => copies.current().is_ok_and(|(table, _)| look(table)),
-        Err(error) => {
-            tracing::debug!("passed over {}: {}", node.display(), host_io::report::chain(&error));
-            false
-        }
-    }
-}
-
-fn nodes(sysfs: &Sysfs, disks: Vec<DeviceNumber>) -> Result<Vec<PathBuf>, Error> {
-    disks.into_iter().map(|disk| sysfs.node(disk)).collect::<io::Result<_>>().map_err(Error::Devices)
+fn nodes(sysfs: &Sysfs, disks: &[DeviceNumber]) -> Result<Vec<PathBuf>, Error> {
+    disks.iter().map(|&disk| node(sysfs, disk)).collect()
 }
 
 /// The device number of a node; `None` for an image file, and for what cannot be looked at.

@@ -1,4 +1,7 @@
 //! What the kernel knows of its block devices, below a `sys` directory that tests can build.
+//!
+//! A partition is one of two things here. On most disks the kernel has found it itself. On a disk that is a mapping, as
+//! with multipath, `kpartx` makes a mapping for each partition; the mapping's identifier starts with `partN-`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -47,12 +50,20 @@ pub struct KernelPartition {
     pub number: u32,
     /// Its device.
     pub device: DeviceNumber,
-    /// Its first byte on the disk.
-    pub start: u64,
+    /// Its first byte on the disk. The kernel does not tell it of a mapping.
+    pub start: Option<u64>,
     /// Its length in bytes.
     pub len: u64,
     /// Its node.
     pub node: PathBuf,
+}
+
+impl KernelPartition {
+    /// Whether it is where a table says, as far as the kernel tells.
+    #[must_use]
+    pub fn has_extent(&self, start: u64, len: u64) -> bool {
+        self.len == len && self.start.is_none_or(|own| own == start)
+    }
 }
 
 /// The kernel's block devices.
@@ -95,9 +106,7 @@ impl Sysfs {
                 found.insert(device);
                 continue;
             }
-            for slave in self.list(&self.dir(device).join("slaves"))? {
-                open.push(self.number_in(&self.dir(device).join("slaves").join(&slave.name))?);
-            }
+            open.extend(self.devices_in(&self.dir(device).join("slaves"))?);
         }
         Ok(found)
     }
@@ -107,10 +116,26 @@ impl Sysfs {
     /// # Errors
     /// When the kernel's description cannot be read.
     pub fn partition_number(&self, device: DeviceNumber) -> io::Result<Option<u32>> {
-        let path = self.dir(device).join("partition");
+        let dir = self.dir(device);
+        let path = dir.join("partition");
         match SystemFs.kind(&path)? {
-            None => Ok(None),
+            None => Ok(self.mapped_partition(&dir)?.map(|(number, _)| number)),
             Some(_) => number(&path).map(Some),
+        }
+    }
+
+    /// The number and the disk of a partition that is a mapping; `None` for everything else.
+    fn mapped_partition(&self, dir: &Path) -> io::Result<Option<(u32, DeviceNumber)>> {
+        let path = dir.join("dm/uuid");
+        if SystemFs.kind(&path)?.is_none() {
+            return Ok(None);
+        }
+        let uuid = read(&path)?;
+        let number = uuid.strip_prefix("part").and_then(|rest| rest.split_once('-')?.0.parse().ok());
+        let slaves = self.devices_in(&dir.join("slaves"))?;
+        match (number, &slaves[..]) {
+            (Some(number), &[disk]) => Ok(Some((number, disk))),
+            (Some(_) | None, _) => Ok(None),
         }
     }
 
@@ -119,6 +144,9 @@ impl Sysfs {
     /// # Errors
     /// When the kernel's description cannot be read.
     pub fn disk_of(&self, partition: DeviceNumber) -> io::Result<DeviceNumber> {
+        if let Some((_, disk)) = self.mapped_partition(&self.dir(partition))? {
+            return Ok(disk);
+        }
         // The device's directory is inside of its disk's; the kernel resolves ".." behind the link.
         self.number_in(&self.dir(partition).join(".."))
     }
@@ -146,16 +174,32 @@ impl Sysfs {
             partitions.push(KernelPartition {
                 number: number(&inside.join("partition"))?,
                 device: self.number_in(&inside)?,
-                start: bytes(&inside.join("start"))?,
+                start: Some(bytes(&inside.join("start"))?),
                 len: bytes(&inside.join("size"))?,
                 node: self.named(&inside, &entry.name)?,
             });
         }
+        for holder in self.devices_in(&dir.join("holders"))? {
+            if let Some((number, on)) = self.mapped_partition(&self.dir(holder))?
+                && on == disk
+            {
+                partitions.push(KernelPartition {
+                    number,
+                    device: holder,
+                    start: None,
+                    len: bytes(&self.dir(holder).join("size"))?,
+                    node: self.node(holder)?,
+                });
+            }
+        }
+        // Where a number occurs twice, what the kernel has found itself was first.
         partitions.sort_by_key(|partition| partition.number);
+        partitions.dedup_by_key(|partition| partition.number);
         Ok(partitions)
     }
 
-    /// All disks on which the kernel has found partitions.
+    /// All disks with partitions, except those that are a part of another one: the paths of a multipath disk and the
+    /// members of a mirror show the same table as the whole.
     ///
     /// # Errors
     /// When the kernel's description cannot be read.
@@ -164,11 +208,25 @@ impl Sysfs {
         let mut disks = Vec::new();
         for entry in self.list(&dir)? {
             let device = self.number_in(&dir.join(&entry.name))?;
-            if !self.partitions_of(device)?.is_empty() {
+            if !self.partitions_of(device)?.is_empty() && !self.is_part_of_another(device)? {
                 disks.push(device);
             }
         }
         Ok(disks)
+    }
+
+    fn is_part_of_another(&self, disk: DeviceNumber) -> io::Result<bool> {
+        for holder in self.devices_in(&self.dir(disk).join("holders"))? {
+            if self.mapped_partition(&self.dir(holder))?.is_none_or(|(_, on)| on != disk) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The devices that a directory of links leads to.
+    fn devices_in(&self, dir: &Path) -> io::Result<Vec<DeviceNumber>> {
+        self.list(dir)?.into_iter().map(|entry| self.number_in(&dir.join(entry.name))).collect()
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
@@ -222,4 +280,24 @@ fn bytes(path: &Path) -> io::Result<u64> {
 
 fn nonsense(path: &Path, text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{} holds {:?}", path.display(), text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_of_a_device_number_are_spread_over_its_bits() {
+        for (major, minor) in [(8, 3), (8, 256), (253, 1_048_575), (4095, 0), (4096, 77), (70_000, 300)] {
+            let number = DeviceNumber::from_dev(rustix::fs::makedev(major, minor));
+            assert_eq!(number, DeviceNumber { major, minor });
+            assert_eq!(DeviceNumber::parse(&format!("{number}\n")), Some(number));
+        }
+        // What shifting by eight makes of the second one.
+        let dev = rustix::fs::makedev(8, 256);
+        assert_ne!((dev >> 8, dev & 0xff), (8, 256));
+        for text in ["", "8", "8:", ":3", "8:3:1", "a:b"] {
+            assert_eq!(DeviceNumber::parse(text), None, "{text}");
+        }
+    }
 }

@@ -78,7 +78,33 @@ impl FakeHost {
             let inside = Path::new(below).file_name().unwrap().to_str().unwrap();
             symlink(format!("../../{below}"), self.at(&format!("sys/devices/{name}/slaves/{inside}")))
                 .unwrap();
+            let holders = self.at(&format!("sys/devices/{below}/holders"));
+            fs::create_dir_all(&holders).unwrap();
+            // The kernel's links lead up from where they are; how far is not what is tested.
+            symlink(self.at(&format!("sys/devices/{name}")), holders.join(name)).unwrap();
         }
+    }
+
+    /// Attaches an image through two paths, as one multipath disk `dm-0` with a mapping `dm-N` for each partition `N`.
+    fn multipath(&self, image: &Image) {
+        self.disk("sda", 710, image);
+        self.disk("sdb", 711, image);
+        self.mapped("dm-0", "712:0", &["sda", "sdb"]);
+        self.write("sys/devices/dm-0/dm/uuid", "mpath-3600508b4\n");
+        fs::copy(&image.path, self.at("dev/dm-0")).unwrap();
+        for (number, entry) in image.gptman().iter().filter(|(_, entry)| entry.is_used()) {
+            let name = format!("dm-{number}");
+            self.mapped(&name, &format!("712:{number}"), &["dm-0"]);
+            self.write(&format!("sys/devices/{name}/dm/uuid"), &format!("part{number}-mpath-3600508b4\n"));
+            self.write(&format!("sys/devices/{name}/size"), &format!("{}\n", entry.size().unwrap()));
+        }
+    }
+
+    /// Makes `/` be a device that is there already.
+    fn root_is(&self, place: &str) {
+        let number = self.root_number();
+        self.write(&format!("sys/devices/{place}/dev"), &format!("{number}\n"));
+        symlink(format!("../../devices/{place}"), self.at(&format!("sys/dev/block/{number}"))).unwrap();
     }
 
     /// The device number of `/`, as this machine really has it.
@@ -115,6 +141,90 @@ fn the_set_is_found_through_any_number_of_mapped_devices() {
     let report: serde_json::Value =
         serde_json::from_str(&host.run(&["status", "--json"]).ok().stdout).unwrap();
     assert_eq!(report["active_reason"], "the device of /");
+}
+
+#[test]
+fn a_root_that_is_a_plain_partition_is_found() {
+    let host = FakeHost::new();
+    host.disk("vda", 700, &disks::factory());
+    host.root_is(&format!("vda/vda{ROOT_B}"));
+    let ran = host.run(&["status"]).ok();
+    assert!(ran.stdout.contains("Active:  Set B\n"), "{ran:?}");
+}
+
+#[test]
+fn an_encrypted_root_is_found_through_its_mapping() {
+    let host = FakeHost::new();
+    host.disk("nvme0n1", 700, &disks::factory());
+    host.mapped("dm-0", "702:0", &[&format!("nvme0n1/nvme0n1p{ROOT_A}")]);
+    host.write("sys/devices/dm-0/dm/uuid", "CRYPT-LUKS2-61ae01fc2e5f4a2c9d7a-root\n");
+    // A logical volume inside of it.
+    host.mapped("dm-1", &host.root_number(), &["dm-0"]);
+    host.write("sys/devices/dm-1/dm/uuid", "LVM-part3-looks-like-a-partition\n");
+    let ran = host.run(&["status"]).ok();
+    assert!(ran.stdout.contains("Active:  Set A\n"), "{ran:?}");
+    let node = host.at(&format!("dev/nvme0n1p{ROOT_A}"));
+    assert!(ran.stdout.contains(&format!("root={} ", node.display())), "{ran:?}");
+}
+
+#[test]
+fn a_multipath_disk_is_one_disk_and_its_partitions_are_mappings() {
+    let host = FakeHost::new();
+    host.multipath(&disks::factory());
+    host.mapped("dm-20", &host.root_number(), &[&format!("dm-{ROOT_B}"), &format!("dm-{HASH_B}")]);
+    // Both paths show the same table, which makes nothing ambiguous.
+    host.write("proc/cmdline", &format!("signpost.boot=PARTUUID={}\n", partuuid(5)));
+    let dev = host.at("dev");
+    let dev = dev.display();
+    assert_eq!(
+        host.run(&["status"]).ok().stdout,
+        format!(
+            "OS disk: {dev}/dm-0\n\
+             Set A:   boot={dev}/dm-2 root={dev}/dm-3 hash={dev}/dm-4 priority=1 tries_left=0 successful=true\n\
+             Set B:   boot={dev}/dm-5 root={dev}/dm-6 hash={dev}/dm-7 priority=0 tries_left=0 successful=false\n\
+             Active:  Set B\n\
+             Next:    Set A\n"
+        )
+    );
+    host.run(&["mark-successful-boot"]).ok();
+    assert!(host.run(&["status"]).ok().stdout.contains("tries_left=0 successful=true\nActive:  Set B"));
+    host.run(&["verify"]).ok();
+    host.write("sys/devices/dm-6/size", "4095\n");
+    host.run(&["verify"])
+        .refused("partition 6 is at byte 7340032, 2097152 bytes long, but for the kernel 2096640");
+}
+
+#[test]
+fn the_members_of_a_mirror_are_not_disks_of_their_own() {
+    let host = FakeHost::new();
+    let image = disks::factory();
+    host.disk("sda", 710, &image);
+    host.disk("sdb", 711, &image);
+    host.disk("md127", 713, &image);
+    for member in ["sda", "sdb"] {
+        let holders = host.at(&format!("sys/devices/{member}/holders"));
+        fs::create_dir_all(&holders).unwrap();
+        symlink(host.at("sys/devices/md127"), holders.join("md127")).unwrap();
+    }
+    host.root_is(&format!("md127/md127p{ROOT_A}"));
+    let ran = host.run(&["status"]).ok();
+    assert!(ran.stdout.starts_with(&format!("OS disk: {}\n", host.at("dev/md127").display())), "{ran:?}");
+}
+
+#[test]
+fn the_kernels_partitions_are_compared_with_the_table() {
+    let host = FakeHost::new();
+    host.disk("vda", 700, &disks::factory());
+    host.root_is(&format!("vda/vda{ROOT_A}"));
+    let ran = host.run(&["verify"]).ok();
+    assert!(ran.stdout.ends_with("kernel:         has the same partitions\n"), "{ran:?}");
+    host.write(&format!("sys/devices/vda/vda{ROOT_B}/start"), "14335\n");
+    let ran = host.run(&["verify"]).refused(
+        "partition 6 is at byte 7340032, 2097152 bytes long, but for the kernel at byte 7339520, 2097152 bytes long",
+    );
+    assert!(ran.stdout.contains("kernel:         has other partitions\n"), "{ran:?}");
+    fs::remove_file(host.at(&format!("sys/devices/vda/vda{HASH_B}/partition"))).unwrap();
+    host.run(&["verify"]).refused("the kernel has no partition 7");
 }
 
 #[test]
@@ -178,6 +288,66 @@ fn a_cloned_disk_is_refused_with_both_named() {
     }
     // A person may know better.
     host.run(&["--disk", host.at("dev/vdb").to_str().unwrap(), "status"]).ok();
+}
+
+#[test]
+fn a_clone_is_refused_also_when_nothing_but_the_root_speaks() {
+    let host = FakeHost::new();
+    let image = disks::factory();
+    host.disk("vda", 700, &image);
+    host.root_is(&format!("vda/vda{ROOT_A}"));
+    host.run(&["status"]).ok();
+    // The firmware may have started the boot program's set from either.
+    host.disk("vdb", 701, &image);
+    let ran =
+        host.run(&["mark-successful-boot"]).refused(&format!("partition {} is on several", partuuid(2)));
+    for name in ["dev/vda", "dev/vdb"] {
+        assert!(ran.stderr.contains(host.at(name).to_str().unwrap()), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_root_token_that_two_disks_answer_to_is_refused_with_both_named() {
+    let host = FakeHost::new();
+    let image = disks::factory();
+    host.disk("vda", 700, &image);
+    host.disk("vdb", 701, &image);
+    host.write("proc/cmdline", &format!("root=PARTUUID={}\n", partuuid(ROOT_B.into())));
+    let ran = host.run(&["status"]).refused("is on several");
+    assert!(ran.stderr.contains("dev/vda and"), "{ran:?}");
+}
+
+#[test]
+fn a_token_on_another_disk_than_the_root_is_refused_with_both_named() {
+    let host = FakeHost::new();
+    // The same layout with identifiers of its own.
+    let other = disks::factory();
+    let mut gpt = other.gptman();
+    for (number, entry) in gpt.iter_mut().filter(|(_, entry)| entry.is_used()) {
+        entry.unique_partition_guid = partuuid(u128::from(number) + 100).to_bytes_le();
+    }
+    gpt.write_into(&mut fs::File::options().read(true).write(true).open(&other.path).unwrap()).unwrap();
+    host.disk("vda", 700, &disks::factory());
+    host.disk("vdb", 701, &other);
+    host.root_is(&format!("vda/vda{ROOT_A}"));
+    host.write("proc/cmdline", &format!("signpost.boot=PARTUUID={}\n", partuuid(105)));
+    let ran = host.run(&["status"]).refused("says that the system was started from");
+    for name in ["dev/vda", "dev/vdb"] {
+        assert!(ran.stderr.contains(host.at(name).to_str().unwrap()), "{ran:?}");
+    }
+    host.write("proc/cmdline", &format!("signpost.boot=PARTUUID={}\n", partuuid(2)));
+    host.run(&["status"]).ok();
+}
+
+#[test]
+fn a_root_over_two_disks_without_sets_says_so() {
+    let host = FakeHost::new();
+    let linux = uuid::Uuid::from_u128(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
+    host.disk("vda", 700, &disks::image(512, vec![("one", linux, 2, 0)]));
+    host.disk("vdb", 701, &disks::image(512, vec![("two", linux, 2, 0)]));
+    host.mapped("dm-0", &host.root_number(), &["vda/vda1", "vdb/vdb1"]);
+    let ran = host.run(&["status"]).refused("none of them carries partition sets");
+    assert!(ran.stderr.contains("dev/vda and"), "{ran:?}");
 }
 
 #[test]
