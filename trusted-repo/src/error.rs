@@ -85,6 +85,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A TUF client has no root to begin with.
+    #[error("find a trusted root for {dir}")]
+    NotBegun {
+        /// Its metadata directory.
+        dir: PathBuf,
+    },
     /// The remembered trust is there but cannot be read.
     #[error("use the remembered trust in {path}: {reason}")]
     Memory {
@@ -203,6 +209,7 @@ impl Error {
             | Self::Manifest { .. }
             | Self::Pin { .. }
             | Self::Cache { .. }
+            | Self::NotBegun { .. }
             | Self::Failed { .. } => false,
         }
     }
@@ -249,7 +256,7 @@ impl Advise for Error {
             Self::Malformed { .. } => "not_a_repository",
             Self::Expired { .. } => "expired",
             Self::Untrusted { .. } | Self::RolledBack { .. } | Self::RootsApart { .. } => "untrusted",
-            Self::Anchor { .. } => "untrusted",
+            Self::Anchor { .. } | Self::NotBegun { .. } => "untrusted",
             Self::Memory { .. } | Self::Unsaved { .. } => "memory",
             Self::MissingTarget { .. } => "missing_target",
             Self::Tampered { .. } | Self::Pin { .. } => "tampered",
@@ -279,6 +286,7 @@ impl Advise for Error {
                 ));
             }
             Self::Anchor { .. } => "install an image with a valid root.json",
+            Self::NotBegun { .. } => "give it one with \"init\" first",
             Self::Memory { path, .. } => {
                 return Some(format!(
                     "check the disk; to trust the repository as on the first day, remove {}",

@@ -18,6 +18,7 @@
 //! - [`lz4`]: frames, read to the very end of their stream
 //! - [`cache`]: the pinned set that the next boot migrates with
 //! - [`error`]: what can go wrong, and what to do about it
+//! - [`tuf_client`]: the same code as a TUF client over directories of one's choice
 //! - [`author`]: the other side: keys, roles, signing, writing a repository
 //! - [`fuzzing`]: doors for the fuzz targets
 
@@ -37,6 +38,7 @@ pub mod repository;
 pub mod source;
 pub mod target;
 pub mod transport;
+pub mod tuf_client;
 
 pub use cache::{CacheId, StagedCache, make_current};
 pub use error::Error;

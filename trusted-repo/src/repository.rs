@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use host_io::report::chain;
 use tokio::sync::OnceCell;
 use tough::TargetName;
-use tough::schema::RoleType;
-use tracing::debug;
+use tough::schema::{RoleType, Targets};
+use tracing::{debug, warn};
 use update_metadata::{Manifest, safe_target_name};
 
 use crate::Error;
@@ -105,12 +105,20 @@ pub(crate) struct Opened {
 /// A repository whose metadata was verified. It stays with that one set of metadata for as long as it is open.
 pub struct Repository {
     opened: Opened,
+    /// The targets role without those below it that have expired; `None` where it delegates nothing.
+    in_force: Option<Targets>,
     manifest: OnceCell<VerifiedBytes>,
 }
 
 impl Repository {
     pub(crate) fn new(opened: Opened) -> Self {
-        Self { opened, manifest: OnceCell::new() }
+        let targets = &opened.repository.targets().signed;
+        let in_force = opened.now.filter(|_| targets.delegations.is_some()).map(|now| {
+            let mut targets = targets.clone();
+            drop_expired(&mut targets, now);
+            targets
+        });
+        Self { opened, in_force, manifest: OnceCell::new() }
     }
 
     /// The update manifest.
@@ -135,10 +143,17 @@ impl Repository {
         if !safe_target_name(name) {
             return Err(missing("a name may only have letters, digits and ._+-"));
         }
+        self.listed(name)
+    }
+
+    /// [`Repository::target`] for any name, which may not be that of a file.
+    pub(crate) fn listed(&self, name: &str) -> Result<TargetInfo, Error> {
+        let missing =
+            |reason: &str| Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() };
         let not_listed = || missing("the signed metadata does not list it");
         let key = TargetName::new(name).map_err(|_| not_listed())?;
-        let target =
-            self.opened.repository.targets().signed.find_target(&key, false).map_err(|_| not_listed())?;
+        let targets = self.in_force.as_ref().unwrap_or(&self.opened.repository.targets().signed);
+        let target = targets.find_target(&key, false).map_err(|_| not_listed())?;
         let sha256 = <[u8; 32]>::try_from(&target.hashes.sha256[..])
             .map_err(|_| missing("its signed SHA-256 does not have 32 bytes"))?;
         Ok(TargetInfo { name: name.to_owned(), length: target.length, sha256 })
@@ -253,10 +268,19 @@ impl Repository {
     /// read.
     pub fn open_target(&self, name: &str) -> Result<TargetReader, Error> {
         let info = self.target(name)?;
+        self.open_file(info.clone(), |place| self.file_of(place, &info))
+    }
+
+    /// [`Repository::open_target`] with another rule for the name of the file at a place.
+    pub(crate) fn open_file(
+        &self,
+        info: TargetInfo,
+        file_at: impl Fn(&Place) -> Result<String, Error>,
+    ) -> Result<TargetReader, Error> {
         let mut first = None;
         let mut web = Vec::new();
         for (number, place) in self.opened.targets.in_order() {
-            let file = self.file_of(place, &info)?;
+            let file = file_at(place)?;
             match place {
                 Place::Web(_) => web.push((number, place.clone(), file)),
                 // A directory is asked before the first byte or never.
@@ -267,7 +291,7 @@ impl Repository {
                         return Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)));
                     }
                     Err(fault) => {
-                        first.get_or_insert(of_file(name, fault));
+                        first.get_or_insert(of_file(&info.name, fault));
                     }
                 },
             }
@@ -281,13 +305,16 @@ impl Repository {
         }
     }
 
+    /// Whether the published names of targets begin with their digests.
+    pub(crate) fn has_digest_names(&self) -> bool {
+        self.opened.repository.root().signed.consistent_snapshot
+    }
+
     /// The name of a target's file below the targets base. A cached set may have it under either name.
     fn file_of(&self, place: &Place, info: &TargetInfo) -> Result<String, Error> {
         let digest_name = format!("{}.{}", hex::encode(info.sha256), info.name);
         match place {
-            Place::Web(_) if !self.opened.repository.root().signed.consistent_snapshot => {
-                Ok(info.name.clone())
-            }
+            Place::Web(_) if !self.has_digest_names() => Ok(info.name.clone()),
             Place::Web(_) => Ok(digest_name),
             Place::Directory(dir) => {
                 if let Some(pin) = &self.opened.pin {
@@ -365,6 +392,21 @@ impl std::fmt::Debug for Repository {
             .field("metadata", &self.opened.metadata)
             .field("roles", &self.roles())
             .finish_non_exhaustive()
+    }
+}
+
+/// Takes the roles out that have expired: what they list does not count.
+fn drop_expired(targets: &mut Targets, now: EffectiveNow) {
+    let Some(delegations) = &mut targets.delegations else { return };
+    for role in &mut delegations.roles {
+        match &mut role.targets {
+            Some(below) if now.is_after(from_jiff(below.signed.expires)) => {
+                warn!(role = role.name, "a delegated role has expired: its targets do not count");
+                role.targets = None;
+            }
+            Some(below) => drop_expired(&mut below.signed, now),
+            None => {}
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use clap::{Parser, Subcommand};
 use host_io::log::{self, Level};
 use semver::Version;
 
-use crate::commands::{check_update, prepare, status, update, update_apply, update_image, update_revert};
+use crate::commands::{
+    check_update, prepare, status, trust, tuf, update, update_apply, update_image, update_revert,
+};
 use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::exit;
@@ -27,6 +29,7 @@ Examples:
   updog update-revert              ... or not after all
   updog update --image 1.1.0       this version and no other
   updog status                     which version is in which set
+  updog trust show                 which metadata is trusted, and since when
 
 Exit status: 0 when done, or when no update is required; 1 otherwise.";
 
@@ -62,7 +65,7 @@ struct Cli {
     root: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum Command {
     /// Say which update this host would take
     #[command(visible_alias = "whats")]
@@ -79,6 +82,12 @@ enum Command {
     UpdateRevert,
     /// Say which version is in which set
     Status,
+    /// Say what is trusted, or forget it
+    #[command(subcommand)]
+    Trust(trust::Action),
+    /// Be a client of any TUF repository
+    #[command(hide = true)]
+    Tuf(Box<tuf::Args>),
 }
 
 /// Runs the program with the arguments that it was started with.
@@ -107,6 +116,8 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         Command::UpdateApply => update_apply::run(&context, &update_apply::Args { reboot }),
         Command::UpdateRevert => update_revert::run(&context),
         Command::Status => status::run(&context),
+        Command::Trust(action) => trust::run(&context, &action),
+        Command::Tuf(args) => tuf::run(&context, &args),
     };
     context.waiter.close();
     result

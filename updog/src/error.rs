@@ -95,6 +95,15 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// A command lacks one of its options.
+    #[error("understand what to do: {option} is missing")]
+    Missing {
+        /// The option.
+        option: &'static str,
+    },
+    /// Forgetting what is trusted was not confirmed.
+    #[error("forget what is trusted: it was not confirmed")]
+    Unconfirmed,
     /// A signal asked to stop.
     #[error("finish")]
     Stopped(#[from] Stopped),
@@ -140,6 +149,11 @@ impl Advise for Error {
                 let next = next.unwrap_or_else(|| "run \"updog update\" again".to_owned());
                 Some(format!("set {set} stays cleared and the running set boots as before; {next}"))
             }
+            Self::Missing { option } => Some(format!("give {option}, before the name of the command")),
+            Self::Unconfirmed => Some(
+                "after it an older state of the repository is not told from a newer one, once; to do it, add --yes"
+                    .to_owned(),
+            ),
             Self::Stopped(_) => Some("nothing was changed".to_owned()),
         }
     }
@@ -151,6 +165,8 @@ impl Advise for Error {
             | Self::Anchor { .. }
             | Self::Host(_)
             | Self::Reboot(_)
+            | Self::Missing { .. }
+            | Self::Unconfirmed
             | Self::Stopped(_) => "failed",
             Self::NoUpdate { .. } => "no_update",
             Self::Config(error) => error.code(),

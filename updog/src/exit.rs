@@ -73,6 +73,8 @@ fn status(error: &Error) -> u8 {
         | Error::Install(_)
         | Error::Record(_)
         | Error::AfterClear { .. }
+        | Error::Missing { .. }
+        | Error::Unconfirmed
         | Error::Stopped(_)
         | Error::Start(_)
         | Error::Answer(_) => 1,

@@ -6,9 +6,11 @@
 //! - `store`: the directory: loading, checking, committing
 //! - `roots`: chains of root roles
 //! - `kept`: the manifest that was verified last
+//! - [`view`]: looking at it, and forgetting it on request
 //! - `start`: which memory counts, and from which root to start
 
 pub(crate) mod kept;
 pub(crate) mod roots;
 pub(crate) mod start;
 pub(crate) mod store;
+pub mod view;

@@ -51,10 +51,10 @@ impl Remembered {
 /// What a memory is a memory of, and what belongs to it. Fields are only ever added, and those are optional.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Index {
-    anchor: String,
-    metadata_base_url: String,
+    pub(super) anchor: String,
+    pub(super) metadata_base_url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    floor: Option<DateTime<Utc>>,
+    pub(super) floor: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timestamp_validator: Option<Validator>,
     files: BTreeMap<String, String>,
@@ -173,7 +173,7 @@ pub(super) fn lock(dir: &Path) -> Result<DirLock, Error> {
 }
 
 /// [`read`] while no other process replaces it.
-fn read_alone(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
+pub(super) fn read_alone(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
     let kind = fs.kind(dir).map_err(|error| memory(dir, &error.to_string()))?;
     if kind != Some(Kind::Directory) {
         return Ok(None);

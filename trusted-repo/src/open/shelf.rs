@@ -310,7 +310,7 @@ fn content(role: &[u8]) -> Option<Value> {
 }
 
 /// When a role expires, by its own bytes.
-pub(super) fn expiry_of(role: &[u8]) -> Option<DateTime<Utc>> {
+pub(crate) fn expiry_of(role: &[u8]) -> Option<DateTime<Utc>> {
     let role: Value = serde_json::from_slice(role).ok()?;
     role.get("signed")?.get("expires")?.as_str()?.parse().ok()
 }

@@ -7,10 +7,14 @@
 //! - [`update_apply`]: let what was installed boot next
 //! - [`update_revert`]: let the running set boot next after all
 //! - [`status`]: which version is in which set
+//! - [`trust`]: which roles are trusted, and forgetting them
+//! - [`tuf`]: the same trust code as a client of any TUF repository
 
 pub mod check_update;
 pub mod prepare;
 pub mod status;
+pub mod trust;
+pub mod tuf;
 pub mod update;
 pub mod update_apply;
 pub mod update_image;

@@ -1,0 +1,109 @@
+//! `tuf`: this program's trust code as a client of any TUF repository, for suites that judge such clients.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+use trusted_repo::tuf_client::{self, Saved, TufClient};
+use trusted_repo::{Repository, Source};
+use url::Url;
+
+use crate::answer;
+use crate::context::Context;
+use crate::error::Error;
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Args {
+    /// Where the trusted metadata lies
+    #[arg(long, value_name = "DIR")]
+    pub metadata_dir: PathBuf,
+    /// Where the repository's metadata is (refresh, download)
+    #[arg(long, value_name = "URL")]
+    pub metadata_url: Option<Url>,
+    /// A target to fetch; may be given again (download)
+    #[arg(long = "target-name", value_name = "PATH")]
+    pub target_names: Vec<String>,
+    /// Where the repository's targets are (download)
+    #[arg(long, value_name = "URL")]
+    pub target_base_url: Option<Url>,
+    /// Where targets are written to (download)
+    #[arg(long, value_name = "DIR")]
+    pub target_dir: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What the client is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Action {
+    /// Begin with this root role
+    Init {
+        /// Its file
+        trusted_root: PathBuf,
+    },
+    /// Bring the trusted metadata up to date
+    Refresh,
+    /// Bring it up to date, then fetch targets
+    Download,
+}
+
+/// Does it, and says on stdout what was done.
+///
+/// # Errors
+/// When an option is missing, or the repository or a target cannot be trusted.
+pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let client = TufClient::new(Arc::clone(&context.fs), &args.metadata_dir)?;
+    match &args.action {
+        Action::Init { trusted_root } => {
+            let bytes = context
+                .fs
+                .read(trusted_root)
+                .map_err(|source| Error::Anchor { path: trusted_root.clone(), source })?;
+            let root = client.init(&bytes)?;
+            answer::lines([format!("root version {}", root.version)])
+        }
+        Action::Refresh => {
+            let metadata = needed(args.metadata_url.as_ref(), "--metadata-url")?;
+            let repository = open(context, &client, Source::new(metadata.clone(), metadata.clone()))?;
+            answer::lines([versions(&repository)])
+        }
+        Action::Download => {
+            let metadata = needed(args.metadata_url.as_ref(), "--metadata-url")?;
+            let targets = needed(args.target_base_url.as_ref(), "--target-base-url")?;
+            let dir = needed(args.target_dir.as_deref(), "--target-dir")?;
+            if args.target_names.is_empty() {
+                return Err(Error::Missing { option: "--target-name" });
+            }
+            let repository = open(context, &client, Source::new(metadata.clone(), targets.clone()))?;
+            args.target_names.iter().try_for_each(|name| download(context, &repository, name, dir))
+        }
+    }
+}
+
+fn needed<'a, T: ?Sized>(given: Option<&'a T>, option: &'static str) -> Result<&'a T, Error> {
+    given.ok_or(Error::Missing { option })
+}
+
+fn open(context: &Context, client: &TufClient, source: Source) -> Result<Repository, Error> {
+    Ok(context.waiter.wait(client.refresh(source, context.clock.now()))??)
+}
+
+fn download(context: &Context, repository: &Repository, name: &str, dir: &Path) -> Result<(), Error> {
+    context.waiter.check()?;
+    let _streams = context.waiter.enter();
+    let saved = tuf_client::save(repository, &*context.fs, name, dir)?;
+    answer::lines([match saved {
+        Saved::Fetched(path) => format!("fetched {}", path.display()),
+        Saved::There(path) => format!("already there: {}", path.display()),
+    }])
+}
+
+fn versions(repository: &Repository) -> String {
+    let roles = repository.roles();
+    format!(
+        "root {}, timestamp {}, snapshot {}, targets {}",
+        roles.root.version, roles.timestamp.version, roles.snapshot.version, roles.targets.version
+    )
+}
