@@ -166,6 +166,18 @@ pub enum Error {
         /// The metadata directory.
         metadata: PathBuf,
     },
+    /// A file that is to be made is there.
+    #[error("make {path}: there is such a file already")]
+    DraftExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A version that is to be copied is not on offer.
+    #[error("copy {version}: it is not on offer")]
+    NotOffered {
+        /// The version.
+        version: Version,
+    },
     /// A text is neither an address nor a directory.
     #[error("find the repository {text:?}: it is neither an address nor a directory")]
     Address {
@@ -174,13 +186,22 @@ pub enum Error {
     },
     /// A repository cannot be opened as a host opens it.
     #[error(transparent)]
-    Repository(#[from] trusted_repo::Error),
+    Repository(Box<trusted_repo::Error>),
+    /// A rollout cannot be played.
+    #[error(transparent)]
+    Scenario(#[from] crate::simulate::ScenarioError),
     /// A part of the work died.
     #[error("finish {what}: a worker stopped")]
     Worker {
         /// What it worked on.
         what: &'static str,
     },
+}
+
+impl From<trusted_repo::Error> for Error {
+    fn from(error: trusted_repo::Error) -> Self {
+        Self::Repository(Box::new(error))
+    }
 }
 
 impl Error {
@@ -208,6 +229,8 @@ impl Advise for Error {
             Self::Image { .. } => "build the image again; a root image is padded to whole blocks",
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",
+            Self::DraftExists { .. } => "choose another name, or go on with that file",
+            Self::NotOffered { .. } => "see what is on offer with \"pubrepo check\"",
             Self::NotAgreed { .. } => "give --yes to do it without being asked",
             Self::Busy(_) => "wait until the other publisher is done, then run the command again",
             Self::Overtaken { .. } => "nothing of this was published; run the command again",
@@ -220,6 +243,7 @@ impl Advise for Error {
             Self::Author(error) => return error.help(),
             Self::Address { .. } => "give an address such as https://updates.example.com, or a directory",
             Self::Repository(error) => return error.help(),
+            Self::Scenario(_) => "give other numbers",
             Self::Worker { .. } => return None,
         };
         Some(text.to_owned())

@@ -14,6 +14,8 @@
 //! - [`expiration`]: how long the roles hold, from a policy file
 //! - [`mod@refresh`]: new dates for what is published
 //! - [`mod@rollout`]: a rollout under way: pause it, go on, take it back
+//! - [`root`]: the next root role, signed by one key holder at a time
+//! - [`mod@mirror`]: a copy for places without a network
 //! - [`place`]: a repository as others see it
 //! - [`mod@check`]: whether hosts can live with it
 //! - [`progress`]: who is told how far it is
@@ -30,12 +32,14 @@ pub mod frame;
 pub mod image;
 pub mod init;
 pub mod layout;
+pub mod mirror;
 pub mod place;
 pub mod progress;
 pub mod refresh;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod root;
 pub mod session;
 
 pub use add::{AddOptions, Lifetimes, MissingMigrations, add, add_with};

@@ -1,6 +1,7 @@
 //! A rollout under way: pause it, go on, take it back. What that does to hosts is told before it is done.
 
 use std::fmt;
+use std::io;
 
 use chrono::{DateTime, Utc};
 use semver::Version;
@@ -52,7 +53,7 @@ pub async fn rollout(
     version: &Version,
     lifetimes: Lifetimes,
     now: DateTime<Utc>,
-    agree: impl FnOnce(&[String]) -> Result<(), Error>,
+    agree: impl FnOnce(&[String]) -> io::Result<bool>,
 ) -> Result<RolloutReport, Error> {
     let mut session = Session::open(desk).await?;
     let before = session.manifest()?;
@@ -60,7 +61,9 @@ pub async fn rollout(
         Selector { variant: desk.variant.clone(), arch: desk.arch.clone(), version: version.clone() };
     let after = action.apply(before.clone(), &selector, now)?;
     let effect = action.effect(&before, &selector, now);
-    agree(&effect)?;
+    if !agree(&effect).map_err(|error| Error::file("ask", "the terminal", error))? {
+        return Err(Error::NotAgreed { action: action.name() });
+    }
     session.put_manifest(&after)?;
     let signed = session.commit(&lifetimes.from(now))?;
     Ok(RolloutReport {

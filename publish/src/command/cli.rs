@@ -7,7 +7,7 @@ use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report};
 use serde::Serialize;
 
-use super::{add, check, expiring, init, refresh, rollout};
+use super::{add, check, expiring, init, mirror, refresh, rollout, root};
 use crate::Error;
 use crate::rollout::Action;
 
@@ -55,6 +55,10 @@ enum Command {
     Recall(rollout::Args),
     /// Take a release off the list; hosts that have it keep it
     Remove(rollout::Args),
+    /// The root role: offline, one key holder at a time
+    Root(root::Args),
+    /// Copy a repository, or a part of it, for places without a network
+    Mirror(mirror::Args),
 }
 
 /// Runs a command: its answer on stdout, everything else on stderr.
@@ -87,6 +91,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Resume(args) => answer(&rollout::run(Action::Resume, args, now).await?, json),
             Command::Recall(args) => answer(&rollout::run(Action::Recall, args, now).await?, json),
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
+            Command::Root(args) => answer(&root::run(args, now).await?, json),
+            Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),
         })
     });
     match done {

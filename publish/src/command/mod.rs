@@ -6,6 +6,8 @@
 //! - [`mod@check`]: `pubrepo check`
 //! - [`refresh`], [`expiring`]: `pubrepo refresh` and `expiring`
 //! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
+//! - [`root`]: `pubrepo root`
+//! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
 //! - [`desk`]: which repository is changed, and how long what is signed holds, as options
 
@@ -15,8 +17,10 @@ mod cli;
 pub mod desk;
 pub mod expiring;
 pub mod init;
+pub mod mirror;
 pub mod place;
 pub mod refresh;
 pub mod rollout;
+pub mod root;
 
 pub use cli::{Cli, run};

@@ -49,20 +49,19 @@ pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<Rollo
         for sentence in effect {
             eprintln!("  - {sentence}");
         }
-        if yes || asked()? { Ok(()) } else { Err(Error::NotAgreed { action: action.name() }) }
+        if yes { Ok(true) } else { asked() }
     };
     rollout(&args.desk.into(), action, &args.version, lifetimes, now, agree).await
 }
 
 /// Asks whoever sits at the terminal. Without one the answer is no.
-fn asked() -> Result<bool, Error> {
+fn asked() -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);
     }
-    let failed = |error| Error::file("ask", "the terminal", error);
     eprint!("type yes to go on: ");
-    io::stderr().flush().map_err(failed)?;
+    io::stderr().flush()?;
     let mut said = String::new();
-    io::stdin().lock().read_line(&mut said).map_err(failed)?;
+    io::stdin().lock().read_line(&mut said)?;
     Ok(said.trim() == "yes")
 }

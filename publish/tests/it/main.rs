@@ -7,13 +7,17 @@
 //! - `check`: what `check` says of good and of bad repositories
 //! - `rollout`: paused, resumed, recalled, removed
 //! - `refresh`: new dates, expiry seen in time, two publishers at once
+//! - `root`: holders who come, go and sign one after another
+//! - `mirror`: a copy for an air gap
 //! - `program`: the same through `pubrepo`
 
 mod add;
 mod check;
 mod fixture;
 mod init;
+mod mirror;
 mod program;
 mod refresh;
 mod refused;
 mod rollout;
+mod root;

@@ -91,7 +91,7 @@ async fn a_publisher_on_another_machine_is_not_written_over() {
     let desk = desk(&fixture);
     let overtaken = rollout(&desk, Action::Pause, &version, Lifetimes::default(), today(), |_| {
         std::fs::write(&timestamp, &theirs).expect("written");
-        Ok(())
+        Ok(true)
     });
     assert!(matches!(overtaken.await, Err(Error::Overtaken { .. })));
     assert_eq!(std::fs::read(&timestamp).expect("there"), theirs);

@@ -18,7 +18,7 @@ pub(crate) fn desk(fixture: &Fixture) -> Desk {
 
 async fn act(fixture: &Fixture, action: Action, at: DateTime<Utc>) -> RolloutReport {
     let version = "1.1.0".parse().expect("a version");
-    rollout(&desk(fixture), action, &version, Lifetimes::default(), at, |_| Ok(())).await.expect("done")
+    rollout(&desk(fixture), action, &version, Lifetimes::default(), at, |_| Ok(true)).await.expect("done")
 }
 
 /// Version and highest version of what is on offer.

@@ -116,7 +116,12 @@ impl Editor {
         Ok(())
     }
 
-    fn newest_root(&self) -> &SignedRoot {
+    /// The root role that counts.
+    ///
+    /// # Panics
+    /// Never: an editor has a root.
+    #[must_use]
+    pub fn newest_root(&self) -> &SignedRoot {
         self.roots.last().expect("an editor has a root")
     }
 

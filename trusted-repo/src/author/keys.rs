@@ -12,6 +12,9 @@ use tough::schema::key::{Ed25519Key, Ed25519Scheme, Key};
 use super::Error;
 
 const PEM_TAG: &str = "PRIVATE KEY";
+const PUBLIC_TAG: &str = "PUBLIC KEY";
+/// What stands in front of the 32 bytes of an Ed25519 public key (RFC 8410).
+const SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// Nobody but the owner reads a key.
 const MODE: u32 = 0o600;
 
@@ -75,18 +78,69 @@ impl KeyPair {
     }
 
     pub(super) fn public(&self) -> Key {
-        Key::Ed25519 {
-            keyval: Ed25519Key {
-                public: self.pair.public_key().as_ref().to_vec().into(),
-                _extra: Default::default(),
-            },
-            scheme: Ed25519Scheme::Ed25519,
-            _extra: Default::default(),
-        }
+        ed25519(self.pair.public_key().as_ref())
+    }
+
+    /// The half that everybody may have.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey { key: self.public() }
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
+    }
+}
+
+/// The half of a key that everybody may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    pub(super) key: Key,
+}
+
+impl PublicKey {
+    /// Reads `PUBLIC KEY` PEM, as OpenSSL writes it, or takes the public half of a private key.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no Ed25519 key.
+    pub fn load(fs: &dyn Fs, path: &Path) -> Result<Self, Error> {
+        let bytes = fs.read(path).map_err(|error| Error::file("read the key", path, error))?;
+        if let Ok(pair) = KeyPair::from_pem(&bytes) {
+            return Ok(pair.public_key());
+        }
+        let refused = |reason: String| Error::Key { path: path.to_owned(), reason };
+        let pem = pem::parse(&bytes).map_err(|error| refused(format!("it is no PEM file ({error})")))?;
+        let raw = pem.contents().strip_prefix(SPKI).filter(|raw| pem.tag() == PUBLIC_TAG && raw.len() == 32);
+        let raw = raw.ok_or_else(|| refused("it holds no Ed25519 key".to_owned()))?;
+        Ok(Self { key: ed25519(raw) })
+    }
+
+    /// The key as a PEM file.
+    ///
+    /// # Panics
+    /// Never: every key here is an Ed25519 key.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let Key::Ed25519 { keyval, .. } = &self.key else { unreachable!("only Ed25519 keys are made") };
+        pem::encode(&pem::Pem::new(PUBLIC_TAG, [SPKI, &keyval.public[..]].concat()))
+    }
+
+    /// The key's identity in TUF metadata, as hex digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        hex::encode(&self.key_id()[..])
+    }
+
+    pub(super) fn key_id(&self) -> Decoded<Hex> {
+        self.key.key_id().expect("a public key is plain data")
+    }
+}
+
+fn ed25519(public: &[u8]) -> Key {
+    Key::Ed25519 {
+        keyval: Ed25519Key { public: public.to_vec().into(), _extra: Default::default() },
+        scheme: Ed25519Scheme::Ed25519,
+        _extra: Default::default(),
     }
 }
 
@@ -114,6 +168,18 @@ mod tests {
         assert_eq!(KeyPair::load(&SystemFs, &path).expect("read").id(), key.id());
         let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_public_key_comes_back_from_either_file() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let key = KeyPair::generate().expect("random");
+        let (private, public) = (dir.path().join("key.pem"), dir.path().join("key.pub"));
+        key.save(&SystemFs, &private).expect("written");
+        std::fs::write(&public, key.public_key().to_pem()).expect("written");
+        for path in [private, public] {
+            assert_eq!(PublicKey::load(&SystemFs, &path).expect("read").id(), key.id());
+        }
     }
 
     #[test]

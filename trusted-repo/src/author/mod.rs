@@ -6,10 +6,12 @@
 //!
 //! - [`keys`]: Ed25519 keys in files
 //! - [`root`]: the root role: who may sign what
+//! - [`draft`]: the next root role, on its way from one key holder to the next
 //! - [`targets`]: target files under their published names
 //! - [`editor`]: the other three roles: load, change, sign
 //! - [`error`]: what can go wrong
 
+pub mod draft;
 pub mod editor;
 pub mod error;
 pub mod keys;
@@ -17,8 +19,9 @@ pub mod root;
 mod sign;
 pub mod targets;
 
+pub use draft::{Count, RoleSummary, RootChange, RootDraft};
 pub use editor::{Editor, Expiries, SignedMetadata, Signers, Versions};
 pub use error::Error;
-pub use keys::KeyPair;
+pub use keys::{KeyPair, PublicKey};
 pub use root::{RootSpec, SignedRoot, check_chain};
 pub use targets::TargetWriter;

@@ -1,0 +1,146 @@
+//! The next root role: rotated offline, signed by one key holder at a time, published when enough have signed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use host_io::{SystemFs, swap};
+use serde::Serialize;
+use trusted_repo::author::{Count, KeyPair, RoleSummary, RootChange, RootDraft, SignedRoot};
+
+use crate::check::finding::day;
+use crate::layout::ROOT;
+use crate::session::{Desk, Session};
+use crate::{Error, Lifetimes};
+
+/// A root role, finished or not, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootReport {
+    /// The file.
+    pub file: PathBuf,
+    /// Its version.
+    pub version: u64,
+    /// When it expires.
+    pub expires: DateTime<Utc>,
+    /// Who may sign what.
+    pub roles: Vec<RoleSummary>,
+    /// Whose signatures it has, valid or not.
+    pub signed_by: Vec<String>,
+    /// Valid signatures by its own root keys.
+    pub own: Count,
+    /// Valid signatures by the root keys of the version before, where that was given.
+    pub previous: Option<Count>,
+}
+
+/// Writes the successor of the root role in `from` to `out`, signed by nobody.
+///
+/// # Errors
+/// When `from` is no signed root role, the change cannot be made, or `out` exists.
+pub fn rotate(from: &Path, out: &Path, change: &RootChange) -> Result<RootReport, Error> {
+    if out.exists() {
+        return Err(Error::DraftExists { path: out.to_owned() });
+    }
+    let previous = load_signed(from)?;
+    let draft = RootDraft::successor(&previous, change)?;
+    write(out, &draft.bytes())?;
+    Ok(report(out, &draft, Some(&previous)))
+}
+
+/// Adds the signature of one key holder to the draft in `file`.
+///
+/// # Errors
+/// When either file is no root role, or neither names the key.
+pub fn sign(from: &Path, file: &Path, key: &KeyPair) -> Result<RootReport, Error> {
+    let previous = load_signed(from)?;
+    let mut draft = load_draft(file)?;
+    draft.sign(&previous, key)?;
+    write(file, &draft.bytes())?;
+    Ok(report(file, &draft, Some(&previous)))
+}
+
+/// Tells what a root role says, and who has signed it.
+///
+/// # Errors
+/// When a file is no root role.
+pub fn show(file: &Path, from: Option<&Path>) -> Result<RootReport, Error> {
+    let previous = from.map(load_signed).transpose()?;
+    Ok(report(file, &load_draft(file)?, previous.as_ref()))
+}
+
+/// Publishes the next root role, and everything below it signed again: its keys may be new.
+///
+/// # Errors
+/// When too few have signed it, it does not follow the published one, or the keys at hand are not the ones it names.
+pub async fn publish(
+    desk: &Desk,
+    file: &Path,
+    lifetimes: Lifetimes,
+    now: DateTime<Utc>,
+) -> Result<RootReport, Error> {
+    let mut session = Session::open(desk).await?;
+    let previous = session.editor.newest_root().clone();
+    let draft = load_draft(file)?;
+    let next = draft.finish(&previous)?;
+    session.editor.add_root(next.clone())?;
+    session.commit(&lifetimes.from(now))?;
+    // For the images to come. Those of the field find the chain by its numbers.
+    write(&session.layout.metadata.join(ROOT), next.bytes())?;
+    Ok(report(file, &draft, Some(&previous)))
+}
+
+fn report(file: &Path, draft: &RootDraft, previous: Option<&SignedRoot>) -> RootReport {
+    RootReport {
+        file: file.to_owned(),
+        version: draft.version(),
+        expires: draft.expires(),
+        roles: draft.roles(),
+        signed_by: draft.signed_by(),
+        own: draft.own_count(),
+        previous: previous.map(|previous| draft.counts(previous).0),
+    }
+}
+
+fn load_signed(path: &Path) -> Result<SignedRoot, Error> {
+    Ok(SignedRoot::parse(&read(path)?)?)
+}
+
+fn load_draft(path: &Path) -> Result<RootDraft, Error> {
+    Ok(RootDraft::parse(&read(path)?)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| Error::file("read the root role", path, error))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    swap::replace_file(&SystemFs, path, bytes, 0o644).map_err(|error| Error::file("write", path, error))
+}
+
+impl RootReport {
+    /// How many signatures are missing before it can be published.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.own.missing().max(self.previous.map_or(0, Count::missing))
+    }
+}
+
+impl fmt::Display for RootReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: root version {}, expires {}", self.file.display(), self.version, day(self.expires))?;
+        for RoleSummary { role, keys, threshold } in &self.roles {
+            writeln!(f, "{role}: {threshold} of {} keys", keys.len())?;
+            for key in keys {
+                let signed = if self.signed_by.contains(key) { " (has signed)" } else { "" };
+                writeln!(f, "  {key}{signed}")?;
+            }
+        }
+        if let Some(previous) = self.previous {
+            writeln!(
+                f,
+                "signed by the holders of the version before: {} of {}",
+                previous.have, previous.need
+            )?;
+        }
+        write!(f, "signed by its own holders: {} of {}", self.own.have, self.own.need)
+    }
+}
