@@ -30,6 +30,18 @@ fn while_the_running_set_is_unproven_nothing_may_take_the_other_one_away() {
 }
 
 #[test]
+fn an_unproven_running_set_is_not_given_up_by_a_flip_either() {
+    let (_world, mut host) = offered();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot_unproven().version_at_once(), Some("1.1.0"));
+    let before = Snapshot::of(&host);
+    // Set A, which is proven, boots next in any case: there is nothing to apply, and nothing may be cancelled.
+    assert_eq!(failure(&host.run("updog", &["update-apply", "--json"])).code, "disallowed");
+    assert_eq!(failure(&host.run("updog", &["update-revert", "--json"])).code, "unproven");
+    before.assert_unchanged(&host);
+}
+
+#[test]
 fn one_set_cannot_be_updated_in_place() {
     let world = World::new();
     world.publish(Release::new("1.1.0"));

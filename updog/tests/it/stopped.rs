@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use testdata::{Fault, Host, World};
 
-use crate::support::{Snapshot, failure, offered, served};
+use crate::support::{Snapshot, failure, offered_again, served};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A host whose update waits for an image that does not come.
 fn waiting_for(end: &str) -> (World, Host, Snapshot, testdata::Running) {
-    let (world, host) = offered();
+    let (world, host) = offered_again();
     let target = served(&world, end).0;
     world.server().fault(&target, Fault::Stall.once());
     let before = Snapshot::of(&host);
@@ -21,34 +21,34 @@ fn waiting_for(end: &str) -> (World, Host, Snapshot, testdata::Running) {
 
 #[test]
 fn a_signal_during_a_write_leaves_the_set_cleared_and_the_next_run_goes_on() {
-    let (_world, mut host, before, update) = waiting_for("1.1.0-root.lz4");
+    let (_world, mut host, before, update) = waiting_for("1.2.0-root.lz4");
     update.terminate();
     let said = failure(&update.wait());
     assert_eq!(said.code, "failed");
     assert!(said.message.contains("a signal asked to stop"), "{}", said.message);
-    assert!(said.help.contains("set B stays cleared"), "{}", said.help);
+    assert!(said.help.contains("set A stays cleared"), "{}", said.help);
     before.assert_only_cleared(&host);
-    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
-    let _ = host.run("updog", &["update"]).expect_ok();
     assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.2.0"));
 }
 
 #[test]
 fn a_signal_before_the_clear_changes_nothing() {
-    let (_world, mut host, before, update) = waiting_for("1.1.0-hash.lz4");
+    let (_world, mut host, before, update) = waiting_for("1.2.0-hash.lz4");
     update.terminate();
     let said = failure(&update.wait());
     assert_eq!(said.code, "failed");
     assert!(said.help.contains("nothing was changed"), "{}", said.help);
     before.assert_disk_unchanged(&host);
-    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
 }
 
 #[test]
 fn a_kill_during_a_write_leaves_the_set_cleared_and_the_lock_free() {
-    let (_world, mut host, before, update) = waiting_for("1.1.0-root.lz4");
+    let (_world, mut host, before, update) = waiting_for("1.2.0-root.lz4");
     assert_eq!(update.kill().code(), None);
     before.assert_only_cleared(&host);
     let _ = host.run("updog", &["update"]).expect_ok();
-    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert_eq!(host.reboot().version_at_once(), Some("1.2.0"));
 }

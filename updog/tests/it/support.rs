@@ -21,6 +21,22 @@ pub(crate) fn offered_by(release: Release) -> (World, Host) {
     (world, host)
 }
 
+/// A host that was updated once, in a world that offers 1.2.0 now: 1.1.0 runs in set B, proven, and set A still holds
+/// 1.0.0, the way back that an update must not take away too early.
+pub(crate) fn offered_again() -> (World, Host) {
+    offered_again_by(Release::new("1.2.0"))
+}
+
+/// [`offered_again`], by `release`, which is a 1.2.0.
+pub(crate) fn offered_again_by(release: Release) -> (World, Host) {
+    let (world, mut host) = offered();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert!(host.bits(Set::A).successful);
+    world.publish(release);
+    (world, host)
+}
+
 /// The file of a target as the repository serves it: its path, and its content. `end` is how its name ends.
 pub(crate) fn served(world: &World, end: &str) -> (String, Vec<u8>) {
     let dir = world.repo_dir().join("targets");
@@ -130,6 +146,7 @@ impl Snapshot {
         assert_eq!(self.bits[index], now.bits[index], "the running set's bits changed");
         assert!(self.active == now.active, "the running set changed");
         let status = host.run("updog", &["status", "--json"]).expect_ok().json();
+        // Its HASH partition may still be the one of the old version; its BOOT and ROOT are not.
         assert_eq!(status["inactive"]["valid"], false, "{status}");
         assert_eq!(status["inactive"]["version"], Value::Null, "{status}");
         assert_eq!(status["active"]["next_to_boot"], true, "{status}");

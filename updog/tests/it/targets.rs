@@ -2,7 +2,7 @@
 
 use testdata::{Fault, Host, Release, World};
 
-use crate::support::{Failure, Snapshot, failure, offered, offered_by, served};
+use crate::support::{Failure, Snapshot, failure, offered_again, offered_again_by, served};
 
 /// An update that fails before anything is cleared.
 fn refused_early(host: &mut Host) -> Failure {
@@ -10,7 +10,7 @@ fn refused_early(host: &mut Host) -> Failure {
     let said = failure(&host.run("updog", &["update", "--json"]));
     before.assert_disk_unchanged(host);
     assert!(!said.help.contains("stays cleared"), "{}", said.help);
-    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
     said
 }
 
@@ -19,37 +19,56 @@ fn refused_late(world: &World, host: &mut Host) -> Failure {
     let before = Snapshot::of(host);
     let said = failure(&host.run("updog", &["update", "--json"]));
     before.assert_only_cleared(host);
-    assert!(said.message.contains("install 1.1.0 in set B"), "{}", said.message);
-    assert!(said.help.contains("set B stays cleared and the running set boots as before"), "{}", said.help);
-    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+    assert!(said.message.contains("install 1.2.0 in set A"), "{}", said.message);
+    assert!(said.help.contains("set A stays cleared and the running set boots as before"), "{}", said.help);
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
     world.server().heal();
     let _ = host.run("updog", &["update"]).expect_ok();
-    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert_eq!(host.reboot().version_at_once(), Some("1.2.0"));
     said
+}
+
+/// The attacks that a decoder does not notice: another frame that is shorter than what is signed, and one that is
+/// filled up to the signed length behind its end.
+fn other_frames(signed: &[u8], other: &[u8]) -> [Vec<u8>; 2] {
+    assert!(other.len() < signed.len());
+    let mut filled = other.to_vec();
+    filled.resize(signed.len(), 0);
+    [other.to_vec(), filled]
 }
 
 #[test]
 fn another_root_image_of_a_valid_frame_never_becomes_bootable() {
-    let (world, mut host) = offered();
-    let ((root, signed), (_, other)) = (served(&world, "1.1.0-root.lz4"), served(&world, "1.1.0-boot.lz4"));
-    assert!(other.len() <= signed.len());
-    world.server().fault(&root, Fault::Swap(other));
+    let (world, mut host) = offered_again();
+    let ((root, signed), (_, other)) = (served(&world, "1.2.0-root.lz4"), served(&world, "1.2.0-boot.lz4"));
+    let [shorter, filled] = other_frames(&signed, &other);
+    world.server().fault(&root, Fault::Swap(shorter));
+    let before = Snapshot::of(&host);
+    assert_eq!(failure(&host.run("updog", &["update", "--json"])).code, "tampered");
+    before.assert_only_cleared(&host);
+    world.server().heal();
+    world.server().fault(&root, Fault::Swap(filled));
     assert_eq!(refused_late(&world, &mut host).code, "tampered");
 }
 
 #[test]
 fn another_boot_image_of_a_valid_frame_never_becomes_bootable() {
-    let (world, mut host) = offered();
-    let ((boot, signed), (_, other)) = (served(&world, "1.1.0-boot.lz4"), served(&world, "1.1.0-hash.lz4"));
-    assert!(other.len() <= signed.len());
-    world.server().fault(&boot, Fault::Swap(other));
+    let (world, mut host) = offered_again();
+    let ((boot, signed), (_, other)) = (served(&world, "1.2.0-boot.lz4"), served(&world, "1.2.0-hash.lz4"));
+    let [shorter, filled] = other_frames(&signed, &other);
+    world.server().fault(&boot, Fault::Swap(shorter));
+    let before = Snapshot::of(&host);
+    assert_eq!(failure(&host.run("updog", &["update", "--json"])).code, "tampered");
+    before.assert_only_cleared(&host);
+    world.server().heal();
+    world.server().fault(&boot, Fault::Swap(filled));
     assert_eq!(refused_late(&world, &mut host).code, "tampered");
 }
 
 #[test]
 fn a_flipped_bit_in_the_root_image_is_found() {
-    let (world, mut host) = offered();
-    let (root, mut bytes) = served(&world, "1.1.0-root.lz4");
+    let (world, mut host) = offered_again();
+    let (root, mut bytes) = served(&world, "1.2.0-root.lz4");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     world.server().fault(&root, Fault::Swap(bytes));
@@ -58,8 +77,8 @@ fn a_flipped_bit_in_the_root_image_is_found() {
 
 #[test]
 fn a_root_image_that_is_cut_short_is_found() {
-    let (world, mut host) = offered();
-    let (root, mut bytes) = served(&world, "1.1.0-root.lz4");
+    let (world, mut host) = offered_again();
+    let (root, mut bytes) = served(&world, "1.2.0-root.lz4");
     bytes.truncate(bytes.len() / 2);
     world.server().fault(&root, Fault::Swap(bytes));
     assert_eq!(refused_late(&world, &mut host).code, "tampered");
@@ -67,15 +86,15 @@ fn a_root_image_that_is_cut_short_is_found() {
 
 #[test]
 fn a_root_image_that_is_not_there_leaves_the_set_cleared() {
-    let (world, mut host) = offered();
-    world.server().fault(&served(&world, "1.1.0-root.lz4").0, Fault::NotFound);
+    let (world, mut host) = offered_again();
+    world.server().fault(&served(&world, "1.2.0-root.lz4").0, Fault::NotFound);
     assert_eq!(refused_late(&world, &mut host).code, "missing_target");
 }
 
 #[test]
 fn another_hash_image_is_refused_before_anything_changes() {
-    let (world, mut host) = offered();
-    let (hash, mut bytes) = served(&world, "1.1.0-hash.lz4");
+    let (world, mut host) = offered_again();
+    let (hash, mut bytes) = served(&world, "1.2.0-hash.lz4");
     bytes[20] ^= 1;
     world.server().fault(&hash, Fault::Swap(bytes));
     assert_eq!(refused_early(&mut host).code, "tampered");
@@ -84,32 +103,32 @@ fn another_hash_image_is_refused_before_anything_changes() {
 #[test]
 fn a_migration_that_the_repository_lacks_is_refused_before_anything_changes() {
     let (_world, mut host) =
-        offered_by(Release::new("1.1.0").without_migration("migrate_v1.1.0_add-metrics"));
+        offered_again_by(Release::new("1.2.0").without_migration("migrate_v1.2.0_add-ntp-servers"));
     let said = refused_early(&mut host);
     assert_eq!(said.code, "missing_migration");
-    assert!(said.message.contains("migrate_v1.1.0_add-metrics"), "{}", said.message);
+    assert!(said.message.contains("migrate_v1.2.0_add-ntp-servers"), "{}", said.message);
 }
 
 #[test]
 fn a_migration_whose_file_is_gone_is_refused_before_anything_changes() {
-    let (world, mut host) = offered();
-    world.server().fault("migrate_v1.1.0_rename-ntp-mode", Fault::NotFound);
+    let (world, mut host) = offered_again();
+    world.server().fault("migrate_v1.2.0_add-ntp-servers", Fault::NotFound);
     let said = refused_early(&mut host);
     assert_eq!(said.code, "missing_migration");
-    assert!(said.message.contains("migrate_v1.1.0_rename-ntp-mode"), "{}", said.message);
+    assert!(said.message.contains("migrate_v1.2.0_add-ntp-servers"), "{}", said.message);
 }
 
 #[test]
 fn another_migration_under_the_same_name_is_refused_before_anything_changes() {
-    let (world, mut host) = offered();
-    let (_, other) = served(&world, "migrate_v1.1.0_rename-ntp-mode.lz4");
-    world.server().fault("migrate_v1.1.0_add-metrics", Fault::Swap(other));
+    let (world, mut host) = offered_again();
+    let (_, other) = served(&world, "migrate_v1.1.0_add-metrics.lz4");
+    world.server().fault("migrate_v1.2.0_add-ntp-servers", Fault::Swap(other));
     assert_eq!(refused_early(&mut host).code, "tampered");
 }
 
 #[test]
 fn a_root_image_larger_than_its_partition_is_refused_before_anything_changes() {
-    let (_world, mut host) = offered_by(Release::new("1.1.0").oversized_root());
+    let (_world, mut host) = offered_again_by(Release::new("1.2.0").oversized_root());
     let said = refused_early(&mut host);
     assert_eq!(said.code, "no_fit");
     assert!(said.message.contains("fit the root image"), "{}", said.message);
