@@ -3,11 +3,13 @@
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
 //! - [`bench`]: what things cost
 //! - [`fuzz`]: every fuzz target for a while
+//! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass
 
 mod bench;
 mod cargo;
 mod demo;
+mod doc_run;
 mod fuzz;
 mod test;
 
@@ -30,6 +32,8 @@ enum Task {
     Bench(bench::Args),
     /// Feed the readers of bytes from outside with everything imaginable, and tell what was reached
     Fuzz(fuzz::Args),
+    /// Run the commands that a page of docs/ shows, and hold them to what it shows
+    DocRun(doc_run::Args),
     /// Run everything that a change must pass
     Test(test::Args),
 }
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::DocRun(args) => doc_run::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match done {

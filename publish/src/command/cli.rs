@@ -21,7 +21,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// How much to tell on stderr: off, error, warn, info, debug, trace
-    #[arg(long, global = true, default_value_t, value_name = "LEVEL")]
+    #[arg(long, global = true, default_value_t = Level::Warn, value_name = "LEVEL")]
     log_level: Level,
 }
 
