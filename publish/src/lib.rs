@@ -18,6 +18,7 @@
 //! - [`mod@mirror`]: a copy for places without a network
 //! - [`place`]: a repository as others see it
 //! - [`mod@check`]: whether hosts can live with it
+//! - [`mod@simulate`]: what a rollout will look like, before it is one
 //! - [`progress`]: who is told how far it is
 //! - [`report`]: what was done, for people and programs
 //! - [`error`]: what can go wrong
@@ -41,6 +42,7 @@ pub mod report;
 pub mod rollout;
 pub mod root;
 pub mod session;
+pub mod simulate;
 
 pub use add::{AddOptions, Lifetimes, MissingMigrations, add, add_with};
 pub use check::{CheckOptions, CheckReport, check};

@@ -66,7 +66,7 @@ fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))
 }
 
-fn read_waves(path: &Path) -> Result<WavePolicy, Error> {
+pub(crate) fn read_waves(path: &Path) -> Result<WavePolicy, Error> {
     WavePolicy::parse(&read_text(path)?).map_err(|source| Error::Waves { path: path.to_owned(), source })
 }
 

@@ -7,7 +7,7 @@ use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report};
 use serde::Serialize;
 
-use super::{add, check, expiring, init, mirror, refresh, rollout, root};
+use super::{add, check, expiring, init, mirror, refresh, rollout, root, simulate};
 use crate::Error;
 use crate::rollout::Action;
 
@@ -59,6 +59,8 @@ enum Command {
     Root(root::Args),
     /// Copy a repository, or a part of it, for places without a network
     Mirror(mirror::Args),
+    /// Play a rollout over a fleet before it is one
+    Simulate(Box<simulate::Args>),
 }
 
 /// Runs a command: its answer on stdout, everything else on stderr.
@@ -90,6 +92,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Pause(args) => answer(&rollout::run(Action::Pause, args, now).await?, json),
             Command::Resume(args) => answer(&rollout::run(Action::Resume, args, now).await?, json),
             Command::Recall(args) => answer(&rollout::run(Action::Recall, args, now).await?, json),
+            Command::Simulate(args) => answer(&simulate::run(*args, now).await?, json),
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
             Command::Root(args) => answer(&root::run(args, now).await?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),

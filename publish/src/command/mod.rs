@@ -6,6 +6,7 @@
 //! - [`mod@check`]: `pubrepo check`
 //! - [`refresh`], [`expiring`]: `pubrepo refresh` and `expiring`
 //! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
+//! - [`simulate`]: `pubrepo simulate`
 //! - [`root`]: `pubrepo root`
 //! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
@@ -22,5 +23,6 @@ pub mod place;
 pub mod refresh;
 pub mod rollout;
 pub mod root;
+pub mod simulate;
 
 pub use cli::{Cli, run};

@@ -16,8 +16,11 @@ pub(super) struct Intended {
 
 impl Intended {
     pub(super) fn of(scenario: &Scenario) -> Self {
+        // Dates that are out of order count from where the one before them is.
+        let mut reached = 0;
         let corner = |(bound, date): (&u32, &DateTime<Utc>)| {
-            (scenario.offset(*date), (f64::from(*bound) / LAST).min(1.0))
+            reached = scenario.offset(*date).max(reached);
+            (reached, (f64::from(*bound) / LAST).min(1.0))
         };
         let mut corners: Vec<_> = scenario.intended.iter().map(corner).collect();
         // Whoever has a seed up to the first bound never waits.
@@ -28,6 +31,11 @@ impl Intended {
             corners.push((at, 1.0));
         }
         Self { corners }
+    }
+
+    /// The moments at which the plan turns.
+    pub(super) fn corners(&self) -> impl Iterator<Item = u64> {
+        self.corners.iter().map(|(at, _)| *at)
     }
 
     /// The share at `at`, with everything that happens at that very moment.

@@ -10,15 +10,18 @@ const LONGEST: TimeDelta = TimeDelta::days(750);
 /// The largest fleet.
 const MOST_HOSTS: u64 = 100_000_000;
 
+/// A schedule: the date of each bound.
+pub type Waves = BTreeMap<u32, DateTime<Utc>>;
+
 /// A rollout to be played.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// What the release is called in the answer.
     pub name: String,
-    /// The waves as they stand in the manifest: the date of each bound.
-    pub waves: BTreeMap<u32, DateTime<Utc>>,
+    /// The waves as they stand in the manifest.
+    pub waves: Waves,
     /// The waves as they are meant. Between two bounds the share of the fleet is meant to grow evenly.
-    pub intended: BTreeMap<u32, DateTime<Utc>>,
+    pub intended: Waves,
     /// When the release is published.
     pub start: DateTime<Utc>,
     /// How many hosts there are.
@@ -78,7 +81,7 @@ impl Scenario {
         {
             return Err(ScenarioError::Rate(failures.rate));
         }
-        let delay = self.failures.map_or(TimeDelta::zero(), |failures| failures.detect_after);
+        let delay = self.failures.map_or(TimeDelta::zero(), |failures| failures.detect_after.abs());
         let dates = self.waves.values().chain(self.intended.values());
         let lasts = dates.map(|date| *date - self.start).chain([delay]).max().unwrap_or_default();
         if lasts > LONGEST { Err(ScenarioError::TooLong(lasts)) } else { Ok(()) }
@@ -86,12 +89,11 @@ impl Scenario {
 
     /// Nanoseconds from the start to `date`; what lies before the start is at the start.
     pub(super) fn offset(&self, date: DateTime<Utc>) -> u64 {
-        let offset = (date - self.start).num_nanoseconds().expect("a checked scenario is short");
-        u64::try_from(offset).unwrap_or(0)
+        nanoseconds((date - self.start).max(TimeDelta::zero()))
     }
 }
 
-/// Nanoseconds in a length of time that is not below zero.
+/// Nanoseconds in a length of time; none in one that is below zero.
 pub(super) fn nanoseconds(span: TimeDelta) -> u64 {
-    span.num_nanoseconds().and_then(|span| u64::try_from(span).ok()).unwrap_or(0)
+    u64::try_from(span.num_nanoseconds().expect("a checked scenario is short")).unwrap_or(0)
 }

@@ -9,6 +9,7 @@
 //! - `refresh`: new dates, expiry seen in time, two publishers at once
 //! - `root`: holders who come, go and sign one after another
 //! - `mirror`: a copy for an air gap
+//! - `simulate`: rollouts that are played before they are, and the four policies
 //! - `program`: the same through `pubrepo`
 
 mod add;
@@ -21,3 +22,4 @@ mod refresh;
 mod refused;
 mod rollout;
 mod root;
+mod simulate;
