@@ -38,7 +38,7 @@ pub enum Error {
         source: Arc<serde_json::Error>,
     },
     /// A role is older than it may be.
-    #[error("accept the repository {place}: its {role} metadata expired on {} and {now}", instant(*.expired))]
+    #[error("accept the repository {place}: its {role} metadata expired on {}, {} ago: {now}", instant(*.expired), now.since(*.expired))]
     Expired {
         /// The role.
         role: String,

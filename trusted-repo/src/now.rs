@@ -41,6 +41,15 @@ impl EffectiveNow {
         self.time() >= expires
     }
 
+    /// How long ago `past` was, in the largest unit that makes more than two.
+    pub(crate) fn since(&self, past: DateTime<Utc>) -> String {
+        let seconds = (self.time() - past).num_seconds();
+        let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
+        let (length, unit) =
+            units.into_iter().find(|(length, _)| seconds / length > 2).unwrap_or((1, "seconds"));
+        format!("{} {unit}", seconds / length)
+    }
+
     /// The floor after everything was verified at this time. It never passes the expiry of the timestamp role: a clock
     /// that was wrong for one check must not lock the host out for longer than that.
     #[must_use]
@@ -103,6 +112,15 @@ mod tests {
         let behind = EffectiveNow::new(day(1), Some(day(100)));
         assert_eq!(behind.next_floor(day(107)), day(100));
         assert_eq!(EffectiveNow::new(day(1), None).next_floor(day(7)), day(1));
+    }
+
+    #[test]
+    fn the_time_since_then_is_told_in_a_unit_that_people_use() {
+        let now = EffectiveNow::new(day(10), None);
+        assert_eq!(now.since(day(3)), "7 days");
+        assert_eq!(now.since(day(8)), "48 hours");
+        assert_eq!(now.since(day(10) - TimeDelta::seconds(200)), "3 minutes");
+        assert_eq!(now.since(day(10)), "0 seconds");
     }
 
     #[test]

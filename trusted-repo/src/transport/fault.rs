@@ -188,7 +188,12 @@ pub(super) fn classify(error: reqwest::Error, host: String, received: u64, pacin
         return Fault::Dns { host, reason: innermost(&error) };
     }
     if let Some(tls) = find::<rustls::Error>(&error) {
-        return Fault::Tls { host, reason: tls.to_string() };
+        // The library prints a verifier's own error as a programmer would.
+        let reason = match tls {
+            rustls::Error::InvalidCertificate(rustls::CertificateError::Other(ours)) => ours.0.to_string(),
+            theirs => theirs.to_string(),
+        };
+        return Fault::Tls { host, reason };
     }
     if let Some(reason) = tunnel(&error) {
         return Fault::Proxy { host, reason };

@@ -11,7 +11,7 @@ async fn expired_metadata_is_refused_with_role_date_and_clock() {
     assert_refused(
         opened,
         "expired",
-        "its timestamp metadata expired on 2026-06-08T12:00:00Z and this host's clock says 2026-06-09T12:00:00Z",
+        "its timestamp metadata expired on 2026-06-08T12:00:00Z, 24 hours ago: this host's clock says 2026-06-09T12:00:00Z",
     );
 }
 

@@ -6,14 +6,20 @@
 //! - `expiry`: each role, a clock that is wrong
 //! - `targets`: swapped, shortened, prolonged, missing; frames cut short or followed by bytes
 //! - `network`: unreachable, a portal, server errors, resets, ranges, stalls
+//! - `link`: TLS, proxies, waits, bandwidth
+//! - `mirrors`: several places with the same repository; frames
+//! - `unchanged`: what a repository costs that has not changed
 //! - `cache`: the pinned set for the next boot, and opening it offline
 //! - `power_cut`: the power goes away at any change to memory, cache or repository
 
 mod cache;
 mod expiry;
 mod fixture;
+mod link;
 mod memory;
+mod mirrors;
 mod network;
 mod power_cut;
 mod roots;
 mod targets;
+mod unchanged;
