@@ -1,4 +1,4 @@
-//! Barriers: versions that no host jumps over on its way up (`docs/compatibility.md`, "Choice").
+//! Barriers: versions that no host jumps over on its way up (`docs/compatibility.md`, "Manifest").
 //!
 //! A release that has to run once before newer ones can be installed is a barrier: with one at 1.5, a host on 1.2 takes
 //! 1.5 before it takes 1.9. A barrier counts for as long as the manifest knows it, also while it is paused, waits for

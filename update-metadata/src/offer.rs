@@ -1,4 +1,4 @@
-//! Whether an update is for a host at all, before its schedule is looked at (`docs/compatibility.md`, "Choice").
+//! Whether an update is for a host at all, before its schedule is looked at (`docs/compatibility.md`, "Manifest").
 
 use std::fmt;
 
