@@ -94,11 +94,11 @@ impl Picture {
             self.level(panel, f64::from(percent), &format!("{percent} %"));
         }
         self.time(panel, false);
-        self.halts(panel, outcome);
         let points = &outcome.points;
         self.path(&panel.line(points, |point| point.older.taken), &Stroke::OLDER);
         self.path(&panel.line(points, |point| point.intended), &Stroke::PLAN);
         self.path(&panel.line(points, |point| point.ours.taken), &Stroke::OURS);
+        self.halts(panel, outcome);
         // A rollout starts low, so there is room for the legend at the upper left.
         let (left, top) = (LEFT + 8.0, panel.top + 6.0);
         let _ = writeln!(
@@ -178,7 +178,7 @@ impl Picture {
         let words = escape(words);
         let _ = writeln!(
             self.text,
-            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">{words}</text>"#
+            r##"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" fill="{colour}" font-size="{size}" stroke="#ffffff" stroke-width="3" paint-order="stroke">{words}</text>"##
         );
     }
 
