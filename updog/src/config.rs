@@ -3,12 +3,14 @@
 //! The file is rendered from the settings, so a bad value is reported by the setting that it came from. Unknown keys
 //! are ignored: an older program reads a newer file (`docs/compatibility.md`, "Files").
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use serde::Deserialize;
 use thiserror::Error;
+use trusted_repo::{Mirror, Tls};
 use update_metadata::Seed;
 use url::Url;
 
@@ -29,6 +31,28 @@ pub struct Config {
     pub https_proxy: Option<Url>,
     /// Hosts that are reached without the proxy.
     pub no_proxy: Vec<String>,
+    /// Other places with the same repository, in the order in which they are tried.
+    pub mirrors: Vec<Mirror>,
+    /// The file with the CA certificates that count instead of the host's own.
+    pub ca_bundle: Option<PathBuf>,
+    /// The file with this host's certificate and its key.
+    pub client_certificate: Option<PathBuf>,
+    /// The most bytes a second that downloads take.
+    pub bandwidth_limit: Option<NonZeroU64>,
+}
+
+impl Config {
+    /// The certificates that the configuration names, read.
+    ///
+    /// # Errors
+    /// When one of the files cannot be read.
+    pub fn tls(&self, fs: &dyn Fs, paths: &Paths) -> Result<Tls, Error> {
+        let read = |path: &Option<PathBuf>| {
+            let path = path.as_deref().map(|path| paths.resolve(path));
+            path.map(|path| fs.read(&path).map_err(|source| Error::Certificate { path, source })).transpose()
+        };
+        Ok(Tls { ca_bundle: read(&self.ca_bundle)?, client_certificate: read(&self.client_certificate)? })
+    }
 }
 
 /// The setting `settings.updates.version-lock`.
@@ -47,6 +71,14 @@ pub enum Error {
     /// The file cannot be read.
     #[error("read {path}")]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file with certificates cannot be read.
+    #[error("read the certificates in {path}")]
+    Certificate {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -80,6 +112,9 @@ impl Advise for Error {
             Self::Read { .. } => {
                 "the file is rendered from the settings when apiserver starts; check that it runs".to_owned()
             }
+            Self::Certificate { .. } => {
+                "check the file, or correct ca_bundle and client_certificate in the configuration".to_owned()
+            }
             Self::Parse { path, .. } => format!(
                 "{} needs metadata_base_url, targets_base_url, seed, version_lock and ignore_waves; it is rendered from settings.updates",
                 path.display()
@@ -106,6 +141,20 @@ struct Raw {
     https_proxy: String,
     #[serde(default)]
     no_proxy: Vec<String>,
+    #[serde(default)]
+    mirrors: Vec<RawMirror>,
+    #[serde(default)]
+    ca_bundle: String,
+    #[serde(default)]
+    client_certificate: String,
+    #[serde(default)]
+    bandwidth_limit: u64,
+}
+
+#[derive(Deserialize)]
+struct RawMirror {
+    metadata_base_url: String,
+    targets_base_url: String,
 }
 
 /// Loads the configuration of a host.
@@ -134,6 +183,13 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         reason,
     };
     let base = |key, value: &str| base_url(value).map_err(|reason| bad(key, value, reason));
+    let mirror = |raw: &RawMirror| {
+        Ok(Mirror {
+            metadata_base_url: base("mirrors", &raw.metadata_base_url)?,
+            targets_base_url: base("mirrors", &raw.targets_base_url)?,
+        })
+    };
+    let file = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
     Ok(Config {
         metadata_base_url: base("metadata_base_url", &raw.metadata_base_url)?,
         targets_base_url: base("targets_base_url", &raw.targets_base_url)?,
@@ -147,6 +203,10 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         https_proxy: proxy(&raw.https_proxy)
             .map_err(|reason| bad("https_proxy", &raw.https_proxy, reason))?,
         no_proxy: raw.no_proxy,
+        mirrors: raw.mirrors.iter().map(mirror).collect::<Result<_, Error>>()?,
+        ca_bundle: file(&raw.ca_bundle),
+        client_certificate: file(&raw.client_certificate),
+        bandwidth_limit: NonZeroU64::new(raw.bandwidth_limit),
     })
 }
 
@@ -228,6 +288,25 @@ something_newer = { a = 1 }
         assert_eq!(config.https_proxy, None);
         assert!(config.no_proxy.is_empty());
         assert_eq!(parsed(&FULL.replace("proxy.example:3128", "")).unwrap().https_proxy, None);
+    }
+
+    #[test]
+    fn the_way_to_the_repository_is_optional_and_checked() {
+        let bare = parsed(FULL).unwrap();
+        assert_eq!((bare.mirrors.len(), bare.ca_bundle, bare.bandwidth_limit), (0, None, None));
+        let text = format!(
+            "ca_bundle = \"/etc/ca.pem\"\nclient_certificate = \"/etc/me.pem\"\nbandwidth_limit = 500000\n{FULL}\n\
+             [[mirrors]]\nmetadata_base_url = \"https://mirror.example/m\"\ntargets_base_url = \"file:///media/usb/targets\"\n"
+        );
+        let config = parsed(&text).unwrap();
+        assert_eq!(config.mirrors[0].metadata_base_url.as_str(), "https://mirror.example/m/");
+        assert_eq!(config.mirrors[0].targets_base_url.as_str(), "file:///media/usb/targets/");
+        assert_eq!(config.ca_bundle, Some(PathBuf::from("/etc/ca.pem")));
+        assert_eq!(config.client_certificate, Some(PathBuf::from("/etc/me.pem")));
+        assert_eq!(config.bandwidth_limit, NonZeroU64::new(500_000));
+        let broken = text.replace("https://mirror.example/m", "mirror");
+        let said = host_io::report::sentence("updog", &parsed(&broken).unwrap_err());
+        assert!(said.contains("settings.updates.mirrors"), "{said}");
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
             no_proxy: config.no_proxy.clone(),
             ..Proxy::default()
         },
+        mirrors: config.mirrors.clone(),
+        tls: config.tls(&*context.fs, &context.paths)?,
+        bandwidth_limit: config.bandwidth_limit,
         ..Source::new(config.metadata_base_url.clone(), config.targets_base_url.clone())
     };
     let trust = context.paths.trust();

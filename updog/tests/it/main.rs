@@ -4,6 +4,7 @@
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
+//! - [`repository_threats`]: what a repository or a network may do to a host, threat by threat
 //! - [`targets`]: images and migrations that are not what they should be
 //! - [`refused`]: hosts and moments that do not allow an update
 //! - [`stopped`]: an update that ends in the middle
@@ -16,6 +17,7 @@ mod flip;
 mod install;
 mod refused;
 mod repository;
+mod repository_threats;
 mod stopped;
 mod support;
 mod targets;
