@@ -13,7 +13,7 @@ use semver::Version;
 use trusted_repo::TargetInfo;
 use trusted_repo::author::{self, Editor, Expiries};
 use update_metadata::author::{self as change, Selector};
-use update_metadata::{Images, Manifest, Update, UpdateExtensions};
+use update_metadata::{Images, Manifest, Pace, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
@@ -79,6 +79,8 @@ pub struct AddOptions {
     pub migrations: Option<PathBuf>,
     /// The wave policy; without one every host may take a new release at once, and a known one keeps its waves.
     pub waves: Option<PathBuf>,
+    /// How finely the waves are written, and over how long the last one is spread.
+    pub pace: Pace,
     /// When the waves begin; by default now.
     pub start_at: Option<DateTime<Utc>>,
     /// How long the signed roles hold.
@@ -201,7 +203,8 @@ fn change_manifest(
     };
     manifest = change::add_update(manifest, update);
     if let Some(waves) = &release.waves {
-        manifest = change::set_waves(manifest, &selector, waves, options.start_at.unwrap_or(now))?;
+        let start = options.start_at.unwrap_or(now);
+        manifest = change::set_paced_waves(manifest, &selector, waves, options.pace, start)?;
     }
     if let Some(config) = &release.config {
         manifest = change::merge_migrations(manifest, config)?;

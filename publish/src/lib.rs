@@ -52,3 +52,4 @@ pub use init::{InitOptions, init};
 pub use place::Place;
 pub use report::{AddReport, InitReport};
 pub use session::Desk;
+pub use update_metadata::Pace;

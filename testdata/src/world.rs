@@ -132,6 +132,7 @@ impl World {
             release_config: Some(sources.release_config),
             migrations: Some(sources.migrations),
             waves: sources.waves,
+            pace: publish::Pace::PLAIN,
             start_at: release.start_at,
             lifetimes: Lifetimes::default(),
         };

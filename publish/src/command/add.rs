@@ -1,13 +1,16 @@
 //! `pubrepo add`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use semver::Version;
+use update_metadata::{Density, Pace, pace};
 use verity::Salt;
 
 use super::desk::LifetimeArgs;
+use super::place::span;
 use crate::progress::Bar;
 use crate::{AddOptions, AddReport, Error, ImagePaths, MissingMigrations};
 
@@ -54,6 +57,15 @@ pub struct Args {
     /// The wave policy [default: every host may take the release at once]
     #[arg(long, value_name = "FILE")]
     waves: Option<PathBuf>,
+    /// Write a date for each so many seeds, so that hosts with the older rule for waves are paced as well
+    #[arg(long, value_name = "SEEDS", default_value_t = pace::STEP)]
+    dense_step: NonZeroU32,
+    /// Write the dates of the policy only
+    #[arg(long, conflicts_with = "dense_step")]
+    no_dense: bool,
+    /// Spread the last wave over so long a time, like 24h; without it everybody who is left comes at once
+    #[arg(long, value_name = "TIME", value_parser = span, requires = "waves")]
+    tail: Option<Duration>,
     /// When the waves begin, as RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     start_at: Option<DateTime<Utc>>,
@@ -74,7 +86,7 @@ Examples:
     pubrepo add --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 \\
       --version 1.1.0 --boot boot.img --root root.img --hash root.verity \\
       --release-config Release.toml --migrations migrations/ \\
-      --waves waves.toml --start-at 2026-06-01T09:00:00Z --json";
+      --waves waves.toml --tail 24h --start-at 2026-06-01T09:00:00Z --json";
 
 /// Runs the command.
 ///
@@ -95,6 +107,10 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
         release_config: args.release_config,
         migrations: args.migrations,
         waves: args.waves,
+        pace: Pace {
+            density: if args.no_dense { Density::Sparse } else { Density::Every(args.dense_step) },
+            tail: args.tail,
+        },
         start_at: args.start_at,
         lifetimes: args.lifetimes.lifetimes()?,
     };

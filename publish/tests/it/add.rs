@@ -110,6 +110,22 @@ async fn waves_begin_when_they_are_told_to() {
 }
 
 #[tokio::test]
+async fn the_four_policies_are_written_in_small_steps_with_an_end() {
+    for policy in ["default", "accelerated", "slow-roll", "emergency"] {
+        let fixture = Fixture::new().await;
+        let mut release = fixture.release("1.0.0", 1);
+        release.waves = Some(format!("{}/waves/{policy}.toml", env!("CARGO_MANIFEST_DIR")).into());
+        release.pace = publish::Pace { tail: Some(Duration::hours(24)), ..publish::Pace::default() };
+        fixture.add(&release).await.expect("published");
+        let update = fixture.open().await.manifest().await.expect("a manifest").updates.remove(0);
+        let bounds: Vec<u32> = update.waves.keys().copied().collect();
+        assert!(bounds.windows(2).all(|pair| pair[1] - pair[0] <= 8), "{policy}: {bounds:?}");
+        assert_eq!((bounds.first(), bounds.last()), (Some(&0), Some(&2048)), "{policy}");
+        assert!(update.waves.values().is_sorted(), "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn migrations_are_added_to_those_that_are_there() {
     let fixture = Fixture::new().await;
     let mut release = fixture.release("1.1.0", 1);

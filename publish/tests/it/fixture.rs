@@ -78,6 +78,7 @@ impl Fixture {
             release_config: None,
             migrations: None,
             waves: None,
+            pace: publish::Pace::PLAIN,
             start_at: None,
             lifetimes: Lifetimes::default(),
         }
