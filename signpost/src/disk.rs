@@ -7,7 +7,7 @@ use std::sync::Arc;
 use host_io::{Access, Disk, DiskLock, DiskRange, FileDisk, Medium, Paths};
 
 use crate::bits::Role;
-use crate::discover::sysfs::{DeviceNumber, KernelPartition, Sysfs};
+use crate::discover::sysfs::{self, DeviceNumber, KernelPartition, Sysfs};
 use crate::discover::{self, Choice, Evidence};
 use crate::error::{Error, Step};
 use crate::inspect::{self, Inspection};
@@ -70,7 +70,7 @@ impl OsDisk {
     /// # Errors
     /// When there is no table that can be used, or it has no sets.
     pub fn inspect(&self) -> Result<Inspection, Error> {
-        let disk = open(&self.path, Access::Read, self.sector_size)?;
+        let disk = self.open(Access::Read)?;
         let copies = Copies::read(&mut DiskSectors::cached(&disk));
         Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)
     }
@@ -88,7 +88,7 @@ impl OsDisk {
     /// # Errors
     /// As [`OsDisk::inspect`].
     pub fn inspect_medium(&self) -> Result<Inspection, Error> {
-        let disk = open(&self.path, Access::Read, self.sector_size)?;
+        let disk = self.open(Access::Read)?;
         self.look(&disk)
     }
 
@@ -141,7 +141,7 @@ impl OsDisk {
     }
 
     fn locked(&self, act: impl FnOnce(&dyn Disk) -> Result<Status, Error>) -> Result<Status, Error> {
-        let disk = open(&self.path, Access::ReadWrite, self.sector_size)?;
+        let disk = self.open(Access::ReadWrite)?;
         let _lock = DiskLock::acquire(&self.path)?;
         act(&disk)
     }
@@ -184,7 +184,7 @@ impl OsDisk {
         if access == Access::ReadWrite && found.status()?.active == set {
             return Err(Error::Running { set, role });
         }
-        let disk = open(&self.path, access, self.sector_size)?;
+        let disk = self.open(access)?;
         match disk.medium() {
             Medium::ImageFile => Ok(Box::new(
                 DiskRange::new(Arc::new(disk), partition.start, partition.len)
@@ -194,6 +194,17 @@ impl OsDisk {
         }
     }
 
+    fn open(&self, access: Access) -> Result<FileDisk, Error> {
+        let disk = open(&self.path, access, self.sector_size)?;
+        // A name that was found, not given, must lead to the device that was found. Where a directory is the whole host,
+        // files stand for devices.
+        let found = self.device.filter(|_| self.sysfs.is_the_machines());
+        if found.is_some_and(|device| sysfs::device_of(&self.path) != Some(device)) {
+            return Err(Error::WrongDiskNode { path: self.path.clone() });
+        }
+        Ok(disk)
+    }
+
     fn open_node(&self, partition: &Partition, access: Access) -> Result<Box<dyn Disk>, Error> {
         let (path, number) = (self.path.clone(), partition.number);
         let kernel = self.kernel_partitions()?.unwrap_or_default();
@@ -201,6 +212,9 @@ impl OsDisk {
             return Err(Error::NoNode { path, number });
         };
         let node = open_as_is(&known.node, access)?;
+        if sysfs::device_of(&known.node) != Some(known.device) {
+            return Err(Error::WrongNode { path, number, node: known.node.clone() });
+        }
         // The node's own size too: names in /dev may lag behind the kernel.
         if !known.has_extent(partition.start, partition.len) || node.len() != partition.len {
             let table = (partition.start, partition.len);
@@ -215,7 +229,7 @@ impl OsDisk {
 
     /// The kernel does not tell where a mapping starts, so what it shows is compared with what lies there.
     fn compare(&self, node: &FileDisk, partition: &Partition) -> Result<(), Error> {
-        let disk = open(&self.path, Access::Read, self.sector_size)?;
+        let disk = self.open(Access::Read)?;
         let unreadable = |source| Error::Open { path: node.path().to_owned(), source };
         match first_difference(node, &disk, partition.start).map_err(unreadable)? {
             None => Ok(()),
@@ -306,6 +320,21 @@ fn open_as_is(path: &Path, access: Access) -> Result<FileDisk, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_place_of_the_node_that_was_found_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vda");
+        std::fs::write(&path, [0; 4096]).unwrap();
+        let found = Some(DeviceNumber { major: 259, minor: 77 });
+        let sysfs = |paths: &Paths| Sysfs::of(paths);
+        for access in [Access::Read, Access::ReadWrite] {
+            let disk = |paths| OsDisk::new(path.clone(), found, sysfs(&paths), None, Evidence::default());
+            let refused = disk(Paths::system()).open(access).unwrap_err();
+            assert!(matches!(refused, Error::WrongDiskNode { .. }), "{refused}");
+            disk(Paths::under(dir.path())).open(access).unwrap();
+        }
+    }
 
     #[test]
     fn a_mapping_that_starts_elsewhere_is_noticed() {

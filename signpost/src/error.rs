@@ -176,6 +176,22 @@ pub enum Error {
         /// The partition's number.
         number: u32,
     },
+    /// What stands in a partition's place among the nodes is something else.
+    #[error("open partition {number} of {path}: {node} is not its node")]
+    WrongNode {
+        /// The disk.
+        path: PathBuf,
+        /// The partition's number.
+        number: u32,
+        /// What should be its node.
+        node: PathBuf,
+    },
+    /// What stands in the disk's place among the nodes is something else.
+    #[error("open {path}: it is not the node of the disk that was found")]
+    WrongDiskNode {
+        /// What should be its node.
+        path: PathBuf,
+    },
     /// A partition that is a mapping shows other bytes than its place on the disk.
     #[error(
         "open partition {number} of {path}: its mapping {node} shows other bytes than the disk, at byte {at} of it"
@@ -293,6 +309,9 @@ impl Advise for Error {
             Self::Create { source, .. } => source.help(),
             Self::Answer(_) => "check where stdout leads to",
             Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
+            Self::WrongNode { .. } | Self::WrongDiskNode { .. } => {
+                "remove what is there, and let the system make the node again (\"udevadm trigger\", or reboot)"
+            }
             Self::NoNode { .. } | Self::Extents { .. } | Self::Mapping { .. } => {
                 "the table was changed after the kernel read it: reboot before anything is written"
             }
@@ -327,6 +346,8 @@ impl Advise for Error {
             | Self::Create { .. }
             | Self::Unhealthy { .. }
             | Self::NoNode { .. }
+            | Self::WrongNode { .. }
+            | Self::WrongDiskNode { .. }
             | Self::Mapping { .. }
             | Self::Extents { .. } => "disk",
         }

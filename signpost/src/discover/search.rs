@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use host_io::{Host as _, Paths, SystemHost};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::command_line::CommandLine;
 use super::config::Config;
 use super::evidence::Evidence;
-use super::sysfs::{DeviceNumber, Sysfs};
+use super::sysfs::{self, DeviceNumber, Sysfs};
 use crate::bits::Role;
 use crate::disk::{self, OsDisk};
 use crate::error::Error;
@@ -35,13 +35,13 @@ pub struct Choice {
 pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
     let config = Config::load(&paths.signpost_config())?;
     let command_line = read_command_line(paths);
-    let sysfs = Sysfs::of(paths);
-    let running = Running::look(paths, &sysfs)?;
+    let kernel = Sysfs::of(paths);
+    let running = Running::look(paths, &kernel)?;
     let (path, device) = match choice.disk.as_ref().or(config.disk.as_ref()) {
-        Some(path) => (path.clone(), device_of(path)),
+        Some(path) => (path.clone(), sysfs::device_of(path)),
         None => {
-            let device = search(&sysfs, &running, &command_line)?;
-            (node(&sysfs, device)?, Some(device))
+            let device = search(&kernel, &running, &command_line)?;
+            (node(&kernel, device)?, Some(device))
         }
     };
     // What the configuration says of the running set is about the disk that it names, or about the one that is found.
@@ -53,7 +53,7 @@ pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
         root_partitions: running.numbers_on(device),
     };
     let sector_size = config.sector_size.filter(|_| about_this_disk);
-    Ok(OsDisk::new(path, device, sysfs, sector_size, evidence))
+    Ok(OsDisk::new(path, device, kernel, sector_size, evidence))
 }
 
 /// The partitions that `/` stands on: disk, number on it.
@@ -159,12 +159,6 @@ fn node(sysfs: &Sysfs, disk: DeviceNumber) -> Result<PathBuf, Error> {
 
 fn nodes(sysfs: &Sysfs, disks: &[DeviceNumber]) -> Result<Vec<PathBuf>, Error> {
     disks.iter().map(|&disk| node(sysfs, disk)).collect()
-}
-
-/// The device number of a node; `None` for an image file, and for what cannot be looked at.
-fn device_of(path: &Path) -> Option<DeviceNumber> {
-    let metadata = std::fs::metadata(path).ok()?;
-    metadata.file_type().is_block_device().then(|| DeviceNumber::from_dev(metadata.rdev()))
 }
 
 fn read_command_line(paths: &Paths) -> CommandLine {

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use host_io::fs::{Entry, Kind};
@@ -78,6 +79,11 @@ impl Sysfs {
     #[must_use]
     pub fn of(paths: &Paths) -> Self {
         Self { sys: paths.resolve(Path::new("/sys")), dev: paths.resolve(Path::new("/dev")) }
+    }
+
+    /// Whether these are the devices of the machine itself, not of a host below a directory.
+    pub(crate) fn is_the_machines(&self) -> bool {
+        self.dev == Path::new("/dev")
     }
 
     fn dir(&self, device: DeviceNumber) -> PathBuf {
@@ -259,6 +265,12 @@ impl Sysfs {
         // A directory's name cannot hold a "/", so the kernel writes "cciss!c0d0p1" for "cciss/c0d0p1".
         Ok(self.dev.join(told.unwrap_or_else(|| name.replace('!', "/"))))
     }
+}
+
+/// The device number of a node; `None` for an image file, and for what cannot be looked at.
+pub(crate) fn device_of(path: &Path) -> Option<DeviceNumber> {
+    let metadata = std::fs::metadata(path).ok()?;
+    metadata.file_type().is_block_device().then(|| DeviceNumber::from_dev(metadata.rdev()))
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -45,7 +45,7 @@ impl Ran {
 impl Image {
     /// Runs the program on this image, below its directory.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        let (root, disk) = (self.dir.path().to_str().unwrap(), self.path.to_str().unwrap());
+        let (root, disk) = (self.dir.path().to_str().unwrap(), self.disk());
         signpost(&[&["--root", root, "--disk", disk], args].concat())
     }
 

@@ -14,7 +14,7 @@ use crate::disks::{self, Image, MIB, PROVEN};
 use crate::golden;
 
 /// A small layout, the same at every run.
-const SMALL: &str = r#"
+pub(crate) const SMALL: &str = r#"
 [[partition]]
 type = "efi"
 label = "ESP"
@@ -62,7 +62,7 @@ guid = "00000000-0000-4000-8000-000000000009"
 "#;
 
 /// Runs `create` on an image with a layout.
-fn create(image: &Image, layout: &str, args: &[&str]) -> Ran {
+pub(crate) fn create(image: &Image, layout: &str, args: &[&str]) -> Ran {
     let path = image.dir.path().join("layout.toml");
     std::fs::write(&path, layout).unwrap();
     image.run(&[&["create", "--layout", path.to_str().unwrap()], args].concat())

@@ -1,122 +1,19 @@
-//! Finding the disk and the running set from the kernel's devices: a `sys` tree below a directory, with disk images in
-//! place of nodes. `/` of such a host is the directory itself, so its device number is the one that the tree describes.
+//! Finding the disk and the running set from the kernel's devices.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
 
 use signpost::bits::BootBits;
 
-use crate::cli::{Ran, signpost};
-use crate::disks::{self, Image, PROVEN, partuuid};
-
-/// A host that is made of files. Its devices have majors from 700 on: nobody has those, so they never meet the number that
-/// `/` has on the machine that runs the tests.
-struct FakeHost {
-    dir: tempfile::TempDir,
-}
+use crate::cli::signpost;
+use crate::disks::{self, PROVEN, partuuid};
+use crate::fake_host::FakeHost;
 
 /// The partitions of a factory disk: boot, root, hash of both sets.
 const ROOT_A: u32 = 3;
 const HASH_A: u32 = 4;
 const ROOT_B: u32 = 6;
 const HASH_B: u32 = 7;
-
-impl FakeHost {
-    fn new() -> Self {
-        let host = Self { dir: tempfile::tempdir().unwrap() };
-        fs::create_dir_all(host.at("sys/dev/block")).unwrap();
-        fs::create_dir_all(host.at("sys/block")).unwrap();
-        host
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.dir.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.at(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Describes a device in `sys/devices/PLACE`, with the links by which the kernel leads to it.
-    fn device(&self, place: &str, number: &str, whole: bool) {
-        self.write(&format!("sys/devices/{place}/dev"), &format!("{number}\n"));
-        fs::create_dir_all(self.at(&format!("sys/devices/{place}/slaves"))).unwrap();
-        symlink(format!("../../devices/{place}"), self.at(&format!("sys/dev/block/{number}"))).unwrap();
-        if whole {
-            let name = Path::new(place).file_name().unwrap().to_str().unwrap();
-            symlink(format!("../devices/{place}"), self.at(&format!("sys/block/{name}"))).unwrap();
-        }
-    }
-
-    /// Attaches an image as the disk `name`, with the partitions that its table has.
-    fn disk(&self, name: &str, major: u32, image: &Image) {
-        self.device(name, &format!("{major}:0"), true);
-        let node = self.at("dev").join(name.replace('!', "/"));
-        fs::create_dir_all(node.parent().unwrap()).unwrap();
-        fs::copy(&image.path, node).unwrap();
-        for (number, entry) in image.gptman().iter().filter(|(_, entry)| entry.is_used()) {
-            let inside = if name.ends_with(char::is_numeric) {
-                format!("{name}p{number}")
-            } else {
-                format!("{name}{number}")
-            };
-            // A minor above 255: the number's two parts are spread over the bits of what stat tells.
-            self.device(&format!("{name}/{inside}"), &format!("{major}:{}", 300 + number), false);
-            self.write(&format!("sys/devices/{name}/{inside}/partition"), &format!("{number}\n"));
-            self.write(&format!("sys/devices/{name}/{inside}/start"), &format!("{}\n", entry.starting_lba));
-            self.write(&format!("sys/devices/{name}/{inside}/size"), &format!("{}\n", entry.size().unwrap()));
-        }
-    }
-
-    /// A mapped device that stands on others.
-    fn mapped(&self, name: &str, number: &str, on: &[&str]) {
-        self.device(name, number, true);
-        for below in on {
-            let inside = Path::new(below).file_name().unwrap().to_str().unwrap();
-            symlink(format!("../../{below}"), self.at(&format!("sys/devices/{name}/slaves/{inside}")))
-                .unwrap();
-            let holders = self.at(&format!("sys/devices/{below}/holders"));
-            fs::create_dir_all(&holders).unwrap();
-            // The kernel's links lead up from where they are; how far is not what is tested.
-            symlink(self.at(&format!("sys/devices/{name}")), holders.join(name)).unwrap();
-        }
-    }
-
-    /// Attaches an image through two paths, as one multipath disk `dm-0` with a mapping `dm-N` for each partition `N`.
-    fn multipath(&self, image: &Image) {
-        self.disk("sda", 710, image);
-        self.disk("sdb", 711, image);
-        self.mapped("dm-0", "712:0", &["sda", "sdb"]);
-        self.write("sys/devices/dm-0/dm/uuid", "mpath-3600508b4\n");
-        fs::copy(&image.path, self.at("dev/dm-0")).unwrap();
-        for (number, entry) in image.gptman().iter().filter(|(_, entry)| entry.is_used()) {
-            let name = format!("dm-{number}");
-            self.mapped(&name, &format!("712:{number}"), &["dm-0"]);
-            self.write(&format!("sys/devices/{name}/dm/uuid"), &format!("part{number}-mpath-3600508b4\n"));
-            self.write(&format!("sys/devices/{name}/size"), &format!("{}\n", entry.size().unwrap()));
-        }
-    }
-
-    /// Makes `/` be a device that is there already.
-    fn root_is(&self, place: &str) {
-        let number = self.root_number();
-        self.write(&format!("sys/devices/{place}/dev"), &format!("{number}\n"));
-        symlink(format!("../../devices/{place}"), self.at(&format!("sys/dev/block/{number}"))).unwrap();
-    }
-
-    /// The device number of `/`, as this machine really has it.
-    fn root_number(&self) -> String {
-        let dev = fs::metadata(self.dir.path()).unwrap().dev();
-        format!("{}:{}", rustix::fs::major(dev), rustix::fs::minor(dev))
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        signpost(&[&["--root", self.dir.path().to_str().unwrap()], args].concat())
-    }
-}
 
 #[test]
 fn the_set_is_found_through_any_number_of_mapped_devices() {

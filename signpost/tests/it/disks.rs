@@ -9,6 +9,8 @@ use signpost::bits::PRIVATE_TYPE;
 use signpost::{BootBits, Role};
 use uuid::Uuid;
 
+use crate::loops::Loop;
+
 pub(crate) const MIB: u64 = 1 << 20;
 /// The factory state: A is proven, B is empty.
 pub(crate) const PROVEN: BootBits = BootBits { priority: 1, tries: 0, successful: true };
@@ -18,6 +20,8 @@ pub(crate) struct Image {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) path: PathBuf,
     pub(crate) sector_size: u64,
+    /// The block device over it, where there is one.
+    pub(crate) device: Option<Loop>,
 }
 
 /// A partition to lay out: name, type, mebibytes, attributes.
@@ -59,7 +63,7 @@ pub(crate) fn two_sets(sector_size: u64, a: BootBits, b: BootBits) -> Image {
 pub(crate) fn nothing() -> Image {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("disk.img");
-    Image { dir, path, sector_size: 512 }
+    Image { dir, path, sector_size: 512, device: None }
 }
 
 /// A disk of that many mebibytes that holds nothing.
@@ -92,7 +96,7 @@ pub(crate) fn image(sector_size: u64, parts: Vec<Part>) -> Image {
         start += sectors;
     }
     gpt.write_into(&mut file).unwrap();
-    Image { dir, path, sector_size }
+    Image { dir, path, sector_size, device: None }
 }
 
 /// The identifier of the partition with a number, as it lies in the table.
@@ -115,6 +119,34 @@ impl Image {
         let mut bytes = self.bytes();
         change(&mut bytes);
         std::fs::write(&self.path, bytes).unwrap();
+        self.device.iter().for_each(Loop::forget);
+    }
+
+    /// Makes the disk larger.
+    pub(crate) fn grow(&self, bytes: u64) {
+        let file = open(&self.path);
+        file.set_len(file.metadata().unwrap().len() + bytes).unwrap();
+        self.device.iter().for_each(Loop::forget);
+    }
+
+    /// Does the same to the image file, and to a block device over a copy of it.
+    pub(crate) fn everywhere(self, check: impl Fn(&Self)) {
+        let device = self.as_device();
+        check(&self);
+        device.iter().for_each(check);
+    }
+
+    /// A copy of the image as a block device, where the machine lets us make one.
+    pub(crate) fn as_device(&self) -> Option<Self> {
+        let copy = Self { sector_size: self.sector_size, ..nothing() };
+        std::fs::copy(&self.path, &copy.path).unwrap();
+        let device = Loop::over(&copy.path, self.sector_size)?;
+        Some(Self { device: Some(device), ..copy })
+    }
+
+    /// What the program is told to take for the disk.
+    pub(crate) fn disk(&self) -> &str {
+        self.device.as_ref().map_or_else(|| self.path.to_str().unwrap(), |device| &device.0)
     }
 
     /// All bytes of the image.
@@ -127,6 +159,7 @@ impl Image {
         let mut gpt = self.gptman();
         gpt[number].attribute_bits = attributes;
         gpt.write_into(&mut open(&self.path)).unwrap();
+        self.device.iter().for_each(Loop::forget);
     }
 
     /// What gptman reads; it insists on a whole copy.

@@ -8,9 +8,10 @@
 //! - `terminal`: runs the program on a terminal
 //! - `create`: laying out disks
 //! - `partitions`: opening a set's partitions
-//! - `refusals`: disks that are not as they should be
+//! - `refusals`: disks that are not as they should be, as image files and as block devices
+//! - `fake_host`: a host that is made of files
 //! - `devices`: finding the disk and the running set
-//! - `loops`: a block device, where the machine lets us make one
+//! - `loops`: block devices, where the machine lets us make them
 //! - `tables`: random tables and random damage
 //! - `model`: every history from a factory disk keeps a set that boots
 //! - `power`: a disk that loses power
@@ -23,6 +24,7 @@ mod cli;
 mod create;
 mod devices;
 mod disks;
+mod fake_host;
 mod faults;
 mod golden;
 mod loops;

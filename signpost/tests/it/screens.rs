@@ -42,6 +42,55 @@ fn a_wrong_command_line_is_exit_code_one_and_help_is_not() {
     assert!(!help.stdout.contains("--root"), "{help:?}");
 }
 
+const COMMANDS: [&str; 12] = [
+    "status",
+    "mark-successful-boot",
+    "clear-inactive",
+    "mark-inactive-valid",
+    "upgrade-to-inactive",
+    "cancel-upgrade",
+    "rollback-to-inactive",
+    "has-boot-ever-succeeded",
+    "rewrite-table",
+    "verify",
+    "repair",
+    "create",
+];
+
+#[test]
+fn help_lists_every_command_and_each_shows_examples_that_are_understood() {
+    let listed = signpost(&["--help"]).ok().stdout;
+    let rows = listed.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let rows: Vec<&str> =
+        rows.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(rows, [&COMMANDS[..], &["help"]].concat());
+    for command in COMMANDS.map(Some).into_iter().chain([None]) {
+        let help = signpost(&[command.as_slice(), &["--help"]].concat()).ok().stdout;
+        assert_eq!(
+            command.map(|command| signpost(&["help", command]).ok().stdout),
+            command.map(|_| help.clone())
+        );
+        assert!(!help.contains("--root"), "{help}");
+        let examples =
+            help.split("Examples:\n").nth(1).unwrap_or_else(|| panic!("{command:?} has no examples"));
+        let mut understood = 0;
+        for line in examples.lines().filter_map(|line| line.split("signpost ").nth(1)) {
+            let words: Vec<&str> = line.split("  ").next().unwrap().split_whitespace().collect();
+            let words: Vec<&str> = words
+                .into_iter()
+                .take_while(|word| !word.starts_with(')') && !word.ends_with(")\""))
+                .collect();
+            // Whoever asks for help does nothing else, so a disk that is named is safe.
+            if words != ["help", "COMMAND"] {
+                signpost(&[&words[..], &["--help"]].concat()).ok();
+            }
+            assert!(command.is_none_or(|command| line.contains(command)), "{line}");
+            understood += 1;
+        }
+        assert!(understood > 0, "{command:?}: {examples}");
+    }
+}
+
 #[test]
 fn words_without_meaning_are_mentioned_and_ignored() {
     let image = disks::factory();

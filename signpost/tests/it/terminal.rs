@@ -9,8 +9,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::disks::{self, Image};
 use crate::golden;
 
-/// What `signpost ARGS` shows on a terminal.
-fn on_a_terminal(args: &[&str], no_colour: Option<&str>) -> String {
+/// What `signpost ARGS` shows on a terminal, and its exit code.
+fn on_a_terminal(args: &[&str], no_colour: Option<&str>) -> (String, i32) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
@@ -26,15 +26,16 @@ fn on_a_terminal(args: &[&str], no_colour: Option<&str>) -> String {
     drop(command);
     let mut shown = Vec::new();
     let _ = File::from(ours).read_to_end(&mut shown);
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+    let code = child.wait().unwrap().code().unwrap();
+    (String::from_utf8(shown).unwrap().replace("\r\n", "\n"), code)
 }
 
-fn status(image: &Image, no_colour: Option<&str>) -> String {
+fn status(image: &Image, args: &[&str], no_colour: Option<&str>) -> (String, i32) {
     let disk = image.path.to_str().unwrap();
     let root = image.dir.path().to_str().unwrap();
-    on_a_terminal(&["--root", root, "--disk", disk, "--active", "A", "status"], no_colour)
-        .replace(disk, "DISK")
+    let args = [&["--root", root, "--disk", disk], args, &["status"]].concat();
+    let (shown, code) = on_a_terminal(&args, no_colour);
+    (shown.replace(disk, "DISK"), code)
 }
 
 #[test]
@@ -43,8 +44,21 @@ fn a_person_sees_colours_and_everybody_else_the_same_words() {
         disks::two_sets(512, disks::PROVEN, signpost::BootBits { priority: 2, tries: 1, successful: false });
     let plain = image.run_as("A", &["status"]).ok().stdout.replace(image.path.to_str().unwrap(), "DISK");
     golden::assert("status.txt", &plain);
-    golden::assert("status-in-colour.txt", &status(&image, None));
-    assert_eq!(status(&image, Some("1")), plain);
+    let (coloured, code) = status(&image, &["--active", "A"], None);
+    golden::assert("status-in-colour.txt", &coloured);
+    assert_eq!(code, 0);
+    assert_eq!(status(&image, &["--active", "A"], Some("1")).0, plain);
     // An empty wish is none.
-    assert_ne!(status(&image, Some("")), plain);
+    assert_eq!(status(&image, &["--active", "A"], Some("")).0, coloured);
+}
+
+#[test]
+fn what_is_wrong_stands_out() {
+    // Nobody says what runs, and nothing would boot.
+    let image = disks::two_sets(512, signpost::BootBits::CLEAR, signpost::BootBits::CLEAR);
+    let ran = image.run(&["status"]).refused("tell which partition set of");
+    golden::assert("status-unknown.txt", &ran.stdout.replace(image.path.to_str().unwrap(), "DISK"));
+    let (coloured, code) = status(&image, &[], None);
+    golden::assert("status-unknown-in-colour.txt", &coloured);
+    assert_eq!(code, 1);
 }

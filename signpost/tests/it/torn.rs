@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use host_io::{Disk, Paths};
+use signpost::create::Blueprint;
+use signpost::create::laid::{FirstBoot, Laid};
 use signpost::discover::Choice;
 use signpost::layout::Layout;
 use signpost::sectors::DiskSectors;
-use signpost::table::{Copies, Which};
+use signpost::table::{Copies, Entries, Sectors, Which, lay_down};
 use signpost::transition::{self, Refusal};
 use signpost::{Attempts, BootBits, Command, OsDisk, SetName, State};
 
@@ -305,6 +307,51 @@ fn a_backup_is_moved_to_the_end_of_a_grown_disk_without_a_gap() {
     }
     println!("moving the backup: {cuts} cuts, both copies whole after each");
     assert!(cuts > 20);
+}
+
+#[test]
+fn a_new_layout_over_an_old_one_is_the_old_or_the_new_after_a_cut() {
+    let disk = disk_in(&factory());
+    let mut fresh = (1..).map(uuid::Uuid::from_u128);
+    let blueprint = Blueprint::parse(crate::create::SMALL).unwrap();
+    let geometry = DiskSectors::on_medium(&disk).geometry();
+    // As much of the layout as the old disk has room for.
+    let partitions = &blueprint.partitions[1..5];
+    let laid = Laid::make(partitions, geometry, FirstBoot::SetA, &mut || Ok(fresh.next().unwrap())).unwrap();
+    let (new, old) = (table(laid.ends().clone()).unwrap(), table(DiskSectors::on_medium(&disk)).unwrap());
+    for broken in [None, Some(1u64)] {
+        let start = disk.killed_after(&[], 0);
+        if let Some(lba) = broken {
+            start.write_at(lba * SECTOR as u64, &[0; SECTOR]).unwrap();
+            start.sync().unwrap();
+        }
+        let start = start.cut_after(&[], 0).remove(0);
+        let written = start.killed_after(&[], 0);
+        let ends = laid.ends();
+        lay_down::<_, String>(&mut DiskSectors::on_medium(&written), ends.start(), ends.end()).unwrap();
+        assert_eq!(table(DiskSectors::on_medium(&written)), Some(new.clone()));
+        let log = written.log();
+        let mut found = [0, 0];
+        for done in 0..=log.len() {
+            for outcome in start.cut_after(&log, done) {
+                match table(DiskSectors::on_medium(&outcome)) {
+                    Some(table) if table == old => found[0] += 1,
+                    Some(table) if table == new => found[1] += 1,
+                    other => panic!("after {done} operations: {other:?}"),
+                }
+            }
+        }
+        println!(
+            "a new layout, old primary broken: {}: {found:?} cuts leave the old, the new",
+            broken.is_some()
+        );
+        assert!(found.iter().all(|&count| count > 1));
+    }
+}
+
+/// The entries that count on a disk.
+fn table<S: Sectors>(mut disk: S) -> Option<Entries> {
+    Copies::read(&mut disk).current().ok().map(|(table, _)| table.entries().clone())
 }
 
 #[test]
