@@ -281,7 +281,7 @@ impl Advise for Error {
             }
             Self::RootsApart { trust_dir, .. } => {
                 return Some(format!(
-                    "check the metadata URL and the image; if the repository was founded anew on purpose, remove {}",
+                    "check the metadata URL and the image; if the repository was founded anew on purpose, run \"updog trust reset --yes\" or remove {}",
                     trust_dir.display()
                 ));
             }
@@ -289,7 +289,7 @@ impl Advise for Error {
             Self::NotBegun { .. } => "give it one with \"init\" first",
             Self::Memory { path, .. } => {
                 return Some(format!(
-                    "check the disk; to trust the repository as on the first day, remove {}",
+                    "check the disk; to trust the repository as on the first day, run \"updog trust reset --yes\" or remove {}",
                     path.display()
                 ));
             }

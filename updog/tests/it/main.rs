@@ -8,6 +8,8 @@
 //! - [`targets`]: images and migrations that are not what they should be
 //! - [`refused`]: hosts and moments that do not allow an update
 //! - [`stopped`]: an update that ends in the middle
+//! - [`trust`]: what is trusted, shown and forgotten
+//! - [`tuf`]: the same trust code as a client of any TUF repository
 //! - [`support`]: what the stories share
 
 #![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
@@ -21,3 +23,5 @@ mod repository_threats;
 mod stopped;
 mod support;
 mod targets;
+mod trust;
+mod tuf;
