@@ -1,6 +1,7 @@
 //! Stories of `updog`, told through the real programs on a simulated host.
 //!
 //! - [`check`]: which update, and why none
+//! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
@@ -16,6 +17,7 @@
 
 mod check;
 mod flip;
+mod forged;
 mod install;
 mod refused;
 mod repository;
