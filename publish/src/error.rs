@@ -172,6 +172,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The environment has no passphrase.
+    #[error("read the passphrase: there is no environment variable {name}")]
+    Passphrase {
+        /// The variable.
+        name: String,
+    },
     /// A version that is to be copied is not on offer.
     #[error("copy {version}: it is not on offer")]
     NotOffered {
@@ -230,6 +236,7 @@ impl Advise for Error {
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",
             Self::DraftExists { .. } => "choose another name, or go on with that file",
+            Self::Passphrase { .. } => "set it, or give --passphrase-file",
             Self::NotOffered { .. } => "see what is on offer with \"pubrepo check\"",
             Self::NotAgreed { .. } => "give --yes to do it without being asked",
             Self::Busy(_) => "wait until the other publisher is done, then run the command again",

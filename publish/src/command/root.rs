@@ -21,14 +21,14 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   A new holder makes a key; only the public half leaves the machine:
-    pubrepo root new-key --out root-4.pem --public root-4.pub
+    pubrepo root new-key --out root-4.pem --public root-4.pub --passphrase-file secret
 
   The next root role, with the new holder in and another one out:
     pubrepo root rotate --from root.json --out next.json \\
       --add-root-key root-4.pub --remove-root-key 0123…
 
   Each holder, wherever the key is:
-    pubrepo root sign next.json --from root.json --key root-4.pem
+    pubrepo root sign next.json --from root.json --key root-4.pem --passphrase-env SECRET
 
   When enough have signed:
     pubrepo root publish next.json --repo /srv/updates --keys ~/keys \\
@@ -89,6 +89,31 @@ struct SignArgs {
     /// The holder's key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// A passphrase never stands on a command line, where every user of the machine can read it.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct PassphraseArgs {
+    /// The file whose first line is the key's passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The environment variable that holds the key's passphrase
+    #[arg(long, value_name = "NAME")]
+    passphrase_env: Option<String>,
+}
+
+impl PassphraseArgs {
+    fn passphrase(&self) -> Result<Option<String>, Error> {
+        if let Some(path) = &self.passphrase_file {
+            let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
+            return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
+        }
+        let Some(name) = &self.passphrase_env else { return Ok(None) };
+        std::env::var(name).map(Some).map_err(|_| Error::Passphrase { name: name.clone() })
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,6 +143,8 @@ struct NewKeyArgs {
     /// The file for its public half
     #[arg(long, value_name = "FILE")]
     public: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 /// What a step answers with.
@@ -152,7 +179,13 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
             let change = change(&args, now)?;
             root::rotate(&args.from, &args.out, &change)?
         }
-        Step::Sign(args) => root::sign(&args.from, &args.file, &KeyPair::load(&SystemFs, &args.key)?)?,
+        Step::Sign(args) => {
+            let key = match args.passphrase.passphrase()? {
+                Some(passphrase) => KeyPair::load_encrypted(&SystemFs, &args.key, &passphrase)?,
+                None => KeyPair::load(&SystemFs, &args.key)?,
+            };
+            root::sign(&args.from, &args.file, &key)?
+        }
         Step::Show(args) => root::show(&args.file, args.from.as_deref())?,
         Step::Publish(args) => {
             root::publish(&args.desk.into(), &args.file, args.lifetimes.lifetimes()?, now).await?
@@ -191,7 +224,10 @@ fn new_key(args: &NewKeyArgs) -> Result<Answer, Error> {
         }
     }
     let key = KeyPair::generate()?;
-    key.save(&SystemFs, &args.out)?;
+    match args.passphrase.passphrase()? {
+        Some(passphrase) => key.save_encrypted(&SystemFs, &args.out, &passphrase)?,
+        None => key.save(&SystemFs, &args.out)?,
+    }
     let public = key.public_key();
     swap::replace_file(&SystemFs, &args.public, public.to_pem().as_bytes(), 0o644)
         .map_err(|error| Error::file("write", &args.public, error))?;

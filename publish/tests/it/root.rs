@@ -40,13 +40,18 @@ async fn a_holder_goes_another_comes_and_old_hosts_follow() {
     let shown = done(run(&["root", "show", "keys/root.json", "--json"]));
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("one object");
     let leaves = shown["roles"][0]["keys"][0].as_str().expect("an identity").to_owned();
-    done(run(&["root", "new-key", "--out", "root-4.pem", "--public", "root-4.pub"]));
+    fixture.write("secret", b"open sesame\n");
+    let secret = ["--passphrase-file", "secret"];
+    done(run(&[&["root", "new-key", "--out", "root-4.pem", "--public", "root-4.pub"], &secret[..]].concat()));
     let rotate = ["root", "rotate", "--from", "keys/root.json", "--out", "next.json"];
     done(run(&[&rotate[..], &["--add-root-key", "root-4.pub", "--remove-root-key", &leaves]].concat()));
     refused(&run(&rotate), "there is such a file already");
 
     refused(&run(&PUBLISH), "0 of 2 holders of version 1");
-    done(sign("root-4.pem"));
+    refused(&sign("root-4.pem"), "it is encrypted, and no passphrase was given");
+    let sealed = ["root", "sign", "next.json", "--from", "keys/root.json", "--key", "root-4.pem"];
+    refused(&run(&[&sealed[..], &["--passphrase-env", "NOT_SET_ANYWHERE"]].concat()), "NOT_SET_ANYWHERE");
+    done(run(&[&sealed[..], &secret].concat()));
     refused(&sign("keys/targets.pem"), "none of its root keys");
     done(sign("keys/root-2.pem"));
     refused(&run(&PUBLISH), "1 of 2 holders of version 1");

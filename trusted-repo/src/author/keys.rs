@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use host_io::{Fs, swap};
-use ring::rand::SystemRandom;
+use pkcs8::pkcs5::pbes2;
+use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tough::schema::decoded::{Decoded, Hex};
 use tough::schema::key::{Ed25519Key, Ed25519Scheme, Key};
@@ -12,6 +14,9 @@ use tough::schema::key::{Ed25519Key, Ed25519Scheme, Key};
 use super::Error;
 
 const PEM_TAG: &str = "PRIVATE KEY";
+const ENCRYPTED_TAG: &str = "ENCRYPTED PRIVATE KEY";
+/// What guessing a passphrase costs; OWASP's advice for PBKDF2 with SHA-256.
+const ITERATIONS: u32 = 600_000;
 const PUBLIC_TAG: &str = "PUBLIC KEY";
 /// What stands in front of the 32 bytes of an Ed25519 public key (RFC 8410).
 const SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -44,6 +49,45 @@ impl KeyPair {
         Self::from_pem(&bytes).map_err(|reason| Error::Key { path: path.to_owned(), reason })
     }
 
+    /// Reads a key from a PEM file that may be encrypted (PKCS#8 with PBES2, as OpenSSL writes it). A key that is not is
+    /// read without the passphrase.
+    ///
+    /// # Errors
+    /// As [`KeyPair::load`], and when the passphrase is another one.
+    pub fn load_encrypted(fs: &dyn Fs, path: &Path, passphrase: &str) -> Result<Self, Error> {
+        let bytes = fs.read(path).map_err(|error| Error::file("read the key", path, error))?;
+        let refused = |reason: String| Error::Key { path: path.to_owned(), reason };
+        let pem = pem::parse(&bytes).map_err(|error| refused(format!("it is no PEM file ({error})")))?;
+        if pem.tag() != ENCRYPTED_TAG {
+            return Self::from_pem(&bytes).map_err(refused);
+        }
+        let sealed = EncryptedPrivateKeyInfo::try_from(pem.contents())
+            .map_err(|error| refused(format!("it is encrypted in a way that nobody here knows ({error})")))?;
+        let opened = sealed
+            .decrypt(passphrase)
+            .map_err(|_| refused("the passphrase is another one, or the file is damaged".to_owned()))?;
+        Self::from_pkcs8(opened.as_bytes()).map_err(refused)
+    }
+
+    /// Writes the key as an encrypted PEM file with mode 0600: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC.
+    ///
+    /// # Errors
+    /// When the machine gives no random numbers, or the file cannot be written.
+    pub fn save_encrypted(&self, fs: &dyn Fs, path: &Path, passphrase: &str) -> Result<(), Error> {
+        let refused = |reason: String| Error::Key { path: path.to_owned(), reason };
+        let (mut salt, mut iv) = ([0; 16], [0; 16]);
+        let random = SystemRandom::new();
+        random.fill(&mut salt).and_then(|()| random.fill(&mut iv)).map_err(|_| Error::Random)?;
+        let parameters = pbes2::Parameters::pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, &iv)
+            .map_err(|error| refused(format!("it cannot be encrypted ({error})")))?;
+        let sealed = PrivateKeyInfo::try_from(self.pkcs8.as_slice())
+            .and_then(|key| key.encrypt_with_params(parameters, passphrase))
+            .map_err(|error| refused(format!("it cannot be encrypted ({error})")))?;
+        let text = pem::encode(&pem::Pem::new(ENCRYPTED_TAG, sealed.as_bytes()));
+        swap::replace_file(fs, path, text.as_bytes(), MODE)
+            .map_err(|error| Error::file("write the key", path, error))
+    }
+
     /// Writes the key as a PEM file with mode 0600.
     ///
     /// # Errors
@@ -55,12 +99,19 @@ impl KeyPair {
 
     fn from_pem(bytes: &[u8]) -> Result<Self, String> {
         let pem = pem::parse(bytes).map_err(|error| format!("it is no PEM file ({error})"))?;
+        if pem.tag() == ENCRYPTED_TAG {
+            return Err("it is encrypted, and no passphrase was given".to_owned());
+        }
         if pem.tag() != PEM_TAG {
             return Err(format!("it holds a {:?}, not a {PEM_TAG:?}", pem.tag()));
         }
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pem.contents())
+        Self::from_pkcs8(pem.contents())
+    }
+
+    fn from_pkcs8(document: &[u8]) -> Result<Self, String> {
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document)
             .map_err(|error| format!("it holds no Ed25519 key ({error})"))?;
-        Ok(Self { pair, pkcs8: pem.into_contents() })
+        Ok(Self { pair, pkcs8: document.to_vec() })
     }
 
     fn to_pem(&self) -> String {
@@ -168,6 +219,21 @@ mod tests {
         assert_eq!(KeyPair::load(&SystemFs, &path).expect("read").id(), key.id());
         let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_encrypted_key_opens_with_its_passphrase_alone() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("key.pem");
+        let key = KeyPair::generate().expect("random");
+        key.save_encrypted(&SystemFs, &path, "open sesame").expect("written");
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{text}");
+        assert_eq!(KeyPair::load_encrypted(&SystemFs, &path, "open sesame").expect("read").id(), key.id());
+        let error = KeyPair::load_encrypted(&SystemFs, &path, "open").expect_err("another passphrase");
+        assert!(error.to_string().contains("passphrase is another one"), "{error}");
+        let error = KeyPair::load(&SystemFs, &path).expect_err("no passphrase");
+        assert!(error.to_string().contains("no passphrase was given"), "{error}");
     }
 
     #[test]
