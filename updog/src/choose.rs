@@ -7,7 +7,9 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 use semver::Version;
-use update_metadata::{Manifest, Readiness, Seed, Update, safe_target_name};
+use update_metadata::barrier::{next_barrier, next_hop};
+use update_metadata::offer::Obstacle;
+use update_metadata::{Manifest, Readiness, Seed, Update};
 
 /// What the rule needs to know about the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +85,8 @@ pub struct Held {
 pub enum NotOffered {
     /// The repository has no such version for this variant and architecture.
     Unknown,
-    /// It was taken back: it is above the greatest version that may run.
-    TakenBack {
-        /// That greatest version.
-        max_version: Version,
-    },
-    /// It names a target with characters that no target name may have.
-    UnsafeName,
+    /// The manifest keeps it from this host.
+    Kept(Obstacle),
 }
 
 /// Chooses the update for `machine` from `manifest`, at the time `now`.
@@ -97,9 +94,10 @@ pub enum NotOffered {
 pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: DateTime<Utc>) -> Choice {
     let published = published(manifest, machine);
     let readiness = |update: &Update| readiness(update, machine, request.waves, now);
+    let wanted = towards(&request.wanted, manifest, machine);
 
     let mut held: Option<Held> = None;
-    for update in published.iter().filter(|update| wants(&request.wanted, machine, update)) {
+    for update in published.iter().filter(|update| wants(&wanted, machine, update)) {
         match readiness(update) {
             Readiness::Ready => return Choice::Update(Box::new((*update).clone())),
             // The first one to open is the one that this host will take next.
@@ -112,7 +110,7 @@ pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: Da
     if let Some(held) = held {
         return Choice::Held(held);
     }
-    match &request.wanted {
+    match &wanted {
         Wanted::Latest => Choice::UpToDate,
         Wanted::Locked(version) if *version == machine.version => Choice::UpToDate,
         Wanted::Locked(version) | Wanted::Image(version) => {
@@ -136,11 +134,11 @@ pub fn candidates<'a>(
 
 /// What may run on this machine, newest first; the schedule is not looked at.
 fn published<'a>(manifest: &'a Manifest, machine: &Machine) -> Vec<&'a Update> {
+    let obstacle = obstacles(manifest, machine);
     let mut updates: Vec<&Update> = manifest
         .updates
         .iter()
-        .filter(|update| is_for(update, machine))
-        .filter(|update| update.version <= update.max_version && has_safe_names(update))
+        .filter(|update| is_for(update, machine) && obstacle(update).is_none())
         .collect();
     updates.sort_by_key(|update| Reverse(&update.version));
     updates
@@ -150,8 +148,22 @@ fn is_for(update: &Update, machine: &Machine) -> bool {
     update.variant == machine.variant && update.arch == machine.arch
 }
 
-fn has_safe_names(update: &Update) -> bool {
-    update.images.named().into_iter().all(|(_, name)| safe_target_name(name))
+/// What keeps an update of the right variant and architecture from this machine.
+fn obstacles(manifest: &Manifest, machine: &Machine) -> impl Fn(&Update) -> Option<Obstacle> {
+    let updater = env!("CARGO_PKG_VERSION").parse::<Version>().expect("cargo takes no other");
+    let barrier = next_barrier(manifest, &machine.variant, &machine.arch, &machine.version);
+    move |update| update.obstacle(&updater, barrier)
+}
+
+/// A version lock leads through the barriers on the way to it. A version that a person names is that one or none.
+fn towards(wanted: &Wanted, manifest: &Manifest, machine: &Machine) -> Wanted {
+    match wanted {
+        Wanted::Locked(version) => {
+            let Machine { variant, arch, version: running, .. } = machine;
+            Wanted::Locked(next_hop(manifest, variant, arch, running, version).clone())
+        }
+        Wanted::Latest | Wanted::Image(_) => wanted.clone(),
+    }
 }
 
 fn readiness(update: &Update, machine: &Machine, waves: Waves, now: DateTime<Utc>) -> Readiness {
@@ -172,13 +184,7 @@ fn wants(wanted: &Wanted, machine: &Machine, update: &Update) -> bool {
 
 fn why_not(manifest: &Manifest, machine: &Machine, version: &Version) -> NotOffered {
     let found = manifest.updates.iter().find(|update| is_for(update, machine) && update.version == *version);
-    match found {
-        None => NotOffered::Unknown,
-        Some(update) if update.version > update.max_version => {
-            NotOffered::TakenBack { max_version: update.max_version.clone() }
-        }
-        Some(_) => NotOffered::UnsafeName,
-    }
+    found.and_then(obstacles(manifest, machine)).map_or(NotOffered::Unknown, NotOffered::Kept)
 }
 
 impl std::fmt::Display for NotOffered {
@@ -187,10 +193,7 @@ impl std::fmt::Display for NotOffered {
             Self::Unknown => {
                 f.write_str("the repository has no such version for this variant and architecture")
             }
-            Self::TakenBack { max_version } => {
-                write!(f, "it was taken back: nothing above {max_version} may run")
-            }
-            Self::UnsafeName => f.write_str("it names a target with characters that no target name may have"),
+            Self::Kept(obstacle) => obstacle.fmt(f),
         }
     }
 }
@@ -201,6 +204,7 @@ mod tests {
 
     use chrono::{Duration, TimeZone as _};
     use proptest::prelude::*;
+    use update_metadata::explain::{Host, Reader, explain};
     use update_metadata::{Images, UpdateExtensions};
 
     use super::*;
@@ -353,9 +357,47 @@ mod tests {
             assert!(candidates(&manifest, &machine("1.0.0"), Waves::Ignore, t(0)).is_empty(), "{name:?}");
             assert_eq!(
                 choose(&manifest, &machine("1.0.0"), &ask(Wanted::Image(v("1.1.0"))), t(0)),
-                Choice::NotOffered { version: v("1.1.0"), reason: NotOffered::UnsafeName }
+                Choice::NotOffered {
+                    version: v("1.1.0"),
+                    reason: NotOffered::Kept(Obstacle::UnsafeName { name: name.to_owned() })
+                }
             );
         }
+    }
+
+    #[test]
+    fn a_host_is_led_through_barriers() {
+        let mut manifest = manifest(["1.3.0", "1.5.0", "1.9.0"].map(|at| update(at, "1.9.0")).to_vec());
+        manifest.updates[1].extensions.barrier = true;
+        let chosen = |manifest: &Manifest, running, wanted| {
+            short(&choose(manifest, &machine(running), &ask(wanted), t(0)))
+        };
+        assert_eq!(chosen(&manifest, "1.2.0", Wanted::Latest), "1.5.0");
+        assert_eq!(chosen(&manifest, "1.5.0", Wanted::Latest), "1.9.0");
+        // A lock leads to its version step by step; a version that is named is not replaced by another one.
+        assert_eq!(chosen(&manifest, "1.2.0", Wanted::Locked(v("1.9.0"))), "1.5.0");
+        assert_eq!(chosen(&manifest, "1.2.0", Wanted::Locked(v("1.3.0"))), "1.3.0");
+        let named = choose(&manifest, &machine("1.2.0"), &ask(Wanted::Image(v("1.9.0"))), t(0));
+        let Choice::NotOffered { reason, .. } = named else { panic!("a barrier comes first: {named:?}") };
+        assert_eq!(reason.to_string(), "1.5.0 has to run first");
+        // What is below the barrier is open, and what is above it waits with it.
+        manifest.updates[1].waves = BTreeMap::from([(0, t(5))]);
+        assert_eq!(chosen(&manifest, "1.2.0", Wanted::Latest), "1.3.0");
+        assert_eq!(chosen(&manifest, "1.3.0", Wanted::Latest), "held 1.5.0");
+        assert_eq!(candidates(&manifest, &machine("1.2.0"), Waves::Ignore, t(0)).len(), 2);
+    }
+
+    #[test]
+    fn an_update_that_needs_a_newer_updog_or_cannot_be_understood_is_not_taken() {
+        let mut manifest =
+            manifest(vec![update("1.1.0", "1.9.0"), update("1.2.0", "1.9.0"), update("1.3.0", "1.9.0")]);
+        manifest.updates[1].extensions.min_updater = Some(v(env!("CARGO_PKG_VERSION")));
+        manifest.updates[2].extensions.min_updater = Some(v("999.0.0"));
+        let latest =
+            |manifest: &Manifest| short(&choose(manifest, &machine("1.0.0"), &ask(Wanted::Latest), t(0)));
+        assert_eq!(latest(&manifest), "1.2.0");
+        manifest.updates[1].extensions = serde_json::json!({"min_updater": 5}).into();
+        assert_eq!(latest(&manifest), "1.1.0");
     }
 
     #[test]
@@ -409,6 +451,29 @@ mod tests {
                         && machine.version <= update.max_version));
                 }
                 Choice::NotOffered { .. } => prop_assert!(false, "nothing was asked for by name"),
+            }
+        }
+
+        #[test]
+        fn what_is_chosen_is_what_publishers_are_told(
+            updates in prop::collection::vec((any_update(), any::<bool>()), 0..6),
+            running in 0u64..4,
+            seed in 0u32..=2048,
+        ) {
+            let updates = updates.into_iter().map(|(mut update, barrier)| {
+                update.extensions.barrier = barrier;
+                update
+            });
+            let manifest = manifest(updates.collect());
+            let machine =
+                Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
+            let Machine { variant, arch, version, seed } = machine.clone();
+            let reader = Reader::Ours { updater: v(env!("CARGO_PKG_VERSION")) };
+            let told = explain(&manifest, &Host { variant, arch, version, seed, reader }, t(0));
+            match choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {
+                Choice::Update(chosen) => prop_assert_eq!(told.takes, Some(&chosen.version)),
+                Choice::Held(held) => prop_assert_eq!(told.next, Some((&held.version, held.until))),
+                none => prop_assert!(told.takes.is_none() && told.next.is_none(), "{none:?} {told:?}"),
             }
         }
 

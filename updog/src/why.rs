@@ -33,6 +33,7 @@ pub fn instant(at: DateTime<Utc>) -> String {
 mod tests {
     use semver::Version;
     use update_metadata::Seed;
+    use update_metadata::offer::Obstacle;
 
     use super::*;
     use crate::choose::NotOffered;
@@ -58,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_version_that_is_not_offered_says_why() {
-        let reason = NotOffered::TakenBack { max_version: Version::new(1, 1, 0) };
+        let reason = NotOffered::Kept(Obstacle::TakenBack { max_version: Version::new(1, 1, 0) });
         let said = not(&Choice::NotOffered { version: Version::new(1, 2, 0), reason }, &machine());
         assert_eq!(said, "1.2.0 is not offered: it was taken back: nothing above 1.1.0 may run");
     }
