@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use host_io::Advise as _;
 use host_io::report;
 use serde_json::{Value, json};
+use update_metadata::explain::instant;
 
 use crate::answer;
 use crate::context::Format;
 use crate::error::Error;
-use crate::why;
 
 /// Ends a run: a failure goes to stderr as a sentence and, for programs, to stdout as the last line.
 #[must_use]
@@ -46,7 +46,7 @@ fn fields(error: &Error) -> Value {
             "help": why,
             "held": held.as_ref().map(|(held, seed)| json!({
                 "version": held.version.to_string(),
-                "until": why::instant(held.until),
+                "until": instant(held.until),
                 "seed": seed.get(),
             })),
         }),

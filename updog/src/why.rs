@@ -1,6 +1,6 @@
 //! Why there is no update: one sentence for each choice that is none.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use update_metadata::explain::instant;
 
 use crate::choose::{Choice, Held, Machine};
 
@@ -20,13 +20,6 @@ pub fn not(choice: &Choice, machine: &Machine) -> String {
         ),
         Choice::NotOffered { version, reason } => format!("{version} is not offered: {reason}"),
     }
-}
-
-/// A time in whole seconds, rounded up: at the time that is said, it is so.
-#[must_use]
-pub fn instant(at: DateTime<Utc>) -> String {
-    let up = at.checked_add_signed(TimeDelta::nanoseconds(999_999_999)).unwrap_or(at);
-    up.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

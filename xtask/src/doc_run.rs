@@ -11,7 +11,7 @@ use std::process::Command;
 use clap::Parser;
 
 use crate::Outcome;
-use crate::cargo::{cargo, workspace};
+use crate::cargo::{BUILD_PROGRAMS, cargo, workspace};
 
 /// Arguments of `cargo xtask doc-run`.
 #[derive(Parser)]
@@ -38,8 +38,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if shown.is_empty() {
         return Err(format!("find a command in {}", path.display()).into());
     }
-    let built =
-        cargo().args(["build", "--quiet", "-p", "publish", "-p", "update-metadata", "--bins"]).status()?;
+    let built = cargo().args(BUILD_PROGRAMS).status()?;
     if !built.success() {
         return Err("build the programs".into());
     }

@@ -1,7 +1,7 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
-//! - [`bench`]: what things cost
+//! - [`mod@bench`]: what things cost
 //! - [`fuzz`]: every fuzz target for a while
 //! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass

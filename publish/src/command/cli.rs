@@ -1,5 +1,6 @@
 //! What may be said, and what becomes of a failure.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -100,7 +101,7 @@ pub fn run(cli: Cli) -> ExitCode {
     });
     match done {
         Ok(Answer { text, good }) => {
-            println!("{text}");
+            say(&text);
             if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => fail(&error, json),
@@ -130,8 +131,13 @@ fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> Answer {
 
 fn fail(error: &Error, json: bool) -> ExitCode {
     if json {
-        println!("{}", serde_json::json!({ "error": report::json(error) }));
+        say(&serde_json::json!({ "error": report::json(error) }).to_string());
     }
     eprintln!("{}", report::sentence("pubrepo", error));
     ExitCode::FAILURE
+}
+
+/// Whoever reads the answer may have gone, as `head` does; the exit status still tells.
+fn say(text: &str) {
+    let _reader_may_be_gone = writeln!(std::io::stdout(), "{text}");
 }

@@ -4,11 +4,11 @@ use clap::Subcommand;
 use host_io::OperationLock;
 use serde_json::{Value, json};
 use trusted_repo::memory::view::{self, Anchor, Held, HeldRole, Memory};
+use update_metadata::explain::instant;
 
 use crate::answer;
 use crate::context::{Context, Format};
 use crate::error::Error;
-use crate::why::instant;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         steps.cargo("tests", &["test", "--workspace", "--all-targets", "--no-fail-fast", "--quiet"]);
     }
     steps.cargo("doctests", &["test", "--workspace", "--doc", "--quiet"]);
+    steps.xtask("pages that run", &["doc-run", "publishing"]);
     steps.cargo("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     steps.cargo(
         "signpost core without std",

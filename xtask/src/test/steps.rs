@@ -1,7 +1,7 @@
 //! One step after the other, each timed; the summary says what ran, what failed, and what was left out and why.
 
 use std::fmt::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cargo::cargo;
@@ -53,6 +53,18 @@ impl Steps {
                 Ok(status) if status.success() => Vec::new(),
                 Ok(status) => vec![format!("cargo {} ended with {status}", args.join(" "))],
                 Err(error) => vec![format!("cargo {} could not start: {error}", args.join(" "))],
+            }
+        });
+    }
+
+    /// Another task of ours, as a developer would call it.
+    pub(crate) fn xtask(&mut self, name: &str, args: &[&str]) {
+        self.step(name, || {
+            let status = std::env::current_exe().and_then(|own| Command::new(own).args(args).status());
+            match status {
+                Ok(status) if status.success() => Vec::new(),
+                Ok(status) => vec![format!("cargo xtask {} ended with {status}", args.join(" "))],
+                Err(error) => vec![format!("cargo xtask {} could not start: {error}", args.join(" "))],
             }
         });
     }
