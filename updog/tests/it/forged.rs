@@ -5,11 +5,11 @@ use std::fs;
 use chrono::{DateTime, Duration, Utc};
 use host_io::{Clock as _, SystemClock, SystemFs};
 use serde_json::Value;
-use testdata::{Host, World};
+use testdata::World;
 use trusted_repo::TargetInfo;
 use trusted_repo::author::{Editor, Expiries, KeyPair, RootSpec, SignedRoot, Signers, Versions, targets};
 
-use crate::support::{Failure, Snapshot, failure, offered};
+use crate::support::{offered, refused};
 
 /// The keys of a world's repository.
 struct Keys {
@@ -84,14 +84,6 @@ fn forge(world: &World, name: &str, bytes: &[u8]) {
     let expiries = Expiries { targets: month, snapshot: month, timestamp: month };
     let signed = editor.sign(&Keys::of(world).signers, &expiries).unwrap();
     signed.write(&SystemFs, &world.metadata_dir()).unwrap();
-}
-
-fn refused(host: &mut Host) -> Failure {
-    let before = Snapshot::of(host);
-    let said = failure(&host.run("updog", &["update", "--json"]));
-    before.assert_disk_unchanged(host);
-    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
-    said
 }
 
 #[test]

@@ -8,16 +8,7 @@ use std::fs;
 use serde_json::Value;
 use testdata::{Fault, Host, Release, World};
 
-use crate::support::{Failure, Snapshot, failure, offered};
-
-/// An update that is refused, after which nothing but what is verified has changed, and the host boots as before.
-fn refused(host: &mut Host) -> Failure {
-    let before = Snapshot::of(host);
-    let said = failure(&host.run("updog", &["update", "--json"]));
-    before.assert_disk_unchanged(host);
-    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
-    said
-}
+use crate::support::{Snapshot, failure, offered, refused};
 
 /// Changes what a host was configured with.
 fn reconfigure(host: &Host, change: impl Fn(String) -> String) {

@@ -74,6 +74,15 @@ pub(crate) fn failure(ran: &Ran) -> Failure {
     Failure { code, message, help }
 }
 
+/// An update that is refused, after which nothing but what is verified has changed, and the host boots as before.
+pub(crate) fn refused(host: &mut Host) -> Failure {
+    let before = Snapshot::of(host);
+    let said = failure(&host.run("updog", &["update", "--json"]));
+    before.assert_disk_unchanged(host);
+    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+    said
+}
+
 /// The last event of a command that was run with `--json` and went well.
 pub(crate) fn done(ran: &Ran) -> Value {
     assert!(ran.ok(), "{ran}");
