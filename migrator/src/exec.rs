@@ -86,7 +86,8 @@ impl Sealed {
     /// Runs the program to its end.
     ///
     /// # Errors
-    /// When it cannot be started, takes too long, or ends badly. Nothing of it is running any more then.
+    /// When it cannot be started, takes too long, or ends badly. Nothing of it is running any more then, but for a helper that left
+    /// its process group.
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A], limits: Limits) -> Result<Said, Error> {
         let mut child = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
             .args(arguments)

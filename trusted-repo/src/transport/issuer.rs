@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    const SERVER: &[u8] = include_bytes!("../../tests/tls/server.pem");
+    const SERVER: &[u8] = include_bytes!("../../../testdata/keys/tls/server.pem");
 
     #[test]
     fn the_issuer_of_a_certificate_is_read() {

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(said, "the CA bundle cannot be used (it has no certificate)");
         let said = broken(Tls { client_certificate: some("no PEM"), ..Tls::default() });
         assert!(said.starts_with("the client certificate cannot be used ("), "{said}");
-        let without_key = include_bytes!("../../tests/tls/ca.pem").to_vec();
+        let without_key = include_bytes!("../../../testdata/keys/tls/ca.pem").to_vec();
         let said = broken(Tls { client_certificate: Some(without_key), ..Tls::default() });
         assert!(said.starts_with("the client certificate cannot be used ("), "{said}");
     }

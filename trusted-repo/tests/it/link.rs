@@ -16,9 +16,9 @@ use url::Url;
 
 use crate::fixture::{Fixture, assert_refused, noise, today};
 
-const CA: &[u8] = include_bytes!("../tls/ca.pem");
-const SERVER: &[u8] = include_bytes!("../tls/server.pem");
-const CLIENT: &[u8] = include_bytes!("../tls/client.pem");
+const CA: &[u8] = include_bytes!("../../../testdata/keys/tls/ca.pem");
+const SERVER: &[u8] = include_bytes!("../../../testdata/keys/tls/server.pem");
+const CLIENT: &[u8] = include_bytes!("../../../testdata/keys/tls/client.pem");
 
 async fn open(fixture: &Fixture, source: Source) -> Result<Repository, Error> {
     fixture.open_from(source, &fixture.anchor, today()).await

@@ -43,9 +43,9 @@ impl Key {
 
     /// The one RSA key of these tests: ring makes none.
     pub(super) fn rsa() -> Self {
-        let private = pem::parse(include_str!("throw-away-rsa.pem")).unwrap();
+        let private = pem::parse(include_str!("../../../../testdata/keys/throw-away-rsa.pem")).unwrap();
         let pair = RsaKeyPair::from_pkcs8(private.contents()).unwrap();
-        let public = include_str!("throw-away-rsa.pub.pem");
+        let public = include_str!("../../../../testdata/keys/throw-away-rsa.pub.pem");
         Self::new(Pair::Rsa(Box::new(pair)), "rsa", "rsassa-pss-sha256", public)
     }
 
