@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Update;
+use crate::frames::Frames;
 use crate::manifest::MAX_UPDATES;
 
 const BARRIER: &str = "barrier";
 const MIN_UPDATER: &str = "min_updater";
+const FRAMES: &str = "frames";
 const PAUSED: &str = "paused";
 
 /// What an update says to our hosts alone.
@@ -26,6 +28,9 @@ pub struct UpdateExtensions {
     pub barrier: bool,
     /// `min_updater`: the oldest `updog` that may install this update.
     pub min_updater: Option<Version>,
+    /// `frames`: the images once more, cut up so that a host fetches only what changed. One that cannot be read is no
+    /// obstacle: the whole images are always there.
+    pub frames: Option<Frames>,
     /// Fields that are not understood, as they were found.
     pub other: Map<String, Value>,
 }
@@ -53,7 +58,7 @@ impl UpdateExtensions {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.barrier && self.min_updater.is_none() && self.other.is_empty()
+        !self.barrier && self.min_updater.is_none() && self.frames.is_none() && self.other.is_empty()
     }
 
     /// Whether this update is a barrier. One that is meant to say so and cannot be read counts as one.
@@ -82,7 +87,8 @@ impl From<Value> for UpdateExtensions {
     fn from(value: Value) -> Self {
         let mut other = fields(value);
         let barrier = take(&mut other, BARRIER).unwrap_or_default();
-        Self { barrier, min_updater: take(&mut other, MIN_UPDATER), other }
+        let min_updater = take(&mut other, MIN_UPDATER);
+        Self { barrier, min_updater, frames: take(&mut other, FRAMES), other }
     }
 }
 
@@ -94,6 +100,10 @@ impl From<UpdateExtensions> for Value {
         }
         if let Some(min_updater) = extensions.min_updater {
             fields.insert(MIN_UPDATER.to_owned(), Self::String(min_updater.to_string()));
+        }
+        if let Some(frames) = extensions.frames {
+            let frames = serde_json::to_value(frames);
+            fields.insert(FRAMES.to_owned(), frames.expect("text keys and plain values are always JSON"));
         }
         Self::Object(fields)
     }
@@ -167,14 +177,14 @@ mod tests {
     fn what_is_known_is_read_and_what_is_not_is_kept() {
         let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update()});
         let json = manifest(
-            &json!({"barrier": true, "min_updater": "0.3.0", "frames": {"root": "r.zst"}}),
+            &json!({"barrier": true, "min_updater": "0.3.0", "packs": {"root": "r.pack"}}),
             &json!({"paused": [paused], "channel": "beta"}),
         );
         let manifest = read(&json);
         let of_update = &manifest.updates[0].extensions;
         assert!(of_update.barrier && of_update.misread().is_none());
         assert_eq!(of_update.min_updater, Some(Version::new(0, 3, 0)));
-        assert_eq!(of_update.other, json!({"frames": {"root": "r.zst"}}).as_object().unwrap().clone());
+        assert_eq!(of_update.other, json!({"packs": {"root": "r.pack"}}).as_object().unwrap().clone());
         assert_eq!(manifest.extensions.paused[0].update.version, Version::new(1, 1, 0));
         assert_eq!(written(&manifest), json);
     }
@@ -214,6 +224,39 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_read_with_whatever_else_stands_beside_them() {
+        let frames = json!({
+            "boot": {"data": "b.zst", "index": "b.idx"},
+            "root": {"data": "r.zst", "index": "r.idx", "level": 9},
+            "hash": 5,
+        });
+        let json = manifest(&json!({"frames": frames}), &json!({}));
+        let manifest = read(&json);
+        let extensions = &manifest.updates[0].extensions;
+        let root = extensions.frames.as_ref().and_then(|frames| frames.root.as_ref()).expect("read");
+        assert_eq!((root.data.as_str(), root.index.as_str()), ("r.zst", "r.idx"));
+        assert!(extensions.other.is_empty() && !extensions.is_empty());
+        assert_eq!(written(&manifest)["updates"], json["updates"]);
+    }
+
+    #[test]
+    fn frames_that_cannot_be_read_are_kept_and_keep_no_host_from_the_update() {
+        for frames in [
+            json!("all"),
+            json!({"root": "r.zst"}),
+            json!({"root": {"data": "r.zst"}}),
+            json!({"root": {"data": "r.zst", "index": "../r.idx"}}),
+            json!({"root": {"data": "r.zst", "index": "r.idx"}, "boot": {"data": "a/b", "index": "b.idx"}}),
+        ] {
+            let json = manifest(&json!({"frames": frames}), &json!({}));
+            let manifest = read(&json);
+            let extensions = &manifest.updates[0].extensions;
+            assert_eq!((&extensions.frames, extensions.misread()), (&None, None), "{json}");
+            assert_eq!(written(&manifest)["updates"], json["updates"]);
+        }
+    }
+
+    #[test]
     fn there_are_no_more_paused_updates_than_updates() {
         let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update()});
         for (count, read) in [(MAX_UPDATES, MAX_UPDATES), (MAX_UPDATES + 1, 0)] {
@@ -223,8 +266,17 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let name =
-            prop_oneof![Just("barrier"), Just("min_updater"), Just("paused"), Just("since"), Just("update")];
+        let name = prop::sample::select(vec![
+            "barrier",
+            "min_updater",
+            "paused",
+            "since",
+            "update",
+            "frames",
+            "root",
+            "data",
+            "index",
+        ]);
         let leaf = prop_oneof![
             Just(json!(null)),
             any::<bool>().prop_map(|value| json!(value)),

@@ -8,6 +8,7 @@
 //!
 //! - [`manifest`]: the manifest itself, from bytes and back
 //! - [`extensions`]: what our manifests say beyond the common format
+//! - [`frames`]: which targets have an update's images as frames
 //! - [`edge`]: the key of a migration, `(FROM, TO)`, as manifests spell it
 //! - [`names`]: which target names are safe to use as file names
 //! - [`seed`]: a host's place in the fleet
@@ -28,6 +29,7 @@ pub mod barrier;
 pub mod edge;
 pub mod explain;
 pub mod extensions;
+pub mod frames;
 pub mod manifest;
 pub mod names;
 pub mod offer;
@@ -42,6 +44,7 @@ pub mod validate;
 pub mod waves;
 
 pub use extensions::{ManifestExtensions, Paused, UpdateExtensions};
+pub use frames::{FramedImage, Frames};
 pub use manifest::{Images, Manifest, ManifestError, Update};
 pub use names::safe_target_name;
 pub use pace::{Density, Pace};

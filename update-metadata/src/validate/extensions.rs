@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::Findings;
 use super::shape::{KnownUpdate, kind, read_date, read_update as read_any_update};
 use crate::manifest::MAX_UPDATES;
+use crate::safe_target_name;
 
 /// Looks at the extensions of an update; whether it is a barrier.
 pub(super) fn read_update(json: &Value, path: &str, findings: &mut Findings) -> bool {
@@ -15,12 +16,38 @@ pub(super) fn read_update(json: &Value, path: &str, findings: &mut Findings) -> 
         let what = format!("is {least}, and a version like \"1.2.3\" is needed: no host takes the update");
         findings.unwise(format!("{path}.min_updater"), what);
     }
+    if let Some(frames) = fields.get("frames") {
+        read_frames(frames, &format!("{path}.frames"), findings);
+    }
     let Some(barrier) = fields.get("barrier") else { return false };
     if !barrier.is_boolean() {
         let what = format!("is {}, and true or false is needed: no host takes the update", kind(barrier));
         findings.unwise(format!("{path}.barrier"), what);
     }
     barrier != &Value::Bool(false)
+}
+
+/// Looks at the names of the targets that have frames. Where there is something wrong, hosts fetch whole images.
+fn read_frames(json: &Value, path: &str, findings: &mut Findings) {
+    let Some(frames) = object(json, path, findings) else { return };
+    for (role, image) in frames.iter().filter(|(role, _)| matches!(role.as_str(), "boot" | "root")) {
+        let path = format!("{path}.{role}");
+        let Some(image) = object(image, &path, findings) else { continue };
+        for name in ["data", "index"] {
+            let path = format!("{path}.{name}");
+            match image.get(name).map(Value::as_str) {
+                None => findings.unwise(path, "is missing: no frames of the update are read"),
+                Some(None) => findings.unwise(path, "is no text: no frames of the update are read"),
+                Some(Some(text)) if !safe_target_name(text) => {
+                    let what = format!(
+                        "is {text:?}, which is not a safe target name: no frames of the update are read"
+                    );
+                    findings.unwise(path, what);
+                }
+                Some(Some(_)) => {}
+            }
+        }
+    }
 }
 
 /// Looks at the extensions of a manifest; gives back the paused updates.
@@ -127,6 +154,25 @@ mod tests {
         assert_eq!(
             of_manifest(json!({"paused": vec![json!({}); MAX_UPDATES + 1]})).len(),
             1 + 2 * (MAX_UPDATES + 1)
+        );
+    }
+
+    #[test]
+    fn frames_that_no_host_reads_are_found() {
+        let sound = json!({"root": {"data": "r.zst", "index": "r.idx"}, "hash": 5});
+        assert_eq!(of_update(json!({"frames": sound})), [""; 0]);
+        assert_eq!(
+            of_update(json!({"frames": {"boot": {"index": 5}, "root": {"data": "a/b", "index": "i"}}})),
+            [
+                "$.updates[0].extensions.frames.boot.data is missing: no frames of the update are read",
+                "$.updates[0].extensions.frames.boot.index is no text: no frames of the update are read",
+                "$.updates[0].extensions.frames.root.data is \"a/b\", which is not a safe target name: no frames of the \
+                 update are read",
+            ]
+        );
+        assert_eq!(
+            of_update(json!({"frames": {"root": "r.zst"}})),
+            ["$.updates[0].extensions.frames.root is text, and an object is needed: it is not read"]
         );
     }
 

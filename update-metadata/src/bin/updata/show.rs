@@ -75,6 +75,10 @@ fn notes(update: &Update, paused: Option<DateTime<Utc>>) -> Vec<String> {
         notes.push("barrier".to_owned());
     }
     notes.extend(update.extensions.min_updater.as_ref().map(|least| format!("updog {least} or newer")));
+    if let Some(frames) = &update.extensions.frames {
+        let roles: Vec<&str> = frames.named().map(|(role, _)| role).collect();
+        notes.push(format!("frames of {}", roles.join(" and ")));
+    }
     notes.extend(update.extensions.misread().map(|field| format!("its {field} cannot be read")));
     notes
 }
@@ -96,7 +100,7 @@ fn json(manifest: &Manifest) -> Value {
             "variant": update.variant, "arch": update.arch, "version": update.version,
             "max_version": update.max_version, "images": update.images, "dates": update.waves.len(), "opens": opens,
             "paused_since": paused, "barrier": update.extensions.barrier,
-            "min_updater": update.extensions.min_updater, "notes": notes(update, paused),
+            "min_updater": update.extensions.min_updater, "frames": update.extensions.frames, "notes": notes(update, paused),
         })
     };
     let step =
