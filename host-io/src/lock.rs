@@ -72,6 +72,13 @@ impl OperationLock {
         Ok(Self { _file: file })
     }
 
+    /// The process that holds the lock, where the kernel tells. It may end at any moment: whoever means to signal it
+    /// opens it first and asks here again.
+    #[must_use]
+    pub fn holder(paths: &Paths) -> Option<u32> {
+        holder_of(&File::open(paths.operation_lock()).ok()?)
+    }
+
     /// Whether somebody holds the lock at this moment. Reading never creates the file.
     ///
     /// # Errors
@@ -188,7 +195,9 @@ mod tests {
         assert!(OperationLock::is_held(&paths).expect("readable"));
         let error = OperationLock::acquire(&paths).expect_err("held");
         assert!(error.to_string().contains("held by"), "{error}");
+        assert_eq!(OperationLock::holder(&paths), Some(std::process::id()));
         drop(first);
+        assert_eq!(OperationLock::holder(&paths), None);
         OperationLock::acquire(&paths).expect("free again");
     }
 

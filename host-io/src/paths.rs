@@ -130,6 +130,12 @@ impl Paths {
         self.at("run/cache/thar-be-updates/status.json")
     }
 
+    /// The latest event of the `updog` that works, or worked last.
+    #[must_use]
+    pub fn progress(&self) -> PathBuf {
+        self.at("run/updog/progress.json")
+    }
+
     /// The socket of `apiserver`.
     #[must_use]
     pub fn api_socket(&self) -> PathBuf {
