@@ -199,7 +199,7 @@ fn no_tls() -> rustls::ClientConfig {
 }
 
 /// The innermost error says what happened; the layers around it only that something did.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

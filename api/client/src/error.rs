@@ -21,6 +21,14 @@ pub enum Error {
         /// What the server said.
         source: Box<CallError>,
     },
+    /// Settings that lie elsewhere cannot be had, or are none.
+    #[error("read settings from {source_name}: {reason}")]
+    Source {
+        /// Where they lie.
+        source_name: String,
+        /// Why not.
+        reason: String,
+    },
     /// The update command ended, and not well.
     #[error("{command}: {reason}")]
     Update {
@@ -75,7 +83,7 @@ impl Advise for Error {
             Self::NothingToApply { .. } => {
                 Some("look for one first: apiclient update apply --check".to_owned())
             }
-            Self::Start(_) | Self::Print(_) => None,
+            Self::Source { .. } | Self::Start(_) | Self::Print(_) => None,
         }
     }
 }

@@ -7,6 +7,8 @@
 //! - [`args`]: the command line
 //! - [`run`]: from the command line to the exit code
 //! - [`api`]: requests to the server
+//! - [`fetch`]: settings that lie elsewhere
+//! - [`transaction`]: changing settings, all of them or none
 //! - [`commands`]: one file per subcommand
 //! - [`update`]: starting an update command and waiting for its end
 //! - [`error`]: what can go wrong, and what to do then
@@ -15,5 +17,7 @@ pub mod api;
 pub mod args;
 pub mod commands;
 pub mod error;
+pub mod fetch;
 pub mod run;
+pub mod transaction;
 pub mod update;

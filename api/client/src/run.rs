@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::api::Api;
 use crate::args::{Args, Command};
-use crate::commands::{get, raw, reboot, set, update};
+use crate::commands::{apply, get, raw, reboot, set, update};
 use crate::error::Error;
 
 /// Does what was asked for.
@@ -13,7 +13,10 @@ use crate::error::Error;
 /// When it could not be done; the error says why.
 pub fn run(args: Args) -> Result<(), Error> {
     let Args { global, command } = args;
-    host_io::log::init(global.level());
+    // Programs read what raw says on stderr (`docs/compatibility.md`, "Update operator"), so nothing else may speak there.
+    if !matches!(command, Command::Raw(_)) {
+        host_io::log::init(global.level());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -24,6 +27,7 @@ pub fn run(args: Args) -> Result<(), Error> {
             Command::Raw(args) => raw::run(&api, args, global.verbose).await,
             Command::Get(args) => get::run(&api, args).await,
             Command::Set(args) => set::run(&api, args).await,
+            Command::Apply(args) => apply::run(&api, args).await,
             Command::Update(command) => update::run(&api, command).await,
             Command::Reboot => reboot::run(&api).await,
         }

@@ -3,9 +3,11 @@
 //! - [`raw`]: one request, printed as it is
 //! - [`get`]: settings and what the host says of itself
 //! - [`set`]: changing settings
+//! - [`apply`]: settings from files, the network or stdin
 //! - [`update`]: looking for, installing, taking back an update
 //! - [`reboot`]: rebooting the host
 
+pub mod apply;
 pub mod get;
 pub mod raw;
 pub mod reboot;

@@ -1,12 +1,10 @@
-//! `set`: changing settings, in a transaction of its own: all of them, or none when one is wrong.
+//! `set`: changing settings.
 
-use api_model::KeypairPayload;
-use reqwest::Method;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 
-use crate::api::{Api, CallError};
+use crate::api::Api;
 use crate::error::Error;
+use crate::transaction::{Patch, change};
 
 /// What to change.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -28,41 +26,11 @@ pub struct Args {
 /// # Errors
 /// When the server refuses or does not answer; nothing is then changed.
 pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
-    let transaction = transaction()?;
-    let (uri, body) = match args.json {
-        Some(object) => (format!("/settings?tx={transaction}"), object.to_string()),
-        None => {
-            let payload = KeypairPayload { request_payload: args.pairs };
-            let body = serde_json::to_string(&payload).expect("a list of texts is JSON");
-            (format!("/settings/keypair?tx={transaction}"), body)
-        }
+    let patch = match args.json {
+        Some(object) => Patch::object(&object),
+        None => Patch::pairs(args.pairs),
     };
-    let failed = Error::call("change the settings");
-    match change(api, &uri, body, &transaction).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            // What cannot be committed must not wait for somebody else to do it. The first error is the one to tell.
-            let _best_effort = api.send(Method::DELETE, &format!("/tx?tx={transaction}"), None).await;
-            Err(failed(error))
-        }
-    }
-}
-
-async fn change(api: &Api, uri: &str, body: String, transaction: &str) -> Result<(), CallError> {
-    api.send(Method::PATCH, uri, Some(body)).await?;
-    api.post(&format!("/tx/commit_and_apply?tx={transaction}")).await
-}
-
-/// A name that no other caller has.
-fn transaction() -> Result<String, Error> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0u8; 16];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Error::Start("the machine gives no random numbers".into()))?;
-    let suffix: String =
-        bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
-    Ok(format!("apiclient-set-{suffix}"))
+    change(api, "apiclient-set", vec![patch]).await
 }
 
 fn pair(text: &str) -> Result<String, String> {
@@ -106,12 +74,5 @@ mod tests {
         assert!(pair("a=b=c").is_ok());
         assert!(pair("a").is_err());
         assert!(pair("=a").is_err());
-    }
-
-    #[test]
-    fn every_transaction_has_a_name_of_its_own() {
-        let name = transaction().unwrap();
-        assert_eq!(name.len(), "apiclient-set-".len() + 16);
-        assert_ne!(name, transaction().unwrap());
     }
 }

@@ -1,7 +1,7 @@
 //! The host, its server, and runs of the client.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -102,6 +102,11 @@ impl Host {
         client(&[&["--root", self.dir.path().to_str().unwrap()], args].concat())
     }
 
+    /// The same with something to read on stdin.
+    pub(crate) fn run_with_input(&self, args: &[&str], input: &str) -> Ran {
+        client_with_input(&[&["--root", self.dir.path().to_str().unwrap()], args].concat(), input)
+    }
+
     /// What `updog SUBCOMMAND` does first from now on.
     pub(crate) fn on(&self, subcommand: &str, script: &str) {
         write(&self.dir.path().join(format!("fake/{subcommand}.sh")), script);
@@ -148,14 +153,25 @@ impl Ran {
 
 /// Runs the client.
 pub(crate) fn client(args: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_apiclient"))
+    client_with_input(args, "")
+}
+
+/// Runs the client with something to read on stdin.
+pub(crate) fn client_with_input(args: &[&str], input: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_apiclient"))
         .args(args)
-        // Neither may matter: the server is at a socket.
+        // None may matter where the server is at a socket.
         .env("http_proxy", "http://127.0.0.1:9")
+        .env("no_proxy", "127.0.0.1")
         .env("SSL_CERT_FILE", "/nowhere")
-        .stdin(Stdio::null())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // A client that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
     Ran {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -3,12 +3,16 @@
 //! - [`host`]: the host, its server, and runs of the client
 //! - [`scripted`]: a server that answers as a test wants it to
 //! - [`raw`]: the mode that programs rely on
+//! - [`golden`]: compares a screen with the kept one
 //! - [`settings`]: `get` and `set`
+//! - [`apply`]: settings from elsewhere
 //! - [`updates`]: `update` and `reboot`
 //! - [`wrong`]: wrong usage, and no server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
+mod apply;
+mod golden;
 mod host;
 mod raw;
 mod scripted;

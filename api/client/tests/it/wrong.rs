@@ -1,5 +1,6 @@
 //! Wrong usage, and no server.
 
+use crate::golden;
 use crate::host::client;
 
 #[test]
@@ -27,6 +28,7 @@ fn help_goes_to_stderr_with_exit_2() {
     for args in [&["--help"][..], &["-h"], &["set", "--help"], &["update", "apply", "-h"]] {
         assert!(client(args).failed(2).contains("Usage: apiclient"), "{args:?}");
     }
+    golden::assert("help.txt", &client(&["--help"]).failed(2));
     let version = client(&["--version"]);
     assert!(version.code == 0 && version.stdout.starts_with("apiclient "), "{version:?}");
 }
