@@ -1,0 +1,402 @@
+//! Where the frames lie and what is in them, from bytes and back (`docs/formats.md`, "Index").
+
+use std::ops::Range;
+
+use ring::digest::{SHA256, digest};
+use thiserror::Error;
+use verity::BLOCK_SIZE;
+
+use crate::size::FrameSize;
+
+/// What an index begins with.
+pub const MAGIC: [u8; 8] = *b"ABFRAMES";
+/// The version of the format that is written, and the only one that is read.
+pub const VERSION: u16 = 1;
+/// The most frames of an image: 16 GiB in frames of 64 KiB.
+pub const MAX_FRAMES: u64 = 1 << 18;
+/// The longest index that is read, in bytes.
+pub const MAX_LEN: u64 = MAX_HEADER as u64 + MAX_FRAMES * (SHORT_ENTRY + DIGEST) as u64;
+
+/// The header as it is written; a later writer may append fields to it, which are skipped here.
+const HEADER: usize = 28;
+const MAX_HEADER: usize = 4096;
+/// A length and a digest.
+const SHORT_ENTRY: usize = 4 + DIGEST;
+const DIGEST: usize = 32;
+/// The flag for a second digest in each entry, that of the raw bytes.
+const RAW_DIGESTS: u32 = 1;
+
+/// Where each frame lies and what its bytes must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    raw_len: u64,
+    frame_size: FrameSize,
+    frames: Vec<Frame>,
+}
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Where it begins in the data.
+    pub offset: u64,
+    /// Its compressed length in bytes.
+    pub length: u32,
+    /// The SHA-256 of its compressed bytes.
+    pub sha256: [u8; 32],
+    /// The SHA-256 of its raw bytes. The root image has none: its hash tree already has a digest of every block.
+    pub raw_sha256: Option<[u8; 32]>,
+}
+
+/// Why bytes are no index.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// It begins with something else.
+    #[error("read the index of frames: it begins with something else")]
+    NotIndex,
+    /// Another version of the format.
+    #[error("read the index of frames: it has version {version} of the format, and {VERSION} is known here")]
+    Version {
+        /// The version.
+        version: u16,
+    },
+    /// It says that a reader must know something which this one does not.
+    #[error("read the index of frames: a reader must understand {flags:#x}, which this one does not")]
+    Flags {
+        /// The flags that are not known.
+        flags: u32,
+    },
+    /// A field is out of its range.
+    #[error("read the index of frames: its {field} is out of range")]
+    Field {
+        /// Which.
+        field: &'static str,
+    },
+    /// It is shorter or longer than the image and the size of its frames make it.
+    #[error("read the index of frames: it has {len} bytes, and {need} are needed")]
+    Length {
+        /// Bytes that are there.
+        len: usize,
+        /// Bytes that the header implies.
+        need: u64,
+    },
+    /// A frame cannot have that length.
+    #[error("read the index of frames: frame {frame} has {length} bytes, which no frame of its size has")]
+    FrameLength {
+        /// Which frame.
+        frame: usize,
+        /// Its compressed length.
+        length: u32,
+    },
+}
+
+impl IndexError {
+    /// Whether a later version of this program may be able to read it, so that nothing is wrong with the index itself.
+    #[must_use]
+    pub fn is_unknown_format(&self) -> bool {
+        matches!(self, Self::Version { .. } | Self::Flags { .. })
+    }
+}
+
+impl Index {
+    /// Reads an index. What it takes in memory is bounded by `bytes`, and these by [`MAX_LEN`].
+    ///
+    /// # Errors
+    /// When anything in it is not exactly as it must be.
+    pub fn parse(bytes: &[u8]) -> Result<Self, IndexError> {
+        let fixed = bytes.get(..HEADER).ok_or(IndexError::NotIndex)?;
+        if fixed[..8] != MAGIC {
+            return Err(IndexError::NotIndex);
+        }
+        let version = u16_at(fixed, 8);
+        if version != VERSION {
+            return Err(IndexError::Version { version });
+        }
+        let header = usize::from(u16_at(fixed, 10));
+        let flags = u32_at(fixed, 12);
+        if flags & !RAW_DIGESTS != 0 {
+            return Err(IndexError::Flags { flags: flags & !RAW_DIGESTS });
+        }
+        if !(HEADER..=MAX_HEADER).contains(&header) {
+            return Err(IndexError::Field { field: "header length" });
+        }
+        let raw_len = u64::from_le_bytes(fixed[16..24].try_into().expect("eight bytes"));
+        let frame_size = FrameSize::from_blocks(u32_at(fixed, 24))
+            .map_err(|_| IndexError::Field { field: "frame size" })?;
+        let count = raw_len.div_ceil(frame_size.bytes() as u64);
+        if count > MAX_FRAMES {
+            return Err(IndexError::Field { field: "image length" });
+        }
+        let raw_digests = flags & RAW_DIGESTS != 0;
+        let entry = if raw_digests { SHORT_ENTRY + DIGEST } else { SHORT_ENTRY };
+        let need = header as u64 + count * entry as u64;
+        if bytes.len() as u64 != need {
+            return Err(IndexError::Length { len: bytes.len(), need });
+        }
+        let mut index = Self { raw_len, frame_size, frames: Vec::with_capacity(bytes.len() / entry) };
+        for entry in bytes[header..].chunks_exact(entry) {
+            let length = u32_at(entry, 0);
+            let frame = index.frames.len();
+            if length == 0 || length > longest_frame(index.raw_len_of(frame)) {
+                return Err(IndexError::FrameLength { frame, length });
+            }
+            index.push(length, digest_at(entry, 4), raw_digests.then(|| digest_at(entry, SHORT_ENTRY)));
+        }
+        Ok(index)
+    }
+
+    /// The index as it is published.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let raw_digests = self.frames.first().is_some_and(|frame| frame.raw_sha256.is_some());
+        let mut bytes = Vec::with_capacity(HEADER + self.frames.len() * (SHORT_ENTRY + DIGEST));
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&u16::try_from(HEADER).expect("a small number").to_le_bytes());
+        bytes.extend_from_slice(&(if raw_digests { RAW_DIGESTS } else { 0 }).to_le_bytes());
+        bytes.extend_from_slice(&self.raw_len.to_le_bytes());
+        bytes.extend_from_slice(&self.frame_size.blocks().to_le_bytes());
+        for frame in &self.frames {
+            bytes.extend_from_slice(&frame.length.to_le_bytes());
+            bytes.extend_from_slice(&frame.sha256);
+            bytes.extend(frame.raw_sha256.into_iter().flatten());
+        }
+        bytes
+    }
+
+    /// An index over an image of `raw_len` bytes.
+    #[allow(dead_code, reason = "the encoder is written next")]
+    pub(crate) fn new(raw_len: u64, frame_size: FrameSize, frames: Vec<Frame>) -> Self {
+        Self { raw_len, frame_size, frames }
+    }
+
+    fn push(&mut self, length: u32, sha256: [u8; 32], raw_sha256: Option<[u8; 32]>) {
+        self.frames.push(Frame { offset: self.data_len(), length, sha256, raw_sha256 });
+    }
+
+    /// The length of the image in bytes.
+    #[must_use]
+    pub fn raw_len(&self) -> u64 {
+        self.raw_len
+    }
+
+    /// How many blocks of 4 KiB a frame has; the last one may have fewer.
+    #[must_use]
+    pub fn frame_blocks(&self) -> u32 {
+        self.frame_size.blocks()
+    }
+
+    /// How large a frame is; the last one may be smaller.
+    #[must_use]
+    pub fn frame_size(&self) -> FrameSize {
+        self.frame_size
+    }
+
+    /// The frames, in the order of the image and of the data.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// Which bytes of the image a frame has.
+    ///
+    /// # Panics
+    /// When there is no such frame.
+    #[must_use]
+    pub fn raw_range(&self, frame: usize) -> Range<u64> {
+        assert!(frame < self.frames.len(), "the index has {} frames, not {frame}", self.frames.len());
+        let start = frame as u64 * self.frame_size.bytes() as u64;
+        start..start + self.raw_len_of(frame) as u64
+    }
+
+    /// How many bytes of the data the frames take; the table for other tools follows them.
+    #[must_use]
+    pub fn data_len(&self) -> u64 {
+        self.frames.last().map_or(0, |last| last.offset + u64::from(last.length))
+    }
+
+    /// Which frame has a block of the image.
+    #[must_use]
+    pub fn frame_of_block(&self, block: u64) -> usize {
+        usize::try_from(block / u64::from(self.frame_size.blocks())).unwrap_or(usize::MAX)
+    }
+
+    fn raw_len_of(&self, frame: usize) -> usize {
+        let size = self.frame_size.bytes();
+        let rest = self.raw_len.saturating_sub(frame as u64 * size as u64);
+        usize::try_from(rest).map_or(size, |rest| rest.min(size))
+    }
+}
+
+impl Frame {
+    /// Which bytes of the data it has.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.length)
+    }
+
+    /// Whether `compressed` are its bytes: what has to be known before they reach a [`crate::Decoder`].
+    #[must_use]
+    pub fn is(&self, compressed: &[u8]) -> bool {
+        compressed.len() == self.length as usize && digest(&SHA256, compressed).as_ref() == self.sha256
+    }
+}
+
+/// The most bytes that a frame over `raw_len` bytes takes when nothing in it can be compressed.
+pub(crate) fn longest_frame(raw_len: usize) -> u32 {
+    u32::try_from(raw_len + raw_len / 128 + 128).expect("a frame has at most 4 MiB")
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(bytes[at..at + 2].try_into().expect("two bytes"))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn digest_at(bytes: &[u8], at: usize) -> [u8; DIGEST] {
+    bytes[at..at + DIGEST].try_into().expect("32 bytes")
+}
+
+/// A block is the unit that a frame is made of.
+const _: () = assert!(BLOCK_SIZE == 4096);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample(raw_digests: bool) -> Index {
+        let size = FrameSize::from_blocks(2).unwrap();
+        let mut index = Index::new(2 * 8192 + 100, size, Vec::new());
+        for (number, length) in (0..).zip([300, 8192, 40]) {
+            index.push(length, [number; 32], raw_digests.then_some([number + 100; 32]));
+        }
+        index
+    }
+
+    fn changed(at: usize, bytes: &[u8]) -> Result<Index, IndexError> {
+        let mut encoded = sample(false).encode();
+        encoded[at..at + bytes.len()].copy_from_slice(bytes);
+        Index::parse(&encoded)
+    }
+
+    #[test]
+    fn frames_follow_one_another_in_the_image_and_in_the_data() {
+        let index = sample(true);
+        assert_eq!((index.raw_len(), index.frame_blocks(), index.data_len()), (16_484, 2, 8532));
+        let ranges: Vec<_> = (0..3).map(|frame| index.raw_range(frame)).collect();
+        assert_eq!(ranges, [0..8192, 8192..16_384, 16_384..16_484]);
+        assert_eq!(index.frames()[2].range(), 8492..8532);
+        assert_eq!([0, 1, 2, 4].map(|block| index.frame_of_block(block)), [0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn raw_digests_are_there_only_if_they_are_said_to_be() {
+        for raw_digests in [false, true] {
+            let index = sample(raw_digests);
+            let bytes = index.encode();
+            assert_eq!(bytes.len(), 28 + 3 * if raw_digests { 68 } else { 36 });
+            assert_eq!(Index::parse(&bytes), Ok(index));
+        }
+        let empty = Index::new(0, FrameSize::default(), Vec::new());
+        assert_eq!(Index::parse(&empty.encode()), Ok(empty));
+    }
+
+    #[test]
+    fn nothing_is_read_that_is_not_exactly_right() {
+        let field = |field| Err(IndexError::Field { field });
+        assert_eq!(changed(0, b"X"), Err(IndexError::NotIndex));
+        assert_eq!(changed(8, &[2, 0]), Err(IndexError::Version { version: 2 }));
+        assert_eq!(changed(12, &[6]), Err(IndexError::Flags { flags: 6 }));
+        assert_eq!(changed(10, &[27, 0]), field("header length"));
+        assert_eq!(changed(10, &[1, 0x10]), field("header length"));
+        for blocks in [0u32, 1025, u32::MAX] {
+            assert_eq!(changed(24, &blocks.to_le_bytes()), field("frame size"));
+        }
+        for raw_len in [u64::MAX, 1 << 40, MAX_FRAMES * 8192 + 1] {
+            assert_eq!(changed(16, &raw_len.to_le_bytes()), field("image length"));
+        }
+        let need = 28 + 36 * MAX_FRAMES;
+        assert_eq!(
+            changed(16, &(MAX_FRAMES * 8192).to_le_bytes()),
+            Err(IndexError::Length { len: 136, need })
+        );
+        assert_eq!(changed(28, &0u32.to_le_bytes()), Err(IndexError::FrameLength { frame: 0, length: 0 }));
+        let last = 28 + 2 * 36;
+        assert_eq!(
+            changed(last, &300u32.to_le_bytes()),
+            Err(IndexError::FrameLength { frame: 2, length: 300 })
+        );
+        // A raw digest that is promised has to be there.
+        assert!(matches!(changed(12, &[1]), Err(IndexError::Length { .. })));
+        let mut longer = sample(false).encode();
+        longer.push(0);
+        assert!(matches!(Index::parse(&longer), Err(IndexError::Length { len: 137, need: 136 })));
+        for len in 0..136 {
+            assert!(Index::parse(&sample(false).encode()[..len]).is_err(), "{len}");
+        }
+    }
+
+    #[test]
+    fn fields_that_a_later_writer_appends_to_the_header_are_skipped() {
+        let mut bytes = sample(false).encode();
+        bytes[10] += 5;
+        bytes.splice(28..28, *b"later");
+        assert_eq!(Index::parse(&bytes), Ok(sample(false)));
+    }
+
+    #[test]
+    fn only_what_a_later_reader_may_understand_is_an_unknown_format() {
+        assert!(changed(8, &[9]).unwrap_err().is_unknown_format());
+        assert!(changed(12, &[8]).unwrap_err().is_unknown_format());
+        assert!(!changed(0, b"X").unwrap_err().is_unknown_format());
+    }
+
+    proptest! {
+        /// The model: a list of lengths, cut from an image length.
+        #[test]
+        fn an_index_says_what_a_list_of_frames_says(
+            blocks in 1u32..40, full in 0usize..20, tail in 1u64..160_000, raw_digests: bool, seed: u8,
+        ) {
+            let size = FrameSize::from_blocks(blocks).unwrap();
+            let raw_len = (full * size.bytes()) as u64 + tail.min(size.bytes() as u64);
+            let mut index = Index::new(raw_len, size, Vec::new());
+            let mut model = Vec::new();
+            let (mut raw, mut offset) = (0u64, 0u64);
+            while raw < raw_len {
+                let end = raw_len.min(raw + size.bytes() as u64);
+                let length = u32::try_from(1 + (u64::from(seed) * 37 + offset) % (end - raw)).unwrap();
+                index.push(length, [seed; 32], raw_digests.then_some([1; 32]));
+                model.push((raw..end, offset..offset + u64::from(length)));
+                (raw, offset) = (end, offset + u64::from(length));
+            }
+            let parsed = Index::parse(&index.encode()).unwrap();
+            prop_assert_eq!(parsed.data_len(), offset);
+            let said: Vec<_> = (0..parsed.frames().len())
+                .map(|frame| (parsed.raw_range(frame), parsed.frames()[frame].range()))
+                .collect();
+            prop_assert_eq!(said, model);
+            prop_assert_eq!(parsed, index);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_are_an_index_that_is_written_alike(
+            flags in 0u32..3, raw_len in 0u64..40_000, blocks in 0u32..4, rest in proptest::collection::vec(0u8..3, 0..800),
+        ) {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend([1, 0, 28, 0]);
+            bytes.extend(flags.to_le_bytes());
+            bytes.extend(raw_len.to_le_bytes());
+            bytes.extend(blocks.to_le_bytes());
+            bytes.extend(rest);
+            if let Ok(index) = Index::parse(&bytes) {
+                let again = index.encode();
+                prop_assert_eq!(Index::parse(&again).unwrap(), index);
+                prop_assert!(again == bytes || raw_len == 0);
+            }
+        }
+    }
+}
