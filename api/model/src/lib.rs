@@ -7,7 +7,9 @@
 //! - [`os`]: what the running image says of itself
 //! - [`settings`]: settings as `key=value` pairs
 //! - [`update`]: the state of updates and the last command
+//! - [`exec`]: running a command in a host container, over a WebSocket
 
+pub mod exec;
 pub mod os;
 pub mod settings;
 pub mod update;
