@@ -138,7 +138,8 @@ mod tests {
         assert_eq!(client("\"ContentComplete\""), ClientMessage::ContentComplete);
         let size = Size { rows: 1, cols: 2 };
         assert_eq!(client(r#"{"Winch":{"rows":1,"cols":2}}"#), ClientMessage::Winch(size));
-        let capacity = ServerMessage::Capacity(Capacity { max_messages_outstanding: 1024, messages_written: 0 });
+        let capacity =
+            ServerMessage::Capacity(Capacity { max_messages_outstanding: 1024, messages_written: 0 });
         let json = r#"{"Capacity":{"max_messages_outstanding":1024,"messages_written":0}}"#;
         assert_eq!(serde_json::to_string(&capacity).unwrap(), json);
     }
