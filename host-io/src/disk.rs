@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
 
-/// Direct reads want memory, offset and length aligned; this suits every block size in use.
-const DIRECT_ALIGNMENT: usize = 4096;
+use crate::buffer::{ALIGNMENT, Buffer, suits_direct};
+
 /// How much is read in one direct read.
 const DIRECT_CHUNK: usize = 1 << 20;
 
@@ -46,7 +46,8 @@ pub trait Disk: Send + Sync {
     /// When the range is outside of the disk, or the device refuses.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
-    /// Writes all of `bytes` at `offset`. Durable only after [`Disk::sync`].
+    /// Writes all of `bytes` at `offset`. Durable only after [`Disk::sync`]. Whole blocks from a [`Buffer`] may go around the
+    /// page cache.
     ///
     /// # Errors
     /// When the range is outside of the disk, or the device refuses.
@@ -95,7 +96,7 @@ impl FileDisk {
     /// When it is missing, or neither a block device nor a regular file.
     pub fn open(path: &Path, access: Access) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(path)?;
-        Self::over(file, path)
+        Self::over(file, path, access)
     }
 
     /// Opens a disk for reading and writing that nothing else uses, and keeps it so: on a block device neither the disk
@@ -106,7 +107,8 @@ impl FileDisk {
     pub fn open_unused(path: &Path) -> io::Result<Self> {
         // Without O_CREAT the kernel gives O_EXCL a meaning for block devices only: a claim on the whole disk.
         let claim = i32::try_from(OFlags::EXCL.bits()).unwrap_or_default();
-        Self::over(OpenOptions::new().read(true).write(true).custom_flags(claim).open(path)?, path)
+        let file = OpenOptions::new().read(true).write(true).custom_flags(claim).open(path)?;
+        Self::over(file, path, Access::ReadWrite)
     }
 
     /// Makes a new, sparse image file of `len` bytes. Its name is durable when this returns.
@@ -119,10 +121,10 @@ impl FileDisk {
         file.sync_all()?;
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(dir)?.sync_all()?;
-        Self::over(file, path)
+        Self::over(file, path, Access::ReadWrite)
     }
 
-    fn over(file: File, path: &Path) -> io::Result<Self> {
+    fn over(file: File, path: &Path, access: Access) -> io::Result<Self> {
         let kind = file.metadata()?.file_type();
         let medium = if kind.is_block_device() {
             Medium::Device
@@ -134,16 +136,18 @@ impl FileDisk {
                 "it is neither a block device nor an image file",
             ));
         };
+        let direct = OpenOptions::new()
+            .read(true)
+            .write(access == Access::ReadWrite)
+            .custom_flags(i32::try_from(OFlags::DIRECT.bits()).unwrap_or_default())
+            // By descriptor, so that it is this device even if the node's name moved on.
+            .open(format!("/proc/self/fd/{}", file.as_raw_fd()));
         let (len, sector_size, direct) = match medium {
-            Medium::ImageFile => (file.metadata()?.len(), 512, None),
+            // Not every file system has direct I/O; then an image file goes through the page cache.
+            Medium::ImageFile => (file.metadata()?.len(), 512, direct.ok()),
             Medium::Device => {
                 let len = rustix::fs::seek(&file, rustix::fs::SeekFrom::End(0))?;
-                let direct = OpenOptions::new()
-                    .read(true)
-                    .custom_flags(i32::try_from(OFlags::DIRECT.bits()).unwrap_or_default())
-                    // By descriptor, so that it is this device even if the node's name moved on.
-                    .open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-                (len, rustix::fs::ioctl_blksszget(&file)?, Some(direct))
+                (len, rustix::fs::ioctl_blksszget(&file)?, Some(direct?))
             }
         };
         Ok(Self { file, direct, path: path.to_owned(), len, sector_size, medium })
@@ -179,18 +183,28 @@ impl Disk for FileDisk {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         check_range(self.len, offset, bytes.len())?;
-        self.file.write_all_at(bytes, offset)
+        match self.direct.as_ref().filter(|_| suits_direct(offset, bytes)) {
+            Some(direct) => direct.write_all_at(bytes, offset),
+            None => self.file.write_all_at(bytes, offset),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
-        // The descriptor that wrote: an error of the write-back is reported to it, once.
+        // The descriptor that wrote: an error of the write-back is reported to it, once. What was written directly has
+        // told its errors already, and is in the device's own cache, which this empties too.
         self.file.sync_data()
     }
 
     fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         check_range(self.len, offset, buf.len())?;
-        match &self.direct {
-            Some(direct) => read_direct(direct, self.len, offset, buf),
+        let reach = match self.medium {
+            Medium::Device => self.len,
+            // The last piece of a file may not be a whole block, and direct reads of files want whole ones.
+            Medium::ImageFile => self.len / ALIGNMENT as u64 * ALIGNMENT as u64,
+        };
+        match self.direct.as_ref().filter(|_| offset + buf.len() as u64 <= reach) {
+            Some(direct) if suits_direct(offset, buf) => direct.read_exact_at(buf, offset),
+            Some(direct) => read_direct(direct, reach, offset, buf),
             None => {
                 fadvise(
                     &self.file,
@@ -210,16 +224,14 @@ impl Disk for FileDisk {
 
 /// Reads `buf` through a descriptor opened with `O_DIRECT`, by whole aligned pieces.
 fn read_direct(file: &File, len: u64, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-    let mut memory = vec![0u8; DIRECT_CHUNK + DIRECT_ALIGNMENT];
-    let skip = memory.as_ptr().align_offset(DIRECT_ALIGNMENT);
-    let piece = &mut memory[skip..skip + DIRECT_CHUNK];
-    let alignment = DIRECT_ALIGNMENT as u64;
+    let mut piece = Buffer::new(DIRECT_CHUNK.min(buf.len().next_multiple_of(ALIGNMENT) + ALIGNMENT));
+    let alignment = ALIGNMENT as u64;
     let mut done = 0usize;
     while done < buf.len() {
         let at = offset + done as u64;
         let start = at / alignment * alignment;
         // The last piece of a device whose size is no multiple of the alignment is shorter.
-        let want = usize::try_from((len - start).min(DIRECT_CHUNK as u64)).unwrap_or(DIRECT_CHUNK);
+        let want = usize::try_from((len - start).min(piece.len() as u64)).unwrap_or(piece.len());
         file.read_exact_at(&mut piece[..want], start)?;
         let from = usize::try_from(at - start).unwrap_or_default();
         let count = (want - from).min(buf.len() - done);
@@ -354,6 +366,34 @@ mod tests {
         assert!(whole[..1024].iter().chain(&whole[2048..]).all(|&byte| byte == 0));
         assert!(DiskRange::new(Arc::clone(&disk), 4096, 1).is_err());
         assert!(DiskRange::new(disk, u64::MAX, 2).is_err());
+    }
+
+    #[test]
+    fn what_goes_around_the_page_cache_is_what_is_read_through_it() {
+        let file = image(5 * 4096 + 512);
+        let disk = FileDisk::open(file.path(), Access::ReadWrite).expect("opened");
+        disk.write_at(0, &[1; 5 * 4096 + 512]).expect("through the cache");
+        let mut block = Buffer::new(8192);
+        block.fill(2);
+        disk.write_at(4096, &block).expect("around it");
+        disk.write_at(4096 + 512, &[3; 512]).expect("through it again");
+        disk.write_at(4 * 4096, &block[..4096]).expect("around it");
+        disk.sync().expect("synced");
+        let mut expected = vec![1; 5 * 4096 + 512];
+        expected[4096..3 * 4096].fill(2);
+        expected[4608..5120].fill(3);
+        expected[4 * 4096..5 * 4096].fill(2);
+        let mut seen = vec![0; expected.len()];
+        disk.read_at(0, &mut seen).expect("read");
+        assert!(seen == expected);
+        seen.fill(0);
+        disk.read_back_at(0, &mut seen).expect("its end is no whole block");
+        assert!(seen == expected);
+        let mut part = Buffer::new(4 * 4096);
+        disk.read_back_at(4096, &mut part).expect("whole blocks");
+        assert!(part[..] == expected[4096..5 * 4096]);
+        let reader = FileDisk::open(file.path(), Access::Read).expect("opened");
+        assert!(reader.write_at(0, &block).is_err(), "opened for reading only");
     }
 
     #[test]
