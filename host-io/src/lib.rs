@@ -7,6 +7,7 @@
 //! - [`paths`]: where things lie, on a real host or under one directory
 //! - [`host`]: what the host is, its boot command line, and the request to reboot
 //! - [`clock`]: the time, as a value that is asked for once at the edge
+//! - [`buffer`]: memory that direct I/O takes
 //! - [`disk`]: read, write, sync on a block device or an image file, and read back what is on the medium
 //! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition
 //! - [`swap`]: "new, synced, swapped" itself
@@ -15,6 +16,7 @@
 //! - [`log`]: narration on stderr
 //! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system
 
+pub mod buffer;
 pub mod clock;
 pub mod disk;
 #[cfg(any(test, feature = "explore"))]
@@ -27,6 +29,7 @@ pub mod paths;
 pub mod report;
 pub mod swap;
 
+pub use buffer::Buffer;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Access, Disk, DiskRange, FileDisk, Medium};
 pub use fs::{Fs, SystemFs};
