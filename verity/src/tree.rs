@@ -1,16 +1,29 @@
 //! Hash image in, blocks checked.
 
+use std::ops::Range;
+
 use crate::layout::{Layout, Level};
 use crate::{BLOCK_SIZE, DIGEST_SIZE, Error, RootHash, Superblock};
 
 /// A hash image whose levels agree with one another. It is worth what its root hash is worth: compare that with one
 /// that you trust, or take the image from a signed target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HashTree {
     superblock: Superblock,
     root_hash: RootHash,
-    leaves: Vec<u8>,
+    /// The whole image: superblock and tree, and whatever zeros came behind them.
+    image: Vec<u8>,
+    leaves: Range<usize>,
 }
+
+impl PartialEq for HashTree {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.superblock, self.root_hash, self.leaves())
+            == (&other.superblock, other.root_hash, other.leaves())
+    }
+}
+
+impl Eq for HashTree {}
 
 impl HashTree {
     /// How long superblock and tree are together, in bytes, by the image's first block alone: what to read of a HASH
@@ -30,6 +43,15 @@ impl HashTree {
     /// anything but zeros behind the digests or behind the tree. A tree over a single block is refused: it has no
     /// level, so the image says nothing about the data.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        Self::parse_vec(bytes.to_vec())
+    }
+
+    /// [`HashTree::parse`] of an image that is given away: the tree takes no more memory than that.
+    ///
+    /// # Errors
+    /// As [`HashTree::parse`].
+    pub fn parse_vec(image: Vec<u8>) -> Result<Self, Error> {
+        let bytes = image.as_slice();
         let len = bytes.len() as u64;
         let Some(first) = bytes.get(..BLOCK_SIZE) else {
             return Err(Error::Truncated { len, need: BLOCK_SIZE as u64 });
@@ -64,7 +86,10 @@ impl HashTree {
             }
             digests = digests_of(tree, level)?;
         }
-        Ok(Self { root_hash, leaves: digests.to_vec(), superblock })
+        let lowest = below.last().unwrap_or(top);
+        let start = to_usize(lowest.first_block) * BLOCK_SIZE;
+        let leaves = start..start + digests.len();
+        Ok(Self { root_hash, leaves, superblock, image })
     }
 
     /// The digest that stands for the whole image.
@@ -91,11 +116,21 @@ impl HashTree {
         &self.superblock
     }
 
+    /// The image that it was read from.
+    #[must_use]
+    pub fn image(&self) -> &[u8] {
+        &self.image
+    }
+
+    fn leaves(&self) -> &[u8] {
+        &self.image[self.leaves.clone()]
+    }
+
     /// The digest of data block `index`; `None` past the data's end.
     #[must_use]
     pub fn leaf(&self, index: u64) -> Option<[u8; DIGEST_SIZE]> {
         let start = usize::try_from(index).ok()?.checked_mul(DIGEST_SIZE)?;
-        let leaf = self.leaves.get(start..start.checked_add(DIGEST_SIZE)?)?;
+        let leaf = self.leaves().get(start..start.checked_add(DIGEST_SIZE)?)?;
         Some(leaf.try_into().expect("the range has the length of a digest"))
     }
 
