@@ -15,7 +15,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::events::{Meter, Phase};
 use crate::install::{self, VerifiedTree};
-use crate::plan::{self, MANIFEST, Plan, target_of};
+use crate::plan::update::ImageBytes;
+use crate::plan::{self, ImagePlan, MANIFEST, Plan, Way, target_of};
 
 /// The largest migration that is taken, compressed, in bytes.
 const MIGRATION_LIMIT: u64 = 64 << 20;
@@ -62,6 +63,12 @@ pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
         trusted_repo::open_online(Arc::clone(&context.fs), source, &anchor, &trust, context.clock.now()),
     )?;
     let manifest = wait(context, repository.manifest())?;
+    let manifest_sha256 = repository.target(MANIFEST)?.sha256;
+    context.evidence.note(|evidence| {
+        evidence.from = Some(os.version_id.clone());
+        evidence.metadata = Some(repository.roles().into());
+        evidence.manifest_sha256 = Some(hex::encode(manifest_sha256));
+    });
     let machine = Machine {
         variant: variant.map_or(os.variant_id, str::to_owned),
         arch: context.host.arch().to_owned(),
@@ -78,17 +85,20 @@ pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
 pub fn plan(opened: &Opened, update: &Update) -> Result<Plan, Error> {
     let Opened { repository, manifest, machine, .. } = opened;
     let migrations = migrations(manifest, &machine.version, &update.version)?;
+    let images = Role::ALL.into_iter().map(|image| {
+        let target = target_of(update, image).to_owned();
+        let bytes = ImageBytes::FetchOnly { fetch_bytes: repository.target(&target)?.length };
+        Ok(ImagePlan { image, target, way: Way::PlainStream, bytes, note: None })
+    });
+    let images = images.collect::<Result<Vec<_>, Error>>()?;
     let mut lengths = BTreeMap::new();
-    for image in Role::ALL {
-        let name = target_of(update, image);
-        lengths.insert(name.to_owned(), repository.target(name)?.length);
-    }
     lengths.insert(MANIFEST.to_owned(), repository.target(MANIFEST)?.length);
     for name in &migrations {
         let target = repository.target(name).map_err(missing_migration)?;
         lengths.insert(name.clone(), target.length);
     }
-    Ok(plan::plan(&machine.version, update, &migrations, &lengths)?)
+    let staged = plan::update::staged(&migrations, &lengths)?;
+    Ok(Plan::new(&machine.version, &update.version, images, Vec::new(), staged))
 }
 
 /// The migrations between the running and the chosen version, in the order in which they run. The way back is the same
@@ -115,14 +125,14 @@ pub fn hash_tree(
     let planned = plan.image(Role::Hash);
     // What a frame may add to bytes that cannot be compressed; more than that holds more than the partition.
     let limit = partition_len + partition_len / 1024 + 4096;
-    if planned.fetch_bytes > limit {
+    if planned.bytes.fetch() > limit {
         return Err(Error::from(install::Error::NoFit {
             image: Role::Hash,
             need: None,
             have: partition_len,
         }));
     }
-    let mut meter = context.events.meter(Phase::Fetch, Role::Hash.as_str(), Some(planned.fetch_bytes));
+    let mut meter = context.events.meter(Phase::Fetch, Role::Hash.as_str(), Some(planned.bytes.fetch()));
     let target = fetch(context, repository, &planned.target, limit, &mut meter)?;
     meter.finish();
     Ok(VerifiedTree::decode(&target, partition_len)?)
