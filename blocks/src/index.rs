@@ -165,7 +165,6 @@ impl Index {
     }
 
     /// An index over an image of `raw_len` bytes.
-    #[allow(dead_code, reason = "the encoder is written next")]
     pub(crate) fn new(raw_len: u64, frame_size: FrameSize, frames: Vec<Frame>) -> Self {
         Self { raw_len, frame_size, frames }
     }

@@ -13,11 +13,13 @@
 //! - [`decode`]: one frame in, its part of the image out
 
 pub mod decode;
+pub mod encode;
 pub mod frame;
 pub mod index;
 pub mod seek_table;
 pub mod size;
 
 pub use decode::{DecodeError, Decoder};
+pub use encode::{EncodeError, Level, RawDigests, encode};
 pub use index::{Frame, Index, IndexError};
 pub use size::{FrameSize, FrameSizeError};

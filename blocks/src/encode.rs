@@ -1,0 +1,405 @@
+//! Image in, frames and index out: on several threads, in bounded memory, and with the same bytes whatever their number.
+//!
+//! Each thread has a lane of its own, and frames go to the lanes in turn. So they come back in the order of the image
+//! without being sorted, and who is fast or slow changes nothing in what is written.
+
+use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use ring::digest::{SHA256, digest};
+use thiserror::Error;
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
+
+use crate::index::{Frame, Index, MAX_FRAMES};
+use crate::seek_table::seek_table;
+use crate::size::FrameSize;
+
+/// How many frames wait in a lane, so that a lane with slow frames does not stop the others.
+const DEPTH: usize = 4;
+/// More threads than this are of no use to one reader, and each takes memory.
+const MOST_THREADS: usize = 16;
+/// The smallest window that zstd knows, as a power of two.
+const LEAST_WINDOW: u32 = 10;
+
+/// How to cut an image up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How much of the image a frame has.
+    pub frame_size: FrameSize,
+    /// How hard to compress.
+    pub level: Level,
+    /// Whether the index has a digest of each frame's raw bytes.
+    pub raw_digests: RawDigests,
+    /// On how many threads; the bytes are the same for any number.
+    pub threads: NonZeroUsize,
+}
+
+/// A level of zstd, from 1 to 22.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Level(i32);
+
+/// Whether an index has digests of the raw bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawDigests {
+    /// It has them: nothing else says what the image's bytes are.
+    Keep,
+    /// It has none: a hash tree has a digest of every block.
+    LeaveOut,
+}
+
+/// Why no frames were made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The image cannot be read.
+    #[error("read the image")]
+    Read(#[source] io::Error),
+    /// The frames cannot be written.
+    #[error("write the frames")]
+    Write(#[source] io::Error),
+    /// The compressor refuses, which takes a lack of memory.
+    #[error("compress a frame")]
+    Compress(#[source] io::Error),
+    /// The image has more frames than an index may have.
+    #[error("cut the image up: it has more than {MAX_FRAMES} frames; take larger ones")]
+    TooManyFrames,
+}
+
+impl Level {
+    /// A level, if there is such a one.
+    #[must_use]
+    pub fn new(level: u8) -> Option<Self> {
+        (1..=22).contains(&level).then_some(Self(i32::from(level)))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self.0
+    }
+}
+
+impl Default for Level {
+    /// 9: see `docs/formats.md`, "Frames", for what was measured.
+    fn default() -> Self {
+        Self(9)
+    }
+}
+
+/// As many threads as this machine runs at once, within reason.
+#[must_use]
+pub fn all_threads() -> NonZeroUsize {
+    let most = NonZeroUsize::new(MOST_THREADS).expect("more than none");
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(most)
+}
+
+/// Writes an image as frames, with the table for other tools behind them, and gives back their index. `progress` is told
+/// how many more bytes of the image are done. In memory are a few frames for each thread.
+///
+/// # Errors
+/// When the image cannot be read, the frames cannot be written, or there are too many of them.
+///
+/// # Panics
+/// When a thread cannot be started.
+pub fn encode(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Index, EncodeError> {
+    encode_at_most(MAX_FRAMES, from, to, options, progress)
+}
+
+fn encode_at_most(
+    most: u64,
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Index, EncodeError> {
+    let mut frames = Vec::new();
+    let mut raw_len = 0;
+    thread::scope(|scope| {
+        let lanes: Vec<Lane> = (0..options.threads.get().min(MOST_THREADS))
+            .map(|_| {
+                let (jobs, todo) = sync_channel(DEPTH);
+                let (done, packed) = sync_channel(DEPTH);
+                scope.spawn(move || work(&todo, &done, options));
+                Lane { jobs, packed }
+            })
+            .collect();
+        let mut written = |frames: &mut Vec<Frame>| -> Result<Buffers, EncodeError> {
+            let lane = &lanes[frames.len() % lanes.len()];
+            let packed =
+                lane.packed.recv().expect("a lane answers each job").map_err(EncodeError::Compress)?;
+            to.write_all(&packed.buffers.compressed).map_err(EncodeError::Write)?;
+            progress(packed.buffers.raw.len() as u64);
+            frames.push(packed.frame(frames.last()));
+            Ok(packed.buffers)
+        };
+        let mut spare: Vec<Buffers> = (0..lanes.len() * DEPTH).map(|_| Buffers::default()).collect();
+        let mut sent = 0;
+        loop {
+            let mut buffers = match spare.pop() {
+                Some(buffers) => buffers,
+                None => written(&mut frames)?,
+            };
+            fill(from, &mut buffers.raw, options.frame_size.bytes()).map_err(EncodeError::Read)?;
+            if buffers.raw.is_empty() {
+                break;
+            }
+            if sent as u64 == most {
+                return Err(EncodeError::TooManyFrames);
+            }
+            raw_len += buffers.raw.len() as u64;
+            lanes[sent % lanes.len()].jobs.send(buffers).expect("a lane ends with its encoder");
+            sent += 1;
+        }
+        while frames.len() < sent {
+            written(&mut frames)?;
+        }
+        Ok(())
+    })?;
+    let index = Index::new(raw_len, options.frame_size, frames);
+    to.write_all(&seek_table(&index)).map_err(EncodeError::Write)?;
+    Ok(index)
+}
+
+/// One thread and the way to it and back.
+struct Lane {
+    jobs: SyncSender<Buffers>,
+    packed: Receiver<io::Result<Packed>>,
+}
+
+/// Memory for one frame on its way, used again and again.
+#[derive(Default)]
+struct Buffers {
+    raw: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+/// A frame, and what the index says of it.
+struct Packed {
+    buffers: Buffers,
+    sha256: [u8; 32],
+    raw_sha256: Option<[u8; 32]>,
+}
+
+impl Packed {
+    /// The frame, behind the one `before` it.
+    fn frame(&self, before: Option<&Frame>) -> Frame {
+        Frame {
+            offset: before.map_or(0, |before| before.range().end),
+            length: u32::try_from(self.buffers.compressed.len())
+                .expect("a frame has at most 4 MiB and a little"),
+            sha256: self.sha256,
+            raw_sha256: self.raw_sha256,
+        }
+    }
+}
+
+/// Compresses what comes along a lane, until its encoder has gone.
+fn work(todo: &Receiver<Buffers>, done: &SyncSender<io::Result<Packed>>, options: &Options) {
+    let mut compressor = compressor(options);
+    while let Ok(buffers) = todo.recv() {
+        let packed = match &mut compressor {
+            Ok(compressor) => pack(compressor, buffers, options.raw_digests),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        if done.send(packed).is_err() {
+            break;
+        }
+    }
+}
+
+fn compressor(options: &Options) -> io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(options.level.number())?;
+    // A frame is one segment if its window covers it; the fast levels would take a smaller one.
+    let window = options.frame_size.bytes().next_power_of_two().ilog2().max(LEAST_WINDOW);
+    compressor.set_parameter(CParameter::WindowLog(window))?;
+    // The index has better ones.
+    compressor.set_parameter(CParameter::ChecksumFlag(false))?;
+    compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
+    Ok(compressor)
+}
+
+fn pack(
+    compressor: &mut Compressor<'static>,
+    mut buffers: Buffers,
+    raw_digests: RawDigests,
+) -> io::Result<Packed> {
+    let sha256 = |bytes: &[u8]| digest(&SHA256, bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes");
+    buffers.compressed.clear();
+    buffers.compressed.reserve(zstd::zstd_safe::compress_bound(buffers.raw.len()));
+    compressor.compress_to_buffer(&buffers.raw, &mut buffers.compressed)?;
+    let raw_sha256 = match raw_digests {
+        RawDigests::Keep => Some(sha256(&buffers.raw)),
+        RawDigests::LeaveOut => None,
+    };
+    Ok(Packed { sha256: sha256(&buffers.compressed), raw_sha256, buffers })
+}
+
+/// Reads up to `len` bytes; fewer come at the end only.
+fn fill(from: &mut dyn Read, into: &mut Vec<u8>, len: usize) -> io::Result<()> {
+    into.clear();
+    from.take(len as u64).read_to_end(into)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::index::longest_frame;
+    use crate::{Decoder, seek_table};
+
+    /// An image with a bit of everything: text, noise and nothing.
+    fn image(len: usize) -> Vec<u8> {
+        let mut state = 1u64;
+        let mut noise = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        (0..len)
+            .map(|at| match at / 10_000 % 3 {
+                0 => b"text that repeats, more or less "[(at + at / 900) % 32],
+                1 => noise(),
+                _ => 0,
+            })
+            .collect()
+    }
+
+    fn options(frame_blocks: u32, level: u8, threads: usize) -> Options {
+        Options {
+            frame_size: FrameSize::from_blocks(frame_blocks).unwrap(),
+            level: Level::new(level).unwrap(),
+            raw_digests: RawDigests::Keep,
+            threads: NonZeroUsize::new(threads).unwrap(),
+        }
+    }
+
+    fn encoded(image: &[u8], options: &Options) -> (Vec<u8>, Index) {
+        let mut data = Vec::new();
+        let index = encode(&mut &image[..], &mut data, options, &mut |_| {}).unwrap();
+        (data, index)
+    }
+
+    fn at(place: u64) -> usize {
+        usize::try_from(place).unwrap()
+    }
+
+    fn decoded(data: &[u8], index: &Index) -> Vec<u8> {
+        let mut decoder = Decoder::new(index.frame_size().bytes());
+        let mut image = Vec::new();
+        for (number, frame) in index.frames().iter().enumerate() {
+            let raw = index.raw_range(number);
+            let compressed = &data[at(frame.offset)..at(frame.range().end)];
+            assert!(frame.is(compressed));
+            image.extend_from_slice(decoder.decode(frame, at(raw.end - raw.start), compressed).unwrap());
+        }
+        image
+    }
+
+    #[test]
+    fn the_image_comes_back_frame_by_frame() {
+        let image = image(700_001);
+        let (data, index) = encoded(&image, &options(16, 9, 2));
+        assert_eq!(index.frames().len(), 11);
+        assert_eq!(decoded(&data, &index), image);
+        assert_eq!(data.len() as u64, seek_table::file_len(&index));
+        assert_eq!(Index::parse(&index.encode()), Ok(index));
+        assert!(data.len() < image.len() / 2);
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_byte() {
+        let image = image(400_000);
+        let one = encoded(&image, &options(4, 5, 1));
+        for threads in [2, 3, 7, 99] {
+            assert_eq!(encoded(&image, &options(4, 5, threads)), one, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn every_level_makes_single_segments_of_every_size() {
+        let image = image(5 << 20);
+        for (blocks, level, len) in
+            [(1, 1, 100_000), (1, 19, 100_000), (1024, 1, 5 << 20), (1023, 3, 5 << 20)]
+        {
+            let (data, index) = encoded(&image[..len], &options(blocks, level, 2));
+            assert_eq!(decoded(&data, &index), image[..len], "{blocks} blocks, level {level}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_compressed_still_fits_an_index() {
+        let noise = &image(20_000)[10_000..];
+        for len in [1, 100, 4096, 10_000] {
+            let (_, index) = encoded(&noise[..len], &options(3, 9, 1));
+            assert!(index.frames()[0].length <= longest_frame(len), "{len}");
+            assert!(zstd::zstd_safe::compress_bound(len) <= longest_frame(len) as usize);
+            assert_eq!(Index::parse(&index.encode()), Ok(index));
+        }
+        for blocks in [1, 16, 31, 32, 1024] {
+            let len = FrameSize::from_blocks(blocks).unwrap().bytes();
+            assert!(zstd::zstd_safe::compress_bound(len) <= longest_frame(len) as usize);
+        }
+    }
+
+    #[test]
+    fn an_empty_image_has_no_frames_and_its_file_is_a_table() {
+        let (data, index) = encoded(&[], &options(16, 9, 2));
+        assert_eq!((index.frames().len(), index.raw_len(), data.len()), (0, 0, 17));
+    }
+
+    #[test]
+    fn whoever_waits_is_told_of_every_byte() {
+        let image = image(100_000);
+        let mut told = Vec::new();
+        encode(&mut &image[..], &mut io::sink(), &options(4, 1, 3), &mut |bytes| told.push(bytes)).unwrap();
+        assert_eq!(told, [16_384, 16_384, 16_384, 16_384, 16_384, 16_384, 1696]);
+    }
+
+    #[test]
+    fn trouble_on_either_side_ends_it() {
+        struct Broken(usize);
+        impl Read for Broken {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(1).ok_or_else(|| io::Error::other("gone"))?;
+                Ok(buf.len().min(5000))
+            }
+        }
+        impl Write for Broken {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(1).ok_or_else(|| io::Error::other("full"))?;
+                Ok(buf.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let options = options(1, 1, 2);
+        let read = encode(&mut Broken(50), &mut io::sink(), &options, &mut |_| {});
+        assert!(matches!(read, Err(EncodeError::Read(_))), "{read:?}");
+        let write = encode(&mut &image(300_000)[..], &mut Broken(5), &options, &mut |_| {});
+        assert!(matches!(write, Err(EncodeError::Write(_))), "{write:?}");
+        let endless = encode_at_most(20, &mut io::repeat(0), &mut io::sink(), &options, &mut |_| {});
+        assert!(matches!(endless, Err(EncodeError::TooManyFrames)), "{endless:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn any_image_comes_back(len in 0usize..60_000, shift in 0usize..30_000, blocks in 1u32..6, level in 1u8..10) {
+            let image = &image(90_000)[shift..shift + len];
+            let (data, index) = encoded(image, &options(blocks, level, 1 + len % 3));
+            prop_assert_eq!(decoded(&data, &index), image);
+        }
+    }
+}
