@@ -118,6 +118,12 @@ impl Paths {
         self.at("var/lib/bottlerocket/update/record")
     }
 
+    /// What was done lately, and how it went.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.record().join("history")
+    }
+
     /// The lock that is held for a whole update, by whichever program started it.
     #[must_use]
     pub fn operation_lock(&self) -> PathBuf {

@@ -26,6 +26,23 @@ pub fn replace_file(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> io::Re
     fs.sync_dir(dir)
 }
 
+/// [`replace_file`] where nothing outlives a reboot: one step for every reader, and no sync.
+///
+/// # Errors
+/// As the system says; the old content is then still there.
+pub fn replace_volatile(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let dir = parent(path)?;
+    if fs.kind(dir)?.is_none() {
+        make_dirs(fs, dir, 0o755)?;
+    }
+    let new = beside(path);
+    discard(fs, &new)?;
+    let mut file = fs.create(&new, mode)?;
+    file.write_all(bytes)?;
+    drop(file);
+    fs.rename(&new, path)
+}
+
 /// Points the link `link` to `target`. The old link, if any, goes away in the same step.
 ///
 /// # Errors
@@ -111,6 +128,17 @@ mod tests {
         std::fs::write(beside(&path), b"half").expect("leftover");
         replace_file(&SystemFs, &path, b"two", 0o600).expect("second");
         assert_eq!(std::fs::read(&path).expect("there"), b"two");
+        assert!(!beside(&path).exists());
+    }
+
+    #[test]
+    fn what_need_not_last_is_replaced_in_one_step_as_well() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("run/updog/file");
+        for content in ["one", "two"] {
+            replace_volatile(&SystemFs, &path, content.as_bytes(), 0o644).expect("written");
+            assert_eq!(std::fs::read_to_string(&path).expect("there"), content);
+        }
         assert!(!beside(&path).exists());
     }
 

@@ -54,8 +54,9 @@ pub fn outcome(
 ) -> Result<(), Error> {
     let event = match outcome {
         Outcome::Nothing { choice, machine, bytes_fetched } => {
-            eprintln!("No update required: {}", why::not(choice, machine));
-            Done { command, bytes_fetched: *bytes_fetched, ..Done::default() }
+            let why = why::not(choice, machine);
+            eprintln!("No update required: {why}");
+            Done { command, bytes_fetched: *bytes_fetched, why: Some(why), ..Done::default() }
         }
         Outcome::Installed { update, set, read_back, bytes_fetched } => {
             let medium = match read_back.medium() {
@@ -77,6 +78,7 @@ pub fn outcome(
                 bytes_skipped: read_back.tally().skipped,
                 read_back: Some(medium),
                 reboot,
+                why: None,
             }
         }
     };

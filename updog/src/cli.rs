@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use host_io::log::{self, Level};
 use semver::Version;
@@ -14,7 +15,7 @@ use semver::Version;
 use crate::commands::{
     check_update, prepare, status, trust, tuf, update, update_apply, update_image, update_revert,
 };
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, Run};
 use crate::error::Error;
 use crate::exit;
 use crate::update::Asked;
@@ -63,6 +64,9 @@ struct Cli {
     /// The host lives below this directory
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// The time on such a host
+    #[arg(long, global = true, hide = true, value_name = "TIME", requires = "root")]
+    at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -102,9 +106,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
-    let Cli { command, all, image, ignore_waves, variant, reboot, root, .. } = cli;
+    let Cli { command, all, image, ignore_waves, variant, reboot, root, at, .. } = cli;
     let asked = Asked { image, variant, ignore_waves };
-    let context = Context::new(root, format)?;
+    let context = Context::new(Run { command: command.name(), format, root, at })?;
     let result = match command {
         Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked }),
         Command::Prepare => {
@@ -119,8 +123,29 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         Command::Trust(action) => trust::run(&context, &action),
         Command::Tuf(args) => tuf::run(&context, &args),
     };
+    if let Err(error) = &result {
+        context.events.failed(&exit::event(error));
+    }
+    context.events.close();
     context.waiter.close();
     result
+}
+
+impl Command {
+    /// Its name as it is typed.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::CheckUpdate => "check-update",
+            Self::Prepare => "prepare",
+            Self::Update => "update",
+            Self::UpdateImage => "update-image",
+            Self::UpdateApply => "update-apply",
+            Self::UpdateRevert => "update-revert",
+            Self::Status => "status",
+            Self::Trust(_) => "trust",
+            Self::Tuf(_) => "tuf",
+        }
+    }
 }
 
 #[cfg(test)]

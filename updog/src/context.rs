@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use host_io::clock::FixedClock;
 use host_io::{Clock, Fs, Host, Paths, SystemClock, SystemFs, SystemHost};
 
 use crate::error::Error;
 use crate::events::Events;
+use crate::evidence::Recorder;
 use crate::wait::Waiter;
 
 /// How answers are written.
@@ -27,32 +30,51 @@ pub struct Context {
     /// What the host is, and its reboot.
     pub host: Box<dyn Host>,
     /// The time.
-    pub clock: Box<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
     /// Waiting, and being told to stop.
     pub waiter: Waiter,
     /// What happens, as it happens.
     pub events: Events,
+    /// What this run decided and did, for later.
+    pub evidence: Recorder,
     /// How answers are written.
     pub format: Format,
 }
 
+/// What was typed that concerns every command.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The subcommand's name.
+    pub command: &'static str,
+    /// How answers are written.
+    pub format: Format,
+    /// The host below this directory, instead of the machine.
+    pub root: Option<PathBuf>,
+    /// The time, for a host below a directory.
+    pub at: Option<DateTime<Utc>>,
+}
+
 impl Context {
-    /// The machine itself, or the host below `root`.
+    /// The machine itself, or the host below a directory.
     ///
     /// # Errors
     /// When the system refuses threads or signal handlers.
-    pub fn new(root: Option<PathBuf>, format: Format) -> Result<Self, Error> {
+    pub fn new(run: Run) -> Result<Self, Error> {
+        let Run { command, format, root, at } = run;
         let paths = Paths::from_option(root);
+        let fs: Arc<dyn Fs> = Arc::new(SystemFs);
+        let clock: Arc<dyn Clock> = match at {
+            Some(at) => Arc::new(FixedClock(at)),
+            None => Arc::new(SystemClock),
+        };
         Ok(Self {
             host: Box::new(SystemHost::new(paths.clone())),
-            paths,
-            fs: Arc::new(SystemFs),
-            clock: Box::new(SystemClock),
             waiter: Waiter::new().map_err(Error::Start)?,
-            events: match format {
-                Format::Text => Events::for_people(),
-                Format::Json => Events::json(),
-            },
+            events: Events::new(format, Arc::clone(&fs), Arc::clone(&clock), &paths, command),
+            evidence: Recorder::new(Arc::clone(&fs), Arc::clone(&clock), &paths, command),
+            fs,
+            clock,
+            paths,
             format,
         })
     }

@@ -109,6 +109,19 @@ pub enum Error {
     Stopped(#[from] Stopped),
 }
 
+impl Error {
+    /// Whether it ended because it was told to.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        match self {
+            Self::Stopped(_) => true,
+            Self::Install(error) => matches!(**error, install::Error::Stopped(_)),
+            Self::AfterClear { source, .. } => source.is_stop(),
+            _ => false,
+        }
+    }
+}
+
 impl From<install::Error> for Error {
     fn from(error: install::Error) -> Self {
         Self::Install(Box::new(error))

@@ -1,5 +1,6 @@
 //! How the program ends: what is printed, and the exit status (`docs/errors-and-exit-codes.md`).
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use host_io::Advise as _;
@@ -15,12 +16,19 @@ use crate::error::Error;
 #[must_use]
 pub fn finish(result: Result<(), Error>, format: Format) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    eprintln!("{}", sentence(&error));
+    // Whoever read stderr may be gone, too.
+    let _reader_may_be_gone = writeln!(std::io::stderr(), "{}", sentence(&error));
     if format == Format::Json {
         // Whoever read stdout may be gone; the exit status still tells.
-        let _reader_may_be_gone = answer::json_line(&json!({ "event": "error", "error": fields(&error) }));
+        let _reader_may_be_gone = answer::json_line(&event(&error));
     }
     ExitCode::from(status(&error))
+}
+
+/// A failure as the last event of a run.
+#[must_use]
+pub fn event(error: &Error) -> Value {
+    json!({ "event": "error", "error": fields(error) })
 }
 
 /// Ends a run that was not understood, or that only asked for help.

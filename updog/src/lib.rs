@@ -17,6 +17,7 @@
 //! Around it:
 //!
 //! - [`events`]: what happens, told as events; [`answer`]: answers on stdout
+//! - [`evidence`]: what one run decided and did; [`history`]: the newest of these records
 //! - [`wait`]: waiting, and being told to stop
 //! - [`context`]: the host at hand
 //! - [`commands`]: the subcommands; [`cli`]: what was typed
@@ -31,9 +32,11 @@ pub mod config;
 pub mod context;
 pub mod error;
 pub mod events;
+pub mod evidence;
 pub mod exit;
 pub mod fetch;
 pub mod guard;
+pub mod history;
 pub mod install;
 pub mod plan;
 pub mod record;

@@ -18,6 +18,7 @@ use crate::config::{Config, VersionLock};
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Event;
+use crate::evidence;
 use crate::fetch::{self, Opened};
 use crate::guard;
 use crate::install::durable::Synced;
@@ -91,6 +92,27 @@ pub fn request(asked: &Asked, config: &Config) -> Request {
 pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
     context.events.tell(&Event::Started);
+    context.evidence.begin();
+    let result = under_lock(context, asked, finish);
+    match &result {
+        Ok(Outcome::Nothing { .. }) => context.evidence.end(evidence::Outcome::Nothing, None),
+        Ok(Outcome::Installed { .. }) => context.evidence.end(finish.into(), None),
+        Err(error) if error.is_stop() => context.evidence.end(evidence::Outcome::Cancelled, Some(error)),
+        Err(error) => context.evidence.end(evidence::Outcome::Failed, Some(error)),
+    }
+    result
+}
+
+impl From<Finish> for evidence::Outcome {
+    fn from(finish: Finish) -> Self {
+        match finish {
+            Finish::Staged => Self::Staged,
+            Finish::Activated => Self::Activated,
+        }
+    }
+}
+
+fn under_lock(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
     let opened = fetch::open(context, asked.variant.as_deref())?;
     let Opened { repository, manifest, machine, config } = &opened;
     let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
@@ -101,10 +123,16 @@ pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, 
         }
     };
 
+    context.evidence.note(|evidence| {
+        evidence.to = Some(update.version.clone());
+        evidence.variant = Some(update.variant.clone());
+        evidence.arch = Some(update.arch.clone());
+    });
     let disk = OsDisk::discover(&context.paths)?;
     let status = disk.status()?;
     let inactive = guard::inactive_for_update(&status)?;
     let set = inactive.name;
+    context.evidence.note(|evidence| evidence.set = Some(set.to_string()));
     let targets = Targets::open(&disk, inactive)?;
     repository.set_query("target", &update.version.to_string());
     let plan = fetch::plan(&opened, &update)?;
@@ -114,6 +142,8 @@ pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, 
         Job { context, repository, disk: &disk, running: status.active, set, update: &update, plan: &plan };
     let ready = job.prepare(targets)?;
     context.waiter.check()?;
+    // From here on there is something to tell, also when this is cut short.
+    context.evidence.keep();
     disk.apply(Command::ClearInactive)?;
     let read_back = job.fill(ready).map_err(|source| Error::AfterClear {
         version: update.version.clone(),

@@ -1,0 +1,211 @@
+//! How events look: a bar, lines, or JSON.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::event::{Event, Progress};
+use super::queue::Stage;
+use crate::context::Format;
+
+/// How events look to whoever reads this run's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// One object a line, on stdout.
+    Json,
+    /// A bar, on stderr.
+    Bar,
+    /// A line per tenth of a stage, on stderr.
+    Lines,
+}
+
+/// What is to be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    /// This line on stdout.
+    Out(Vec<u8>),
+    /// How far a stage is.
+    Progress(Progress),
+    /// The running stage is over; then this sentence, where there is one.
+    Landmark(Option<String>),
+}
+
+impl Look {
+    /// What fits `format` and where stderr leads.
+    pub(super) fn of(format: Format) -> Self {
+        match format {
+            Format::Json => Self::Json,
+            Format::Text if std::io::stderr().is_terminal() => Self::Bar,
+            Format::Text => Self::Lines,
+        }
+    }
+
+    /// What is said of `event`.
+    pub(super) fn message(self, event: &Event<'_>) -> Option<Message> {
+        match (self, event) {
+            (Self::Json, event) => {
+                let mut line = serde_json::to_vec(event).expect("events are plain data");
+                line.push(b'\n');
+                Some(Message::Out(line))
+            }
+            (Self::Bar | Self::Lines, Event::Progress(progress)) => Some(Message::Progress(*progress)),
+            (Self::Bar | Self::Lines, Event::Plan { plan }) => Some(Message::Landmark(Some(format!(
+                "Starting update to {} ({} to fetch)",
+                plan.to,
+                mib(plan.fetch_bytes)
+            )))),
+            (Self::Bar | Self::Lines, Event::Started | Event::Done(_)) => Some(Message::Landmark(None)),
+        }
+    }
+
+    /// What says the messages, one after another. A reader that went away is no reason to stop.
+    pub(super) fn speaker(self) -> impl FnMut(Message) + Send + 'static {
+        let mut bar: Option<Bar> = None;
+        let mut last: Option<Line> = None;
+        move |message| match message {
+            Message::Out(line) => {
+                let mut out = std::io::stdout().lock();
+                let _reader_may_be_gone = out.write_all(&line).and_then(|()| out.flush());
+            }
+            Message::Progress(progress) if self == Self::Bar => draw(&mut bar, progress),
+            Message::Progress(progress) => {
+                if let Some(text) = line(&mut last, progress) {
+                    say(&text);
+                }
+            }
+            Message::Landmark(text) => {
+                if let Some(last) = bar.take() {
+                    last.bar.finish();
+                }
+                if let Some(text) = text {
+                    say(&text);
+                }
+            }
+        }
+    }
+}
+
+/// `eprintln!` would end the program when nobody reads.
+fn say(text: &str) {
+    let _reader_may_be_gone = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The bar of the stage that is running.
+struct Bar {
+    stage: Stage,
+    bar: ProgressBar,
+}
+
+/// The last tenth that was printed of the stage that is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Line {
+    stage: Stage,
+    tenth: u64,
+}
+
+fn draw(current: &mut Option<Bar>, progress: Progress) {
+    let stage = (progress.phase, progress.image);
+    if current.as_ref().is_none_or(|bar| bar.stage != stage) {
+        if let Some(last) = current.take() {
+            last.bar.finish();
+        }
+        let bar = ProgressBar::with_draw_target(progress.total, ProgressDrawTarget::stderr());
+        bar.set_style(style(progress.total.is_some()));
+        bar.set_prefix(format!("{} {}", progress.phase.as_str(), progress.image));
+        *current = Some(Bar { stage, bar });
+    }
+    if let Some(Bar { bar, .. }) = current {
+        if progress.total.is_some() && bar.length().is_none() {
+            bar.set_style(style(true));
+        }
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_message(speed(progress));
+        bar.set_position(progress.bytes);
+    }
+}
+
+fn style(total_is_known: bool) -> ProgressStyle {
+    let template = if total_is_known {
+        "{prefix:<20} {wide_bar} {bytes:>11} / {total_bytes:<11} {msg:<24}"
+    } else {
+        "{prefix:<20} {spinner} {bytes:>11} {msg}"
+    };
+    ProgressStyle::with_template(template).expect("the template is a constant")
+}
+
+/// How fast, and how long still.
+fn speed(progress: Progress) -> String {
+    if progress.rate == 0 {
+        return String::new();
+    }
+    let rate = mib(progress.rate);
+    match progress.eta {
+        Some(eta) if eta > 0 => format!("{rate}/s, {}:{:02} left", eta / 60, eta % 60),
+        _ => format!("{rate}/s"),
+    }
+}
+
+/// The line for `progress`, when it passed another tenth of its stage.
+fn line(last: &mut Option<Line>, progress: Progress) -> Option<String> {
+    let stage = (progress.phase, progress.image);
+    let same = last.filter(|last| last.stage == stage);
+    let tenth = match progress.total {
+        // Nothing to do is all done.
+        Some(total) => (progress.bytes.saturating_mul(10)).checked_div(total).unwrap_or(10),
+        None => 0,
+    };
+    *last = Some(Line { stage, tenth: same.map_or(0, |last| last.tenth).max(tenth) });
+    if tenth <= same.map_or(0, |last| last.tenth) {
+        return None;
+    }
+    let Progress { phase, image, bytes, .. } = progress;
+    let speed = speed(progress);
+    let speed = if speed.is_empty() { speed } else { format!(", {speed}") };
+    Some(format!("{} {image}: {} % ({}{speed})", phase.as_str(), tenth * 10, mib(bytes)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one decimal for a person to read")]
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Phase;
+    use super::*;
+
+    fn at(bytes: u64, total: Option<u64>) -> Progress {
+        Progress { phase: Phase::Write, image: "root", bytes, total, rate: 0, eta: None }
+    }
+
+    #[test]
+    fn a_log_gets_a_line_per_tenth() {
+        let mut last = None;
+        let lines: Vec<String> =
+            (0..=1000).filter_map(|bytes| line(&mut last, at(bytes << 20, Some(1000 << 20)))).collect();
+        assert_eq!(lines.len(), 10);
+        assert_eq!(lines[0], "write root: 10 % (100.0 MiB)");
+        assert_eq!(lines[9], "write root: 100 % (1000.0 MiB)");
+        // A stage whose length nobody knows says something when it is over.
+        assert_eq!(line(&mut last, Progress { image: "boot", ..at(5 << 20, None) }), None);
+        assert_eq!(
+            line(&mut last, Progress { image: "boot", ..at(7 << 20, Some(7 << 20)) }).unwrap(),
+            "write boot: 100 % (7.0 MiB)"
+        );
+        // An empty one does not divide by zero.
+        assert_eq!(
+            line(&mut last, Progress { image: "hash", ..at(0, Some(0)) }).unwrap(),
+            "write hash: 100 % (0.0 MiB)"
+        );
+    }
+
+    #[test]
+    fn a_line_says_how_fast_and_how_long_still() {
+        let progress = Progress { rate: 8 << 20, eta: Some(75), ..at(400 << 20, Some(1000 << 20)) };
+        assert_eq!(line(&mut None, progress).unwrap(), "write root: 40 % (400.0 MiB, 8.0 MiB/s, 1:15 left)");
+        let at_the_end = Progress { rate: 8 << 20, eta: Some(0), ..at(1 << 20, Some(1 << 20)) };
+        assert_eq!(line(&mut None, at_the_end).unwrap(), "write root: 100 % (1.0 MiB, 8.0 MiB/s)");
+    }
+}

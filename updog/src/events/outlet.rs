@@ -1,0 +1,83 @@
+//! Where events go.
+
+use std::sync::Arc;
+
+use host_io::{Clock, Fs, Paths};
+use serde_json::Value;
+
+use super::event::Event;
+use super::latest::{Kind, Latest};
+use super::look::{Look, Message};
+use super::queue::Queue;
+use crate::context::Format;
+
+/// Where events go: to whoever reads this run's output, and to the file with the latest one.
+pub struct Events {
+    voice: Option<Voice>,
+    latest: Option<Latest>,
+}
+
+struct Voice {
+    look: Look,
+    queue: Queue<Message>,
+}
+
+impl Events {
+    /// Events of a run of `command`.
+    #[must_use]
+    pub fn new(
+        format: Format,
+        fs: Arc<dyn Fs>,
+        clock: Arc<dyn Clock>,
+        paths: &Paths,
+        command: &'static str,
+    ) -> Self {
+        let look = Look::of(format);
+        Self {
+            voice: Some(Voice { look, queue: Queue::start(look.speaker()) }),
+            latest: Some(Latest::new(fs, clock, paths, command)),
+        }
+    }
+
+    /// Events for nobody.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self { voice: None, latest: None }
+    }
+
+    /// Tells one event. Returns at once, whoever listens.
+    pub fn tell(&self, event: &Event<'_>) {
+        if let Some(Voice { look, queue }) = &self.voice {
+            let stage = match event {
+                Event::Progress(progress) => Some((progress.phase, progress.image)),
+                Event::Started | Event::Plan { .. } | Event::Done(_) => None,
+            };
+            if let Some(message) = look.message(event) {
+                queue.leave(stage, message);
+            }
+        }
+        if let Some(latest) = &self.latest {
+            let kind = match event {
+                Event::Started => Kind::First,
+                Event::Progress(_) => Kind::Progress,
+                Event::Plan { .. } | Event::Done(_) => Kind::Landmark,
+            };
+            latest.write(kind, event);
+        }
+    }
+
+    /// The run failed: the file with the latest event says so. What the reader of the output gets is the end of the
+    /// program.
+    pub fn failed(&self, event: &Value) {
+        if let Some(latest) = &self.latest {
+            latest.write(Kind::Landmark, event);
+        }
+    }
+
+    /// Waits until everything was said, as long as somebody listens.
+    pub fn close(&self) {
+        if let Some(Voice { queue, .. }) = &self.voice {
+            queue.close();
+        }
+    }
+}

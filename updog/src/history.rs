@@ -1,0 +1,235 @@
+//! The newest evidence records, one file each.
+//!
+//! They lie on the partition that both releases share, so they are few and small, and nothing that boots, falls back or
+//! updates waits for one: what cannot be written is said and forgotten.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use host_io::{DirLock, Fs, Paths, swap};
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Evidence, Outcome};
+
+/// How many records are kept.
+pub const KEPT: usize = 32;
+/// The largest record, in bytes.
+pub const LARGEST: usize = 64 << 10;
+
+/// The name of a record: a number that only grows, and when it began. The number counts, as clocks go back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Id(String);
+
+impl Id {
+    fn new(number: u64, at: DateTime<Utc>) -> Self {
+        Self(format!("{number:06}-{}", at.format("%Y%m%dT%H%M%SZ")))
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.0.split_once('-')?.0.parse().ok()
+    }
+
+    /// Whether `text` names this record: all of it, or the number, with or without its zeros.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        self.0 == text || (text.parse().ok().is_some_and(|number: u64| Some(number) == self.number()))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All records, newest first. One that cannot be read is left out, with a warning.
+#[must_use]
+pub fn load(fs: &dyn Fs, paths: &Paths) -> Vec<Evidence> {
+    let dir = paths.history();
+    let read = |id: &Id| -> Option<Evidence> {
+        let path = dir.join(format!("{id}.json"));
+        let parsed = fs.read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Evidence>(&bytes)?));
+        match parsed {
+            Ok(evidence) => Some(Evidence { id: id.clone(), ..evidence }),
+            Err(error) => {
+                tracing::warn!(
+                    "one record of the history is left out: failed to read {}: {error}",
+                    path.display()
+                );
+                None
+            }
+        }
+    };
+    ids(fs, paths).iter().rev().filter_map(read).collect()
+}
+
+/// The name for a record that begins now.
+#[must_use]
+pub fn next_id(fs: &dyn Fs, paths: &Paths, now: DateTime<Utc>) -> Id {
+    let newest = ids(fs, paths).last().and_then(Id::number).unwrap_or_default();
+    Id::new(newest.saturating_add(1), now)
+}
+
+/// Keeps a record, in the place of an earlier state of the same one, and removes the oldest ones above [`KEPT`]. A run
+/// that changed nothing, after one that ended in the same way, takes its place.
+pub fn keep(fs: &dyn Fs, paths: &Paths, evidence: &Evidence) {
+    if let Err(error) = try_keep(fs, paths, evidence.clone()) {
+        tracing::warn!("this run will not be in the history: {error}");
+    }
+}
+
+fn try_keep(fs: &dyn Fs, paths: &Paths, mut evidence: Evidence) -> std::io::Result<()> {
+    let dir = paths.history();
+    swap::make_dirs(fs, &dir, 0o755)?;
+    let _lock = DirLock::acquire(&dir).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let path_of = |id: &Id| -> PathBuf { dir.join(format!("{id}.json")) };
+    let others: Vec<Id> = ids(fs, paths).into_iter().filter(|id| *id != evidence.id).collect();
+    // Room first: what is removed may be what makes the new record fit.
+    let mut gone = others[..(others.len() + 1).saturating_sub(KEPT)].to_vec();
+    let before = others.last().and_then(|id| fs.read(&path_of(id)).ok().map(|bytes| (id, bytes)));
+    if let Some((id, bytes)) = before
+        && let Ok(before) = serde_json::from_slice::<Evidence>(&bytes)
+        && repeats(&before, &evidence)
+    {
+        evidence.repeats = before.repeats.saturating_add(1);
+        gone.push(id.clone());
+    }
+    for id in gone {
+        fs.remove_file(&path_of(&id))?;
+    }
+    swap::replace_file(fs, &path_of(&evidence.id), &text(&mut evidence), 0o644)
+}
+
+/// Whether a run did no more than the one before it: nothing, for the same reason.
+fn repeats(before: &Evidence, evidence: &Evidence) -> bool {
+    let changed_nothing = |evidence: &Evidence| {
+        matches!(evidence.outcome, Outcome::Nothing | Outcome::Failed) && evidence.bytes.written == 0
+    };
+    let reason = |evidence: &Evidence| {
+        (
+            evidence.outcome,
+            evidence.command.clone(),
+            evidence.to.clone(),
+            evidence.set.clone(),
+            evidence.error.clone().map(|error| error.code),
+        )
+    };
+    changed_nothing(before) && changed_nothing(evidence) && reason(before) == reason(evidence)
+}
+
+/// The record as it is stored, within its limit: what people read goes first, where there is too much of it.
+fn text(evidence: &mut Evidence) -> Vec<u8> {
+    let render = |evidence: &Evidence| serde_json::to_vec(evidence).expect("evidence is plain data");
+    let bytes = render(evidence);
+    if bytes.len() <= LARGEST {
+        return bytes;
+    }
+    evidence.notes = vec!["what was noted beside this was too long to keep".to_owned()];
+    if let Some(error) = &mut evidence.error {
+        error.message = error.message.chars().take(4096).collect();
+        error.help = None;
+    }
+    evidence.timings.clear();
+    render(evidence)
+}
+
+/// The names of all records, oldest first.
+fn ids(fs: &dyn Fs, paths: &Paths) -> Vec<Id> {
+    let entries = fs.list(&paths.history()).unwrap_or_default();
+    let mut ids: Vec<Id> = entries
+        .into_iter()
+        .filter_map(|entry| Some(Id(entry.name.strip_suffix(".json")?.to_owned())))
+        .filter(|id| id.number().is_some())
+        .collect();
+    ids.sort_by_key(Id::number);
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use host_io::SystemFs;
+
+    use super::*;
+    use crate::evidence::Failure;
+
+    fn at(hour: u32) -> DateTime<Utc> {
+        format!("2024-06-01T{hour:02}:00:00Z").parse().unwrap()
+    }
+
+    fn run(paths: &Paths, outcome: Outcome, code: Option<&str>) {
+        let id = next_id(&SystemFs, paths, at(1));
+        let error = code.map(|code| Failure { code: code.to_owned(), ..Failure::default() });
+        keep(&SystemFs, paths, &Evidence { id, outcome, error, ..Evidence::default() });
+    }
+
+    #[test]
+    fn the_newest_are_kept_also_when_the_clock_goes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        assert!(load(&SystemFs, &paths).is_empty());
+        for number in 0..40u32 {
+            let id = next_id(&SystemFs, &paths, at(23 - number % 24));
+            let evidence =
+                Evidence { id, command: number.to_string(), outcome: Outcome::Staged, ..Evidence::default() };
+            keep(&SystemFs, &paths, &evidence);
+            keep(&SystemFs, &paths, &evidence);
+        }
+        let kept = load(&SystemFs, &paths);
+        assert_eq!(kept.len(), KEPT);
+        assert_eq!((kept[0].command.as_str(), kept[31].command.as_str()), ("39", "8"));
+        assert!(kept[0].id.is("40") && kept[0].id.is("000040") && kept[0].id.is(&kept[0].id.to_string()));
+        assert!(!kept[0].id.is("4") && !kept[0].id.is(""));
+    }
+
+    #[test]
+    fn a_timer_that_finds_nothing_every_hour_does_not_push_out_what_was_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        run(&paths, Outcome::Staged, None);
+        for _ in 0..50 {
+            run(&paths, Outcome::Nothing, None);
+        }
+        for _ in 0..50 {
+            run(&paths, Outcome::Failed, Some("unreachable"));
+        }
+        run(&paths, Outcome::Failed, Some("expired"));
+        let told: Vec<(Outcome, u32)> =
+            load(&SystemFs, &paths).iter().map(|record| (record.outcome, record.repeats)).collect();
+        assert_eq!(
+            told,
+            [(Outcome::Failed, 0), (Outcome::Failed, 49), (Outcome::Nothing, 49), (Outcome::Staged, 0)]
+        );
+    }
+
+    #[test]
+    fn a_record_has_a_limit_and_a_broken_one_does_not_hide_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        let id = next_id(&SystemFs, &paths, at(1));
+        let message = "x".repeat(200_000);
+        let error = Some(Failure { message, ..Failure::default() });
+        keep(&SystemFs, &paths, &Evidence { id, error, outcome: Outcome::Failed, ..Evidence::default() });
+        run(&paths, Outcome::Staged, None);
+        std::fs::write(paths.history().join("000003-x.json"), "{").unwrap();
+        std::fs::write(paths.history().join("README"), "hello").unwrap();
+        let kept = load(&SystemFs, &paths);
+        assert_eq!(kept.len(), 2);
+        for entry in std::fs::read_dir(paths.history()).unwrap() {
+            assert!(entry.unwrap().metadata().unwrap().len() <= LARGEST as u64);
+        }
+        run(&paths, Outcome::Staged, None);
+        assert!(load(&SystemFs, &paths)[0].id.is("4"));
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_run_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        std::fs::create_dir_all(paths.record()).unwrap();
+        std::fs::write(paths.history(), "in the way").unwrap();
+        run(&paths, Outcome::Staged, None);
+        assert!(load(&SystemFs, &paths).is_empty());
+    }
+}
