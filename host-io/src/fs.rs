@@ -4,7 +4,7 @@
 //! one of them and a power cut can be placed between any two.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,16 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the system says.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// [`Fs::open`] from a byte on; at or beyond the end there is nothing to read.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = self.open(path)?;
+        io::copy(&mut (&mut file).take(offset), &mut io::sink())?;
+        Ok(file)
+    }
 
     /// What lies at `path`, without following a link; `None` when there is nothing.
     ///
@@ -145,6 +155,12 @@ impl Fs for SystemFs {
         Ok(Box::new(File::open(path)?))
     }
 
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(file))
+    }
+
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         match fs::symlink_metadata(path) {
             Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
@@ -218,5 +234,22 @@ fn kind_of(kind: fs::FileType) -> Kind {
         Kind::File
     } else {
         Kind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_from_any_byte_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, b"0123456789").unwrap();
+        for (offset, rest) in [(0, &b"0123456789"[..]), (7, b"789"), (10, b""), (1 << 40, b"")] {
+            let mut read = Vec::new();
+            SystemFs.open_at(&path, offset).unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!(read, rest, "from {offset}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! every connection and waits for its threads.
 //!
 //! - [`fault`]: what can go wrong, where and how often
+//! - [`habit`]: what a server is like altogether
 //! - [`log`]: what was asked for and what was sent
 //! - `http`: a request as bytes and as a value
 //! - `answer`: what a request gets, decided before anything is sent
@@ -13,6 +14,7 @@
 mod answer;
 mod connection;
 pub mod fault;
+pub mod habit;
 mod http;
 pub mod log;
 
@@ -26,6 +28,8 @@ use std::time::Duration;
 use connection::Connection;
 use fault::Plans;
 pub use fault::{Fault, Plan};
+pub use habit::Habit;
+use habit::Habits;
 use log::Log;
 pub use log::Request;
 
@@ -42,9 +46,21 @@ pub struct FaultyServer {
 struct Shared {
     dir: PathBuf,
     plans: Mutex<Plans>,
+    habits: Mutex<Habits>,
+    errands: Mutex<Errands>,
     log: Log,
     open: Mutex<Open>,
     stopping: Condvar,
+}
+
+/// What is to be done once, before a request is answered: by the request's pattern.
+#[derive(Default)]
+struct Errands(Vec<(String, Box<dyn FnOnce() + Send>)>);
+
+impl std::fmt::Debug for Errands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(pattern, _)| pattern)).finish()
+    }
 }
 
 /// The connections that are open, by number, and the threads that may still run.
@@ -68,6 +84,8 @@ impl FaultyServer {
         let shared = Arc::new(Shared {
             dir: dir.into(),
             plans: Mutex::default(),
+            habits: Mutex::default(),
+            errands: Mutex::default(),
             log: Log::default(),
             open: Mutex::default(),
             stopping: Condvar::new(),
@@ -98,9 +116,21 @@ impl FaultyServer {
         lock(&self.shared.plans).add(pattern, plan.into());
     }
 
-    /// Forgets all plans: the server behaves again.
+    /// From now on the server is like this.
+    pub fn habit(&self, habit: Habit) {
+        lock(&self.shared.habits).add(habit);
+    }
+
+    /// Runs `errand` once: when the next request arrives that `pattern` fits, before it is answered. So a test is
+    /// certainly in the middle of what a client does.
+    pub fn before(&self, pattern: &str, errand: impl FnOnce() + Send + 'static) {
+        lock(&self.shared.errands).0.push((pattern.to_owned(), Box::new(errand)));
+    }
+
+    /// Forgets all plans and habits: the server behaves again.
     pub fn heal(&self) {
         lock(&self.shared.plans).clear();
+        lock(&self.shared.habits).clear();
     }
 
     /// Every request so far, in the order of arrival.
@@ -176,6 +206,17 @@ impl Shared {
         let waited = self.stopping.wait_timeout_while(open, time, |open| !open.stopped);
         let (_open, waited) = waited.expect("nobody panics with the list of connections in hand");
         waited.timed_out()
+    }
+
+    /// Does what is to be done before the request for `target` is answered.
+    fn run_errands(&self, target: &str) {
+        let due: Vec<_> = {
+            let errands = &mut lock(&self.errands).0;
+            errands.extract_if(.., |(pattern, _)| fault::matches(pattern, target)).collect()
+        };
+        for (_, errand) in due {
+            errand();
+        }
     }
 
     /// Forgets a connection, so that the socket closes with the last user's value.
@@ -428,5 +469,41 @@ mod tests {
         drop(server);
         assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
         drop((idle, blocked));
+    }
+
+    #[test]
+    fn a_server_has_its_habits_until_it_is_healed() {
+        let (_dir, server) = server(&[("x", b"0123456789")]);
+        let mut stream = connect(&server);
+        server.habit(Habit::NoValidators);
+        let part = get(&mut stream, "GET /x HTTP/1.1\nRange: bytes=3-5");
+        assert_eq!((part.status, part.header("etag"), part.body.as_slice()), (206, "", &b"345"[..]));
+        server.heal();
+        server.habit(Habit::NewValidators);
+        let first = get(&mut stream, "GET /x HTTP/1.1").header("etag").to_owned();
+        let second = get(&mut stream, &format!("GET /x HTTP/1.1\nRange: bytes=3-5\nIf-Range: {first}"));
+        assert_eq!((second.status, second.body.as_slice()), (200, &b"0123456789"[..]));
+        assert_ne!(second.header("etag"), first);
+        server.heal();
+        server.habit(Habit::NoRanges);
+        let whole = get(&mut stream, "GET /x HTTP/1.1\nRange: bytes=3-5");
+        assert_eq!((whole.status, whole.body.as_slice()), (200, &b"0123456789"[..]));
+        server.heal();
+        assert_eq!(get(&mut stream, "GET /x HTTP/1.1\nRange: bytes=3-5").status, 206);
+        assert!(
+            server.requests().iter().all(|request| request.connection == server.requests()[0].connection)
+        );
+    }
+
+    #[test]
+    fn an_errand_is_run_once_before_the_request_is_answered() {
+        let (dir, server) = server(&[("x", b"old"), ("y", b"y")]);
+        let path = dir.path().join("x");
+        server.before("/x", move || std::fs::write(path, b"new").expect("written"));
+        let mut stream = connect(&server);
+        assert_eq!(get(&mut stream, "GET /y HTTP/1.1").body, b"y");
+        assert_eq!(get(&mut stream, "GET /x HTTP/1.1").body, b"new");
+        std::fs::write(dir.path().join("x"), b"newer").expect("written");
+        assert_eq!(get(&mut stream, "GET /x HTTP/1.1").body, b"newer");
     }
 }

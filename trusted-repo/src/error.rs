@@ -185,6 +185,12 @@ impl Error {
         }
     }
 
+    /// Whether parts of targets cannot be had, where the whole targets may.
+    #[must_use]
+    pub fn is_for_want_of_ranges(&self) -> bool {
+        matches!(self, Self::Target { source: Fault::NoRanges { .. }, .. })
+    }
+
     /// This error as one that a reader returns.
     pub(crate) fn into_read(self) -> io::Error {
         io::Error::other(self)
@@ -330,6 +336,8 @@ fn help_for(fault: &Fault) -> String {
         Fault::Html { .. } => {
             "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"
         }
+        Fault::Changed { .. } => "the repository is just being published; try again in a moment",
+        Fault::NoRanges { .. } => "a web server that answers range requests saves the host most of the download",
         Fault::Length { .. } | Fault::TooLong { .. } => {
             "do not use this mirror; try another one, and tell the repository's owner"
         }

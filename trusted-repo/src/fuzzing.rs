@@ -12,7 +12,7 @@ use crate::lz4;
 use crate::memory::roots::KnownRoot;
 use crate::memory::store;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
-use crate::transport::range::{ContentRange, Identity, continues};
+use crate::transport::range::{ContentRange, Fit, Identity, fit};
 
 /// The headers that describe an object, as they came.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,7 +23,7 @@ pub struct Described<'a> {
     pub last_modified: Option<&'a str>,
 }
 
-/// Whether a part with these headers continues an object of `length` bytes that was begun with those.
+/// Whether a part with these headers continues the very object of `length` bytes that was begun with those.
 ///
 /// # Panics
 /// When a part is taken that does not fit.
@@ -42,17 +42,21 @@ pub fn resumes(
     let total = range.total.map_or_else(|| "*".to_owned(), |total| total.to_string());
     let written = format!("bytes {}-{}/{total}", range.first, range.last);
     assert_eq!(ContentRange::parse(&written), Some(range), "what is written reads back");
-    let taken =
-        continues(position, &identity, &range, &Identity::of_part(part.etag, part.last_modified, &range));
-    if taken {
+    let fit = fit(position, &identity, &range, &Identity::of_part(part.etag, part.last_modified, &range));
+    if fit != Fit::Other {
         assert!(identity.can_be_resumed(), "without a length nothing is resumed");
         assert_eq!((range.first, range.total), (position, length), "a part continues where the rest ended");
         let strong = |of: Described<'_>| of.etag.filter(|tag| !tag.starts_with("W/")).map(str::to_owned);
         if let (Some(one), Some(other)) = (strong(begun), strong(part)) {
             assert_eq!(one, other, "a strong validator stays the same");
         }
+        let says_which = |of: Described<'_>| {
+            of.last_modified.is_some() || of.etag.is_some_and(|tag| !tag.starts_with("W/"))
+        };
+        assert_eq!(fit == Fit::Same, says_which(begun), "nothing is the same object without a validator");
+        assert_eq!(says_which(begun), says_which(part), "both say which object they are of, or none does");
     }
-    taken
+    fit == Fit::Same
 }
 
 /// Decodes one LZ4 frame of at most `limit` raw bytes, as if `bytes` had been signed.
@@ -124,6 +128,8 @@ mod tests {
         let begun = Described { etag: Some("\"a\""), last_modified: None };
         assert!(resumes(3, begun, Some(9), begun, "bytes 3-8/9"));
         assert!(!resumes(3, begun, Some(9), begun, "bytes 2-8/9"));
+        let silent = Described::default();
+        assert!(!resumes(3, silent, Some(9), silent, "bytes 3-8/9"), "nobody says which object it is");
         assert_eq!(frame(b"not a frame", 10), None);
         assert_eq!(root_role(b"{}"), None);
         let dir = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@
 //! - [`target`]: the proof that a target's bytes are the signed ones
 //! - [`reader`]: a target as a stream that cannot be finished without that proof
 //! - [`frame`]: a part of a target whose digest stands in a verified index
+//! - [`run`]: frames that follow one another, in one request
 //! - [`lz4`]: frames, read to the very end of their stream
 //! - [`cache`]: the pinned set that the next boot migrates with
 //! - [`error`]: what can go wrong, and what to do about it
@@ -35,6 +36,7 @@ pub mod now;
 pub mod open;
 pub mod reader;
 pub mod repository;
+pub mod run;
 pub mod source;
 pub mod target;
 pub mod transport;
@@ -46,6 +48,7 @@ pub use frame::{FrameInfo, VerifiedFrame};
 pub use open::{open_offline, open_online};
 pub use reader::TargetReader;
 pub use repository::{Repository, Role, Roles};
+pub use run::FrameRun;
 pub use source::{Mirror, Proxy, Source, Tls};
 pub use target::{TargetInfo, VerifiedBytes, VerifiedTarget};
 pub use transport::{Fault, Pacing};

@@ -189,7 +189,7 @@ impl Delivery {
     /// Everything that one place has beyond what was handed out; also done when nobody reads any more.
     async fn one(&mut self, number: usize, place: &Place, file: &str) -> Result<(), Fault> {
         let mut position = self.handed_out;
-        let part = if position == 0 { Part::Whole } else { Part::Range(position, None) };
+        let part = if position == 0 { Part::Whole } else { Part::From(position) };
         let Some(mut download) = self.carrier.part(place, file, self.expected.clone(), part)? else {
             return Err(Fault::Missing);
         };

@@ -16,11 +16,12 @@ use update_metadata::{Manifest, safe_target_name};
 use crate::Error;
 use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
-use crate::frame::{FrameInfo, LONGEST_FRAME, VerifiedFrame};
+use crate::frame::{FrameInfo, VerifiedFrame};
 use crate::memory::kept::Kept;
 use crate::now::{EffectiveNow, from_jiff};
 use crate::open::mirrors::Mirrors;
 use crate::reader::{self, TargetReader};
+use crate::run::{self, FrameRun};
 use crate::source::Place;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
 use crate::transport::download::{Expected, Size};
@@ -206,37 +207,42 @@ impl Repository {
         Ok(VerifiedBytes::new(check.finish()?, bytes))
     }
 
-    /// The part of a target that an index describes, verified.
-    ///
-    /// The caller vouches for `frame`: it stands in an index that is a verified target itself. Only these bytes are
-    /// asked for, where the server knows ranges.
+    /// The part of a target that an index describes, verified: a run of one frame.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when it is longer than [`LONGEST_FRAME`]; [`Error::Tampered`] when it reaches beyond the
-    /// target, or no place has the bytes with that SHA-256; else as [`Repository::open_target`].
+    /// As [`Repository::fetch_run`] and [`FrameRun::next`].
     pub async fn fetch_frame(&self, name: &str, frame: FrameInfo) -> Result<VerifiedFrame, Error> {
-        let info = self.target(name)?;
-        if frame.length > LONGEST_FRAME {
-            return Err(Error::TooLarge { name: name.to_owned(), limit: LONGEST_FRAME });
-        }
-        if frame.offset.checked_add(frame.length).is_none_or(|end| end > info.length) {
-            return Err(Error::Tampered {
-                name: name.to_owned(),
-                reason: format!("{frame} is not within its {} signed bytes", info.length),
-            });
-        }
-        self.any_place(|place| self.fetch_frame_from(place, &info, frame)).await
+        let mut run = self.fetch_run(name, vec![frame]).await?;
+        Ok(run.next().await?.expect("a run has as many frames as were asked for"))
     }
 
-    async fn fetch_frame_from(
-        &self,
-        place: &Place,
-        info: &TargetInfo,
-        frame: FrameInfo,
-    ) -> Result<VerifiedFrame, Error> {
-        let file = self.file_of(place, info)?;
-        let bytes = self.opened.carrier.range(place, &file, expected(info), frame.offset, frame.length).await;
-        VerifiedFrame::check(&info.name, frame, bytes.map_err(|fault| of_file(&info.name, fault))?)
+    /// Frames of a target that follow one another, asked for together and verified one by one.
+    ///
+    /// The caller vouches for `run`: its frames stand in an index that is a verified target itself. Only their bytes are
+    /// asked for, where the server knows ranges. Nothing goes over the network before the first [`FrameRun::next`], and
+    /// several runs may be under way at the same time.
+    ///
+    /// # Errors
+    /// [`Error::MissingTarget`] when the target is not listed; [`Error::TooLarge`] when a frame is longer than
+    /// [`LONGEST_FRAME`](crate::frame::LONGEST_FRAME); [`Error::Tampered`] when the frames do not follow one another or
+    /// reach beyond the target.
+    #[expect(
+        clippy::unused_async,
+        reason = "asking for the first bytes right away would be no change to callers"
+    )]
+    pub async fn fetch_run(&self, name: &str, run: Vec<FrameInfo>) -> Result<FrameRun, Error> {
+        let info = self.target(name)?;
+        let mut places = Vec::new();
+        for (number, place) in self.opened.targets.all() {
+            places.push((number, place.clone(), self.file_of(place, &info)?));
+        }
+        let supply = run::Supply {
+            carrier: self.opened.carrier.clone(),
+            expected: expected(&info),
+            mirrors: Arc::clone(&self.opened.targets),
+            places,
+        };
+        FrameRun::new(info, run, supply)
     }
 
     /// What the first place gives that gives what was asked for; else why the first one of all did not.
@@ -415,7 +421,7 @@ fn expected(info: &TargetInfo) -> Expected {
 }
 
 /// A fault while a target's file was opened or read. A file that is longer than signed is a wrong file.
-fn of_file(name: &str, fault: Fault) -> Error {
+pub(crate) fn of_file(name: &str, fault: Fault) -> Error {
     match fault {
         Fault::TooLong { limit } => Error::Tampered {
             name: name.to_owned(),

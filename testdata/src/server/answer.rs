@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
+use super::habit::Habits;
 use super::http::{Part, Request, part};
 
 /// An answer, ready to be sent.
@@ -96,7 +97,12 @@ impl Answer {
 ///
 /// # Errors
 /// When a file that is there cannot be read.
-pub(super) fn answer(dir: &Path, request: &Request, fault: Option<Fault>) -> io::Result<(Answer, Delivery)> {
+pub(super) fn answer(
+    dir: &Path,
+    request: &Request,
+    fault: Option<Fault>,
+    habits: &Habits,
+) -> io::Result<(Answer, Delivery)> {
     let delivery = match &fault {
         Some(Fault::Truncate(after)) => Delivery::Cut { after: *after, end: End::Close },
         Some(Fault::ResetAfter(after)) => Delivery::Cut { after: *after, end: End::Reset },
@@ -118,9 +124,9 @@ pub(super) fn answer(dir: &Path, request: &Request, fault: Option<Fault>) -> io:
             let page = "<!DOCTYPE html>\n<html><body><h1>Sign in to this network</h1></body></html>\n";
             Answer::text(200, "text/html; charset=utf-8", page)
         }
-        Some(Fault::Swap(bytes)) => serve(swapped(bytes, request), request, false)?,
+        Some(Fault::Swap(bytes)) => serve(swapped(bytes, request), request, false, habits)?,
         fault => match find(dir, &request.target)? {
-            Some(content) => serve(content, request, fault == Some(Fault::WrongRange))?,
+            Some(content) => serve(content, request, fault == Some(Fault::WrongRange), habits)?,
             None => Answer::status(404),
         },
     };
@@ -131,17 +137,21 @@ pub(super) fn answer(dir: &Path, request: &Request, fault: Option<Fault>) -> io:
 }
 
 /// `content`, or the part of it that the request asks for, or that the client has it already.
-fn serve(mut content: Content, request: &Request, wrong_range: bool) -> io::Result<Answer> {
-    let Content { len, ref validator, kind, .. } = content;
-    let mut headers = vec![("ETag", validator.clone()), ("Accept-Ranges", "bytes".to_owned())];
-    let known =
-        |list: &str| list.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == validator);
+fn serve(mut content: Content, request: &Request, wrong_range: bool, habits: &Habits) -> io::Result<Answer> {
+    let Content { len, kind, .. } = content;
+    let validator = habits.validator(&content.validator);
+    let mut headers: Vec<_> = validator.iter().map(|validator| ("ETag", validator.clone())).collect();
+    if habits.ranges() {
+        headers.push(("Accept-Ranges", "bytes".to_owned()));
+    }
+    let same = |known: &str| known.trim() == "*" || Some(known.trim()) == validator.as_deref();
+    let known = |list: &str| list.split(',').any(same);
     if request.if_none_match.as_deref().is_some_and(known) {
         return Ok(Answer { status: 304, headers, len: None, body: Box::new(io::empty()) });
     }
     headers.push(("Content-Type", kind.to_owned()));
-    let same = request.if_range.as_deref().is_none_or(|wanted| wanted == validator);
-    match part(request.range.as_deref().filter(|_| same), len) {
+    let part_of_same = habits.ranges() && request.if_range.as_deref().is_none_or(same);
+    match part(request.range.as_deref().filter(|_| part_of_same), len) {
         // No more than announced, should the file grow meanwhile.
         Part::Whole => {
             Ok(Answer { status: 200, headers, len: Some(len), body: Box::new(content.bytes.take(len)) })

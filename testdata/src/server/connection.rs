@@ -53,9 +53,11 @@ impl Connection {
     fn requests(&self) -> io::Result<End> {
         let mut buffer = Vec::new();
         while let Some(request) = read_request(&*self.stream, &mut buffer)? {
-            let entry = self.shared.log.arrived(&request);
+            let entry = self.shared.log.arrived(&request, self.number);
+            self.shared.run_errands(&request.target);
             let fault = lock(&self.shared.plans).strike(&request.target, request.range.is_some());
-            let (answer, delivery) = answer(&self.shared.dir, &request, fault)?;
+            let habits = lock(&self.shared.habits).next_answer();
+            let (answer, delivery) = answer(&self.shared.dir, &request, fault, &habits)?;
             if let Next::End(end) = self.send(&request, entry, answer, delivery)? {
                 return Ok(end);
             }

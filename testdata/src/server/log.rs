@@ -8,6 +8,8 @@ use super::{fault, http, lock};
 /// One request and what it got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// The number of the connection that it came over.
+    pub connection: u64,
     /// `GET`, `HEAD`, or what else was tried.
     pub method: String,
     /// The path and the query, as they were sent.
@@ -71,9 +73,10 @@ struct Entries {
 pub(super) struct Entry(usize);
 
 impl Log {
-    pub(super) fn arrived(&self, request: &http::Request) -> Entry {
+    pub(super) fn arrived(&self, request: &http::Request, connection: u64) -> Entry {
         let mut entries = lock(&self.entries);
         entries.requests.push(Request {
+            connection,
             method: request.method.clone(),
             path: request.target.clone(),
             range: request.range.clone(),
@@ -134,6 +137,7 @@ mod tests {
     #[test]
     fn a_request_knows_its_query() {
         let request = Request {
+            connection: 0,
             method: "GET".to_owned(),
             path: "/a/root.json?seed=5&version=1.0.0".to_owned(),
             range: None,

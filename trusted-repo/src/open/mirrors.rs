@@ -54,6 +54,11 @@ impl Mirrors {
         (0..count).map(move |step| (first + step) % count).map(|number| (number, &self.places[number]))
     }
 
+    /// Each place once, under its number.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (usize, &Place)> {
+        self.places.iter().enumerate()
+    }
+
     /// From now on the place with this number comes last, if it came first until now.
     pub(crate) fn pass_over(&self, number: usize) {
         let next = (number + 1) % self.places.len();

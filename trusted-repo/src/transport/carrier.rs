@@ -88,35 +88,16 @@ impl Carrier {
         self.web.is_some()
     }
 
-    /// `length` bytes of an object from `offset` on, which are asked for alone. The object is long enough.
-    pub(crate) async fn range(
-        &self,
-        place: &Place,
-        name: &str,
-        expected: Expected,
-        offset: u64,
-        length: u64,
-    ) -> Result<Bytes, Fault> {
-        if length == 0 {
-            return Ok(Bytes::new());
-        }
-        let end = offset + length;
-        if let Some(mut download) = self.part(place, name, expected, Part::Range(offset, Some(end)))? {
-            return collect_range(&mut download, offset, end).await;
-        }
-        let mut bytes = Vec::new();
-        let Place::Directory(dir) = place else { return Err(Fault::Missing) };
-        let mut file = self.file(dir, name)?;
-        io::copy(&mut (&mut file).take(offset), &mut io::sink())
-            .and_then(|_| file.take(length).read_to_end(&mut bytes))
-            .map_err(|error| local_fault(&dir.join(name), error))?;
-        Ok(bytes.into())
-    }
-
     /// Opens a file of a directory.
     pub(crate) fn file(&self, dir: &Path, name: &str) -> Result<Box<dyn Read + Send>, Fault> {
         let path = dir.join(name);
         self.fs.open(&path).map_err(|error| local_fault(&path, error))
+    }
+
+    /// Opens a file of a directory from a byte on.
+    pub(crate) fn file_at(&self, dir: &Path, name: &str, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+        let path = dir.join(name);
+        self.fs.open_at(&path, offset).map_err(|error| local_fault(&path, error))
     }
 
     /// [`Carrier::whole`], where `known` says by what the object is recognised that is there already.
@@ -171,33 +152,6 @@ async fn collect(download: &mut Download) -> Result<Bytes, Fault> {
         match piece {
             Piece::Bytes(bytes) => all.extend_from_slice(&bytes),
             Piece::Again => all.clear(),
-        }
-    }
-    Ok(all.into())
-}
-
-/// What a download brings between `first` and `end`. A server that knows no ranges begins at the object's start.
-async fn collect_range(download: &mut Download, first: u64, end: u64) -> Result<Bytes, Fault> {
-    let mut all = Vec::new();
-    let mut position = download.position();
-    while let Some(piece) = download.next().await? {
-        let bytes = match piece {
-            Piece::Again => {
-                all.clear();
-                position = 0;
-                continue;
-            }
-            Piece::Bytes(bytes) => bytes,
-        };
-        let after = position + bytes.len() as u64;
-        let (from, to) = (first.max(position), end.min(after));
-        if from < to {
-            let at = |offset: u64| usize::try_from(offset - position).expect("within a piece in memory");
-            all.extend_from_slice(&bytes[at(from)..at(to)]);
-        }
-        position = after;
-        if position >= end {
-            break;
         }
     }
     Ok(all.into())

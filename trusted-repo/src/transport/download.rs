@@ -15,7 +15,7 @@ use url::Url;
 use super::bucket::Bucket;
 use super::fault::{Fault, classify};
 use super::pacing::{Pacing, Patience, jitter, wait_of};
-use super::range::{ContentRange, Identity, continues};
+use super::range::{ContentRange, Fit, Identity, fit};
 use super::validator::Validator;
 use super::{client, pacing};
 use crate::source::Source;
@@ -53,10 +53,16 @@ pub(crate) enum Part {
     Whole,
     /// All of it, unless it is still the one with this validator.
     Changed(Validator),
-    /// From this byte on, up to this one if any, which is not wanted any more. The object's length is signed, and
-    /// so are the bytes that are put together, so no validator of an earlier answer is asked for.
-    Range(u64, Option<u64>),
+    /// From this byte on. The object's length is signed, and so are the bytes that are put together, so no validator
+    /// of an earlier answer is asked for. A server that knows no ranges begins at the first byte.
+    From(u64),
+    /// From one byte up to another one, which is not wanted any more; the first is before the second, and what is put
+    /// together is signed. An object that changes under way ends it with [`Fault::Changed`].
+    Range(u64, u64),
 }
+
+/// What is passed over at the beginning of an object for the sake of a part of it, where the server knows no ranges.
+const MOST_PASSED_OVER: u64 = 1 << 20;
 
 /// What all requests to web servers share.
 #[derive(Debug)]
@@ -112,14 +118,16 @@ impl Web {
             url.query_pairs_mut().extend_pairs(query.iter());
         }
         let (position, end) = match part {
-            Part::Range(first, end) => (first, end),
+            Part::Range(first, end) => (first, Some(end)),
+            Part::From(first) => (first, None),
             Part::Whole | Part::Changed(_) => (0, None),
         };
-        let foreign = matches!(part, Part::Range(..));
+        let foreign = matches!(part, Part::From(_) | Part::Range(..));
+        let most = end.map_or(expected.size.limit(), |end| end - position);
         Download {
             host: host_of(&url),
             place: base.to_string(),
-            patience: Patience::new(self.pacing, expected.size.limit()),
+            patience: Patience::new(self.pacing, most),
             web: Arc::clone(self),
             url,
             expected,
@@ -130,6 +138,7 @@ impl Web {
             furthest: position,
             resumable: foreign,
             foreign,
+            joined: 0,
             retry_after: None,
             validator: None,
             unchanged: false,
@@ -176,6 +185,8 @@ pub(crate) struct Download {
     resumable: bool,
     /// What came before, if anything, came from elsewhere: the next part says what the object is.
     foreign: bool,
+    /// How often a part was put to what came before.
+    joined: u32,
     retry_after: Option<Duration>,
     validator: Option<Validator>,
     unchanged: bool,
@@ -203,6 +214,11 @@ impl Download {
     /// How far it has come.
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// How often a part was put to what came before. Whoever finds wrong bytes may blame the joint.
+    pub(crate) fn joined(&self) -> u32 {
+        self.joined
     }
 
     /// Whether the server says that the object is still the one of [`Part::Changed`].
@@ -272,14 +288,18 @@ impl Download {
                 Ok(Step::Ended)
             }
             StatusCode::PARTIAL_CONTENT if resuming && self.is_continued_by(&headers) => {
-                debug!(url = %without_query(&self.url), at = self.position, "resumed");
+                debug!(url = %without_query(&self.url), at = self.position, "goes on");
                 self.state = State::Receiving(response);
                 Ok(Step::Asked)
             }
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if resuming => {
                 debug!(url = %without_query(&self.url), "the answer does not continue what came before");
-                self.resumable = false;
+                self.give_up_ranges()?;
                 Ok(Step::Asked)
+            }
+            StatusCode::OK if resuming && headers.html().is_none() => {
+                self.give_up_ranges()?;
+                self.begin(response, &headers)
             }
             StatusCode::OK => self.begin(response, &headers),
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN => Err(Fault::Missing),
@@ -290,14 +310,35 @@ impl Download {
         }
     }
 
+    /// From now on everything is asked for, if that makes sense for the part that is wanted.
+    fn give_up_ranges(&mut self) -> Result<(), Fault> {
+        self.resumable = false;
+        match self.end {
+            Some(_) if !self.foreign => Err(Fault::Changed { host: self.host.clone() }),
+            Some(_) if self.position > MOST_PASSED_OVER => Err(Fault::NoRanges { host: self.host.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     fn is_continued_by(&mut self, headers: &Headers) -> bool {
         let Some(range) = headers.range else { return false };
         let part = Identity::of_part(headers.etag.as_deref(), headers.last_modified.as_deref(), &range);
-        if self.foreign && Some(self.expected.size) == part.total.map(Size::Exactly) {
-            self.identity = part.clone();
-            self.foreign = false;
+        if self.foreign {
+            // The first part from here says itself what it is a part of.
+            let fits =
+                range.first == self.position && Some(self.expected.size) == part.total.map(Size::Exactly);
+            self.foreign = !fits;
+            self.identity = part;
+            return fits;
         }
-        continues(self.position, &self.identity, &range, &part)
+        let continued = match fit(self.position, &self.identity, &range, &part) {
+            Fit::Same => true,
+            // Two halves of two objects do not get past a signed digest. What has none begins again.
+            Fit::Unproven => matches!(self.expected.size, Size::Exactly(_)),
+            Fit::Other => false,
+        };
+        self.joined += u32::from(continued);
+        continued
     }
 
     /// Takes an answer with the whole object.

@@ -121,6 +121,18 @@ pub enum Fault {
         /// Where it came from, after redirects.
         url: String,
     },
+    /// The object there is not the one any more that a part of it came from.
+    #[error("{host} has another object there now than at the beginning")]
+    Changed {
+        /// Host and port.
+        host: String,
+    },
+    /// Only whole objects can be had there, and the part that is wanted lies far from the beginning.
+    #[error("{host} hands out whole objects only, and no parts of them")]
+    NoRanges {
+        /// Host and port.
+        host: String,
+    },
     /// The object there has another length than the signed one.
     #[error("it is {offered} bytes long, and {signed} are signed")]
     Length {
@@ -173,6 +185,8 @@ impl Fault {
             | Self::Credentials { .. }
             | Self::Missing
             | Self::Html { .. }
+            | Self::Changed { .. }
+            | Self::NoRanges { .. }
             | Self::Length { .. }
             | Self::TooLong { .. }
             | Self::Local { .. }

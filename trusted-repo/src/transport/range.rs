@@ -56,9 +56,27 @@ fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// What a part is to the object that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It continues the same object: the same strong validator says so.
+    Same,
+    /// It begins at the right byte of an object of the same length, but nobody says that it is the same one. Good
+    /// enough only where a signed digest judges both halves together.
+    Unproven,
+    /// It is another object, or begins elsewhere.
+    Other,
+}
+
 /// Whether the part that came continues at `position` the object that was begun.
-pub(crate) fn continues(position: u64, begun: &Identity, range: &ContentRange, part: &Identity) -> bool {
-    range.first == position && begun.total.is_some() && part == begun
+pub(crate) fn fit(position: u64, begun: &Identity, range: &ContentRange, part: &Identity) -> Fit {
+    if range.first != position || begun.total.is_none() || part != begun {
+        Fit::Other
+    } else if begun.validator.is_some() {
+        Fit::Same
+    } else {
+        Fit::Unproven
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +91,12 @@ mod tests {
 
     fn answer(etag: &str, range: &str) -> bool {
         let range = ContentRange::parse(range).expect("a range");
-        continues(100, &begun(), &range, &Identity::of_part(Some(etag), None, &range))
+        let part = Identity::of_part(Some(etag), None, &range);
+        match fit(100, &begun(), &range, &part) {
+            Fit::Same => true,
+            Fit::Other => false,
+            Fit::Unproven => unreachable!("what was begun has a validator"),
+        }
     }
 
     #[test]
@@ -92,7 +115,20 @@ mod tests {
         let begun = Identity::of_whole(Some("\"abc\""), None, None);
         let range = ContentRange::parse("bytes 100-199/*").expect("a range");
         assert!(!begun.can_be_resumed());
-        assert!(!continues(100, &begun, &range, &Identity::of_part(Some("\"abc\""), None, &range)));
+        let part = Identity::of_part(Some("\"abc\""), None, &range);
+        assert_eq!(fit(100, &begun, &range, &part), Fit::Other);
+    }
+
+    #[test]
+    fn without_a_validator_nobody_knows_whether_it_is_the_same_object() {
+        let range = ContentRange::parse("bytes 100-199/200").expect("a range");
+        let of = |etag, modified| Identity::of_part(etag, modified, &range);
+        let fit = |begun: &Identity, part: &Identity| super::fit(100, begun, &range, part);
+        assert_eq!(fit(&of(None, None), &of(None, None)), Fit::Unproven);
+        assert_eq!(fit(&of(Some("W/\"a\""), None), &of(Some("W/\"a\""), None)), Fit::Unproven, "a weak one");
+        assert_eq!(fit(&of(None, Some("then")), &of(None, Some("then"))), Fit::Same);
+        assert_eq!(fit(&of(None, Some("then")), &of(None, None)), Fit::Other, "it had one before");
+        assert_eq!(fit(&of(None, None), &of(None, Some("then"))), Fit::Other, "it had none before");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - `network`: unreachable, a portal, server errors, resets, ranges, stalls
 //! - `link`: TLS, proxies, waits, bandwidth
 //! - `mirrors`: several places with the same repository; frames
+//! - `runs`: frames that follow one another, in one request
 //! - `unchanged`: what a repository costs that has not changed
 //! - `cache`: the pinned set for the next boot, and opening it offline
 //! - `power_cut`: the power goes away at any change to memory, cache or repository
@@ -21,5 +22,6 @@ mod mirrors;
 mod network;
 mod power_cut;
 mod roots;
+mod runs;
 mod targets;
 mod unchanged;
