@@ -8,9 +8,11 @@
 //! - [`settings`]: settings as `key=value` pairs
 //! - [`update`]: the state of updates and the last command
 //! - [`exec`]: running a command in a host container, over a WebSocket
+//! - [`schedule`]: when an update may start by itself
 
 pub mod exec;
 pub mod os;
+pub mod schedule;
 pub mod settings;
 pub mod update;
 
