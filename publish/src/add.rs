@@ -17,6 +17,7 @@ use update_metadata::{Images, Manifest, Pace, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
+use crate::keys::Keys;
 use crate::layout::{RepoLayout, image_target};
 use crate::progress::{Progress, Silent};
 use crate::release::Release;
@@ -59,7 +60,7 @@ pub struct AddOptions {
     /// The repository.
     pub repo: PathBuf,
     /// The keys.
-    pub keys: PathBuf,
+    pub keys: Keys,
     /// The variant.
     pub variant: String,
     /// The architecture.
@@ -83,6 +84,10 @@ pub struct AddOptions {
     pub pace: Pace,
     /// When the waves begin; by default now.
     pub start_at: Option<DateTime<Utc>>,
+    /// Whether every host is led through this release before newer ones. A release that is a barrier stays one.
+    pub barrier: bool,
+    /// The oldest `updog` that may install it; without one a known release keeps its own.
+    pub min_updater: Option<Version>,
     /// How long the signed roles hold.
     pub lifetimes: Lifetimes,
 }
@@ -133,7 +138,7 @@ pub async fn add_with(
         session.editor.add_target(target.clone()).map_err(|error| republished(options, error))?;
     }
     let manifest = session.put_manifest(&draft)?;
-    let signed = session.commit(&options.lifetimes.from(now))?;
+    let signed = session.commit(&options.lifetimes.from(now)).await?;
     progress.finish();
 
     let selector = selector(options);
@@ -188,7 +193,11 @@ fn change_manifest(
         waves.clone_from(&known.waves);
         extensions.clone_from(&known.extensions);
         manifest = change::remove_update(manifest, &selector)?;
+    } else if selector.is_known(&manifest) {
+        return Err(Error::Paused { version: options.version.clone() });
     }
+    extensions.barrier |= options.barrier;
+    extensions.min_updater = options.min_updater.clone().or(extensions.min_updater);
     let max_version = options.max_version.clone().unwrap_or_else(|| {
         change::default_max_version(&manifest, &options.variant, &options.arch, &options.version)
     });

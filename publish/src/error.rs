@@ -51,6 +51,18 @@ pub enum Error {
         /// The first file that is missing.
         missing: String,
     },
+    /// There is another root role beside the keys.
+    #[error("begin a repository: another root role lies beside the keys in {keys}")]
+    OtherRoot {
+        /// The directory of keys.
+        keys: PathBuf,
+    },
+    /// This version is paused.
+    #[error("publish {version}: its rollout is paused")]
+    Paused {
+        /// The version.
+        version: Version,
+    },
     /// There is no repository to add to.
     #[error("find a repository in {metadata}")]
     NoRepository {
@@ -172,6 +184,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A root role that follows another is signed without that one.
+    #[error("sign {file}: it is root version {version}, and the version before was not given")]
+    NoPrevious {
+        /// The draft.
+        file: PathBuf,
+        /// Its version.
+        version: u64,
+    },
     /// The environment has no passphrase.
     #[error("read the passphrase: there is no environment variable {name}")]
     Passphrase {
@@ -224,6 +244,10 @@ impl Advise for Error {
             Self::KeysServed { .. } => "give --keys a directory outside of the repository",
             Self::Exists { .. } => "add releases to it with \"pubrepo add\", or choose another directory",
             Self::HalfTheKeys { .. } => "give the directory with all keys, or an empty one",
+            Self::OtherRoot { .. } => "leave --root out, or give another directory of keys",
+            Self::Paused { .. } => {
+                "let it go on with \"pubrepo resume\", or take it back with \"pubrepo recall\""
+            }
             Self::NoRepository { .. } => "make one with \"pubrepo init\" first",
             Self::MaxVersion { .. } => "leave --max-version out, or give one that is not below the version",
             Self::Republished { .. } => {
@@ -236,6 +260,7 @@ impl Advise for Error {
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",
             Self::DraftExists { .. } => "choose another name, or go on with that file",
+            Self::NoPrevious { .. } => "give it with --from",
             Self::Passphrase { .. } => "set it, or give --passphrase-file",
             Self::NotOffered { .. } => "see what is on offer with \"pubrepo check\"",
             Self::NotAgreed { .. } => "give --yes to do it without being asked",

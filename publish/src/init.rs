@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
 use host_io::{SystemFs, swap};
-use trusted_repo::author::{Editor, KeyPair, RootSpec, SignedRoot, Signers, targets};
+use trusted_repo::author::{Editor, KeyPair, RootDraft, RootSpec, SignedRoot, targets};
 use update_metadata::{Manifest, safe_target_name};
 
 use crate::add::Lifetimes;
+use crate::keys::Keys;
 use crate::layout::{KeyLayout, MANIFEST, ROOT, RepoLayout};
 use crate::{Error, InitReport};
 
@@ -15,16 +16,18 @@ use crate::{Error, InitReport};
 pub(crate) const ROLES: [&str; 3] = ["targets", "snapshot", "timestamp"];
 
 /// What to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct InitOptions {
     /// The directory that a web server will serve.
     pub repo: PathBuf,
-    /// The directory for the keys. Keys that are there are used, and never written over.
-    pub keys: PathBuf,
+    /// The keys. Those that are there are used, and never written over.
+    pub keys: Keys,
     /// The variant.
     pub variant: String,
     /// The architecture.
     pub arch: String,
+    /// A first root role that its holders have signed, each wherever the key is. Without one root keys are made here.
+    pub root: Option<PathBuf>,
     /// How many people hold a root key.
     pub root_keys: u32,
     /// How many of them have to sign.
@@ -40,29 +43,35 @@ pub struct InitOptions {
 pub async fn init(options: &InitOptions, now: DateTime<Utc>) -> Result<InitReport, Error> {
     check_name("the variant", &options.variant)?;
     check_name("the architecture", &options.arch)?;
-    check_apart(&options.repo, &options.keys)?;
+    check_apart(&options.repo, options.keys.dir())?;
     let layout = RepoLayout::new(&options.repo, &options.variant, &options.arch);
     if layout.metadata.join("timestamp.json").exists() {
         return Err(Error::Exists { metadata: layout.metadata });
     }
 
-    let keys = KeyLayout::new(&options.keys);
-    let (root, keys_are_new) = match founded_before(&keys)? {
-        Some(root) => (root, false),
-        None => (found(options, &keys, now)?, true),
+    let keys = options.keys.layout();
+    let (root, keys_are_new) = match (&options.root, founded_before(options)?) {
+        (Some(path), before) => (brought(&options.keys, path, before)?, false),
+        (None, Some(root)) => (root, false),
+        (None, None) => (found(options, &keys, now)?, true),
     };
-    let signers = load_signers(&keys)?;
+    let sources = options.keys.open()?;
 
     let empty = Manifest::default();
     let manifest = targets::publish(&SystemFs, &layout.targets, MANIFEST, empty.to_json().as_bytes())?;
     let mut editor = Editor::new(root.clone());
     editor.replace_target(manifest)?;
-    editor.sign(&signers, &Lifetimes::default().from(now))?.write(&SystemFs, &layout.metadata)?;
+    let signed = editor.sign_from(&sources, &Lifetimes::default().from(now)).await?;
+    if options.root.is_some() {
+        // Only now: the keys at hand are the ones that it names.
+        write(&keys.root_role(), root.bytes())?;
+    }
+    signed.write(&SystemFs, &layout.metadata)?;
     write(&layout.metadata.join(ROOT), root.bytes())?;
 
     let root_keys = (1..).map(|number| keys.root(number)).take_while(|path| path.exists());
     Ok(InitReport {
-        keys: root_keys.chain(ROLES.map(|role| keys.role(role))).collect(),
+        keys: root_keys.chain(options.keys.files()).collect(),
         root: keys.root_role(),
         root_version: root.version(),
         metadata: layout.metadata,
@@ -72,16 +81,29 @@ pub async fn init(options: &InitOptions, now: DateTime<Utc>) -> Result<InitRepor
 }
 
 /// The root role beside the keys, if keys were made before.
-fn founded_before(keys: &KeyLayout) -> Result<Option<SignedRoot>, Error> {
-    let needed: Vec<PathBuf> =
-        [keys.root_role()].into_iter().chain(ROLES.map(|role| keys.role(role))).collect();
-    match needed.iter().find(|path| !path.exists()) {
-        None => Ok(Some(load_root(keys)?)),
-        Some(_) if !needed.iter().any(|path| path.exists()) && !keys.root(1).exists() => Ok(None),
-        Some(missing) => Err(Error::HalfTheKeys {
-            keys: missing.parent().unwrap_or(Path::new("")).to_owned(),
+fn founded_before(options: &InitOptions) -> Result<Option<SignedRoot>, Error> {
+    let layout = options.keys.layout();
+    let no_root = !layout.root_role().exists();
+    if no_root && options.root.is_none() && options.keys.files().is_empty() && !layout.root(1).exists() {
+        return Ok(None);
+    }
+    let wanted = no_root.then(|| layout.root_role()).filter(|_| options.root.is_none());
+    if let Some(missing) = wanted.or_else(|| options.keys.missing()) {
+        return Err(Error::HalfTheKeys {
+            keys: options.keys.dir().to_owned(),
             missing: missing.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        }),
+        });
+    }
+    if no_root { Ok(None) } else { Ok(Some(load_root(&layout)?)) }
+}
+
+/// The root role that its holders signed elsewhere.
+fn brought(keys: &Keys, path: &Path, before: Option<SignedRoot>) -> Result<SignedRoot, Error> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file("read the root role", path, error))?;
+    let root = RootDraft::parse(&bytes)?.finish_first()?;
+    match before {
+        Some(before) if before != root => Err(Error::OtherRoot { keys: keys.dir().to_owned() }),
+        _ => Ok(root),
     }
 }
 
@@ -101,10 +123,10 @@ fn found(options: &InitOptions, keys: &KeyLayout, now: DateTime<Utc>) -> Result<
     };
     let signed = SignedRoot::first(&spec, &root.iter().collect::<Vec<_>>())?;
     for (number, key) in (1..).zip(&root) {
-        key.save(&SystemFs, &keys.root(number))?;
+        options.keys.save(key, &keys.root(number))?;
     }
     for (role, key) in ROLES.into_iter().zip([&targets, &snapshot, &timestamp]) {
-        key.save(&SystemFs, &keys.role(role))?;
+        options.keys.save(key, &keys.role(role))?;
     }
     // Last: with it there, all keys are.
     write(&keys.root_role(), signed.bytes())?;
@@ -116,12 +138,6 @@ pub(crate) fn load_root(keys: &KeyLayout) -> Result<SignedRoot, Error> {
     let path = keys.root_role();
     let bytes = std::fs::read(&path).map_err(|error| Error::file("read the root role", &path, error))?;
     Ok(SignedRoot::parse(&bytes)?)
-}
-
-/// The keys that sign a release.
-pub(crate) fn load_signers(keys: &KeyLayout) -> Result<Signers, Error> {
-    let [targets, snapshot, timestamp] = ROLES.map(|role| KeyPair::load(&SystemFs, &keys.role(role)));
-    Ok(Signers { targets: targets?, snapshot: snapshot?, timestamp: timestamp? })
 }
 
 pub(crate) fn check_name(what: &'static str, value: &str) -> Result<(), Error> {

@@ -59,6 +59,12 @@ impl KeyLayout {
     pub fn role(&self, role: &str) -> PathBuf {
         self.dir.join(format!("{role}.pem"))
     }
+
+    /// The program that holds the key of a role below root, where there is one.
+    #[must_use]
+    pub fn program(&self, role: &str) -> PathBuf {
+        self.dir.join(format!("{role}.sign"))
+    }
 }
 
 /// The target name of one image of a release.

@@ -6,6 +6,8 @@
 //!
 //! - [`layout`]: where things lie, and what targets are called
 //! - [`mod@init`]: keys, root role, an empty repository
+//! - [`keys`]: where the keys lie that sign, and how they are opened
+//! - [`passphrase`]: of keys that are encrypted
 //! - [`mod@add`]: a release: plan it, make its targets, sign it
 //! - [`release`]: what a release is made of, checked before anything is written
 //! - [`image`]: boot, root and hash image; the hash tree built, or checked
@@ -32,8 +34,10 @@ pub mod expiration;
 pub mod frame;
 pub mod image;
 pub mod init;
+pub mod keys;
 pub mod layout;
 pub mod mirror;
+pub mod passphrase;
 pub mod place;
 pub mod progress;
 pub mod refresh;
@@ -49,6 +53,8 @@ pub use check::{CheckOptions, CheckReport, check};
 pub use error::Error;
 pub use image::ImagePaths;
 pub use init::{InitOptions, init};
+pub use keys::Keys;
+pub use passphrase::Passphrase;
 pub use place::Place;
 pub use report::{AddReport, InitReport};
 pub use session::Desk;

@@ -32,7 +32,7 @@ pub async fn refresh(desk: &Desk, lifetimes: Lifetimes, now: DateTime<Utc>) -> R
     // What hosts cannot read is not given a longer life.
     session.manifest()?;
     let expiries = lifetimes.from(now);
-    let signed = session.commit(&expiries)?;
+    let signed = session.commit(&expiries).await?;
     Ok(RefreshReport {
         timestamp_version: signed.versions().timestamp,
         targets_expires: expiries.targets,

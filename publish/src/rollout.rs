@@ -65,7 +65,7 @@ pub async fn rollout(
         return Err(Error::NotAgreed { action: action.name() });
     }
     session.put_manifest(&after)?;
-    let signed = session.commit(&lifetimes.from(now))?;
+    let signed = session.commit(&lifetimes.from(now)).await?;
     Ok(RolloutReport {
         action,
         variant: desk.variant.clone(),

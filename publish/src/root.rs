@@ -1,4 +1,5 @@
-//! The next root role: rotated offline, signed by one key holder at a time, published when enough have signed.
+//! The first root role and the next: written offline, signed by one key holder at a time, published when enough have
+//! signed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use host_io::{SystemFs, swap};
 use serde::Serialize;
-use trusted_repo::author::{Count, KeyPair, RoleSummary, RootChange, RootDraft, SignedRoot};
+use trusted_repo::author::{Count, FirstRoot, KeyPair, RoleSummary, RootChange, RootDraft, SignedRoot};
 
 use crate::check::finding::day;
 use crate::layout::ROOT;
@@ -32,30 +33,41 @@ pub struct RootReport {
     pub previous: Option<Count>,
 }
 
+/// Writes the first root role of a chain to `out`, signed by nobody.
+///
+/// # Errors
+/// When nobody could ever sign it, or `out` exists.
+pub fn begin(out: &Path, first: &FirstRoot) -> Result<RootReport, Error> {
+    let draft = RootDraft::first(first)?;
+    write_new(out, &draft.bytes())?;
+    Ok(report(out, &draft, None))
+}
+
 /// Writes the successor of the root role in `from` to `out`, signed by nobody.
 ///
 /// # Errors
 /// When `from` is no signed root role, the change cannot be made, or `out` exists.
 pub fn rotate(from: &Path, out: &Path, change: &RootChange) -> Result<RootReport, Error> {
-    if out.exists() {
-        return Err(Error::DraftExists { path: out.to_owned() });
-    }
     let previous = load_signed(from)?;
     let draft = RootDraft::successor(&previous, change)?;
-    write(out, &draft.bytes())?;
+    write_new(out, &draft.bytes())?;
     Ok(report(out, &draft, Some(&previous)))
 }
 
-/// Adds the signature of one key holder to the draft in `file`.
+/// Adds the signature of one key holder to the draft in `file`. `from` is the root role before it; only the first one
+/// has none.
 ///
 /// # Errors
-/// When either file is no root role, or neither names the key.
-pub fn sign(from: &Path, file: &Path, key: &KeyPair) -> Result<RootReport, Error> {
-    let previous = load_signed(from)?;
+/// When either file is no root role, neither names the key, or the one before is wanted and not given.
+pub fn sign(from: Option<&Path>, file: &Path, key: &KeyPair) -> Result<RootReport, Error> {
     let mut draft = load_draft(file)?;
-    draft.sign(&previous, key)?;
+    let previous = from.map(load_signed).transpose()?;
+    if previous.is_none() && draft.version() > 1 {
+        return Err(Error::NoPrevious { file: file.to_owned(), version: draft.version() });
+    }
+    draft.sign(previous.as_ref(), key)?;
     write(file, &draft.bytes())?;
-    Ok(report(file, &draft, Some(&previous)))
+    Ok(report(file, &draft, previous.as_ref()))
 }
 
 /// Tells what a root role says, and who has signed it.
@@ -82,7 +94,7 @@ pub async fn publish(
     let draft = load_draft(file)?;
     let next = draft.finish(&previous)?;
     session.editor.add_root(next.clone())?;
-    session.commit(&lifetimes.from(now))?;
+    session.commit(&lifetimes.from(now)).await?;
     // For the images to come. Those of the field find the chain by its numbers.
     write(&session.layout.metadata.join(ROOT), next.bytes())?;
     Ok(report(file, &draft, Some(&previous)))
@@ -110,6 +122,13 @@ fn load_draft(path: &Path) -> Result<RootDraft, Error> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| Error::file("read the root role", path, error))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if path.exists() {
+        return Err(Error::DraftExists { path: path.to_owned() });
+    }
+    write(path, bytes)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

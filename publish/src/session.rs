@@ -5,28 +5,30 @@
 //! refused; a publisher that dies leaves files that nobody asks for.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use host_io::lock::DirLock;
 use host_io::{Fs as _, SystemFs};
 use trusted_repo::TargetInfo;
-use trusted_repo::author::{Editor, Expiries, SignedMetadata, Signers, targets};
+use trusted_repo::author::{Editor, Expiries, KeySources, SignedMetadata, targets};
 use update_metadata::Manifest;
 
 use crate::Error;
-use crate::init::{check_apart, check_name, load_root, load_signers};
-use crate::layout::{KeyLayout, MANIFEST, RepoLayout};
+use crate::init::{check_apart, check_name, load_root};
+use crate::keys::Keys;
+use crate::layout::{MANIFEST, RepoLayout};
 use crate::release::published_manifest;
 
 /// The role whose file says which snapshot is the published one.
 const TIMESTAMP: &str = "timestamp.json";
 
 /// Which repository, and with which keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Desk {
     /// The repository.
     pub repo: PathBuf,
     /// The keys.
-    pub keys: PathBuf,
+    pub keys: Keys,
     /// The variant.
     pub variant: String,
     /// The architecture.
@@ -37,7 +39,7 @@ pub struct Desk {
 pub(crate) struct Session {
     pub(crate) layout: RepoLayout,
     pub(crate) editor: Editor,
-    signers: Signers,
+    sources: Arc<KeySources>,
     seen: Vec<u8>,
     _lock: DirLock,
 }
@@ -47,17 +49,17 @@ impl Session {
     pub(crate) async fn open(desk: &Desk) -> Result<Self, Error> {
         check_name("the variant", &desk.variant)?;
         check_name("the architecture", &desk.arch)?;
-        check_apart(&desk.repo, &desk.keys)?;
+        check_apart(&desk.repo, desk.keys.dir())?;
         let layout = RepoLayout::new(&desk.repo, &desk.variant, &desk.arch);
         if !layout.metadata.join(TIMESTAMP).exists() {
             return Err(Error::NoRepository { metadata: layout.metadata });
         }
+        // First: a terminal may be asked, and nobody else shall wait for that.
+        let sources = desk.keys.open()?;
         let lock = hold(&desk.repo)?;
-        let keys = KeyLayout::new(&desk.keys);
-        let signers = load_signers(&keys)?;
         let seen = timestamp(&layout.metadata)?;
-        let editor = Editor::load(&SystemFs, &layout.metadata, &load_root(&keys)?).await?;
-        Ok(Self { layout, editor, signers, seen, _lock: lock })
+        let editor = Editor::load(&SystemFs, &layout.metadata, &load_root(&desk.keys.layout())?).await?;
+        Ok(Self { layout, editor, sources, seen, _lock: lock })
     }
 
     /// The manifest as it is published.
@@ -74,8 +76,8 @@ impl Session {
     }
 
     /// Signs and publishes, the timestamp last.
-    pub(crate) fn commit(&self, expiries: &Expiries) -> Result<SignedMetadata, Error> {
-        let signed = self.editor.sign(&self.signers, expiries)?;
+    pub(crate) async fn commit(&self, expiries: &Expiries) -> Result<SignedMetadata, Error> {
+        let signed = self.editor.sign_from(&self.sources, expiries).await?;
         if timestamp(&self.layout.metadata)? != self.seen {
             return Err(Error::Overtaken { metadata: self.layout.metadata.clone() });
         }

@@ -81,7 +81,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let init = InitOptions {
             repo: dir.join("repo"),
-            keys: dir.join("keys"),
+            keys: dir.join("keys").into(),
+            root: None,
             variant: VARIANT.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
             root_keys: 3,
@@ -122,7 +123,7 @@ impl World {
             .unwrap_or_else(|error| panic!("write the sources of {version}: {error}"));
         let add = AddOptions {
             repo: self.dir.join("repo"),
-            keys: self.dir.join("keys"),
+            keys: self.dir.join("keys").into(),
             variant: VARIANT.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
             version: release.version.clone(),
@@ -134,6 +135,8 @@ impl World {
             waves: sources.waves,
             pace: publish::Pace::PLAIN,
             start_at: release.start_at,
+            barrier: false,
+            min_updater: None,
             lifetimes: Lifetimes::default(),
         };
         let missing = match release.absent_migrations() {

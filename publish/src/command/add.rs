@@ -9,27 +9,17 @@ use semver::Version;
 use update_metadata::{Density, Pace, pace};
 use verity::Salt;
 
-use super::desk::LifetimeArgs;
+use super::desk::{DeskArgs, LifetimeArgs};
 use super::place::span;
 use crate::progress::Bar;
-use crate::{AddOptions, AddReport, Error, ImagePaths, MissingMigrations};
+use crate::{AddOptions, AddReport, Desk, Error, ImagePaths, MissingMigrations};
 
 /// Publish a release
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The repository
-    #[arg(long, value_name = "DIR")]
-    repo: PathBuf,
-    /// The keys
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
-    /// The variant
-    #[arg(long)]
-    variant: String,
-    /// The architecture
-    #[arg(long)]
-    arch: String,
+    #[command(flatten)]
+    desk: DeskArgs,
     /// The version of the release
     #[arg(long)]
     version: Version,
@@ -69,6 +59,12 @@ pub struct Args {
     /// When the waves begin, as RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     start_at: Option<DateTime<Utc>>,
+    /// Lead every host through this release before newer ones
+    #[arg(long)]
+    barrier: bool,
+    /// The oldest updog that may install the release
+    #[arg(long, value_name = "VERSION")]
+    min_updater: Option<Version>,
     #[command(flatten)]
     lifetimes: LifetimeArgs,
     /// Publish although migrations are missing; for tests that show how hosts refuse this
@@ -86,7 +82,11 @@ Examples:
     pubrepo add --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 \\
       --version 1.1.0 --boot boot.img --root root.img --hash root.verity \\
       --release-config Release.toml --migrations migrations/ \\
-      --waves waves.toml --tail 24h --start-at 2026-06-01T09:00:00Z --json";
+      --waves waves.toml --tail 24h --start-at 2026-06-01T09:00:00Z --json
+
+  A release that has to run once before newer ones can be installed:
+    pubrepo add --repo /srv/updates --keys ~/keys --variant metal --arch x86_64 \\
+      --version 1.5.0 --boot boot.img --root root.img --barrier --min-updater 0.3.0";
 
 /// Runs the command.
 ///
@@ -95,11 +95,12 @@ Examples:
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
     let missing =
         if args.allow_missing_migrations { MissingMigrations::Allow } else { MissingMigrations::Refuse };
+    let Desk { repo, keys, variant, arch } = args.desk.desk()?;
     let options = AddOptions {
-        repo: args.repo,
-        keys: args.keys,
-        variant: args.variant,
-        arch: args.arch,
+        repo,
+        keys,
+        variant,
+        arch,
         version: args.version,
         max_version: args.max_version,
         images: ImagePaths { boot: args.boot, root: args.root, hash: args.hash },
@@ -112,6 +113,8 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
             tail: args.tail,
         },
         start_at: args.start_at,
+        barrier: args.barrier,
+        min_updater: args.min_updater,
         lifetimes: args.lifetimes.lifetimes()?,
     };
     crate::add_with(&options, now, missing, Arc::new(Bar::new())).await

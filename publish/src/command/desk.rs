@@ -4,30 +4,39 @@ use std::path::PathBuf;
 
 use chrono::Duration;
 
+use super::passphrase::PassphraseArgs;
 use crate::Lifetimes;
+use crate::keys::Keys;
 use crate::session::Desk;
 
 /// A repository and its keys.
 #[derive(Debug, clap::Args)]
 pub struct DeskArgs {
-    /// The repository
+    /// The repository: the directory that a web server serves
     #[arg(long, value_name = "DIR")]
     repo: PathBuf,
-    /// The keys
+    /// The directory of keys, outside of the repository
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
     /// The variant
     #[arg(long)]
     variant: String,
-    /// The architecture
+    /// The architecture, such as x86_64 or aarch64
     #[arg(long)]
     arch: String,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
-impl From<DeskArgs> for Desk {
-    fn from(args: DeskArgs) -> Self {
-        let DeskArgs { repo, keys, variant, arch } = args;
-        Self { repo, keys, variant, arch }
+impl DeskArgs {
+    /// As given, with the passphrase from where it was said to be.
+    ///
+    /// # Errors
+    /// When the passphrase cannot be read.
+    pub fn desk(self) -> Result<Desk, crate::Error> {
+        let Self { repo, keys, variant, arch, passphrase } = self;
+        let keys = Keys::in_dir(keys).with_passphrase(passphrase.source()?);
+        Ok(Desk { repo, keys, variant, arch })
     }
 }
 

@@ -10,6 +10,7 @@
 //! - [`root`]: `pubrepo root`
 //! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
+//! - [`passphrase`]: where the passphrase of a key comes from, as options
 //! - [`desk`]: which repository is changed, and how long what is signed holds, as options
 
 pub mod add;
@@ -19,6 +20,7 @@ pub mod desk;
 pub mod expiring;
 pub mod init;
 pub mod mirror;
+pub mod passphrase;
 pub mod place;
 pub mod refresh;
 pub mod rollout;

@@ -30,5 +30,5 @@ Examples:
 /// # Errors
 /// As [`refresh`].
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<RefreshReport, Error> {
-    refresh(&args.desk.into(), args.lifetimes.lifetimes()?, now).await
+    refresh(&args.desk.desk()?, args.lifetimes.lifetimes()?, now).await
 }

@@ -51,7 +51,7 @@ pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<Rollo
         }
         if yes { Ok(true) } else { asked() }
     };
-    rollout(&args.desk.into(), action, &args.version, lifetimes, now, agree).await
+    rollout(&args.desk.desk()?, action, &args.version, lifetimes, now, agree).await
 }
 
 /// Asks whoever sits at the terminal. Without one the answer is no.

@@ -1,12 +1,13 @@
-//! `pubrepo root rotate|sign|show|publish|new-key`.
+//! `pubrepo root new-key|new|rotate|sign|show|publish`.
 
 use std::path::PathBuf;
 
 use chrono::{DateTime, Duration, Utc};
 use host_io::{SystemFs, swap};
-use trusted_repo::author::{KeyPair, PublicKey, RootChange};
+use trusted_repo::author::{FirstRoot, KeyPair, PublicKey, RootChange};
 
 use super::desk::{DeskArgs, LifetimeArgs};
+use super::passphrase::PassphraseArgs;
 use crate::root::RootReport;
 use crate::{Error, root};
 
@@ -23,6 +24,11 @@ Examples:
   A new holder makes a key; only the public half leaves the machine:
     pubrepo root new-key --out root-4.pem --public root-4.pub --passphrase-file secret
 
+  The first root role, of holders who keep their keys where they are:
+    pubrepo root new --out root.json --root-key root-1.pub --root-key root-2.pub \\
+      --root-key root-3.pub --targets-key targets.pub --snapshot-key snapshot.pub \\
+      --timestamp-key timestamp.pub
+
   The next root role, with the new holder in and another one out:
     pubrepo root rotate --from root.json --out next.json \\
       --add-root-key root-4.pub --remove-root-key 0123…
@@ -36,6 +42,8 @@ Examples:
 
 #[derive(Debug, clap::Subcommand)]
 enum Step {
+    /// Write the first root role of holders who keep their keys where they are, signed by nobody yet
+    New(Box<NewArgs>),
     /// Write the next root role, signed by nobody yet
     Rotate(Box<RotateArgs>),
     /// Add the signature of one key holder
@@ -46,6 +54,31 @@ enum Step {
     Publish(PublishArgs),
     /// Make a key for a holder
     NewKey(NewKeyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct NewArgs {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The public key of a holder; once for each
+    #[arg(long, value_name = "FILE", required = true)]
+    root_key: Vec<PathBuf>,
+    /// How many of them have to sign
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    root_threshold: u32,
+    /// The public key of the targets role
+    #[arg(long, value_name = "FILE")]
+    targets_key: PathBuf,
+    /// The public key of the snapshot role
+    #[arg(long, value_name = "FILE")]
+    snapshot_key: PathBuf,
+    /// The public key of the timestamp role
+    #[arg(long, value_name = "FILE")]
+    timestamp_key: PathBuf,
+    /// How long the root role holds
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    root_days: u16,
 }
 
 #[derive(Debug, clap::Args)]
@@ -81,39 +114,16 @@ struct RotateArgs {
 
 #[derive(Debug, clap::Args)]
 struct SignArgs {
-    /// The next root role
+    /// The root role that is to be signed
     file: PathBuf,
-    /// The root role that counts now
+    /// The root role that counts now; the first one has none before it
     #[arg(long, value_name = "FILE")]
-    from: PathBuf,
+    from: Option<PathBuf>,
     /// The holder's key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     #[command(flatten)]
     passphrase: PassphraseArgs,
-}
-
-/// A passphrase never stands on a command line, where every user of the machine can read it.
-#[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-struct PassphraseArgs {
-    /// The file whose first line is the key's passphrase
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// The environment variable that holds the key's passphrase
-    #[arg(long, value_name = "NAME")]
-    passphrase_env: Option<String>,
-}
-
-impl PassphraseArgs {
-    fn passphrase(&self) -> Result<Option<String>, Error> {
-        if let Some(path) = &self.passphrase_file {
-            let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
-            return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
-        }
-        let Some(name) = &self.passphrase_env else { return Ok(None) };
-        std::env::var(name).map(Some).map_err(|_| Error::Passphrase { name: name.clone() })
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -172,27 +182,37 @@ impl std::fmt::Display for Answer {
 /// Runs the command.
 ///
 /// # Errors
-/// As [`root::rotate`], [`root::sign`], [`root::show`] and [`root::publish`].
+/// As [`root::begin`], [`root::rotate`], [`root::sign`], [`root::show`] and [`root::publish`].
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
     let report = match args.step {
+        Step::New(args) => root::begin(&args.out, &first(&args, now)?)?,
         Step::Rotate(args) => {
             let change = change(&args, now)?;
             root::rotate(&args.from, &args.out, &change)?
         }
         Step::Sign(args) => {
-            let key = match args.passphrase.passphrase()? {
-                Some(passphrase) => KeyPair::load_encrypted(&SystemFs, &args.key, &passphrase)?,
-                None => KeyPair::load(&SystemFs, &args.key)?,
-            };
-            root::sign(&args.from, &args.file, &key)?
+            let key = args.passphrase.source()?.open(&args.key)?;
+            root::sign(args.from.as_deref(), &args.file, &key)?
         }
         Step::Show(args) => root::show(&args.file, args.from.as_deref())?,
         Step::Publish(args) => {
-            root::publish(&args.desk.into(), &args.file, args.lifetimes.lifetimes()?, now).await?
+            root::publish(&args.desk.desk()?, &args.file, args.lifetimes.lifetimes()?, now).await?
         }
         Step::NewKey(args) => return new_key(&args),
     };
     Ok(Answer::Root(Box::new(report)))
+}
+
+fn first(args: &NewArgs, now: DateTime<Utc>) -> Result<FirstRoot, Error> {
+    let load = |path: &PathBuf| PublicKey::load(&SystemFs, path);
+    Ok(FirstRoot {
+        expires: now + Duration::days(args.root_days.into()),
+        root: args.root_key.iter().map(load).collect::<Result<_, _>>()?,
+        threshold: args.root_threshold,
+        targets: load(&args.targets_key)?,
+        snapshot: load(&args.snapshot_key)?,
+        timestamp: load(&args.timestamp_key)?,
+    })
 }
 
 fn change(args: &RotateArgs, now: DateTime<Utc>) -> Result<RootChange, Error> {
@@ -224,12 +244,8 @@ fn new_key(args: &NewKeyArgs) -> Result<Answer, Error> {
         }
     }
     let key = KeyPair::generate()?;
-    match args.passphrase.passphrase()? {
-        Some(passphrase) => key.save_encrypted(&SystemFs, &args.out, &passphrase)?,
-        None => key.save(&SystemFs, &args.out)?,
-    }
-    let public = key.public_key();
-    swap::replace_file(&SystemFs, &args.public, public.to_pem().as_bytes(), 0o644)
+    args.passphrase.source()?.save(&key, &args.out)?;
+    swap::replace_file(&SystemFs, &args.public, key.public_pem().as_bytes(), 0o644)
         .map_err(|error| Error::file("write", &args.public, error))?;
-    Ok(Answer::Key { key: public.id() })
+    Ok(Answer::Key { key: key.id() })
 }

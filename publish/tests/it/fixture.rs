@@ -47,9 +47,10 @@ impl Fixture {
     pub(crate) fn init_options(&self) -> InitOptions {
         InitOptions {
             repo: self.path("repo"),
-            keys: self.path("keys"),
+            keys: self.path("keys").into(),
             variant: VARIANT.to_owned(),
             arch: ARCH.to_owned(),
+            root: None,
             root_keys: 3,
             root_threshold: 2,
             root_lifetime: Duration::days(365),
@@ -64,7 +65,7 @@ impl Fixture {
     pub(crate) fn release(&self, version: &str, seed: u8) -> AddOptions {
         AddOptions {
             repo: self.path("repo"),
-            keys: self.path("keys"),
+            keys: self.path("keys").into(),
             variant: VARIANT.to_owned(),
             arch: ARCH.to_owned(),
             version: version.parse().expect("a version"),
@@ -80,6 +81,8 @@ impl Fixture {
             waves: None,
             pace: publish::Pace::PLAIN,
             start_at: None,
+            barrier: false,
+            min_updater: None,
             lifetimes: Lifetimes::default(),
         }
     }

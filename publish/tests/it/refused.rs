@@ -150,7 +150,7 @@ async fn waves_that_do_not_open_one_after_another_are_refused() {
 #[tokio::test]
 async fn keys_are_neither_served_nor_written_over() {
     let fixture = Fixture::new().await;
-    let served = InitOptions { keys: fixture.path("repo/keys"), ..fixture.init_options() };
+    let served = InitOptions { keys: fixture.path("repo/keys").into(), ..fixture.init_options() };
     assert!(matches!(publish::init(&served, today()).await, Err(Error::KeysServed { .. })));
     assert!(matches!(fixture.init().await, Err(Error::Exists { .. })));
     std::fs::remove_file(fixture.path("keys/snapshot.pem")).expect("lost");
@@ -164,7 +164,7 @@ async fn the_keys_of_another_repository_are_refused() {
     let fixture = Fixture::new().await;
     let stranger = Fixture::new().await;
     let mut release = fixture.release("1.0.0", 1);
-    release.keys = stranger.path("keys");
+    release.keys = stranger.path("keys").into();
     assert_refused(&fixture, &release, "load the repository").await;
     std::fs::copy(stranger.path("keys/targets.pem"), fixture.path("keys/targets.pem")).expect("mixed up");
     assert_refused(&fixture, &fixture.release("1.0.0", 1), "sign the targets role").await;

@@ -10,7 +10,7 @@ use crate::fixture::{ARCH, Fixture, VARIANT, pubrepo, today};
 pub(crate) fn desk(fixture: &Fixture) -> Desk {
     Desk {
         repo: fixture.path("repo"),
-        keys: fixture.path("keys"),
+        keys: fixture.path("keys").into(),
         variant: VARIANT.to_owned(),
         arch: ARCH.to_owned(),
     }

@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
-use tough::schema::key::Key;
-use tough::schema::{Role as _, RoleKeys, RoleType, Root, Signature, Signed};
+use tough::schema::{Role as _, RoleKeys, RoleType, Root, Signed};
 
 use super::keys::PublicKey;
+use super::root::SPEC_VERSION;
+use super::sign::{at_once, signature};
+use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
 use crate::now::{from_jiff, to_jiff};
 
@@ -28,6 +30,23 @@ pub struct RootChange {
     pub threshold: Option<u32>,
     /// The new keys of roles below root: `targets`, `snapshot` or `timestamp`.
     pub replace: Vec<(String, PublicKey)>,
+}
+
+/// The first root role of holders who keep their keys where they are.
+#[derive(Debug, Clone)]
+pub struct FirstRoot {
+    /// When it expires.
+    pub expires: DateTime<Utc>,
+    /// The holders.
+    pub root: Vec<PublicKey>,
+    /// How many of them have to sign.
+    pub threshold: u32,
+    /// The keys of the roles below root; one of them signs for each.
+    pub targets: PublicKey,
+    /// Of the snapshot role.
+    pub snapshot: PublicKey,
+    /// Of the timestamp role.
+    pub timestamp: PublicKey,
 }
 
 /// A root role on its way.
@@ -65,6 +84,47 @@ pub struct RoleSummary {
 }
 
 impl RootDraft {
+    /// The first root role of a chain, signed by nobody yet.
+    ///
+    /// # Errors
+    /// When a holder stands there twice, or the threshold would be out of reach.
+    pub fn first(spec: &FirstRoot) -> Result<Self, Error> {
+        let refused = |reason: String| Error::Root { version: 1, reason };
+        let mut holders: Vec<_> = Vec::new();
+        for key in &spec.root {
+            if holders.contains(&key.key_id()) {
+                return Err(refused(format!("the key {} is there twice", key.id())));
+            }
+            holders.push(key.key_id());
+        }
+        let threshold = NonZeroU64::new(spec.threshold.into())
+            .ok_or_else(|| refused("no signature at all would be asked for".to_owned()))?;
+        if threshold.get() > holders.len() as u64 {
+            return Err(refused("more signatures would be asked for than there are keys".to_owned()));
+        }
+        let role = |keyids, threshold| RoleKeys { keyids, threshold, _extra: HashMap::new() };
+        let below = [
+            (RoleType::Targets, &spec.targets),
+            (RoleType::Snapshot, &spec.snapshot),
+            (RoleType::Timestamp, &spec.timestamp),
+        ];
+        let mut roles: HashMap<_, _> =
+            below.map(|(kind, key)| (kind, role(vec![key.key_id()], NonZeroU64::MIN))).into();
+        roles.insert(RoleType::Root, role(holders, threshold));
+        let keys = spec.root.iter().chain(below.map(|(_, key)| key));
+        let root = Root {
+            spec_version: SPEC_VERSION.to_owned(),
+            consistent_snapshot: true,
+            version: NonZeroU64::MIN,
+            expires: to_jiff(spec.expires)
+                .ok_or_else(|| refused("its date of expiry is out of range".to_owned()))?,
+            keys: keys.map(|key| (key.key_id(), key.tuf_key())).collect(),
+            roles,
+            _extra: HashMap::new(),
+        };
+        Ok(Self { signed: Signed { signed: root, signatures: Vec::new() } })
+    }
+
     /// The successor of `previous`, signed by nobody yet.
     ///
     /// # Errors
@@ -110,7 +170,7 @@ impl RootDraft {
             root.roles.insert(role, keys);
         }
         let coming = change.add.iter().chain(change.replace.iter().map(|(_, key)| key));
-        root.keys.extend(coming.map(|key| (key.key_id(), key.tuf())));
+        root.keys.extend(coming.map(|key| (key.key_id(), key.tuf_key())));
         // A key that signs for nobody is not carried on.
         let roles = root.roles.clone();
         root.keys.retain(|id, _| roles.values().any(|role| role.keyids.contains(id)));
@@ -140,26 +200,45 @@ impl RootDraft {
         bytes
     }
 
-    /// Adds the signature of one holder; signing twice changes nothing.
+    /// Adds the signature of one holder; signing twice changes nothing. `previous` is the version before, if there is
+    /// one.
     ///
     /// # Errors
     /// When neither `previous` nor the draft names the key as a root key.
-    pub fn sign(&mut self, previous: &SignedRoot, key: &KeyPair) -> Result<(), Error> {
-        let id = key.key_id();
+    pub fn sign(&mut self, previous: Option<&SignedRoot>, key: &KeyPair) -> Result<(), Error> {
+        at_once(self.sign_by(previous, key))
+    }
+
+    /// [`RootDraft::sign`] with a key that may lie anywhere.
+    ///
+    /// # Errors
+    /// As [`RootDraft::sign`], and when the key cannot be reached or does not sign.
+    pub async fn sign_from(
+        &mut self,
+        previous: Option<&SignedRoot>,
+        source: &dyn KeySource,
+    ) -> Result<(), Error> {
+        let key = source::open(source).await?;
+        self.sign_by(previous, &*key).await
+    }
+
+    async fn sign_by(&mut self, previous: Option<&SignedRoot>, key: &dyn Sign) -> Result<(), Error> {
+        let refused = |reason: String| Error::Sign { role: "root".to_owned(), reason };
+        let id = key.tuf_key().key_id().map_err(|error| refused(error.to_string()))?;
         let names =
             |root: &Root| root.roles.get(&RoleType::Root).is_some_and(|role| role.keyids.contains(&id));
-        if !names(&previous.role()) && !names(&self.signed.signed) {
-            return Err(Error::Sign {
-                role: "root".to_owned(),
-                reason: format!("the key {} is none of its root keys, nor of the version before", key.id()),
-            });
+        if !previous.is_some_and(|previous| names(&previous.role())) && !names(&self.signed.signed) {
+            let id = hex::encode(&id[..]);
+            return Err(refused(format!("the key {id} is none of its root keys, nor of the version before")));
         }
-        let message = self.signed.signed.canonical_form().map_err(|error| Error::Sign {
-            role: "root".to_owned(),
-            reason: format!("it cannot be written ({error})"),
-        })?;
+        let message = self
+            .signed
+            .signed
+            .canonical_form()
+            .map_err(|error| refused(format!("it cannot be written ({error})")))?;
+        let signature = signature::<Root>(key, &message).await?;
         self.signed.signatures.retain(|signature| signature.keyid != id);
-        self.signed.signatures.push(Signature { keyid: id, sig: key.sign(&message).into() });
+        self.signed.signatures.push(signature);
         Ok(())
     }
 
@@ -195,6 +274,23 @@ impl RootDraft {
                 new.have,
                 new.need
             );
+            return Err(Error::Sign { role: "root".to_owned(), reason });
+        }
+        SignedRoot::parse(&self.bytes())
+    }
+
+    /// The first root role of a chain.
+    ///
+    /// # Errors
+    /// When its own threshold is not reached, or it is not version 1.
+    pub fn finish_first(&self) -> Result<SignedRoot, Error> {
+        let version = self.version();
+        let own = self.own_count();
+        if version != 1 {
+            return Err(Error::Root { version, reason: "a chain begins with version 1".to_owned() });
+        }
+        if own.missing() > 0 {
+            let reason = format!("{} of {} of its holders have signed it", own.have, own.need);
             return Err(Error::Sign { role: "root".to_owned(), reason });
         }
         SignedRoot::parse(&self.bytes())
@@ -251,12 +347,6 @@ fn count(root: &Root, draft: &Signed<Root>) -> Count {
     Count { have: seen.len() as u64, need }
 }
 
-impl PublicKey {
-    fn tuf(&self) -> Key {
-        self.key.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,18 +381,60 @@ mod tests {
         let swap = RootChange { add: vec![new.public_key()], remove: vec![old[0].id()], ..change() };
         let mut draft = RootDraft::successor(&first, &swap).expect("a draft");
         assert!(draft.finish(&first).is_err(), "nobody has signed");
-        draft.sign(&first, &new).expect("a new holder");
-        draft.sign(&first, &new).expect("twice is once");
-        draft.sign(&first, &old[0]).expect("a holder who goes");
+        draft.sign(Some(&first), &new).expect("a new holder");
+        draft.sign(Some(&first), &new).expect("twice is once");
+        draft.sign(Some(&first), &old[0]).expect("a holder who goes");
         let (before, own) = draft.counts(&first);
         assert_eq!((before.missing(), own.missing()), (1, 1));
         assert!(draft.finish(&first).expect_err("too few").to_string().contains("1 of 2"));
         // On the way it is a file.
         let mut draft = RootDraft::parse(&draft.bytes()).expect("the same");
-        draft.sign(&first, &old[1]).expect("a holder who stays");
+        draft.sign(Some(&first), &old[1]).expect("a holder who stays");
         let next = draft.finish(&first).expect("both thresholds");
         assert_eq!(next.version(), 2);
-        assert!(draft.sign(&first, &other[0]).is_err(), "a key of another role");
+        assert!(draft.sign(Some(&first), &other[0]).is_err(), "a key of another role");
+    }
+
+    fn first_spec(root: &[KeyPair], other: &KeyPair) -> FirstRoot {
+        let other = || other.public_key();
+        FirstRoot {
+            expires: DateTime::UNIX_EPOCH,
+            root: root.iter().map(KeyPair::public_key).collect(),
+            threshold: 2,
+            targets: other(),
+            snapshot: other(),
+            timestamp: other(),
+        }
+    }
+
+    #[test]
+    fn holders_who_never_meet_make_the_first_root_role() {
+        let (holders, other) = ([key(), key(), key()], key());
+        let mut draft = RootDraft::first(&first_spec(&holders, &other)).expect("a draft");
+        draft.sign(None, &holders[2]).expect("a holder");
+        assert!(draft.finish_first().expect_err("too few").to_string().contains("1 of 2"));
+        let mut draft = RootDraft::parse(&draft.bytes()).expect("it travelled as a file");
+        assert!(draft.sign(None, &other).is_err(), "a key of another role");
+        draft.sign(None, &holders[0]).expect("another holder");
+        let first = draft.finish_first().expect("two of three");
+        assert_eq!(first.version(), 1);
+        let second = RootDraft::successor(&first, &change()).expect("it goes on from there");
+        assert!(
+            second.finish_first().expect_err("not the first").to_string().contains("begins with version 1")
+        );
+    }
+
+    #[test]
+    fn a_first_root_role_that_nobody_could_sign_is_no_draft() {
+        let (holders, other) = ([key(), key()], key());
+        let spec = first_spec(&holders, &other);
+        for spec in [
+            FirstRoot { threshold: 0, ..spec.clone() },
+            FirstRoot { threshold: 3, ..spec.clone() },
+            FirstRoot { root: vec![spec.root[0].clone(), spec.root[0].clone()], ..spec },
+        ] {
+            assert!(RootDraft::first(&spec).is_err(), "{spec:?}");
+        }
     }
 
     #[test]
@@ -310,8 +442,8 @@ mod tests {
         let (old, other) = ([key(), key()], [key()]);
         let first = first(&old, &other);
         let mut draft = RootDraft::successor(&first, &change()).expect("a draft");
-        draft.sign(&first, &old[0]).expect("signed");
-        draft.sign(&first, &old[1]).expect("signed");
+        draft.sign(Some(&first), &old[0]).expect("signed");
+        draft.sign(Some(&first), &old[1]).expect("signed");
         let text = String::from_utf8(draft.bytes()).expect("text").replace("1971", "2971");
         let forged = RootDraft::parse(text.as_bytes()).expect("still a root role");
         assert_eq!(forged.counts(&first).0.have, 0);

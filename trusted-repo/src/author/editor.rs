@@ -12,7 +12,8 @@ use tough::schema::{Hashes, Metafile, Snapshot, Target, Targets, Timestamp};
 use update_metadata::safe_target_name;
 
 use super::root::SPEC_VERSION;
-use super::sign::{sealed, sign};
+use super::sign::{at_once, sealed, sign_with};
+use super::source::{self, KeySources, Sign};
 use super::{Error, KeyPair, SignedRoot};
 use crate::now::to_jiff;
 use crate::open::offline;
@@ -180,6 +181,31 @@ impl Editor {
     /// # Errors
     /// When a key is not one that the root names for its role, or a date is out of range.
     pub fn sign(&self, signers: &Signers, expiries: &Expiries) -> Result<SignedMetadata, Error> {
+        let Signers { targets, snapshot, timestamp } = signers;
+        at_once(self.sign_roles([targets, snapshot, timestamp], expiries))
+    }
+
+    /// [`Editor::sign`] with keys that may lie anywhere.
+    ///
+    /// # Errors
+    /// As [`Editor::sign`], and when a key cannot be reached or does not sign.
+    pub async fn sign_from(
+        &self,
+        sources: &KeySources,
+        expiries: &Expiries,
+    ) -> Result<SignedMetadata, Error> {
+        let targets = source::open(&*sources.targets).await?;
+        let snapshot = source::open(&*sources.snapshot).await?;
+        let timestamp = source::open(&*sources.timestamp).await?;
+        self.sign_roles([&*targets, &*snapshot, &*timestamp], expiries).await
+    }
+
+    /// Signs the three roles, each with its key.
+    async fn sign_roles(
+        &self,
+        [for_targets, for_snapshot, for_timestamp]: [&dyn Sign; 3],
+        expiries: &Expiries,
+    ) -> Result<SignedMetadata, Error> {
         let root = self.newest_root().role();
         let mut files: Vec<(String, Vec<u8>)> =
             self.roots.iter().map(|root| (root.file_name(), root.bytes().to_vec())).collect();
@@ -193,7 +219,7 @@ impl Editor {
             targets.targets.insert(name, described(info));
         }
         let targets_version = targets.version;
-        let targets = sealed(&sign(targets, &[&signers.targets])?, &root)?;
+        let targets = sealed(&sign_with(targets, &[for_targets]).await?, &root)?;
         let targets_meta = meta(targets_version, &targets);
         files.push((format!("{targets_version}.targets.json"), targets));
 
@@ -201,7 +227,7 @@ impl Editor {
             Snapshot::new(SPEC_VERSION.to_owned(), next(self.versions.snapshot), date(expiries.snapshot)?);
         snapshot.meta.insert("targets.json".to_owned(), targets_meta);
         let snapshot_version = snapshot.version;
-        let snapshot = sealed(&sign(snapshot, &[&signers.snapshot])?, &root)?;
+        let snapshot = sealed(&sign_with(snapshot, &[for_snapshot]).await?, &root)?;
         let snapshot_meta = meta(snapshot_version, &snapshot);
         files.push((format!("{snapshot_version}.snapshot.json"), snapshot));
 
@@ -213,7 +239,10 @@ impl Editor {
             snapshot: snapshot_version.get(),
             timestamp: timestamp.version.get(),
         };
-        files.push(("timestamp.json".to_owned(), sealed(&sign(timestamp, &[&signers.timestamp])?, &root)?));
+        files.push((
+            "timestamp.json".to_owned(),
+            sealed(&sign_with(timestamp, &[for_timestamp]).await?, &root)?,
+        ));
         Ok(SignedMetadata { files, versions })
     }
 }

@@ -39,6 +39,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A key that lies elsewhere cannot be reached.
+    #[error("reach the key that signs")]
+    Source(#[source] super::source::SourceError),
     /// The keys at hand do not make enough signatures.
     #[error("sign the {role} role: {reason}")]
     Sign {
@@ -81,6 +84,7 @@ impl Advise for Error {
         let text = match self {
             Self::File { .. } => "check the path, the permissions and the free space",
             Self::Key { .. } => "give a file with an Ed25519 private key as PKCS#8 PEM",
+            Self::Source(_) => "see that whatever holds the key can be reached, and that you may use it",
             Self::Root { .. } => "check thresholds, keys and version against the root before",
             Self::Sign { .. } => "give the keys that the root role names for this role",
             Self::Name { .. } => "rename the file",

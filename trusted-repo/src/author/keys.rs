@@ -1,4 +1,4 @@
-//! Ed25519 keys in files: PKCS#8 in PEM, readable by their owner alone.
+//! Ed25519 keys in files: PKCS#8 in PEM, plain or encrypted, readable by their owner alone.
 
 use std::fmt;
 use std::path::Path;
@@ -9,9 +9,10 @@ use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tough::schema::decoded::{Decoded, Hex};
-use tough::schema::key::{Ed25519Key, Ed25519Scheme, Key};
+use tough::schema::key::{EcdsaKey, Ed25519Key, Ed25519Scheme, Key as TufKey, RsaKey};
 
 use super::Error;
+use super::source::{self, KeySource};
 
 const PEM_TAG: &str = "PRIVATE KEY";
 const ENCRYPTED_TAG: &str = "ENCRYPTED PRIVATE KEY";
@@ -55,12 +56,26 @@ impl KeyPair {
     /// # Errors
     /// As [`KeyPair::load`], and when the passphrase is another one.
     pub fn load_encrypted(fs: &dyn Fs, path: &Path, passphrase: &str) -> Result<Self, Error> {
+        Self::load_asking(fs, path, || Ok(Some(passphrase.to_owned())))
+    }
+
+    /// Reads a key from a PEM file; `ask` is asked for the passphrase only if the file is encrypted.
+    ///
+    /// # Errors
+    /// As [`KeyPair::load_encrypted`], and when there is no passphrase.
+    pub fn load_asking(
+        fs: &dyn Fs,
+        path: &Path,
+        ask: impl FnOnce() -> std::io::Result<Option<String>>,
+    ) -> Result<Self, Error> {
         let bytes = fs.read(path).map_err(|error| Error::file("read the key", path, error))?;
         let refused = |reason: String| Error::Key { path: path.to_owned(), reason };
         let pem = pem::parse(&bytes).map_err(|error| refused(format!("it is no PEM file ({error})")))?;
         if pem.tag() != ENCRYPTED_TAG {
             return Self::from_pem(&bytes).map_err(refused);
         }
+        let passphrase = ask().map_err(|error| Error::file("ask for the passphrase of", path, error))?;
+        let Some(passphrase) = passphrase else { return Self::from_pem(&bytes).map_err(refused) };
         let sealed = EncryptedPrivateKeyInfo::try_from(pem.contents())
             .map_err(|error| refused(format!("it is encrypted in a way that nobody here knows ({error})")))?;
         let opened = sealed
@@ -128,8 +143,14 @@ impl KeyPair {
         self.public().key_id().expect("a public key is plain data")
     }
 
-    pub(super) fn public(&self) -> Key {
+    pub(super) fn public(&self) -> TufKey {
         ed25519(self.pair.public_key().as_ref())
+    }
+
+    /// The half that everybody may have, as a PEM file.
+    #[must_use]
+    pub fn public_pem(&self) -> String {
+        pem::encode(&pem::Pem::new(PUBLIC_TAG, [SPKI, self.pair.public_key().as_ref()].concat()))
     }
 
     /// The half that everybody may have.
@@ -138,42 +159,73 @@ impl KeyPair {
         PublicKey { key: self.public() }
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(super) fn signature(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
+    }
+
+    pub(super) fn duplicate(&self) -> Self {
+        Self::from_pkcs8(&self.pkcs8).expect("it was read from these bytes")
     }
 }
 
 /// The half of a key that everybody may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    pub(super) key: Key,
+    pub(super) key: TufKey,
 }
 
 impl PublicKey {
-    /// Reads `PUBLIC KEY` PEM, as OpenSSL writes it, or takes the public half of a private key.
+    /// Reads `PUBLIC KEY` PEM, as OpenSSL and key management services write it, or takes the public half of a private
+    /// key. A holder's key is an Ed25519 key; one that lies elsewhere may be an ECDSA key on P-256 or an RSA key too.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds no Ed25519 key.
+    /// When the file cannot be read, or holds no such key.
     pub fn load(fs: &dyn Fs, path: &Path) -> Result<Self, Error> {
         let bytes = fs.read(path).map_err(|error| Error::file("read the key", path, error))?;
         if let Ok(pair) = KeyPair::from_pem(&bytes) {
             return Ok(pair.public_key());
         }
-        let refused = |reason: String| Error::Key { path: path.to_owned(), reason };
-        let pem = pem::parse(&bytes).map_err(|error| refused(format!("it is no PEM file ({error})")))?;
-        let raw = pem.contents().strip_prefix(SPKI).filter(|raw| pem.tag() == PUBLIC_TAG && raw.len() == 32);
-        let raw = raw.ok_or_else(|| refused("it holds no Ed25519 key".to_owned()))?;
-        Ok(Self { key: ed25519(raw) })
+        Self::from_pem(&bytes).map_err(|reason| Error::Key { path: path.to_owned(), reason })
     }
 
-    /// The key as a PEM file.
+    /// The public key in `PUBLIC KEY` PEM.
     ///
-    /// # Panics
-    /// Never: every key here is an Ed25519 key.
+    /// # Errors
+    /// With a fragment that says why it is none.
+    pub fn from_pem(text: &[u8]) -> Result<Self, String> {
+        let pem = pem::parse(text).map_err(|error| format!("it is no PEM file ({error})"))?;
+        if pem.tag() != PUBLIC_TAG {
+            return Err(format!("it holds a {:?}, not a {PUBLIC_TAG:?}", pem.tag()));
+        }
+        if let Some(raw) = pem.contents().strip_prefix(SPKI).filter(|raw| raw.len() == 32) {
+            return Ok(Self { key: ed25519(raw) });
+        }
+        // Written again from its bytes: the identity of a key depends on its text.
+        match pem::encode(&pem).parse() {
+            Ok(TufKey::Rsa { keyval, scheme, .. }) => {
+                let keyval = RsaKey { public: keyval.public.into_vec().into(), _extra: Default::default() };
+                Ok(Self { key: TufKey::Rsa { keyval, scheme, _extra: Default::default() } })
+            }
+            Ok(TufKey::Ecdsa { keyval, scheme, .. }) => {
+                let keyval = EcdsaKey { public: keyval.public.into_vec().into(), _extra: Default::default() };
+                Ok(Self { key: TufKey::Ecdsa { keyval, scheme, _extra: Default::default() } })
+            }
+            _ => Err("it holds neither an Ed25519, nor a P-256, nor an RSA key".to_owned()),
+        }
+    }
+
+    /// The public half of a key that lies elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn of(source: &dyn KeySource) -> Result<Self, Error> {
+        Ok(Self { key: source::open(source).await?.tuf_key() })
+    }
+
+    /// The key as TUF metadata describes it.
     #[must_use]
-    pub fn to_pem(&self) -> String {
-        let Key::Ed25519 { keyval, .. } = &self.key else { unreachable!("only Ed25519 keys are made") };
-        pem::encode(&pem::Pem::new(PUBLIC_TAG, [SPKI, &keyval.public[..]].concat()))
+    pub fn tuf_key(&self) -> TufKey {
+        self.key.clone()
     }
 
     /// The key's identity in TUF metadata, as hex digits.
@@ -187,8 +239,8 @@ impl PublicKey {
     }
 }
 
-fn ed25519(public: &[u8]) -> Key {
-    Key::Ed25519 {
+fn ed25519(public: &[u8]) -> TufKey {
+    TufKey::Ed25519 {
         keyval: Ed25519Key { public: public.to_vec().into(), _extra: Default::default() },
         scheme: Ed25519Scheme::Ed25519,
         _extra: Default::default(),
@@ -242,7 +294,7 @@ mod tests {
         let key = KeyPair::generate().expect("random");
         let (private, public) = (dir.path().join("key.pem"), dir.path().join("key.pub"));
         key.save(&SystemFs, &private).expect("written");
-        std::fs::write(&public, key.public_key().to_pem()).expect("written");
+        std::fs::write(&public, key.public_pem()).expect("written");
         for path in [private, public] {
             assert_eq!(PublicKey::load(&SystemFs, &path).expect("read").id(), key.id());
         }

@@ -5,6 +5,7 @@
 //! snapshot at every moment: targets first, then the versioned roles, the timestamp last.
 //!
 //! - [`keys`]: Ed25519 keys in files
+//! - [`source`]: keys that lie elsewhere
 //! - [`root`]: the root role: who may sign what
 //! - [`draft`]: the next root role, on its way from one key holder to the next
 //! - [`targets`]: target files under their published names
@@ -17,11 +18,13 @@ pub mod error;
 pub mod keys;
 pub mod root;
 mod sign;
+pub mod source;
 pub mod targets;
 
-pub use draft::{Count, RoleSummary, RootChange, RootDraft};
+pub use draft::{Count, FirstRoot, RoleSummary, RootChange, RootDraft};
 pub use editor::{Editor, Expiries, SignedMetadata, Signers, Versions};
 pub use error::Error;
 pub use keys::{KeyPair, PublicKey};
 pub use root::{RootSpec, SignedRoot, check_chain};
+pub use source::{KeySource, KeySources, Sign};
 pub use targets::TargetWriter;

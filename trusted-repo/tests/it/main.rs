@@ -9,6 +9,7 @@
 //! - `link`: TLS, proxies, waits, bandwidth
 //! - `mirrors`: several places with the same repository; frames
 //! - `runs`: frames that follow one another, in one request
+//! - `plain_client`: what `author` and `pubrepo` write, read by a client of tough alone; keys that lie elsewhere
 //! - `unchanged`: what a repository costs that has not changed
 //! - `cache`: the pinned set for the next boot, and opening it offline
 //! - `power_cut`: the power goes away at any change to memory, cache or repository
@@ -20,6 +21,7 @@ mod link;
 mod memory;
 mod mirrors;
 mod network;
+mod plain_client;
 mod power_cut;
 mod roots;
 mod runs;
