@@ -19,5 +19,6 @@ pub mod update;
 pub use os::OsInfo;
 pub use settings::KeypairPayload;
 pub use update::{
-    CommandStatus, CommandType, MostRecentCommand, PartitionInfo, UpdateImage, UpdateState, UpdateStatus,
+    CommandStatus, CommandType, FailedUpdate, MostRecentCommand, PartitionInfo, UpdateImage, UpdateState,
+    UpdateStatus,
 };

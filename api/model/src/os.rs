@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 
 /// The running image, from its os-release file. `version_id` is always a semantic version: machines parse it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OsInfo {
     /// For people, such as `Ours OS 1.1.0`.
     pub pretty_name: String,
     /// Which flavour of the system this is.
     pub variant_id: String,
     /// The running version.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1.1.0"))]
     pub version_id: Version,
     /// The source revision.
     pub build_id: String,

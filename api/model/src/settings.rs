@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Pairs as a person types them. The server gives each value the type that its setting has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeypairPayload {
     /// Each `key=value`; the key with or without `settings.` before it.
     pub request_payload: Vec<String>,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// How far an update has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UpdateState {
     /// No update is known.
     Idle,
@@ -22,10 +23,12 @@ pub enum UpdateState {
 
 /// One image by its name in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateImage {
     /// The architecture.
     pub arch: String,
     /// The version.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1.1.0"))]
     pub version: Version,
     /// The flavour of the system.
     pub variant: String,
@@ -33,6 +36,7 @@ pub struct UpdateImage {
 
 /// What is in a partition set and whether the next boot starts it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartitionInfo {
     /// The image in the set.
     pub image: UpdateImage,
@@ -43,6 +47,7 @@ pub struct PartitionInfo {
 /// The command that changes the state of updates. More of them would break readers that know only these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum CommandType {
     /// Look which updates there are.
     Refresh,
@@ -72,6 +77,7 @@ impl std::fmt::Display for CommandType {
 
 /// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum CommandStatus {
     /// It did what it says.
     Success,
@@ -83,6 +89,7 @@ pub enum CommandStatus {
 
 /// The last command that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MostRecentCommand {
     /// Which one.
     pub cmd_type: CommandType,
@@ -96,12 +103,33 @@ pub struct MostRecentCommand {
     pub stderr: String,
 }
 
+/// A release that did not come up on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FailedUpdate {
+    /// Which one.
+    pub image: UpdateImage,
+    /// How far it came.
+    pub stage: String,
+    /// Why it failed, as far as anybody saw.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether it is not tried again until somebody clears it or a newer release appears.
+    pub held: bool,
+    /// From when on it may be tried again; absent when it may at once, or is held.
+    #[serde(default)]
+    pub retry_after: Option<DateTime<Utc>>,
+}
+
 /// The state of updates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateStatus {
     /// How far the update has come.
     pub update_state: UpdateState,
     /// Versions that this host may take, newest first.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub available_updates: Vec<Version>,
     /// The one of them that it would take.
     pub chosen_update: Option<UpdateImage>,
@@ -111,6 +139,10 @@ pub struct UpdateStatus {
     pub staging_partition: Option<PartitionInfo>,
     /// The last command that has ended.
     pub most_recent_command: MostRecentCommand,
+    /// The release that failed here last; absent when none did. Readers that know only the fields above never see it
+    /// on a host where all went well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_update: Option<FailedUpdate>,
 }
 
 #[cfg(test)]
@@ -159,6 +191,14 @@ mod tests {
         assert_eq!(status.update_state, UpdateState::Ready);
         assert_eq!(status.available_updates, [Version::new(1, 2, 0), Version::new(1, 1, 0)]);
         assert_eq!(serde_json::to_string_pretty(&status).unwrap(), READY);
+    }
+
+    #[test]
+    fn a_release_that_failed_is_told_beside_everything_else() {
+        let failed = r#","failed_update":{"image":{"arch":"x86_64","version":"1.1.0","variant":"metal"},"stage":"health","reason":"no network","attempts":1,"held":true,"retry_after":null}}"#;
+        let json = format!("{}{failed}", READY.strip_suffix('}').unwrap());
+        let failed = serde_json::from_str::<UpdateStatus>(&json).unwrap().failed_update.unwrap();
+        assert_eq!((failed.image.version, failed.held), (Version::new(1, 1, 0), true));
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub struct Args {
     #[arg(long, hide = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
+    /// How many seconds an answer of the repository is given again, for tests.
+    #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 60)]
+    pub refresh_age: u64,
+
     /// The program that does the work of updates, for tests.
     #[arg(long, hide = true, value_name = "PROGRAM")]
     pub updog: Option<PathBuf>,

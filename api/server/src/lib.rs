@@ -14,9 +14,12 @@
 //! - [`update`]: the state of updates and the commands that change it
 //! - [`http`]: requests and answers
 //! - [`socket`]: a socket that only the right ones can open
+//! - [`stop`]: being asked to stop
+//! - [`connections`]: who may be connected, and for how long
 //! - [`serve`]: the whole program from its arguments to its end
 
 pub mod args;
+pub mod connections;
 pub mod http;
 pub mod model;
 pub mod only;
@@ -24,5 +27,6 @@ pub mod render;
 pub mod serve;
 pub mod socket;
 pub mod start;
+pub mod stop;
 pub mod store;
 pub mod update;

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use host_io::{Advise, Fs, Paths, SystemClock, SystemFs, SystemHost};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::args::Args;
 use crate::http::{Api, router};
 use crate::model::known;
-use crate::update::{Dispatcher, Updog};
-use crate::{socket, start};
+use crate::update::{Dispatcher, Progress, Updog};
+use crate::{connections, socket, start};
 
 /// How many threads answer. What blocks has threads of its own.
 const THREADS: usize = 2;
@@ -72,53 +75,70 @@ pub fn run(args: &Args) -> Result<(), Error> {
         .map_err(failed)?;
     runtime.block_on(async {
         let program = args.updog.clone().unwrap_or_else(|| Paths::program("updog"));
-        let updog = Updog::new(program, &paths);
-        let updates = Dispatcher::new(Arc::clone(&fs), &paths, Arc::new(SystemClock), updog, boot);
+        let clock = Arc::new(SystemClock);
+        let progress = Progress::new(Arc::clone(&fs), &paths, clock.clone());
+        let updog = Updog::new(program, &paths, progress);
+        let refresh_age = Duration::from_secs(args.refresh_age);
+        let updates = Dispatcher::new(Arc::clone(&fs), &paths, clock, updog, boot, refresh_age);
         updates.settle().await;
-        let api = Api { store: Arc::new(store), updates, host, paths: paths.clone() };
-        serve(args, fs.as_ref(), api).await
+        let (stop, stopping) = watch::channel(false);
+        let api = Api { store: Arc::new(store), updates, host, paths: paths.clone(), stopping };
+        serve(args, fs.as_ref(), api, stop).await
     })
 }
 
-async fn serve(args: &Args, fs: &dyn Fs, api: Api) -> Result<(), Error> {
+async fn serve(args: &Args, fs: &dyn Fs, api: Api, stop: watch::Sender<bool>) -> Result<(), Error> {
     let path = args.socket();
     let failed = |source| Error::Serve { path: path.clone(), source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let listener = socket::listen(fs, &path, args.socket_gid)?;
-    tracing::info!("listening on {}", path.display());
-    let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let server = axum::serve(listener, router(api)).with_graceful_shutdown(async move {
-        // An error means that the sender is gone, and with it the reason to go on.
-        let _ = stopped.wait_for(|&stop| stop).await;
-    });
-    let mut server = tokio::spawn(async move { server.await });
+    let inherited = socket::inherited()?;
+    let ours = inherited.is_none();
+    let listener = match inherited {
+        Some(listener) => listener,
+        None => socket::listen(fs, &path, args.socket_gid)?,
+    };
+    if ours {
+        tracing::info!("listening on {}", path.display());
+    } else {
+        tracing::info!("listening on the socket that was handed over");
+    }
+    tell_manager(NotifyState::Ready);
+    let stopping = api.stopping.clone();
+    let mut server = tokio::spawn(connections::serve(listener, router(api), stopping));
     let ended = tokio::select! {
         ended = &mut server => ended,
-        _ = terminate.recv() => last_requests(stop, server).await,
-        _ = interrupt.recv() => last_requests(stop, server).await,
+        _ = terminate.recv() => last_requests(&stop, server).await,
+        _ = interrupt.recv() => last_requests(&stop, server).await,
     };
-    if let Err(error) = fs.remove_file(&path) {
+    // The manager's socket stays: it starts us again for whoever connects.
+    if ours && let Err(error) = fs.remove_file(&path) {
         tracing::debug!("{} stays behind: {error}", path.display());
     }
-    ended.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(failed)
+    ended.map_err(|panic| failed(std::io::Error::other(panic)))
 }
 
-type Server = tokio::task::JoinHandle<std::io::Result<()>>;
+/// Tells the service manager, where there is one.
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("failed to tell the service manager: {error}");
+    }
+}
 
 /// Takes no more requests and lets those under way end, within limits. An update goes on in its child.
 async fn last_requests(
-    stop: tokio::sync::watch::Sender<bool>,
-    mut server: Server,
-) -> Result<std::io::Result<()>, tokio::task::JoinError> {
+    stop: &watch::Sender<bool>,
+    mut server: JoinHandle<()>,
+) -> Result<(), tokio::task::JoinError> {
     tracing::info!("ending");
+    tell_manager(NotifyState::Stopping);
     stop.send_replace(true);
     match tokio::time::timeout(LAST_REQUESTS, &mut server).await {
         Ok(ended) => ended,
         Err(_) => {
             tracing::warn!("ended with requests under way");
             server.abort();
-            Ok(Ok(()))
+            Ok(())
         }
     }
 }

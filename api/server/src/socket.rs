@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use host_io::fs::Kind;
 use host_io::{Fs, swap};
+use listenfd::ListenFd;
+use rustix::io::{FdFlags, fcntl_setfd};
 use thiserror::Error;
 use tokio::net::UnixListener;
 
@@ -34,6 +36,22 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// The socket that a service manager made for us before it started us; `None` when it made none.
+///
+/// # Errors
+/// When what it handed over is no listening unix socket.
+pub fn inherited() -> Result<Option<UnixListener>, Error> {
+    let failed =
+        |source| Error::Io { errand: "listen on", path: PathBuf::from("the socket handed over"), source };
+    let Some(listener) = ListenFd::from_env().take_unix_listener(0).map_err(failed)? else {
+        return Ok(None);
+    };
+    // Children must not keep it open when we are gone.
+    fcntl_setfd(&listener, FdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    UnixListener::from_std(listener).map(Some).map_err(failed)
 }
 
 /// Listens on `path`; `group` may connect beside the owner.

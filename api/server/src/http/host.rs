@@ -12,6 +12,7 @@ use host_io::{Host, report};
 use serde::Deserialize;
 
 use super::failure::blocking;
+use super::openapi::{BadRequest, Unable};
 use super::{Api, Failure};
 
 /// The query of `GET /os`.
@@ -24,6 +25,9 @@ pub struct OsQuery {
 ///
 /// # Errors
 /// 400 for an empty prefix, 500 when the image's description is unreadable.
+#[utoipa::path(get, path = "/os",
+    params(("prefix" = Option<String>, Query, description = "What the names of the fields begin with")),
+    responses((status = 200, body = OsInfo, description = "The running image; with a prefix, a part of it"), BadRequest, Unable))]
 pub async fn os(
     State(api): State<Api>,
     query: Result<Query<OsQuery>, QueryRejection>,
@@ -42,6 +46,9 @@ pub async fn os(
 ///
 /// # Errors
 /// 500 when the request for it was refused.
+#[utoipa::path(post, path = "/actions/reboot", responses(
+    (status = 204, description = "The host reboots"), Unable,
+))]
 pub async fn reboot(State(api): State<Api>) -> Result<StatusCode, Failure> {
     tracing::info!("rebooting on request");
     blocking(move || {

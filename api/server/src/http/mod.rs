@@ -10,10 +10,14 @@
 //! - [`settings`]: reading and changing settings
 //! - [`transactions`]: committing and dropping changes
 //! - [`updates`]: the state of updates and its commands
+//! - [`mod@progress`]: how far an update is
+//! - [`openapi`]: the description of all this, made from it
 
 pub mod body;
 pub mod failure;
 pub mod host;
+pub mod openapi;
+pub mod progress;
 pub mod router;
 pub mod settings;
 pub mod transactions;

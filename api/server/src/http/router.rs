@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, Uri};
-use axum::routing::{get, patch, post};
 use host_io::{Host, Paths};
+use tokio::sync::watch;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Failure, host, settings, transactions, updates};
+use super::{Failure, host, openapi, progress, settings, transactions, updates};
 use crate::store::Store;
 use crate::update::Dispatcher;
 
@@ -22,29 +25,41 @@ pub struct Api {
     pub host: Arc<dyn Host>,
     /// Its layout.
     pub paths: Paths,
+    /// Turns true when the server is to end: long answers end with it.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// All paths. Anything else is 404.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/", get(settings::everything))
-        .route("/settings", get(settings::read).patch(settings::change))
-        .route("/settings/keypair", patch(settings::change_pairs))
-        .route("/tx", get(transactions::read).delete(transactions::forget))
-        .route("/tx/list", get(transactions::list))
-        .route("/tx/commit", post(transactions::commit))
-        .route("/tx/apply", post(transactions::apply))
-        .route("/tx/commit_and_apply", post(transactions::commit_and_apply))
-        .route("/os", get(host::os))
-        .route("/updates/status", get(updates::status))
-        .route("/actions/refresh-updates", post(updates::refresh))
-        .route("/actions/prepare-update", post(updates::prepare))
-        .route("/actions/activate-update", post(updates::activate))
-        .route("/actions/deactivate-update", post(updates::deactivate))
-        .route("/actions/reboot", post(host::reboot))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(api)
+    let (router, _description) = routes().split_for_parts();
+    router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(api)
+}
+
+/// All paths with their descriptions; each is where its handler says.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::Whole::openapi())
+        .routes(routes!(settings::everything))
+        .routes(routes!(settings::read, settings::change))
+        .routes(routes!(settings::change_pairs))
+        .routes(routes!(transactions::read, transactions::forget))
+        .routes(routes!(transactions::list))
+        .routes(routes!(transactions::commit))
+        .routes(routes!(transactions::apply))
+        .routes(routes!(transactions::commit_and_apply))
+        .routes(routes!(host::os))
+        .routes(routes!(updates::status))
+        .routes(routes!(progress::progress))
+        .routes(routes!(updates::history))
+        .routes(routes!(updates::explain))
+        .routes(routes!(updates::refresh))
+        .routes(routes!(updates::prepare))
+        .routes(routes!(updates::activate))
+        .routes(routes!(updates::deactivate))
+        .routes(routes!(updates::cancel))
+        .routes(routes!(updates::rollback))
+        .routes(routes!(updates::clear_failed))
+        .routes(routes!(host::reboot))
+        .routes(routes!(openapi::document))
 }
 
 async fn nothing_here(uri: Uri) -> Failure {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::failure::blocking;
+use super::openapi::{BadRequest, TooLarge, TooSlow, Unable};
 use super::transactions::TxQuery;
 use super::{Api, Failure, body, host};
 use crate::model::tree::{Selection, nested};
@@ -27,6 +28,12 @@ pub struct SelectQuery {
 ///
 /// # Errors
 /// 400 for an empty or malformed selection.
+#[utoipa::path(get, path = "/settings",
+    params(
+        ("keys" = Option<String>, Query, description = "Keys, separated by commas"),
+        ("prefix" = Option<String>, Query, description = "What the keys begin with"),
+    ),
+    responses((status = 200, body = Object, description = "The settings, nested"), BadRequest, Unable))]
 pub async fn read(
     State(api): State<Api>,
     query: Result<Query<SelectQuery>, QueryRejection>,
@@ -45,6 +52,9 @@ pub struct EverythingQuery {
 ///
 /// # Errors
 /// 400 for an empty prefix.
+#[utoipa::path(get, path = "/",
+    params(("prefix" = Option<String>, Query, description = "What the names begin with")),
+    responses((status = 200, body = Object, description = "`settings` and `os`"), BadRequest, Unable))]
 pub async fn everything(
     State(api): State<Api>,
     query: Result<Query<EverythingQuery>, QueryRejection>,
@@ -72,6 +82,9 @@ pub async fn everything(
 ///
 /// # Errors
 /// 400 when a setting is unknown or takes something else; nothing is then changed.
+#[utoipa::path(patch, path = "/settings", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")),
+    request_body(content = Object, description = "Settings, nested"),
+    responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
 pub async fn change(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,
@@ -91,6 +104,9 @@ pub async fn change(
 ///
 /// # Errors
 /// As [`fn@change`].
+#[utoipa::path(patch, path = "/settings/keypair", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")),
+    request_body(content = KeypairPayload),
+    responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
 pub async fn change_pairs(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,

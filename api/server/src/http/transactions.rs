@@ -8,6 +8,7 @@ use datastore::{Key, Value};
 use serde::Deserialize;
 
 use super::failure::blocking;
+use super::openapi::{BadRequest, NothingPending, Unable};
 use super::{Api, Failure};
 use crate::model::change;
 use crate::model::tree::nested;
@@ -46,6 +47,9 @@ pub struct ApplyQuery {
 ///
 /// # Errors
 /// 400 for a name that no transaction can have.
+#[utoipa::path(get, path = "/tx", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")), responses(
+    (status = 200, body = Object, description = "Its settings"), BadRequest, Unable,
+))]
 pub async fn read(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,
@@ -58,6 +62,9 @@ pub async fn read(
 ///
 /// # Errors
 /// 500 when the datastore cannot be read.
+#[utoipa::path(get, path = "/tx/list", responses(
+    (status = 200, body = Vec<String>, description = "The names"), Unable,
+))]
 pub async fn list(State(api): State<Api>) -> Result<Json<Vec<String>>, Failure> {
     blocking(move || Ok(Json(api.store.transactions()?))).await
 }
@@ -66,6 +73,9 @@ pub async fn list(State(api): State<Api>) -> Result<Json<Vec<String>>, Failure> 
 ///
 /// # Errors
 /// 400 for a name that no transaction can have.
+#[utoipa::path(delete, path = "/tx", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")), responses(
+    (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, Unable,
+))]
 pub async fn forget(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,
@@ -78,6 +88,9 @@ pub async fn forget(
 ///
 /// # Errors
 /// 422 when nothing is pending.
+#[utoipa::path(post, path = "/tx/commit", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")), responses(
+    (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, NothingPending, Unable,
+))]
 pub async fn commit(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,
@@ -91,6 +104,9 @@ pub async fn commit(
 ///
 /// # Errors
 /// 400 for a malformed list of keys, 500 when a file cannot be written.
+#[utoipa::path(post, path = "/tx/apply",
+    params(("keys" = Option<String>, Query, description = "Keys, separated by commas")),
+    responses((status = 204, description = "Every file is in line"), BadRequest, Unable))]
 pub async fn apply(
     State(api): State<Api>,
     query: Result<Query<ApplyQuery>, QueryRejection>,
@@ -108,6 +124,9 @@ pub async fn apply(
 ///
 /// # Errors
 /// As both.
+#[utoipa::path(post, path = "/tx/commit_and_apply", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")), responses(
+    (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, NothingPending, Unable,
+))]
 pub async fn commit_and_apply(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,

@@ -2,15 +2,24 @@
 
 use api_model::{CommandType, UpdateStatus};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::Value;
 
+use super::openapi::{BadRequest, Busy, Disallowed, Explanation, Nothing, Unable};
 use super::{Api, Failure};
+use crate::update::{Refusal, Rollback};
 
 /// `GET /updates/status`.
 ///
 /// # Errors
 /// 423 while a command runs: callers wait for its end by asking until they get another answer. 404 before the first one.
+#[utoipa::path(get, path = "/updates/status", responses(
+    (status = 200, body = UpdateStatus, description = "The state of updates"), Nothing, Busy, Unable,
+))]
 pub async fn status(State(api): State<Api>) -> Result<Json<UpdateStatus>, Failure> {
     Ok(Json(api.updates.status().await?))
 }
@@ -19,6 +28,9 @@ pub async fn status(State(api): State<Api>) -> Result<Json<UpdateStatus>, Failur
 ///
 /// # Errors
 /// 423 while another one runs, 409 when the state does not allow it, 404 when nothing is chosen or staged, else 500.
+#[utoipa::path(post, path = "/actions/refresh-updates", responses(
+    (status = 204, description = "It has started; the status tells its end"), Nothing, Disallowed, Busy, Unable,
+))]
 pub async fn refresh(State(api): State<Api>) -> Result<StatusCode, Failure> {
     start(api, CommandType::Refresh).await
 }
@@ -27,6 +39,9 @@ pub async fn refresh(State(api): State<Api>) -> Result<StatusCode, Failure> {
 ///
 /// # Errors
 /// 423 while another one runs, 409 when the state does not allow it, 404 when nothing is chosen or staged, else 500.
+#[utoipa::path(post, path = "/actions/prepare-update", responses(
+    (status = 204, description = "It has started; the status tells its end"), Nothing, Disallowed, Busy, Unable,
+))]
 pub async fn prepare(State(api): State<Api>) -> Result<StatusCode, Failure> {
     start(api, CommandType::Prepare).await
 }
@@ -35,6 +50,9 @@ pub async fn prepare(State(api): State<Api>) -> Result<StatusCode, Failure> {
 ///
 /// # Errors
 /// 423 while another one runs, 409 when the state does not allow it, 404 when nothing is chosen or staged, else 500.
+#[utoipa::path(post, path = "/actions/activate-update", responses(
+    (status = 204, description = "It has started; the status tells its end"), Nothing, Disallowed, Busy, Unable,
+))]
 pub async fn activate(State(api): State<Api>) -> Result<StatusCode, Failure> {
     start(api, CommandType::Activate).await
 }
@@ -43,8 +61,100 @@ pub async fn activate(State(api): State<Api>) -> Result<StatusCode, Failure> {
 ///
 /// # Errors
 /// 423 while another one runs, 409 when the state does not allow it, 404 when nothing is chosen or staged, else 500.
+#[utoipa::path(post, path = "/actions/deactivate-update", responses(
+    (status = 204, description = "It has started; the status tells its end"), Nothing, Disallowed, Busy, Unable,
+))]
 pub async fn deactivate(State(api): State<Api>) -> Result<StatusCode, Failure> {
     start(api, CommandType::Deactivate).await
+}
+
+/// `POST /actions/cancel`: stops the update command that runs; when none does, takes back what is activated.
+///
+/// # Errors
+/// 409 when there is nothing to cancel.
+#[utoipa::path(post, path = "/actions/cancel", responses(
+    (status = 204, description = "It was asked to stop, or taking back has started; the status tells the end"),
+    Nothing, Disallowed, Busy, Unable,
+))]
+pub async fn cancel(State(api): State<Api>) -> Result<StatusCode, Failure> {
+    apart("cancel", async move { api.updates.cancel().await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The query of `POST /actions/rollback`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RollbackQuery {
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    restore_snapshot: bool,
+}
+
+/// `POST /actions/rollback`: lets the other set boot next, to its end. With `dry-run=true` nothing is changed and the
+/// answer says what would be; with `restore-snapshot=true` the settings that were kept when that set was left come
+/// back with it.
+///
+/// # Errors
+/// 409 when the other set does not boot or its settings cannot come back, 423 while a command runs.
+#[utoipa::path(post, path = "/actions/rollback",
+    params(
+        ("dry-run" = Option<bool>, Query, description = "Only say what would change"),
+        ("restore-snapshot" = Option<bool>, Query, description = "With the settings that were kept"),
+    ),
+    responses(
+        (status = 200, body = Object, description = "What would change"),
+        (status = 204, description = "The other set boots next"),
+        BadRequest, Nothing, Disallowed, Busy, Unable,
+    ))]
+pub async fn rollback(
+    State(api): State<Api>,
+    query: Result<Query<RollbackQuery>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let how = match query?.0 {
+        RollbackQuery { dry_run: true, .. } => Rollback::Plan,
+        RollbackQuery { restore_snapshot: true, .. } => Rollback::RestoreSnapshot,
+        RollbackQuery { .. } => Rollback::Migrate,
+    };
+    let done = apart("roll back", async move { api.updates.rollback(how).await }).await?;
+    Ok(match how {
+        Rollback::Plan => Json(done).into_response(),
+        Rollback::Migrate | Rollback::RestoreSnapshot => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+/// `POST /actions/clear-failed`: forgets that a release failed here, so that it may be chosen again.
+///
+/// # Errors
+/// 423 while a command runs.
+#[utoipa::path(post, path = "/actions/clear-failed", responses(
+    (status = 204, description = "It is forgotten"), Nothing, Disallowed, Busy, Unable,
+))]
+pub async fn clear_failed(State(api): State<Api>) -> Result<StatusCode, Failure> {
+    apart("clear what failed", async move { api.updates.clear_failed().await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /updates/history`: what was done on this host, newest first, one record of evidence for each attempt.
+///
+/// # Errors
+/// 500 when it cannot be read.
+#[utoipa::path(get, path = "/updates/history", responses(
+    (status = 200, body = Vec<Object>, description = "The records"), Unable,
+))]
+pub async fn history(State(api): State<Api>) -> Result<Json<Value>, Failure> {
+    Ok(Json(api.updates.history().await?))
+}
+
+/// `GET /updates/explain`: every known version, whether this host takes it, why, and when its turn comes.
+///
+/// # Errors
+/// 500 when the repository does not answer or cannot be trusted.
+#[utoipa::path(get, path = "/updates/explain", responses(
+    (status = 200, body = Explanation, description = "The versions and their verdicts"), Nothing, Disallowed, Busy, Unable,
+))]
+pub async fn explain(State(api): State<Api>) -> Result<Json<Value>, Failure> {
+    Ok(Json(api.updates.explain().await?))
 }
 
 /// Starts a command: 204 once it is under way.
@@ -52,9 +162,17 @@ pub async fn deactivate(State(api): State<Api>) -> Result<StatusCode, Failure> {
 /// # Errors
 /// 423 while another one runs, 409 when the state does not allow it, 404 when nothing is chosen or staged, else 500.
 async fn start(api: Api, command: CommandType) -> Result<StatusCode, Failure> {
-    // Apart from the request: a caller that hangs up in the middle must not leave a command half started.
-    tokio::spawn(async move { api.updates.start(command).await }).await.map_err(|_| {
-        Failure::internal(format!("failed to start {command}: the server has a defect, see its log"))
-    })??;
+    apart(&format!("start {command}"), async move { api.updates.start(command).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Does it apart from the request: a caller that hangs up in the middle must not leave a command half started.
+async fn apart<T: Send + 'static>(
+    errand: &str,
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::spawn(work).await.map_err(|_| {
+        Failure::internal(format!("failed to {errand}: the server has a defect, see its log"))
+    })?;
+    Ok(done?)
 }

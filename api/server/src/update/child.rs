@@ -11,18 +11,25 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use host_io::Paths;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use super::progress::Progress;
+use crate::stop;
 
 /// A question that needs no network is answered at once; this is for a machine that is very busy.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
 /// How long a child may take to get the operation lock or to be refused it. It has touched nothing before that.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a child may take to stop when it is asked to. It finishes a change of the partition table first.
+pub(super) const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How many of its last words on stderr are kept.
 const LAST_WORDS: usize = 10;
 
@@ -111,13 +118,20 @@ fn number(how: ExitStatus) -> u32 {
 pub struct Updog {
     program: PathBuf,
     root: Option<PathBuf>,
+    progress: Progress,
 }
 
 impl Updog {
-    /// `program` for the host of `paths`.
+    /// `program` for the host of `paths`; what it says of its work goes to `progress`.
     #[must_use]
-    pub fn new(program: PathBuf, paths: &Paths) -> Self {
-        Self { program, root: paths.is_rooted().then(|| paths.root().to_owned()) }
+    pub fn new(program: PathBuf, paths: &Paths, progress: Progress) -> Self {
+        Self { program, root: paths.is_rooted().then(|| paths.root().to_owned()), progress }
+    }
+
+    /// What it says of its work.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Asks a question that is answered from this machine alone.
@@ -148,13 +162,16 @@ impl Updog {
         let mut child = self.command(args).spawn().map_err(|source| self.failed(source))?;
         let events = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
         let words = tokio::spawn(listen(child.stderr.take().expect("stderr is a pipe")));
-        let mut work = Work { updog: self.clone(), child, events, words, last: None };
+        let command = args.first().map_or_else(String::new, |&name| name.to_owned());
+        let mut work = Work { updog: self.clone(), command, child, events, words, last: None };
         match tokio::time::timeout(START_LIMIT, work.started()).await {
             Ok(Ok(true)) => Ok(work),
-            Ok(Ok(false)) => Err(work.end().await.err().unwrap_or_else(|| Error::Silent {
-                how: ExitStatus::default(),
-                last_words: "it did not say that it started".to_owned(),
-            })),
+            Ok(Ok(false)) => {
+                Err(work.end(watch::channel(false).1).await.err().unwrap_or_else(|| Error::Silent {
+                    how: ExitStatus::default(),
+                    last_words: "it did not say that it started".to_owned(),
+                }))
+            }
             Ok(Err(source)) => Err(self.failed(source)),
             Err(_) => {
                 let _gone_already = work.child.kill().await;
@@ -202,6 +219,7 @@ impl Updog {
 #[derive(Debug)]
 pub struct Work {
     updog: Updog,
+    command: String,
     child: Child,
     events: Lines<BufReader<ChildStdout>>,
     words: JoinHandle<String>,
@@ -209,13 +227,24 @@ pub struct Work {
 }
 
 impl Work {
-    /// Waits for its end and returns its last event.
+    /// Waits for its end and returns its last event. Once `cancel` turns true it is asked to stop.
     ///
     /// # Errors
     /// When it fails; the error says why in its words.
-    pub async fn end(mut self) -> Result<Value, Error> {
-        while self.next().await.map_err(|source| self.updog.failed(source))? {}
-        let how = self.child.wait().await.map_err(|source| self.updog.failed(source))?;
+    pub async fn end(mut self, cancel: watch::Receiver<bool>) -> Result<Value, Error> {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let how = {
+            let run = async {
+                while self.next().await? {}
+                self.child.wait().await
+            };
+            tokio::select! {
+                how = run => how,
+                // While `run` waits, the child has not been waited for: the number is still its own.
+                never = stop_when_asked(pid, cancel) => match never {},
+            }
+        };
+        let how = how.map_err(|source| self.updog.failed(source))?;
         let last_words = self.words.await.unwrap_or_default();
         let last = self.last.unwrap_or_default();
         match reported(&last, how) {
@@ -240,9 +269,28 @@ impl Work {
         let Some(line) = self.events.next_line().await? else { return Ok(false) };
         tracing::debug!("updog: {line}");
         // A line that is no event changes nothing.
-        self.last = serde_json::from_str(&line).ok().or(self.last.take());
+        if let Ok(event) = serde_json::from_str::<Value>(&line) {
+            if let Some(pid) = self.child.id().filter(|_| event["event"].is_string()) {
+                self.updog.progress.tell(&self.command, pid, &event);
+            }
+            self.last = Some(event);
+        }
         Ok(true)
     }
+}
+
+/// Asks the process to stop once `cancel` turns true, and ends it when it does not in time.
+async fn stop_when_asked(pid: Option<Pid>, mut cancel: watch::Receiver<bool>) -> std::convert::Infallible {
+    // The sender goes away with the one who could ask.
+    if let (Some(pid), true) = (pid, stop::asked(&mut cancel).await) {
+        for (signal, patience) in [(Signal::TERM, STOP_LIMIT), (Signal::KILL, Duration::MAX)] {
+            if let Err(error) = kill_process(pid, signal) {
+                tracing::warn!("failed to stop updog: {error}");
+            }
+            tokio::time::sleep(patience).await;
+        }
+    }
+    std::future::pending().await
 }
 
 /// The error in an `error` event; `None` for any other value.
@@ -277,8 +325,22 @@ async fn listen(stderr: ChildStderr) -> String {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+
+    use host_io::{SystemClock, SystemFs};
+    use serde_json::json;
 
     use super::*;
+
+    fn of(program: PathBuf, paths: &Paths) -> Updog {
+        let progress = Progress::new(Arc::new(SystemFs), paths, Arc::new(SystemClock));
+        Updog::new(program, paths, progress)
+    }
+
+    /// Waits for the end of work that nobody asks to stop.
+    async fn ended(work: Work) -> Result<Value, Error> {
+        work.end(watch::channel(false).1).await
+    }
 
     /// A program that does what `script` says, as `updog` of a host in the returned directory.
     fn updog(script: &str) -> (tempfile::TempDir, Updog) {
@@ -286,7 +348,7 @@ mod tests {
         let program = dir.path().join("updog");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let updog = Updog::new(program, &Paths::under(dir.path()));
+        let updog = of(program, &Paths::under(dir.path()));
         (dir, updog)
     }
 
@@ -314,9 +376,11 @@ mod tests {
     #[tokio::test]
     async fn work_that_began_ends_well_or_with_its_last_event() {
         let (_dir, good) = updog(r#"echo '{"event":"started"}'; echo noise; echo '{"event":"done"}'"#);
-        assert_eq!(good.begin(&[]).await.unwrap().end().await.unwrap()["event"], "done");
+        assert_eq!(ended(good.begin(&["go"]).await.unwrap()).await.unwrap()["event"], "done");
+        let latest = good.progress().latest().unwrap();
+        assert_eq!((&latest["command"], &latest["event"]["event"]), (&json!("go"), &json!("done")));
         let (_dir, bad) = updog(&format!("echo '{{\"event\":\"started\"}}'; echo '{REFUSED}'; exit 1"));
-        let error = bad.begin(&[]).await.unwrap().end().await.unwrap_err();
+        let error = ended(bad.begin(&[]).await.unwrap()).await.unwrap_err();
         assert_eq!(error.reason().0, "failed to take the lock");
     }
 
@@ -336,13 +400,23 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_is_killed_is_told_by_its_signal() {
         let (_dir, updog) = updog(r#"echo '{"event":"started"}'; kill -9 $$"#);
-        let error = updog.begin(&[]).await.unwrap().end().await.unwrap_err();
+        let error = ended(updog.begin(&[]).await.unwrap()).await.unwrap_err();
         assert_eq!(error.exit_status(), 9);
     }
 
     #[tokio::test]
+    async fn work_stops_when_it_is_asked_to() {
+        let (_dir, updog) = updog(r#"echo '{"event":"started"}'; exec sleep 100"#);
+        let work = updog.begin(&[]).await.unwrap();
+        let (cancel, asked) = watch::channel(false);
+        let end = tokio::spawn(work.end(asked));
+        cancel.send_replace(true);
+        assert_eq!(end.await.unwrap().unwrap_err().exit_status(), 15);
+    }
+
+    #[tokio::test]
     async fn a_missing_program_is_named() {
-        let updog = Updog::new(PathBuf::from("/nowhere/updog"), &Paths::system());
+        let updog = of(PathBuf::from("/nowhere/updog"), &Paths::system());
         let (reason, _) = updog.ask::<Value>(&["status"]).await.unwrap_err().reason();
         assert!(reason.contains("failed to run /nowhere/updog: "), "{reason}");
     }

@@ -4,58 +4,49 @@
 //! asks for the state is told that a command runs. So whoever gets an answer again finds the outcome in it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use api_model::{CommandType, UpdateImage, UpdateStatus};
 use host_io::{Clock, Fs, OperationLock, Paths};
 use semver::Version;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::child::{self, Updog, Work};
 use super::facts::Facts;
 use super::files::Files;
+use super::fresh::Fresh;
 use super::memory::{Memory, Outcome};
-use super::refusal::Refusal;
+use super::progress::Progress;
+use super::refusal::{Errand, Refusal};
 use super::state::{self, Refused};
 use super::status;
+use super::turn::Slot;
 use crate::start::Boot;
+use crate::stop;
 
 /// Runs update commands and tells their state. Clones are the same dispatcher.
 #[derive(Clone)]
-pub struct Dispatcher(Arc<Inner>);
+pub struct Dispatcher(pub(super) Arc<Inner>);
 
-struct Inner {
-    paths: Paths,
+pub(super) struct Inner {
+    pub(super) paths: Paths,
+    pub(super) updog: Updog,
+    pub(super) slot: Slot,
+    pub(super) known: Mutex<Known>,
     clock: Arc<dyn Clock>,
-    updog: Updog,
+    fs: Arc<dyn Fs>,
     files: Files,
-    slot: Arc<AtomicBool>,
-    known: Mutex<Known>,
+    refresh_age: Duration,
 }
 
 /// What is known, and what of it has been written.
-struct Known {
-    memory: Memory,
+pub(super) struct Known {
+    pub(super) memory: Memory,
+    pub(super) fresh: Option<Fresh>,
     boot: Boot,
     written: Option<UpdateStatus>,
-}
-
-/// The right to run a command; there is one. Dropping it gives it back.
-struct Turn(Arc<AtomicBool>);
-
-impl Turn {
-    fn take(slot: &Arc<AtomicBool>) -> Option<Self> {
-        slot.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).ok()?;
-        Some(Self(Arc::clone(slot)))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 /// An update as `updog check-update` prints it; only what a status has of it.
@@ -67,19 +58,41 @@ struct Offer {
 }
 
 impl Dispatcher {
-    /// The dispatcher of a host, with what was remembered there.
+    /// The dispatcher of a host, with what was remembered there. An answer of the repository that is younger than
+    /// `refresh_age` is given again.
     #[must_use]
-    pub fn new(fs: Arc<dyn Fs>, paths: &Paths, clock: Arc<dyn Clock>, updog: Updog, boot: Boot) -> Self {
-        let files = Files::new(fs, paths);
+    pub fn new(
+        fs: Arc<dyn Fs>,
+        paths: &Paths,
+        clock: Arc<dyn Clock>,
+        updog: Updog,
+        boot: Boot,
+        refresh_age: Duration,
+    ) -> Self {
+        let files = Files::new(Arc::clone(&fs), paths);
         let memory = files.load();
         Self(Arc::new(Inner {
             paths: paths.clone(),
             clock,
+            fs,
             updog,
             files,
-            slot: Arc::new(AtomicBool::new(false)),
-            known: Mutex::new(Known { memory, boot, written: None }),
+            refresh_age,
+            slot: Slot::default(),
+            known: Mutex::new(Known { memory, fresh: None, boot, written: None }),
         }))
+    }
+
+    /// How far the work is.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        self.0.updog.progress()
+    }
+
+    /// Whether a command runs, here or on a command line.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.0.check_free().is_err()
     }
 
     /// Looks at the disk once before anybody can ask, so that what was remembered of an earlier boot is put right. Not
@@ -121,7 +134,7 @@ impl Dispatcher {
     /// When it may not run now, or could not be started.
     pub async fn start(&self, command: CommandType) -> Result<(), Refusal> {
         let inner = &self.0;
-        let turn = Turn::take(&inner.slot).ok_or(Refusal::Busy)?;
+        let turn = inner.slot.take().ok_or(Refusal::Busy)?;
         if lock_is_held(&inner.paths)? {
             return Err(Refusal::Busy);
         }
@@ -136,19 +149,26 @@ impl Dispatcher {
         // Remembered before it begins: a server that is killed meanwhile knows at its next start what to look for.
         known.memory = before.clone().begun(command);
         inner.remember(&known.memory);
-        let job = match inner.begin(command, before.chosen_update.as_ref()).await {
+        let job = match inner.begin(command, &before, known.fresh.as_ref()).await {
             Ok(job) => job,
             Err(error) => {
                 known.memory = before;
                 inner.remember(&known.memory);
-                return Err(refusal(command, &error));
+                return Err(Refusal::of(Errand::Command(command), &error));
             }
         };
+        if command != CommandType::Refresh {
+            known.fresh = None;
+        }
         drop(known);
         tracing::info!("{command} started");
         let inner = Arc::clone(inner);
         tokio::spawn(async move {
-            let outcome = inner.finish(command, job).await;
+            let outcome = inner.finish(command, job, turn.asked_to_stop()).await;
+            if turn.is_asked_to_stop() {
+                let mut known = inner.known.lock().await;
+                known.memory = known.memory.clone().cancelled();
+            }
             inner.record(command, outcome).await;
             drop(turn);
         });
@@ -160,21 +180,19 @@ impl Dispatcher {
 enum Job {
     /// Questions to the repository, not asked yet.
     Refresh,
+    /// They were answered a moment ago.
+    Remembered(Outcome),
     /// A child that works on the disk.
     Work(Box<Work>),
 }
 
 impl Inner {
     fn check_free(&self) -> Result<(), Refusal> {
-        if self.slot.load(Ordering::Acquire) || lock_is_held(&self.paths)? {
-            Err(Refusal::Busy)
-        } else {
-            Ok(())
-        }
+        if self.slot.is_taken() || lock_is_held(&self.paths)? { Err(Refusal::Busy) } else { Ok(()) }
     }
 
     /// Asks what the disk holds and brings the memory in line with it.
-    async fn look(&self, known: &mut Known) -> Result<Facts, Refusal> {
+    pub(super) async fn look(&self, known: &mut Known) -> Result<Facts, Refusal> {
         let facts: Facts = self.updog.ask(&["status"]).await.map_err(|error| {
             let (reason, help) = error.reason();
             Refusal::Updog { errand: "look at the partition sets".to_owned(), reason, help }
@@ -184,7 +202,7 @@ impl Inner {
             tracing::warn!("{} ended while no server ran", missed.cmd_type);
             memory = memory.ended(Outcome::Unseen, &facts, self.clock.now());
         }
-        memory = memory.settled(&facts, known.boot);
+        memory = memory.settled(&facts, known.boot, self.clock.now());
         known.boot = Boot::Same;
         if memory != known.memory {
             self.remember(&memory);
@@ -193,10 +211,20 @@ impl Inner {
         Ok(facts)
     }
 
-    async fn begin(&self, command: CommandType, chosen: Option<&UpdateImage>) -> Result<Job, child::Error> {
-        let version = chosen.map(|image| image.version.to_string()).unwrap_or_default();
+    async fn begin(
+        &self,
+        command: CommandType,
+        before: &Memory,
+        fresh: Option<&Fresh>,
+    ) -> Result<Job, child::Error> {
+        let version =
+            before.chosen_update.as_ref().map(|image| image.version.to_string()).unwrap_or_default();
         let work = match command {
-            CommandType::Refresh => return Ok(Job::Refresh),
+            CommandType::Refresh => {
+                let known =
+                    fresh.and_then(|fresh| fresh.answer(self.clock.now(), &self.config(), self.refresh_age));
+                return Ok(known.map_or(Job::Refresh, Job::Remembered));
+            }
             // The chosen version and no other: what is staged must be what the status says was chosen.
             CommandType::Prepare => self.updog.begin(&["update-image", "--image", &version]).await,
             CommandType::Activate => self.updog.begin(&["update-apply"]).await,
@@ -205,10 +233,17 @@ impl Inner {
         Ok(Job::Work(Box::new(work?)))
     }
 
-    async fn finish(&self, command: CommandType, job: Job) -> Outcome {
+    async fn finish(&self, command: CommandType, job: Job, mut cancel: watch::Receiver<bool>) -> Outcome {
         let ended = match job {
-            Job::Refresh => self.refresh().await,
-            Job::Work(work) => work.end().await.map(|done| outcome(command, &done)),
+            Job::Remembered(outcome) => return outcome,
+            Job::Refresh => tokio::select! {
+                found = self.refresh() => found,
+                // Questions change nothing that matters; theirs is ended with them.
+                true = stop::asked(&mut cancel) => {
+                    return Outcome::Failed { exit_status: 1, reason: String::new() };
+                }
+            },
+            Job::Work(work) => work.end(cancel).await.map(|done| outcome(command, &done)),
         };
         ended.unwrap_or_else(|error| {
             let (reason, help) = error.reason();
@@ -218,15 +253,25 @@ impl Inner {
     }
 
     async fn refresh(&self) -> Result<Outcome, child::Error> {
+        let config = self.config();
         let offers: Vec<Offer> = self.updog.ask_with_network(&["check-update", "--all"]).await?;
         let chosen = match self.updog.ask_with_network::<Offer>(&["check-update"]).await {
             Ok(offer) => {
                 Some(UpdateImage { arch: offer.arch, version: offer.version, variant: offer.variant })
             }
-            Err(error) if error.code() == Some("no_update") => None,
+            Err(error) if matches!(error.code(), Some("no_update" | "held")) => None,
             Err(error) => return Err(error),
         };
-        Ok(Outcome::Refreshed { available: offers.into_iter().map(|offer| offer.version).collect(), chosen })
+        let available: Vec<Version> = offers.into_iter().map(|offer| offer.version).collect();
+        let fresh =
+            Fresh { at: self.clock.now(), config, available: available.clone(), chosen: chosen.clone() };
+        self.known.lock().await.fresh = Some(fresh);
+        Ok(Outcome::Refreshed { available, chosen })
+    }
+
+    /// What `updog` is told by the settings. Whatever cannot be read is not compared.
+    fn config(&self) -> Vec<u8> {
+        self.fs.read(&self.paths.updog_config()).unwrap_or_default()
     }
 
     /// Records how a command ended, after a look at what it left on the disk.
@@ -248,7 +293,7 @@ impl Inner {
     }
 
     /// Writing waits for the medium, and other requests must not wait with it.
-    fn remember(&self, memory: &Memory) {
+    pub(super) fn remember(&self, memory: &Memory) {
         tokio::task::block_in_place(|| self.files.keep_memory(memory));
     }
 
@@ -274,23 +319,10 @@ fn outcome(command: CommandType, done: &Value) -> Outcome {
     }
 }
 
-fn lock_is_held(paths: &Paths) -> Result<bool, Refusal> {
+pub(super) fn lock_is_held(paths: &Paths) -> Result<bool, Refusal> {
     OperationLock::is_held(paths).map_err(|error| Refusal::Updog {
         errand: "see whether an update runs".to_owned(),
         reason: format!("failed to {}", host_io::report::chain(&error)),
         help: None,
     })
-}
-
-/// Why a child refused, in the words of the API.
-fn refusal(command: CommandType, error: &child::Error) -> Refusal {
-    let (reason, help) = error.reason();
-    match error.code() {
-        Some("locked") => Refusal::Busy,
-        // The running system is not proven yet: a state that does not allow it, as any other.
-        Some("disallowed" | "unproven") => Refusal::Forbidden { command, reason, help },
-        Some("no_update") => Refusal::NothingChosen,
-        Some("not_staged") => Refusal::NotStaged(command),
-        _ => Refusal::Updog { errand: command.to_string(), reason, help },
-    }
 }

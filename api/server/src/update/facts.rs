@@ -1,7 +1,9 @@
 //! What `updog status --json` says of the two sets. Unknown fields are ignored: a newer `updog` may say more.
 
+use api_model::{FailedUpdate, UpdateImage};
+use chrono::{DateTime, Utc};
 use semver::Version;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The sets of this host's disk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -10,6 +12,75 @@ pub struct Facts {
     pub active: Active,
     /// The other one; `None` on a host with one set.
     pub inactive: Option<Inactive>,
+    /// The release that failed here last; `None` when none did, or when `updog` tells it in words of a later day.
+    #[serde(default, deserialize_with = "where_understood")]
+    pub failed: Option<Failed>,
+}
+
+/// A release that did not come up on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Failed {
+    /// Which flavour of the system.
+    pub variant: String,
+    /// For which architecture.
+    pub arch: String,
+    /// Its version.
+    pub version: Version,
+    /// How far it came.
+    pub stage: String,
+    /// Why it failed.
+    #[serde(default)]
+    pub reason: String,
+    /// How often it was tried.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Whether it is not tried again by itself.
+    #[serde(default)]
+    pub held: bool,
+    /// From when on it may be tried again.
+    #[serde(default)]
+    pub retry_after: Option<DateTime<Utc>>,
+}
+
+impl Facts {
+    /// Whether `image` failed here and may not be tried again yet.
+    #[must_use]
+    pub fn bars(&self, image: &UpdateImage, now: DateTime<Utc>) -> bool {
+        self.failed.as_ref().is_some_and(|failed| {
+            let same = failed.version == image.version && failed.variant == image.variant;
+            same && (failed.held || failed.retry_after.is_some_and(|then| now < then))
+        })
+    }
+}
+
+impl Failed {
+    /// The same in the words of the API.
+    #[must_use]
+    pub fn told(&self) -> FailedUpdate {
+        FailedUpdate {
+            image: UpdateImage {
+                arch: self.arch.clone(),
+                version: self.version.clone(),
+                variant: self.variant.clone(),
+            },
+            stage: self.stage.clone(),
+            reason: self.reason.clone(),
+            attempts: self.attempts,
+            held: self.held,
+            retry_after: self.retry_after,
+        }
+    }
+}
+
+/// What cannot be understood here must not hide the rest.
+fn where_understood<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Failed>, D::Error> {
+    let told = serde_json::Value::deserialize(deserializer)?;
+    if told.is_null() {
+        return Ok(None);
+    }
+    Ok(serde_json::from_value(told)
+        .inspect_err(|error| tracing::warn!("failed to understand which release failed here: {error}"))
+        .ok())
 }
 
 /// The set that runs.
@@ -63,5 +134,32 @@ mod tests {
 
         let json = r#"{"active":{"variant":"metal","arch":"x86_64","version":"1.0.0","next_to_boot":true},"inactive":null}"#;
         assert_eq!(serde_json::from_str::<Facts>(json).unwrap().inactive, None);
+    }
+    #[test]
+    fn a_release_that_failed_is_barred_until_its_time_or_for_good() {
+        let json = |failed: &str| {
+            format!(
+                r#"{{"active":{{"variant":"metal","arch":"x86_64","version":"1.0.0","next_to_boot":true}},"inactive":null,"failed":{failed}}}"#
+            )
+        };
+        let facts = |failed: &str| serde_json::from_str::<Facts>(&json(failed)).unwrap();
+        let failed = |held: bool, retry: &str| {
+            facts(&format!(
+                r#"{{"variant":"metal","arch":"x86_64","version":"1.1.0","root_hash":"ab","stage":"kernel","reason":"panic","attempts":2,"held":{held},"retry_after":{retry},"recorded":"2024-10-24T12:00:00Z"}}"#
+            ))
+        };
+        let image = |minor| UpdateImage {
+            arch: "x86_64".to_owned(),
+            version: Version::new(1, minor, 0),
+            variant: "metal".to_owned(),
+        };
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        assert!(failed(true, "null").bars(&image(1), now));
+        assert!(!failed(true, "null").bars(&image(2), now), "another release is not meant");
+        assert!(failed(false, "\"2030-01-01T00:00:00Z\"").bars(&image(1), now));
+        assert!(!failed(false, "\"2020-01-01T00:00:00Z\"").bars(&image(1), now));
+        assert!(!failed(false, "null").bars(&image(1), now));
+        assert_eq!(facts("null").failed, None);
+        assert_eq!(facts("[7]").failed, None, "words of a later day do not hide the rest");
     }
 }

@@ -48,7 +48,13 @@ pub struct InProgress {
     /// What a prepare is to stage.
     #[serde(default)]
     pub image: Option<UpdateImage>,
+    /// Somebody asked to stop it.
+    #[serde(default)]
+    pub cancelled: bool,
 }
+
+/// What a command that was stopped on request is recorded with: the number of the signal that asks for it.
+const CANCELLED: u32 = 15;
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +89,7 @@ struct Verdict {
 impl Memory {
     /// This memory, without what the disk no longer bears out.
     #[must_use]
-    pub fn settled(mut self, facts: &Facts, boot: Boot) -> Self {
+    pub fn settled(mut self, facts: &Facts, boot: Boot, now: DateTime<Utc>) -> Self {
         let running = Some(facts.active.version.clone());
         if self.running_version != running {
             // Another system runs: what the earlier one chose or staged was for itself.
@@ -98,6 +104,9 @@ impl Memory {
         if inactive.is_some_and(|set| set.failed_boot) && (boot == Boot::Fresh || self.staged.is_some()) {
             self.chosen_update = None;
         }
+        if self.chosen_update.as_ref().is_some_and(|chosen| facts.bars(chosen, now)) {
+            self.chosen_update = None;
+        }
         if !inactive.is_some_and(|set| set.valid) {
             self.staged = None;
             self.withdrawn = false;
@@ -109,7 +118,16 @@ impl Memory {
     #[must_use]
     pub fn begun(mut self, command: CommandType) -> Self {
         let image = self.chosen_update.clone().filter(|_| command == CommandType::Prepare);
-        self.in_progress = Some(InProgress { cmd_type: command, image });
+        self.in_progress = Some(InProgress { cmd_type: command, image, cancelled: false });
+        self
+    }
+
+    /// This memory with the command in progress asked to stop.
+    #[must_use]
+    pub fn cancelled(mut self) -> Self {
+        if let Some(command) = &mut self.in_progress {
+            command.cancelled = true;
+        }
         self
     }
 
@@ -117,7 +135,7 @@ impl Memory {
     /// failure; of an end that nobody saw the disk decides, where it can.
     #[must_use]
     pub fn ended(mut self, outcome: Outcome, facts: &Facts, now: DateTime<Utc>) -> Self {
-        let Some(InProgress { cmd_type, image }) = self.in_progress.take() else { return self };
+        let Some(InProgress { cmd_type, image, cancelled }) = self.in_progress.take() else { return self };
         let same_system = self.running_version.as_ref() == Some(&facts.active.version);
         let verdict = match outcome {
             Outcome::Refreshed { available, chosen } => {
@@ -125,7 +143,13 @@ impl Memory {
                 self.chosen_update = chosen;
                 Verdict::success()
             }
-            Outcome::Failed { exit_status, reason } => Verdict::failed(exit_status, reason),
+            Outcome::Failed { exit_status, reason } => {
+                if cmd_type == CommandType::Refresh && status::staged(&self, facts).is_none() {
+                    // What was offered before may be offered no longer; nothing is claimed of it.
+                    self.chosen_update = None;
+                }
+                Verdict::failed(exit_status, reason)
+            }
             Outcome::Unseen if cmd_type == CommandType::Refresh || !same_system => {
                 Verdict::unknown("the server was stopped while this ran".to_owned())
             }
@@ -144,13 +168,14 @@ impl Memory {
             self.staged = None;
             self.withdrawn = true;
         }
-        self.recorded(cmd_type, verdict, now).settled(facts, Boot::Same)
+        let verdict = if cancelled { verdict.on_request() } else { verdict };
+        self.recorded(cmd_type, verdict, now).settled(facts, Boot::Same, now)
     }
 
     /// As [`Memory::ended`], when the disk cannot be looked at (`why`): nothing is claimed of it.
     #[must_use]
     pub fn ended_in_the_dark(mut self, outcome: Outcome, why: &str, now: DateTime<Utc>) -> Self {
-        let Some(InProgress { cmd_type, image }) = self.in_progress.take() else { return self };
+        let Some(InProgress { cmd_type, image, cancelled }) = self.in_progress.take() else { return self };
         let verdict = match outcome {
             Outcome::Refreshed { available, chosen } => {
                 self.available_updates = available;
@@ -164,6 +189,7 @@ impl Memory {
             self.withdrawn = verdict.status == CommandStatus::Failed;
             self.staged = image.filter(|_| !self.withdrawn);
         }
+        let verdict = if cancelled { verdict.on_request() } else { verdict };
         self.recorded(cmd_type, verdict, now)
     }
 
@@ -188,6 +214,16 @@ impl Verdict {
 
     fn failed(exit_status: u32, stderr: String) -> Self {
         Self { status: CommandStatus::Failed, exit_status, stderr }
+    }
+
+    /// This end of a command that was asked to stop: unless it had done its work by then, it is that which ended it.
+    fn on_request(self) -> Self {
+        match self.status {
+            CommandStatus::Success => self,
+            CommandStatus::Failed | CommandStatus::Unknown => {
+                Self::failed(CANCELLED, "cancelled on request".to_owned())
+            }
+        }
     }
 
     fn unknown(stderr: String) -> Self {

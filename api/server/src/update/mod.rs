@@ -9,22 +9,34 @@
 //! - [`memory`]: what is remembered, and how a command's end changes it
 //! - [`status`]: state and wire status from facts and memory
 //! - [`files`]: where both are kept
+//! - [`progress`]: how far the work is
 //! - [`child`]: the `updog` that does the work
+//! - [`fresh`]: an answer of the repository that is young enough to be given again
 //! - [`refusal`]: why a command was not started, or a status not given
+//! - [`turn`]: the right to run a command
 //! - [`dispatcher`]: one command at a time
+//! - [`beside`]: what is asked of `updog` beside the commands: going back, clearing, history, explanations
+//! - [`cancel`]: stopping what runs, or taking back what is activated
 
+pub mod beside;
+pub mod cancel;
 pub mod child;
 pub mod dispatcher;
 pub mod facts;
 pub mod files;
+pub mod fresh;
 pub mod memory;
+pub mod progress;
 pub mod refusal;
 pub mod state;
 pub mod status;
+pub mod turn;
 
 #[cfg(test)]
 mod stories;
 
+pub use beside::Rollback;
 pub use child::Updog;
 pub use dispatcher::Dispatcher;
+pub use progress::Progress;
 pub use refusal::Refusal;

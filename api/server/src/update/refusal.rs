@@ -4,6 +4,38 @@ use api_model::{CommandType, UpdateState};
 use host_io::Advise;
 use thiserror::Error;
 
+use super::child;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// One of the four commands.
+    Command(CommandType),
+    /// Stopping what runs.
+    Cancel,
+    /// Going back to the other set.
+    Rollback,
+    /// Forgetting what failed.
+    ClearFailed,
+    /// What was done here.
+    History,
+    /// Why this version and not that one.
+    Explain,
+}
+
+impl std::fmt::Display for Errand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command(command) => command.fmt(f),
+            Self::Cancel => f.write_str("cancel"),
+            Self::Rollback => f.write_str("roll back"),
+            Self::ClearFailed => f.write_str("clear what failed"),
+            Self::History => f.write_str("read the history"),
+            Self::Explain => f.write_str("explain the updates"),
+        }
+    }
+}
+
 /// Why a command was not started, or a status not given.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -20,21 +52,27 @@ pub enum Refusal {
         state: UpdateState,
     },
     /// The state that `updog` found on the disk does not allow it.
-    #[error("{command}: {reason}")]
+    #[error("{errand}: {reason}")]
     Forbidden {
-        /// The command.
-        command: CommandType,
+        /// What was asked for.
+        errand: Errand,
         /// What it said.
         reason: String,
         /// What it advised.
         help: Option<String>,
+    },
+    /// Nothing runs and nothing is activated.
+    #[error("cancel: no update command runs, and none is activated: the state of updates is {state:?}")]
+    NothingToCancel {
+        /// The state.
+        state: UpdateState,
     },
     /// No update is chosen.
     #[error("prepare: no update is chosen")]
     NothingChosen,
     /// Nothing is staged.
     #[error("{0}: no image is staged")]
-    NotStaged(CommandType),
+    NotStaged(Errand),
     /// No command has ended yet.
     #[error("look at the state of updates: no update command has ended on this host yet")]
     NeverRun,
@@ -48,6 +86,24 @@ pub enum Refusal {
         /// What it advised.
         help: Option<String>,
     },
+}
+
+impl Refusal {
+    /// Why a child refused, in the words of the API.
+    #[must_use]
+    pub fn of(errand: Errand, error: &child::Error) -> Self {
+        let (reason, help) = error.reason();
+        match error.code() {
+            Some("locked") => Self::Busy,
+            // A state of the disk or of its proof that does not allow it, as any other state.
+            Some("disallowed" | "unproven" | "held" | "unhealthy" | "over_budget" | "nothing_to_cancel") => {
+                Self::Forbidden { errand, reason, help }
+            }
+            Some("no_update") => Self::NothingChosen,
+            Some("not_staged") => Self::NotStaged(errand),
+            _ => Self::Updog { errand: errand.to_string(), reason, help },
+        }
+    }
 }
 
 impl Advise for Refusal {
@@ -66,6 +122,7 @@ impl Advise for Refusal {
                 Some("refresh first: POST /actions/refresh-updates".to_owned())
             }
             Self::NotStaged(_) => Some("prepare first: POST /actions/prepare-update".to_owned()),
+            Self::NothingToCancel { .. } => None,
             Self::Forbidden { help, .. } | Self::Updog { help, .. } => help.clone(),
         }
     }

@@ -2,7 +2,7 @@
 
 use api_model::{MostRecentCommand, PartitionInfo, UpdateImage, UpdateState, UpdateStatus};
 
-use super::facts::Facts;
+use super::facts::{Facts, Failed};
 use super::memory::Memory;
 
 /// How far an update has come: what the disk holds first, what was chosen second.
@@ -51,5 +51,6 @@ pub fn status(memory: &Memory, facts: &Facts, last: MostRecentCommand) -> Update
         }),
         staging_partition: staged(memory, facts),
         most_recent_command: last,
+        failed_update: facts.failed.as_ref().map(Failed::told),
     }
 }

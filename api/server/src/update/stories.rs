@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use semver::Version;
 
-use super::facts::{Active, Facts, Inactive};
+use super::facts::{Active, Facts, Failed, Inactive};
 use super::memory::{InProgress, Memory, Outcome};
 use super::state;
 use super::status;
@@ -75,6 +75,7 @@ impl Disk {
                 failed_boot: failed,
                 proven: Some(self.other_proven),
             }),
+            failed: None,
         }
     }
 }
@@ -90,7 +91,7 @@ fn failed() -> Outcome {
 /// A memory that has refreshed to 1.1.0, and its disk.
 fn refreshed() -> (Memory, Disk) {
     let disk = Disk::factory();
-    let memory = Memory::default().settled(&disk.facts(), Boot::Fresh);
+    let memory = Memory::default().settled(&disk.facts(), Boot::Fresh, at(9));
     (memory.begun(CommandType::Refresh).ended(chosen(1), &disk.facts(), at(1)), disk)
 }
 
@@ -118,7 +119,7 @@ fn an_update_goes_from_idle_to_ready_and_is_over_after_its_boot() {
     assert_eq!(status.staging_partition.unwrap().image, image(1));
     assert!(!status.active_partition.unwrap().next_to_boot);
     disk.boot(true);
-    let memory = memory.settled(&disk.facts(), Boot::Fresh);
+    let memory = memory.settled(&disk.facts(), Boot::Fresh, at(9));
     let status = seen(&memory, &disk);
     assert_eq!(status.update_state, UpdateState::Idle);
     assert_eq!(status.chosen_update, None);
@@ -130,7 +131,7 @@ fn an_update_goes_from_idle_to_ready_and_is_over_after_its_boot() {
 fn a_staged_image_is_still_staged_after_a_reboot_and_a_restart_changes_nothing() {
     let (memory, disk) = staged();
     for boot in [Boot::Fresh, Boot::Same] {
-        let later = memory.clone().settled(&disk.facts(), boot);
+        let later = memory.clone().settled(&disk.facts(), boot, at(9));
         assert_eq!(later, memory);
         assert_eq!(seen(&later, &disk).update_state, UpdateState::Staged);
     }
@@ -140,11 +141,14 @@ fn a_staged_image_is_still_staged_after_a_reboot_and_a_restart_changes_nothing()
 fn after_a_boot_that_fell_back_nothing_is_chosen_until_the_next_refresh() {
     let (memory, mut disk) = ready();
     disk.boot(false);
-    let memory = memory.settled(&disk.facts(), Boot::Fresh);
+    let memory = memory.settled(&disk.facts(), Boot::Fresh, at(9));
     assert_eq!(seen(&memory, &disk).update_state, UpdateState::Idle);
     assert_eq!(seen(&memory, &disk).chosen_update, None);
     let memory = memory.begun(CommandType::Refresh).ended(chosen(2), &disk.facts(), at(9));
-    assert_eq!(seen(&memory.settled(&disk.facts(), Boot::Same), &disk).update_state, UpdateState::Available);
+    assert_eq!(
+        seen(&memory.settled(&disk.facts(), Boot::Same, at(9)), &disk).update_state,
+        UpdateState::Available
+    );
 }
 
 #[test]
@@ -155,12 +159,74 @@ fn a_failed_prepare_takes_back_what_was_staged_also_when_it_is_still_on_the_disk
     let late = memory.begun(CommandType::Prepare).ended(failed(), &disk.facts(), at(5));
     let (_, whole) = staged();
     for (memory, disk) in [(early, whole), (late, disk)] {
-        let status = seen(&memory.settled(&disk.facts(), Boot::Fresh), &disk);
+        let status = seen(&memory.settled(&disk.facts(), Boot::Fresh, at(9)), &disk);
         assert_eq!(status.update_state, UpdateState::Available);
         assert_eq!(status.staging_partition, None);
         assert_eq!(status.most_recent_command.cmd_status, CommandStatus::Failed);
         assert_eq!(status.most_recent_command.stderr, "no");
     }
+}
+
+#[test]
+fn a_failed_refresh_claims_no_update_but_leaves_what_is_staged() {
+    let (memory, disk) = refreshed();
+    let after = memory.begun(CommandType::Refresh).ended(failed(), &disk.facts(), at(5));
+    assert_eq!(seen(&after, &disk).update_state, UpdateState::Idle);
+    for (memory, disk) in [staged(), ready()] {
+        let before = seen(&memory, &disk);
+        let after = seen(&memory.begun(CommandType::Refresh).ended(failed(), &disk.facts(), at(5)), &disk);
+        assert_eq!((after.update_state, after.chosen_update), (before.update_state, before.chosen_update));
+        assert_eq!(after.staging_partition, before.staging_partition);
+    }
+}
+
+#[test]
+fn a_cancelled_command_is_a_failure_of_signal_15_unless_it_was_done_by_then() {
+    let last = |memory: Memory| {
+        let last = memory.most_recent_command.unwrap();
+        (last.cmd_type, last.cmd_status, last.exit_status)
+    };
+    let failed_by = |outcome| {
+        let (memory, disk) = refreshed();
+        let memory = memory.begun(CommandType::Prepare).cancelled().ended(outcome, &disk.facts(), at(5));
+        assert_eq!(status::state(&memory, &disk.facts()), UpdateState::Available);
+        last(memory)
+    };
+    for outcome in [failed(), Outcome::Unseen, Outcome::Done] {
+        assert_eq!(failed_by(outcome), (CommandType::Prepare, CommandStatus::Failed, 15));
+    }
+    let (memory, disk) = staged();
+    let memory = memory.begun(CommandType::Prepare).cancelled().ended(Outcome::Done, &disk.facts(), at(5));
+    assert_eq!(last(memory), (CommandType::Prepare, CommandStatus::Success, 0));
+}
+
+#[test]
+fn a_release_that_failed_here_is_told_and_not_chosen_until_it_may_be_tried_again() {
+    let (memory, disk) = refreshed();
+    let failed = |held, retry_after| Facts {
+        failed: Some(Failed {
+            variant: "metal".to_owned(),
+            arch: "x86_64".to_owned(),
+            version: image(1).version,
+            stage: "kernel".to_owned(),
+            reason: "it panicked".to_owned(),
+            attempts: 1,
+            held,
+            retry_after,
+        }),
+        ..disk.facts()
+    };
+    let told = |facts: &Facts| {
+        let memory = memory.clone().begun(CommandType::Refresh).ended(chosen(1), facts, at(5));
+        status::status(&memory, facts, memory.most_recent_command.clone().unwrap())
+    };
+    for facts in [failed(true, None), failed(false, Some(at(6)))] {
+        let status = told(&facts);
+        assert_eq!((status.update_state, status.chosen_update), (UpdateState::Idle, None));
+        assert_eq!(status.failed_update.unwrap().reason, "it panicked");
+    }
+    let status = told(&failed(false, Some(at(5))));
+    assert_eq!(status.chosen_update, Some(image(1)));
 }
 
 #[test]
@@ -228,7 +294,10 @@ fn memory_of_an_older_and_a_newer_server_is_read() {
     let newer = r#"{"withdrawn":true,"in_progress":{"cmd_type":"prepare","pid":7},"evidence":[]}"#;
     let memory: Memory = serde_json::from_str(newer).unwrap();
     assert!(memory.withdrawn);
-    assert_eq!(memory.in_progress, Some(InProgress { cmd_type: CommandType::Prepare, image: None }));
+    assert_eq!(
+        memory.in_progress,
+        Some(InProgress { cmd_type: CommandType::Prepare, image: None, cancelled: false })
+    );
 }
 
 #[derive(Debug, Clone)]
@@ -258,7 +327,7 @@ proptest! {
     #[test]
     fn the_state_follows_the_table_and_never_lies(story in steps()) {
         let mut disk = Disk::factory();
-        let mut memory = Memory::default().settled(&disk.facts(), Boot::Fresh);
+        let mut memory = Memory::default().settled(&disk.facts(), Boot::Fresh, at(9));
         for (second, step) in story.into_iter().enumerate() {
             match step {
                 Step::Command(command, end) => {
@@ -286,6 +355,8 @@ proptest! {
                         prop_assert_eq!(Ok(after), state::next(before, command, memory.choice()));
                     } else if command == CommandType::Prepare {
                         prop_assert_eq!(after, UpdateState::Available);
+                    } else if command == CommandType::Refresh && before == UpdateState::Available {
+                        prop_assert_eq!(after, UpdateState::Idle);
                     } else {
                         prop_assert_eq!(after, before);
                     }
@@ -295,7 +366,7 @@ proptest! {
                 Step::Reboot(good) => {
                     let fell_back = disk.activated && !good;
                     disk.boot(good);
-                    memory = memory.settled(&disk.facts(), Boot::Fresh);
+                    memory = memory.settled(&disk.facts(), Boot::Fresh, at(9));
                     if fell_back {
                         prop_assert_eq!(status::state(&memory, &disk.facts()), UpdateState::Idle);
                     }
@@ -303,12 +374,12 @@ proptest! {
                 Step::Restart => {
                     let before = status::state(&memory, &disk.facts());
                     let stored = serde_json::to_vec(&memory).unwrap();
-                    memory = serde_json::from_slice::<Memory>(&stored).unwrap().settled(&disk.facts(), Boot::Same);
+                    memory = serde_json::from_slice::<Memory>(&stored).unwrap().settled(&disk.facts(), Boot::Same, at(9));
                     prop_assert_eq!(status::state(&memory, &disk.facts()), before);
                 }
                 Step::ByHand(minor) => {
                     disk.stage(minor);
-                    memory = memory.settled(&disk.facts(), Boot::Same);
+                    memory = memory.settled(&disk.facts(), Boot::Same, at(9));
                 }
             }
             let facts = disk.facts();

@@ -119,7 +119,18 @@ impl Host {
 
     /// The same, with more arguments.
     pub(crate) fn serve_with(&self, args: &[&str]) -> Server {
-        let mut child = self.command().args(args).spawn().unwrap();
+        let mut command = self.command();
+        if !args.contains(&"--refresh-age") {
+            // Tests change their minds within a minute.
+            command.args(["--refresh-age", "0"]);
+        }
+        command.args(args);
+        self.serve_by(command)
+    }
+
+    /// Runs a command that becomes the server and waits until it listens.
+    pub(crate) fn serve_by(&self, mut command: Command) -> Server {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         loop {
@@ -181,6 +192,12 @@ impl Host {
     }
 }
 
+/// Sends a signal to a process that the test started.
+fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
@@ -224,14 +241,19 @@ impl Server {
         UnixStream::connect(&self.socket).unwrap()
     }
 
+    /// The same, with a socket elsewhere.
+    pub(crate) fn at(mut self, socket: PathBuf) -> Self {
+        self.socket = socket;
+        self
+    }
+
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        let ended = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(ended.success());
+        signal("TERM", self.child.id());
         self.child.wait().unwrap().code()
     }
 
@@ -277,6 +299,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) content_type: String,
     pub(crate) body: String,
 }
 
@@ -285,7 +308,11 @@ impl Answer {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        Self { status, body: body.to_owned() }
+        let content_type = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-type").then(|| value.to_owned())
+        });
+        Self { status, content_type: content_type.unwrap_or_default(), body: body.to_owned() }
     }
 
     /// The JSON of a success.

@@ -5,11 +5,17 @@
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
 //! - [`wrong`]: requests that are wrong, and what they are told
 //! - [`updates`]: update commands over an `updog` that does what a test tells it
+//! - [`work`]: what stands beside the commands: progress, cancelling, going back, history
+//! - [`connections`]: callers that are slow, many, or started by a service manager
+//! - [`openapi`]: the API's description, held against the running server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
+mod connections;
 mod host;
+mod openapi;
 mod settings;
 mod start;
 mod updates;
+mod work;
 mod wrong;

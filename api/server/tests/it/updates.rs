@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::host::{Host, Server, until};
 
 /// The words of an action that works.
-const STARTED: &str = "echo '{\"event\":\"started\"}'";
+pub(crate) const STARTED: &str = "echo '{\"event\":\"started\"}'";
 
-fn facts(running: &str, inactive: Value) -> Value {
+pub(crate) fn facts(running: &str, inactive: Value) -> Value {
     let next = !inactive["next_to_boot"].as_bool().unwrap_or_default();
     json!({
         "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": running, "proven": true, "next_to_boot": next},
@@ -18,11 +18,11 @@ fn facts(running: &str, inactive: Value) -> Value {
     })
 }
 
-fn inactive(version: Option<&str>, valid: bool, next: bool, failed: bool) -> Value {
+pub(crate) fn inactive(version: Option<&str>, valid: bool, next: bool, failed: bool) -> Value {
     json!({"set": "B", "version": version, "valid": valid, "next_to_boot": next, "failed_boot": failed, "proven": false})
 }
 
-fn empty() -> Value {
+pub(crate) fn empty() -> Value {
     facts("1.0.0", inactive(None, false, false, false))
 }
 
@@ -34,13 +34,13 @@ fn ready() -> Value {
     facts("1.0.0", inactive(Some("1.1.0"), true, true, false))
 }
 
-fn error(code: &str, message: &str) -> String {
+pub(crate) fn error(code: &str, message: &str) -> String {
     let event = json!({"event": "error", "error": {"code": code, "message": message, "help": "look again"}});
     format!("echo '{event}'; exit 1")
 }
 
 /// A host whose `updog` offers 1.1.0 and does each action as the real one would.
-fn host() -> Host {
+pub(crate) fn host() -> Host {
     let host = Host::new();
     host.install_updog();
     host.write(&host.fake("facts.json"), &empty().to_string());
@@ -59,12 +59,12 @@ fn host() -> Host {
 }
 
 /// Runs an action to its end and returns the status after it.
-fn act(server: &Server, action: &str) -> Value {
+pub(crate) fn act(server: &Server, action: &str) -> Value {
     server.post(&format!("/actions/{action}")).done();
     server.settled()
 }
 
-fn last(status: &Value) -> (String, String) {
+pub(crate) fn last(status: &Value) -> (String, String) {
     let command = &status["most_recent_command"];
     let text = |field: &str| command[field].as_str().unwrap().to_owned();
     assert!(
@@ -73,7 +73,7 @@ fn last(status: &Value) -> (String, String) {
     (text("cmd_type"), text("cmd_status"))
 }
 
-fn pair(cmd_type: &str, cmd_status: &str) -> (String, String) {
+pub(crate) fn pair(cmd_type: &str, cmd_status: &str) -> (String, String) {
     (cmd_type.to_owned(), cmd_status.to_owned())
 }
 
@@ -191,7 +191,7 @@ fn an_update_on_a_command_line_is_busy_too() {
 }
 
 #[test]
-fn a_failed_refresh_says_why_and_keeps_what_was_known() {
+fn a_failed_refresh_says_why_and_claims_no_update() {
     let host = host();
     let server = host.serve();
     let before = act(&server, "refresh-updates");
@@ -202,8 +202,11 @@ fn a_failed_refresh_says_why_and_keeps_what_was_known() {
     assert_eq!(told, "failed to reach https://updates.example/: connection refused\nhelp: look again");
     assert_eq!(status["most_recent_command"]["exit_status"], 1);
     assert_ne!(status["most_recent_command"]["timestamp"], before["most_recent_command"]["timestamp"]);
-    assert_eq!(status["update_state"], "Available");
-    assert_eq!(status["chosen_update"], before["chosen_update"]);
+    assert_eq!(status["update_state"], "Idle");
+    assert_eq!(status["chosen_update"], Value::Null);
+    server.post("/actions/prepare-update").refused(409);
+    host.on("all", "echo '[]'");
+    assert_eq!(act(&server, "refresh-updates")["update_state"], "Available");
 }
 
 #[test]

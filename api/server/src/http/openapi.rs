@@ -1,0 +1,112 @@
+//! The description of this API, made from the code that answers.
+//!
+//! A path is in the description because its handler says so, and is routed because of the same words; the two cannot
+//! differ. What the handlers answer with is held against it by a test that walks all of it over a real socket.
+
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use utoipa::{IntoResponses, OpenApi, ToSchema};
+
+use super::router::routes;
+
+/// What is said of the API as a whole.
+#[derive(Debug, OpenApi)]
+#[openapi(info(
+    title = "apiserver",
+    description = "Settings, updates and reboots of one host. Answers are JSON; errors are plain text: one sentence, \
+                   and where there is one a line with the next step."
+))]
+pub struct Whole;
+
+/// `GET /openapi.json`: the description.
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object, description = "This description")))]
+pub async fn document() -> impl IntoResponse {
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| routes().into_openapi().to_json().expect("the description is plain data"));
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+}
+
+/// The event that an `updog` told last.
+#[derive(Debug, ToSchema)]
+pub struct Progress {
+    /// The subcommand that works, or worked last.
+    pub command: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it told this.
+    pub at: DateTime<Utc>,
+    /// What it told, with its kind in `event`: `started`, `plan`, `progress`, `done` or `error`.
+    #[schema(value_type = Object)]
+    pub event: Value,
+}
+
+/// Which versions are known, and what speaks for and against each.
+#[derive(Debug, ToSchema)]
+pub struct Explanation {
+    /// What runs: `variant`, `arch`, `version`.
+    #[schema(value_type = Object)]
+    pub running: Value,
+    /// The place of this host in the fleet.
+    pub seed: u32,
+    /// The time that the waves are judged by.
+    pub now: DateTime<Utc>,
+    /// Each known version with its `verdict`, the `reason` for it, and when its wave opens.
+    #[schema(value_type = Vec<Object>)]
+    pub updates: Vec<Value>,
+}
+
+/// 400.
+#[derive(Debug, IntoResponses)]
+#[response(
+    status = 400,
+    description = "The request is wrong; the text says where",
+    content_type = "text/plain"
+)]
+pub struct BadRequest(pub String);
+
+/// 404.
+#[derive(Debug, IntoResponses)]
+#[response(
+    status = 404,
+    description = "There is none: nothing is chosen, staged or recorded yet",
+    content_type = "text/plain"
+)]
+pub struct Nothing(pub String);
+
+/// 408.
+#[derive(Debug, IntoResponses)]
+#[response(status = 408, description = "The body did not arrive in time", content_type = "text/plain")]
+pub struct TooSlow(pub String);
+
+/// 409.
+#[derive(Debug, IntoResponses)]
+#[response(status = 409, description = "The state of updates does not allow it", content_type = "text/plain")]
+pub struct Disallowed(pub String);
+
+/// 413.
+#[derive(Debug, IntoResponses)]
+#[response(status = 413, description = "The body is too large", content_type = "text/plain")]
+pub struct TooLarge(pub String);
+
+/// 422.
+#[derive(Debug, IntoResponses)]
+#[response(status = 422, description = "Nothing is pending in the transaction", content_type = "text/plain")]
+pub struct NothingPending(pub String);
+
+/// 423.
+#[derive(Debug, IntoResponses)]
+#[response(status = 423, description = "An update command runs; ask again", content_type = "text/plain")]
+pub struct Busy(pub String);
+
+/// 500.
+#[derive(Debug, IntoResponses)]
+#[response(
+    status = 500,
+    description = "It could not be done; the text says why",
+    content_type = "text/plain"
+)]
+pub struct Unable(pub String);

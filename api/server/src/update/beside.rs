@@ -1,0 +1,87 @@
+//! What is asked of `updog` beside the four commands: going back, clearing what failed, history, explanations.
+//!
+//! None of it is a command of the update states, so none of it is ever the last command in a status: readers of that
+//! know four words and no others.
+
+use serde_json::Value;
+
+use super::dispatcher::{Dispatcher, lock_is_held};
+use super::refusal::{Errand, Refusal};
+
+/// How to go back to the other set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// Only say what would change.
+    Plan,
+    /// Let the other set boot next; the settings go back through their migrations.
+    Migrate,
+    /// The same, with the settings as they were kept when that set was left.
+    RestoreSnapshot,
+}
+
+impl Dispatcher {
+    /// Lets the other set boot next, or says what that would change. Returns the last word of `updog`.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] while a command runs; otherwise what `updog` refused.
+    pub async fn rollback(&self, how: Rollback) -> Result<Value, Refusal> {
+        match how {
+            Rollback::Plan => {
+                let words = ["rollback", "--dry-run"];
+                self.0.updog.ask(&words).await.map_err(|error| Refusal::of(Errand::Rollback, &error))
+            }
+            Rollback::Migrate => self.run(Errand::Rollback, &["rollback"]).await,
+            Rollback::RestoreSnapshot => {
+                self.run(Errand::Rollback, &["rollback", "--restore-snapshot"]).await
+            }
+        }
+    }
+
+    /// Forgets that a release failed here, so that it may be chosen again.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] while a command runs; otherwise what `updog` refused.
+    pub async fn clear_failed(&self) -> Result<Value, Refusal> {
+        self.run(Errand::ClearFailed, &["clear-failed"]).await
+    }
+
+    /// What was done on this host, newest first.
+    ///
+    /// # Errors
+    /// When `updog` cannot tell.
+    pub async fn history(&self) -> Result<Value, Refusal> {
+        self.0.updog.ask(&["history"]).await.map_err(|error| Refusal::of(Errand::History, &error))
+    }
+
+    /// Every known version with its verdict. It may ask the repository, so it is not bound to a time of ours.
+    ///
+    /// # Errors
+    /// When `updog` cannot tell.
+    pub async fn explain(&self) -> Result<Value, Refusal> {
+        self.0
+            .updog
+            .ask_with_network(&["explain"])
+            .await
+            .map_err(|error| Refusal::of(Errand::Explain, &error))
+    }
+
+    /// Runs something short that changes the host, to its end: its caller has no other way to learn of that.
+    async fn run(&self, errand: Errand, words: &[&str]) -> Result<Value, Refusal> {
+        let inner = &self.0;
+        let turn = inner.slot.take().ok_or(Refusal::Busy)?;
+        if lock_is_held(&inner.paths)? {
+            return Err(Refusal::Busy);
+        }
+        let mut known = inner.known.lock().await;
+        known.fresh = None;
+        let done = match inner.updog.begin(words).await {
+            Ok(work) => work.end(turn.asked_to_stop()).await,
+            Err(error) => Err(error),
+        };
+        // Also after a failure: what it left on the disk is what the next status tells.
+        if let Err(error) = inner.look(&mut known).await {
+            tracing::warn!("failed to {}", host_io::report::chain(&error));
+        }
+        done.map_err(|error| Refusal::of(errand, &error))
+    }
+}

@@ -1,0 +1,76 @@
+//! Stopping what runs, or taking back what is activated.
+//!
+//! What runs may be our own child, a child of a server that is gone, or a person's `updog`: all of them hold the
+//! operation lock. It is asked to stop and ended when it does not; the power-cut rules of the disk hold for both ends.
+
+use std::time::Duration;
+
+use api_model::CommandType;
+use host_io::{OperationLock, Paths};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::child::STOP_LIMIT;
+use super::dispatcher::Dispatcher;
+use super::refusal::{Errand, Refusal};
+
+impl Dispatcher {
+    /// Asks the update command that runs to stop, and returns at once: its end is seen in the status. When none runs, an
+    /// update that was activated is taken back.
+    ///
+    /// # Errors
+    /// [`Refusal::NothingToCancel`] when nothing runs and nothing is activated; otherwise as [`Dispatcher::start`].
+    pub async fn cancel(&self) -> Result<(), Refusal> {
+        let inner = &self.0;
+        if inner.slot.cancel() {
+            tracing::info!("cancelling on request");
+            return Ok(());
+        }
+        if let Some(holder) = Holder::find(&inner.paths) {
+            tracing::info!("cancelling process {} on request", holder.pid);
+            let mut known = inner.known.lock().await;
+            known.memory = known.memory.clone().cancelled();
+            inner.remember(&known.memory);
+            drop(known);
+            return holder.stop(inner.paths.clone());
+        }
+        match self.start(CommandType::Deactivate).await {
+            Err(Refusal::Disallowed { state, .. }) => Err(Refusal::NothingToCancel { state }),
+            started => started,
+        }
+    }
+}
+
+/// The process that holds the operation lock.
+struct Holder {
+    pid: u32,
+    process: std::os::fd::OwnedFd,
+}
+
+impl Holder {
+    fn find(paths: &Paths) -> Option<Self> {
+        let pid = OperationLock::holder(paths)?;
+        let process = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
+        // Its number may have become another's before it was opened, not after.
+        (OperationLock::holder(paths) == Some(pid)).then_some(Self { pid, process })
+    }
+
+    fn stop(self, paths: Paths) -> Result<(), Refusal> {
+        pidfd_send_signal(&self.process, Signal::TERM).map_err(|error| Refusal::Updog {
+            errand: Errand::Cancel.to_string(),
+            reason: format!("failed to signal process {}: {error}", self.pid),
+            help: None,
+        })?;
+        tokio::spawn(async move {
+            let started = tokio::time::Instant::now();
+            while started.elapsed() < STOP_LIMIT {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if OperationLock::holder(&paths) != Some(self.pid) {
+                    return;
+                }
+            }
+            // It may have ended just now; its descriptor then reaches nobody else.
+            let _ended = pidfd_send_signal(&self.process, Signal::KILL);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! What stands beside the commands: progress, cancelling, going back, clearing, history, explanations.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use host_io::OperationLock;
+use serde_json::{Value, json};
+
+use crate::host::{Host, Server, until};
+use crate::updates::{STARTED, act, empty, error, facts, host, inactive, last, pair};
+
+/// Work that tells how far it is, waits at the gate, and then does what the host's `update-image` does.
+fn slow_prepare(host: &Host) {
+    let progress = r#"{"event":"progress","phase":"write","image":"root","bytes":5,"total":10}"#;
+    host.on(
+        "update-image",
+        &format!(
+            "{STARTED}\necho '{progress}'\ncat \"$dir/gate\"\ncp \"$dir/after-update-image.json\" \"$dir/facts.json\"\necho '{{\"event\":\"done\"}}'"
+        ),
+    );
+}
+
+fn event(progress: &Value) -> &str {
+    progress["event"]["event"].as_str().unwrap()
+}
+
+#[test]
+fn progress_is_told_while_the_status_is_busy_and_stays_when_it_is_over() {
+    let host = host();
+    slow_prepare(&host);
+    let server = host.serve();
+    assert!(server.get("/updates/progress").refused(404).contains("no work on an update"));
+    act(&server, "refresh-updates");
+    server.post("/actions/prepare-update").done();
+    let told = until("it writes", || {
+        Some(server.get("/updates/progress").ok()).filter(|told| event(told) == "progress")
+    });
+    assert_eq!((&told["command"], &told["event"]["bytes"]), (&json!("update-image"), &json!(5)));
+    assert!(told["pid"].is_u64() && told["at"].is_string());
+    server.get("/updates/status").refused(423);
+    host.open_gate();
+    assert_eq!(server.settled()["update_state"], "Staged");
+    assert_eq!(event(&server.get("/updates/progress").ok()), "done");
+}
+
+/// The events of a stream, as they come.
+fn events(server: &Server) -> impl Iterator<Item = Value> + use<> {
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /updates/progress HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    assert!(head[0].contains("200"), "{head:?}");
+    assert!(head.iter().any(|line| line.to_lowercase() == "content-type: text/event-stream"), "{head:?}");
+    lines.filter_map(|line| Some(serde_json::from_str(line.strip_prefix("data: ")?).unwrap()))
+}
+
+#[test]
+fn a_stream_tells_each_event_until_the_work_ends() {
+    let host = host();
+    slow_prepare(&host);
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    server.post("/actions/prepare-update").done();
+    let mut stream = events(&server);
+    let told: Vec<Value> = stream.by_ref().take_while(|told| event(told) != "progress").collect();
+    assert!(told.iter().all(|told| event(told) == "started"), "{told:?}");
+    host.open_gate();
+    assert_eq!(event(&stream.last().unwrap()), "done", "and then the stream is over");
+    let after: Vec<Value> = events(&server).collect();
+    assert_eq!((after.len(), event(&after[0])), (1, "done"), "nothing runs: the last one, and no waiting");
+}
+
+#[test]
+fn work_that_somebody_else_started_is_followed_by_the_file_it_leaves() {
+    let host = host();
+    let server = host.serve();
+    let lock = OperationLock::acquire(&host.paths()).unwrap();
+    let left = |what: Value| {
+        let at = format!("20{}-01-01T00:00:00Z", if what == "done" { 41 } else { 40 });
+        let told = json!({"command": "update", "pid": 7, "at": at, "event": {"event": what}});
+        let new = host.paths().progress().with_extension("new");
+        host.write(&new, &told.to_string());
+        fs::rename(new, host.paths().progress()).unwrap();
+    };
+    left(json!("progress"));
+    let mut stream = events(&server);
+    assert_eq!(event(&stream.next().unwrap()), "progress");
+    left(json!("done"));
+    assert_eq!(event(&stream.next().unwrap()), "done");
+    drop(lock);
+    assert_eq!(stream.next(), None);
+}
+
+#[test]
+fn a_command_that_runs_is_cancelled_and_recorded_so() {
+    let host = host();
+    host.on("update-image", &format!("{STARTED}\nexec sleep 1000"));
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    server.post("/actions/prepare-update").done();
+    server.post("/actions/cancel").done();
+    let status = server.settled();
+    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(status["most_recent_command"]["exit_status"], 15);
+    assert_eq!(status["most_recent_command"]["stderr"], "cancelled on request");
+    assert_eq!(status["update_state"], "Available");
+    server.post("/actions/activate-update").refused(409);
+
+    host.on("all", "exec sleep 1000");
+    server.post("/actions/refresh-updates").done();
+    server.post("/actions/cancel").done();
+    let status = server.settled();
+    assert_eq!(last(&status), pair("refresh", "Failed"));
+    assert_eq!(status["most_recent_command"]["exit_status"], 15);
+}
+
+#[test]
+fn when_nothing_runs_cancelling_takes_back_what_is_activated_and_nothing_else() {
+    let host = host();
+    let server = host.serve();
+    assert!(server.post("/actions/cancel").refused(409).contains("no update command runs"));
+    for action in ["refresh-updates", "prepare-update"] {
+        act(&server, action);
+        server.post("/actions/cancel").refused(409);
+    }
+    act(&server, "activate-update");
+    let status = act(&server, "cancel");
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Staged"), pair("deactivate", "Success"))
+    );
+}
+
+#[test]
+fn an_update_of_an_earlier_server_can_be_cancelled_too() {
+    let host = host();
+    // It holds the lock as the real one does, and ends when it is asked to.
+    let lock = host.paths().operation_lock();
+    host.write(&lock, "");
+    let work = STARTED.replace('\'', "'\\''");
+    host.on("update-image", &format!("exec flock -F {} sh -c '{work}; exec sleep 1000'", lock.display()));
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    server.post("/actions/prepare-update").done();
+    server.kill();
+    let server = host.serve();
+    server.get("/updates/status").refused(423);
+    server.post("/actions/cancel").done();
+    let status = server.settled();
+    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(status["most_recent_command"]["exit_status"], 15);
+}
+
+#[test]
+fn going_back_is_done_before_it_is_answered_and_is_no_command_of_the_states() {
+    let host = host();
+    let server = host.serve();
+    let before = act(&server, "refresh-updates");
+    host.on(
+        "rollback",
+        &format!(
+            "case \"$*\" in *--dry-run*) echo '{{\"event\":\"done\",\"to\":\"0.9.0\"}}';; *) {STARTED}; touch \"$dir/back\"; echo '{{\"event\":\"done\"}}';; esac"
+        ),
+    );
+    let answer = server.post("/actions/rollback?dry-run=true");
+    assert_eq!(answer.ok()["to"], "0.9.0");
+    assert!(!host.fake("back").exists());
+    server.post("/actions/rollback").done();
+    assert!(host.fake("back").exists());
+    server.post("/actions/rollback?restore-snapshot=true").done();
+    assert!(host.calls().iter().any(|call| call.starts_with("rollback --restore-snapshot --json")));
+    assert_eq!(server.get("/updates/status").ok(), before);
+    for (code, status) in [("locked", 423), ("disallowed", 409), ("unproven", 409), ("disk", 500)] {
+        host.on("rollback", &error(code, "failed to roll back"));
+        server.post("/actions/rollback").refused(status);
+    }
+    server.post("/actions/rollback?dry-run=maybe").refused(400);
+    let lock = OperationLock::acquire(&host.paths()).unwrap();
+    server.post("/actions/rollback").refused(423);
+    server.post("/actions/clear-failed").refused(423);
+    drop(lock);
+}
+
+#[test]
+fn a_release_that_failed_is_told_until_it_is_cleared() {
+    let host = host();
+    let server = host.serve();
+    let failed = json!({"variant": "metal", "arch": "x86_64", "version": "1.1.0", "root_hash": "ab", "stage": "health",
+        "reason": "dns: no answer", "attempts": 1, "held": true, "retry_after": null, "recorded": "2024-10-24T12:00:00Z"});
+    let mut held = facts("1.0.0", inactive(Some("1.1.0"), false, false, true));
+    held["failed"] = failed;
+    host.write(&host.fake("facts.json"), &held.to_string());
+    // An updog that offers it all the same changes nothing.
+    let status = act(&server, "refresh-updates");
+    assert_eq!((status["update_state"].as_str(), last(&status)), (Some("Idle"), pair("refresh", "Success")));
+    assert_eq!(status["chosen_update"], Value::Null);
+    assert_eq!(status["failed_update"]["image"]["version"], "1.1.0");
+    assert_eq!(status["failed_update"]["reason"], "dns: no answer");
+    host.on(
+        "clear-failed",
+        &format!("{STARTED}\ncp \"$dir/cleared.json\" \"$dir/facts.json\"\necho '{{\"event\":\"done\"}}'"),
+    );
+    host.write(&host.fake("cleared.json"), &empty().to_string());
+    server.post("/actions/clear-failed").done();
+    let status = act(&server, "refresh-updates");
+    assert_eq!(status["update_state"], "Available");
+    assert!(status.get("failed_update").is_none(), "{status}");
+}
+
+#[test]
+fn history_and_explanations_are_answered_also_while_work_goes_on() {
+    let host = host();
+    slow_prepare(&host);
+    host.on("history", "echo '[{\"id\":\"1\",\"outcome\":\"staged\"}]'");
+    host.on("explain", "echo '{\"running\":{},\"seed\":7,\"updates\":[]}'");
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    server.post("/actions/prepare-update").done();
+    assert_eq!(server.get("/updates/history").ok()[0]["outcome"], "staged");
+    assert_eq!(server.get("/updates/explain").ok()["seed"], 7);
+    host.open_gate();
+    server.settled();
+    host.on("explain", &error("unreachable", "failed to reach it"));
+    assert!(server.get("/updates/explain").refused(500).contains("failed to reach it"));
+}
+
+#[test]
+fn a_refresh_within_a_minute_asks_nobody_but_has_a_time_of_its_own() {
+    let host = host();
+    let server = host.serve_with(&["--refresh-age", "60"]);
+    let first = act(&server, "refresh-updates");
+    let asked = host.calls().len();
+    let second = act(&server, "refresh-updates");
+    assert_eq!(host.calls().len(), asked);
+    assert_ne!(first["most_recent_command"]["timestamp"], second["most_recent_command"]["timestamp"]);
+    assert_eq!(first["chosen_update"], second["chosen_update"]);
+    server.patch("/settings", r#"{"updates":{"ignore-waves":true}}"#).done();
+    server.post("/tx/commit_and_apply").ok();
+    act(&server, "refresh-updates");
+    assert_eq!(host.calls().len(), asked + 2, "other settings may have another answer");
+    act(&server, "prepare-update");
+    act(&server, "refresh-updates");
+    assert_eq!(host.calls().len(), asked + 5, "so may another state of the disk");
+}
+
+#[test]
+fn a_server_that_is_asked_to_end_leaves_the_work_to_its_child() {
+    let host = host();
+    slow_prepare(&host);
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    server.post("/actions/prepare-update").done();
+    let lock = OperationLock::acquire(&host.paths()).unwrap();
+    let mut stream = events(&server);
+    stream.next().unwrap();
+    assert_eq!(server.stop(), Some(0), "a stream does not hold it up");
+    let server = host.serve();
+    server.get("/updates/status").refused(423);
+    host.open_gate();
+    until("the child ends", || {
+        fs::read_to_string(host.fake("facts.json")).unwrap().contains("1.1.0").then_some(())
+    });
+    drop(lock);
+    let status = server.get("/updates/status").ok();
+    assert_eq!(
+        (status["update_state"].as_str(), last(&status)),
+        (Some("Staged"), pair("prepare", "Success"))
+    );
+}
