@@ -12,10 +12,13 @@
 //! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition
 //! - [`swap`]: "new, synced, swapped" itself
 //! - [`lock`]: the operation lock and the disk lock
+//! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
+//! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
 //! - [`report`]: how an error becomes one sentence with a next step
 //! - [`log`]: narration on stderr
 //! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system
 
+pub mod boot_note;
 pub mod buffer;
 pub mod clock;
 pub mod disk;
@@ -27,8 +30,10 @@ pub mod lock;
 pub mod log;
 pub mod paths;
 pub mod report;
+pub mod snapshot_request;
 pub mod swap;
 
+pub use boot_note::BootNote;
 pub use buffer::Buffer;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Access, Disk, DiskRange, FileDisk, Medium};
@@ -37,3 +42,4 @@ pub use host::{Host, OsRelease, SystemHost};
 pub use lock::{DirLock, DiskLock, OperationLock};
 pub use paths::Paths;
 pub use report::Advise;
+pub use snapshot_request::SnapshotRequest;

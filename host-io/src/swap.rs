@@ -94,6 +94,18 @@ pub fn discard(fs: &dyn Fs, path: &Path) -> io::Result<()> {
     }
 }
 
+/// [`discard`], so that a power cut does not bring it back.
+///
+/// # Errors
+/// As the system says.
+pub fn discard_durably(fs: &dyn Fs, path: &Path) -> io::Result<()> {
+    if fs.kind(path)?.is_none() {
+        return Ok(());
+    }
+    discard(fs, path)?;
+    fs.sync_dir(parent(path)?)
+}
+
 /// The name under which the next content of `path` is written.
 #[must_use]
 pub fn beside(path: &Path) -> PathBuf {
