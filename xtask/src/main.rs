@@ -2,12 +2,14 @@
 //!
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
 //! - [`mod@bench`]: what things cost
+//! - [`crash`]: programs that are killed at any moment
 //! - [`fuzz`]: every fuzz target for a while
 //! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass
 
 mod bench;
 mod cargo;
+mod crash;
 mod demo;
 mod doc_run;
 mod fuzz;
@@ -30,6 +32,8 @@ enum Task {
     Demo(demo::Args),
     /// Measure what things cost, side by side in one run
     Bench(bench::Args),
+    /// Kill programs at random moments, and see what is left and what is said of it
+    Crash(crash::Args),
     /// Feed the readers of bytes from outside with everything imaginable, and tell what was reached
     Fuzz(fuzz::Args),
     /// Run the commands that a page of docs/ shows, and hold them to what it shows
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Crash(args) => crash::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::DocRun(args) => doc_run::run(&args),
         Task::Test(args) => test::run(&args),

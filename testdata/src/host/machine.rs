@@ -189,6 +189,18 @@ impl Host {
         &self.paths
     }
 
+    /// Kills its API server and nothing that it started, as a crash would, and starts it again, as a service manager
+    /// would.
+    ///
+    /// # Errors
+    /// Why it did not come up again.
+    pub fn crash_api(&mut self) -> Result<(), String> {
+        if let Some(api) = self.api.take() {
+            api.crash();
+        }
+        self.start_api().map_err(|failure| failure.reason)
+    }
+
     /// The process id of its API server.
     #[must_use]
     pub fn api_process(&self) -> Option<u32> {

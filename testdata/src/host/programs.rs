@@ -174,6 +174,7 @@ impl Drop for Running {
 pub(super) struct Service {
     child: Child,
     words: PathBuf,
+    crashed: bool,
 }
 
 impl Service {
@@ -197,12 +198,22 @@ impl Service {
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Kills it and nothing that it started.
+    pub(super) fn crash(mut self) {
+        self.crashed = true;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Service {
     /// As a shutdown does it: asked first, then killed, with everything that it started.
     #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
     fn drop(&mut self) {
+        if self.crashed {
+            return;
+        }
         signal(self.id(), Signal::TERM);
         let give_up = Instant::now() + PATIENCE;
         while self.runs() && Instant::now() < give_up {
@@ -253,7 +264,7 @@ impl Programs {
         let both = file.try_clone().expect("a descriptor can be shared");
         let mut command = self.command(name, args);
         command.stdout(both).stderr(file).process_group(0);
-        Service { child: start(&mut command), words: log }
+        Service { child: start(&mut command), words: log, crashed: false }
     }
 
     fn command(&self, name: &str, args: &[&str]) -> Command {
