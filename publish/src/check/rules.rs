@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
 use trusted_repo::Roles;
-use update_metadata::{Manifest, Update, migration_path, safe_target_name};
+use update_metadata::barrier::next_hop;
+use update_metadata::{Frames, Manifest, Update, migration_path, safe_target_name};
 
 use super::finding::{CheckReport, day, role_reports};
 
@@ -63,20 +64,22 @@ pub fn names(report: &mut CheckReport, listed: &[String]) {
 /// Everything that the manifest names is a target.
 pub fn references(report: &mut CheckReport, manifest: &Manifest, listed: &BTreeSet<&str>) {
     for update in &manifest.updates {
-        for (image, name) in images(update) {
-            if !listed.contains(name) {
-                report.error(
-                    "missing_target",
-                    format!(
-                        "{} {} {} names the {image} image {name}, which is no target",
-                        update.variant, update.arch, update.version
-                    ),
-                );
-            }
+        let Update { variant, arch, version, .. } = update;
+        for (image, name) in images(update).into_iter().filter(|(_, name)| !listed.contains(name)) {
+            report.error(
+                "missing_target",
+                format!("{variant} {arch} {version} names the {image} image {name}, which is no target"),
+            );
+        }
+        for name in frames(update).filter(|name| !listed.contains(name)) {
+            report.error(
+                "missing_target",
+                format!("{variant} {arch} {version} names {name} for its frames, which is no target"),
+            );
         }
     }
     for paused in &manifest.extensions.paused {
-        for (_, name) in images(&paused.update).into_iter().filter(|(_, name)| !listed.contains(name)) {
+        for name in targets(&paused.update).filter(|name| !listed.contains(name)) {
             let version = &paused.update.version;
             report.advise(
                 "missing_target",
@@ -101,7 +104,7 @@ pub fn references(report: &mut CheckReport, manifest: &Manifest, listed: &BTreeS
 
 fn is_named(manifest: &Manifest, name: &str) -> bool {
     let paused = manifest.extensions.paused.iter().map(|paused| &paused.update);
-    manifest.updates.iter().chain(paused).any(|update| images(update).iter().any(|(_, image)| *image == name))
+    manifest.updates.iter().chain(paused).any(|update| targets(update).any(|target| target == name))
         || manifest.migrations.values().flatten().any(|migration| migration == name)
 }
 
@@ -110,7 +113,17 @@ pub(crate) fn images(update: &Update) -> [(&'static str, &str); 3] {
     [("hash", &update.images.hash), ("boot", &update.images.boot), ("root", &update.images.root)]
 }
 
-/// Settings get from each version that hosts may have to each version that is offered, and back.
+/// All that an update names but its migrations: images, and frames.
+pub(crate) fn targets(update: &Update) -> impl Iterator<Item = &str> {
+    images(update).into_iter().map(|(_, name)| name).chain(frames(update))
+}
+
+fn frames(update: &Update) -> impl Iterator<Item = &str> {
+    update.extensions.frames.iter().flat_map(Frames::targets)
+}
+
+/// Settings get from each version that hosts may have to each version that is offered, and back: in one step, or from
+/// one barrier to the next. The way back over a barrier is the ways of its legs, reversed.
 pub fn ways(
     report: &mut CheckReport,
     manifest: &Manifest,
@@ -123,9 +136,18 @@ pub fn ways(
         .filter(|update| update.version <= update.max_version)
         .map(|update| &update.version)
         .collect();
-    let from: BTreeSet<&Version> = offered.iter().copied().chain(oldest).collect();
+    // A paused barrier is waited for, so the legs that it joins have to be there as well.
+    let paused = manifest.extensions.paused.iter().map(|paused| &paused.update);
+    let paused_barriers = paused
+        .filter(|update| update.variant == variant && update.arch == arch && update.extensions.bars())
+        .map(|update| &update.version);
+    let from: BTreeSet<&Version> =
+        offered.iter().copied().chain(oldest).chain(paused_barriers.clone()).collect();
     for (index, lower) in from.iter().enumerate() {
         for upper in from.iter().skip(index + 1) {
+            if next_hop(manifest, variant, arch, lower, upper) != *upper {
+                continue;
+            }
             // The way back is the way there, reversed.
             if let Err(none) = migration_path(&manifest.migrations, lower, upper) {
                 report.error(
@@ -135,8 +157,56 @@ pub fn ways(
             }
         }
     }
+    barriers(report, manifest, variant, arch, oldest);
     if offered.is_empty() {
         report.advise("nothing_offered", format!("no update is offered to {variant} {arch}"));
+    }
+}
+
+/// Every barrier can be passed: whoever waits before one that nobody may take waits for ever.
+fn barriers(
+    report: &mut CheckReport,
+    manifest: &Manifest,
+    variant: &str,
+    arch: &str,
+    oldest: Option<&Version>,
+) {
+    let of_kind = |update: &&Update| update.variant == variant && update.arch == arch;
+    let paused = manifest.extensions.paused.iter().map(|paused| &paused.update).filter(of_kind);
+    let listed = manifest.updates.iter().filter(of_kind);
+    let versions = |updates: &mut dyn Iterator<Item = &Update>| -> BTreeSet<Version> {
+        updates.map(|update| update.version.clone()).collect()
+    };
+    let above = versions(&mut listed.clone());
+    let below: BTreeSet<Version> = above.iter().cloned().chain(oldest.cloned()).collect();
+    for update in listed.filter(|update| update.extensions.bars()) {
+        let version = &update.version;
+        if update.version > update.max_version {
+            let max = &update.max_version;
+            report.error(
+                "barrier",
+                format!("no host gets past the barrier {version}: it is above {max}, the highest version that hosts may run"),
+            );
+        } else if let Some(field) = update.extensions.misread() {
+            report.error(
+                "barrier",
+                format!("no host gets past the barrier {version}: its field {field} cannot be read"),
+            );
+        } else if let Some(least) = &update.extensions.min_updater {
+            report.advise(
+                "barrier",
+                format!("hosts below the barrier {version} whose updog is older than {least} wait for ever"),
+            );
+        }
+    }
+    for update in paused.filter(|update| update.extensions.bars()) {
+        let version = &update.version;
+        if below.iter().any(|below| below < version) && above.iter().any(|above| above > version) {
+            report.advise(
+                "barrier",
+                format!("hosts below {version} take nothing newer for now: the barrier is paused"),
+            );
+        }
     }
 }
 
@@ -188,6 +258,65 @@ mod tests {
         let gap = manifest(&["1.0.0", "1.1.0", "1.2.0"], &[("1.0.0", "1.2.0")]);
         ways(&mut found, &gap, "metal", "x86_64", None);
         assert_eq!(codes(&found), ["missing_migrations"; 2]);
+    }
+
+    fn with_barrier(mut manifest: Manifest, at: &str) -> Manifest {
+        let at: Version = at.parse().unwrap();
+        let update = manifest.updates.iter_mut().find(|update| update.version == at).unwrap();
+        update.extensions.barrier = true;
+        manifest
+    }
+
+    #[test]
+    fn each_leg_of_the_way_over_a_barrier_has_its_migrations() {
+        let versions = ["1.2.0", "1.5.0", "1.9.0"];
+        let look = |steps: &[(&str, &str)]| {
+            let mut found = report();
+            ways(&mut found, &with_barrier(manifest(&versions, steps), "1.5.0"), "metal", "x86_64", None);
+            found
+        };
+        assert_eq!(codes(&look(&[("1.2.0", "1.5.0"), ("1.5.0", "1.9.0")])), [""; 0]);
+        let direct = look(&[("1.2.0", "1.9.0")]);
+        assert_eq!(codes(&direct), ["missing_migrations"; 2], "{direct}");
+        let half = look(&[("1.2.0", "1.9.0"), ("1.2.0", "1.5.0")]);
+        assert_eq!(codes(&half), ["missing_migrations"], "{half}");
+        assert!(half.errors[0].what.contains("from 1.5.0 to 1.9.0"), "{half}");
+    }
+
+    #[test]
+    fn a_barrier_that_nobody_can_take_is_an_error_and_a_paused_one_is_worth_a_thought() {
+        let steps = [("1.2.0", "1.5.0"), ("1.5.0", "1.9.0")];
+        let sound = with_barrier(manifest(&["1.2.0", "1.5.0", "1.9.0"], &steps), "1.5.0");
+        let look = |manifest: &Manifest| {
+            let mut found = report();
+            ways(&mut found, manifest, "metal", "x86_64", None);
+            (found.errors.len(), found.advice.len(), found)
+        };
+
+        let mut recalled = sound.clone();
+        for update in &mut recalled.updates {
+            update.max_version = "1.4.0".parse().unwrap();
+        }
+        let (errors, _, found) = look(&recalled);
+        assert!(errors == 1 && found.errors[0].what.contains("above 1.4.0"), "{found}");
+
+        let mut misread = sound.clone();
+        misread.updates[1].extensions = serde_json::json!({"barrier": true, "min_updater": 3}).into();
+        let (errors, _, found) = look(&misread);
+        assert!(errors == 1 && found.errors[0].what.contains("min_updater cannot be read"), "{found}");
+
+        let mut newer = sound.clone();
+        newer.updates[1].extensions.min_updater = Some(Version::new(0, 3, 0));
+        assert!(matches!(look(&newer), (0, 1, _)));
+
+        let mut paused = sound;
+        let since = DateTime::UNIX_EPOCH;
+        let update = paused.updates.remove(1);
+        paused.extensions.paused.push(update_metadata::Paused { since, update });
+        let (errors, advice, found) = look(&paused);
+        assert!((errors, advice) == (0, 1) && found.advice[0].what.contains("is paused"), "{found}");
+        paused.migrations.clear();
+        assert_eq!(look(&paused).0, 2, "the legs will be wanted");
     }
 
     #[test]

@@ -175,3 +175,18 @@ async fn the_same_release_again_changes_no_target() {
         fixture.published().into_iter().filter(|(path, _)| path.display().to_string().ends_with(".new"));
     assert_eq!(leftovers.count(), 0);
 }
+
+#[tokio::test]
+async fn a_barrier_stands_in_the_manifest_until_it_is_taken_away() {
+    let fixture = Fixture::new().await;
+    let mut release = fixture.release("1.5.0", 1);
+    release.barrier = true;
+    release.min_updater = Some("0.3.0".parse().expect("a version"));
+    fixture.add(&release).await.expect("published");
+    // Published again without a word about it, it stays what it is.
+    fixture.add(&fixture.release("1.5.0", 1)).await.expect("published again");
+    let manifest = fixture.open().await.manifest().await.expect("a manifest");
+    let extensions = &manifest.updates[0].extensions;
+    assert!(extensions.barrier);
+    assert_eq!(extensions.min_updater, release.min_updater);
+}

@@ -1,8 +1,11 @@
 //! From images and keys to a repository that a host opens.
 //!
 //! - `fixture`: images of a few kilobytes, and a host's view of what was published
+//! - `keys`: keys that are encrypted, that other programs hold, and that their holders keep
 //! - `init`: keys, their protection, an empty repository
 //! - `add`: releases side by side, waves, migrations, hash trees
+//! - `frames`: frames beside the whole images
+//! - `cut`: a publisher that is killed, and two at once
 //! - `refused`: everything that must not be published, and that nothing changes then
 //! - `check`: what `check` says of good and of bad repositories
 //! - `rollout`: paused, resumed, recalled, removed
@@ -14,8 +17,11 @@
 
 mod add;
 mod check;
+mod cut;
 mod fixture;
+mod frames;
 mod init;
+mod keys;
 mod mirror;
 mod program;
 mod refresh;

@@ -127,6 +127,25 @@ async fn a_release_that_hosts_would_leave_at_once_is_refused() {
 }
 
 #[tokio::test]
+async fn a_paused_release_is_not_published_beside_itself() {
+    let fixture = Fixture::new().await;
+    let release = fixture.release("1.1.0", 1);
+    fixture.add(&release).await.expect("published");
+    let pause = publish::rollout::Action::Pause;
+    publish::rollout::rollout(
+        &crate::rollout::desk(&fixture),
+        pause,
+        &release.version,
+        publish::Lifetimes::default(),
+        today(),
+        |_| Ok(true),
+    )
+    .await
+    .expect("paused");
+    assert_refused(&fixture, &release, "publish 1.1.0: its rollout is paused").await;
+}
+
+#[tokio::test]
 async fn the_description_of_another_release_is_refused() {
     let fixture = Fixture::new().await;
     let mut release = fixture.release("1.1.0", 1);
