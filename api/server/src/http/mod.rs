@@ -7,6 +7,7 @@
 //! - [`body`]: reading a body, within limits
 //! - [`failure`]: errors as status codes
 //! - [`host`]: what runs here, and the reboot
+//! - [`in_force`]: the settings in force, read once per commit
 //! - [`settings`]: reading and changing settings
 //! - [`transactions`]: committing and dropping changes
 //! - [`updates`]: the state of updates and its commands
@@ -16,6 +17,7 @@
 pub mod body;
 pub mod failure;
 pub mod host;
+pub mod in_force;
 pub mod openapi;
 pub mod progress;
 pub mod router;

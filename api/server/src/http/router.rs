@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Extension, Router};
 use axum::http::{Method, Uri};
 use host_io::{Host, Paths};
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Failure, host, openapi, progress, settings, transactions, updates};
+use super::{Failure, host, in_force, openapi, progress, settings, transactions, updates};
 use crate::store::Store;
 use crate::update::Dispatcher;
 
@@ -32,7 +32,11 @@ pub struct Api {
 /// All paths. Anything else is 404.
 pub fn router(api: Api) -> Router {
     let (router, _description) = routes().split_for_parts();
-    router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(api)
+    router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(in_force::Cache::default()))
+        .with_state(api)
 }
 
 /// All paths with their descriptions; each is where its handler says.

@@ -1,16 +1,18 @@
 //! Reading and changing settings.
 
 use api_model::KeypairPayload;
-use axum::Json;
+use axum::{Extension, Json};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use datastore::Value;
 use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::failure::blocking;
+use super::in_force::Cache;
 use super::openapi::{BadRequest, TooLarge, TooSlow, Unable};
 use super::transactions::TxQuery;
 use super::{Api, Failure, body, host};
@@ -36,10 +38,20 @@ pub struct SelectQuery {
     responses((status = 200, body = Object, description = "The settings, nested"), BadRequest, Unable))]
 pub async fn read(
     State(api): State<Api>,
+    Extension(cache): Extension<Cache>,
     query: Result<Query<SelectQuery>, QueryRejection>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Response, Failure> {
     let selection = selection(query?.0)?;
-    blocking(move || Ok(Json(nested(&selection.of(api.store.live()?))))).await
+    let in_force = match cache.kept() {
+        Some(kept) => kept,
+        None => blocking(move || Ok(cache.get(|| api.store.live())?)).await?,
+    };
+    Ok(match selection {
+        Selection::All => {
+            ([(header::CONTENT_TYPE, "application/json")], in_force.json.clone()).into_response()
+        }
+        part => Json(nested(&part.of(in_force.settings.clone()))).into_response(),
+    })
 }
 
 /// The query of `GET /`.
@@ -57,6 +69,7 @@ pub struct EverythingQuery {
     responses((status = 200, body = Object, description = "`settings` and `os`"), BadRequest, Unable))]
 pub async fn everything(
     State(api): State<Api>,
+    Extension(cache): Extension<Cache>,
     query: Result<Query<EverythingQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
     let prefix = match query?.0.prefix {
@@ -65,7 +78,7 @@ pub async fn everything(
     };
     blocking(move || {
         let mut answer = Map::new();
-        let settings = nested(&Selection::Prefix(prefix.clone()).of(api.store.live()?));
+        let settings = nested(&Selection::Prefix(prefix.clone()).of(cache.get(|| api.store.live())?.settings.clone()));
         if settings.as_object().is_some_and(|settings| !settings.is_empty()) {
             answer.insert("settings".to_owned(), settings);
         }

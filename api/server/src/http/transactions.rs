@@ -1,6 +1,6 @@
 //! Committing and dropping changes.
 
-use axum::Json;
+use axum::{Extension, Json};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -8,6 +8,7 @@ use datastore::{Key, Value};
 use serde::Deserialize;
 
 use super::failure::blocking;
+use super::in_force::Cache;
 use super::openapi::{BadRequest, NothingPending, Unable};
 use super::{Api, Failure};
 use crate::model::change;
@@ -93,10 +94,16 @@ pub async fn forget(
 ))]
 pub async fn commit(
     State(api): State<Api>,
+    Extension(cache): Extension<Cache>,
     query: Result<Query<TxQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Key>>, Failure> {
     let transaction = query?.0.name()?;
-    blocking(move || Ok(Json(api.store.commit(&transaction)?))).await
+    blocking(move || {
+        let done = api.store.commit(&transaction);
+        cache.changed();
+        Ok(Json(done?))
+    })
+    .await
 }
 
 /// `POST /tx/apply`: brings the configuration in line with the settings in force. All of it: rendering is cheap, and a
@@ -129,8 +136,14 @@ pub async fn apply(
 ))]
 pub async fn commit_and_apply(
     State(api): State<Api>,
+    Extension(cache): Extension<Cache>,
     query: Result<Query<TxQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Key>>, Failure> {
     let transaction = query?.0.name()?;
-    blocking(move || Ok(Json(api.store.commit_and_apply(&transaction)?))).await
+    blocking(move || {
+        let done = api.store.commit_and_apply(&transaction);
+        cache.changed();
+        Ok(Json(done?))
+    })
+    .await
 }

@@ -80,7 +80,11 @@ pub(super) fn lies(status: &Value, facts: Facts) -> Vec<String> {
         }
         ("activate", "Success") => hold(facts.activated() && facts.whole, "activate succeeded".to_owned()),
         ("activate", "Failed") => hold(!facts.activated(), "activate failed".to_owned()),
-        ("refresh", "Success" | "Failed" | "Unknown") | ("activate", "Unknown") => {}
+        ("deactivate", "Success") => {
+            hold(facts.valid() && !facts.activated(), "deactivate succeeded".to_owned())
+        }
+        ("deactivate", "Failed") => hold(facts.activated(), "deactivate failed".to_owned()),
+        ("refresh", "Success" | "Failed" | "Unknown") | ("activate" | "deactivate", "Unknown") => {}
         other => hold(false, format!("the last command is {other:?}")),
     }
     // Nothing that is offered to the boot program may be anything else than the whole update.

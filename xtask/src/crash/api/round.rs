@@ -11,8 +11,8 @@ use testdata::{Host, World};
 use super::dice::{Dice, Victim};
 use super::judge::{Facts, Written, lies};
 
-/// How often an update is disturbed before it is left alone.
-const KILLS: u64 = 5;
+/// How often an update is disturbed before it is left alone: at least so often, and up to as much more.
+const KILLS: usize = 3;
 /// How long an action may take in all.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often the status is asked for.
@@ -59,20 +59,24 @@ impl Measure {
 pub(super) fn play(world: &World, measure: &Measure, dice: &mut Dice) -> Result<Round, Box<dyn Error>> {
     let mut host = start(world)?;
     let mut round = Round { kills: Vec::new(), statuses: 0, lies: Vec::new() };
-    let disturbed = 1 + dice.below(KILLS);
+    let disturbed = KILLS + usize::try_from(dice.below(1 + KILLS as u64))?;
     act(&host, "refresh-updates")?;
     loop {
         let status = settled(&host)?;
         round.statuses += 1;
         round.lies.extend(lies(&status, Facts::of(&host, &measure.written)));
+        let more = round.kills.len() < disturbed;
         let (action, takes) = match status["update_state"].as_str() {
             Some("Idle") => ("refresh-updates", measure.activate),
             Some("Available") => ("prepare-update", measure.prepare),
+            // Whoever got this far is sent back while there are kills left.
+            Some("Staged") if more && dice.below(2) == 0 => ("prepare-update", measure.prepare),
             Some("Staged") => ("activate-update", measure.activate),
+            Some("Ready") if more => ("deactivate-update", measure.activate),
             _ => break,
         };
         act(&host, action)?;
-        if (round.kills.len() as u64) < disturbed {
+        if more {
             let (after, victim) = (dice.moment(takes), dice.victim());
             std::thread::sleep(after);
             round.kills.push(format!("{victim} {} ms into {action}", after.as_millis()));
