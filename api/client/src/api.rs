@@ -63,6 +63,19 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The same as a word for programs.
+    #[must_use]
+    pub fn code_word(&self) -> &'static str {
+        match (self, self.code()) {
+            (Self::NoAnswer { .. }, _) => "unreachable",
+            (_, 400) => "bad_request",
+            (_, 404) => "not_found",
+            (_, 409) => "disallowed",
+            (_, 423) => "locked",
+            _ => "failed",
+        }
+    }
+
     /// The server's code, or what stands for it.
     #[must_use]
     pub fn code(&self) -> u16 {
@@ -151,18 +164,25 @@ impl Api {
                 }
             };
         }
-        let text = String::from_utf8_lossy(&bytes);
+        Err(Self::refused(code, method, uri, &bytes))
+    }
+
+    /// The error of an answer that is not good.
+    #[must_use]
+    pub fn refused(code: u16, method: Method, uri: &str, body: &[u8]) -> CallError {
+        let text = String::from_utf8_lossy(body);
         let (message, help) = match text.split_once("\nhelp: ") {
             Some((message, help)) => (message, Some(help.trim().to_owned())),
             None => (text.as_ref(), None),
         };
-        Err(CallError::Refused {
-            code,
-            method,
-            uri: uri.to_owned(),
-            message: message.trim().to_owned(),
-            help,
-        })
+        let message = message.trim().to_owned();
+        CallError::Refused { code, method, uri: uri.to_owned(), message, help }
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// `GET`, with an answer in JSON.
@@ -170,13 +190,15 @@ impl Api {
     /// # Errors
     /// As [`Api::send`], and when the answer is no JSON.
     pub async fn get(&self, uri: &str) -> Result<Value, CallError> {
-        let Answer { code, body } = self.send(Method::GET, uri, None).await?;
-        serde_json::from_str(&body).map_err(|error| CallError::Nonsense {
-            code,
-            method: Method::GET,
-            uri: uri.to_owned(),
-            reason: error.to_string(),
-        })
+        let Answer { body, .. } = self.send(Method::GET, uri, None).await?;
+        serde_json::from_str(&body).map_err(|error| Self::nonsense(uri, &error))
+    }
+
+    /// The error of a good answer to a question for `uri` that is not what it should be.
+    #[must_use]
+    pub fn nonsense(uri: &str, error: &serde_json::Error) -> CallError {
+        let (method, uri) = (Method::GET, uri.to_owned());
+        CallError::Nonsense { code: 200, method, uri, reason: error.to_string() }
     }
 
     /// `POST` without a body; what is answered does not matter.

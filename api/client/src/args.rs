@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::{Paths, log::Level};
 
-use crate::commands::{apply, get, raw, set, update};
+use crate::commands::{apply, exec, get, raw, set, update};
 
 /// Ask the host's API.
 ///
@@ -106,6 +106,8 @@ pub enum Command {
     Update(update::Command),
     /// Reboot the host
     Reboot,
+    /// Run a command in a host container
+    Exec(exec::Args),
 }
 
 /// A command line that was understood.
@@ -158,6 +160,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, NoComman
     if let Command::Get(args) = &command {
         get::check(args).map_err(|message| usage(ErrorKind::ArgumentConflict, message))?;
     }
+    if let Command::Exec(args) = &command {
+        args.what().map_err(|message| usage(ErrorKind::MissingRequiredArgument, message))?;
+    }
     Ok(Args { global, command })
 }
 
@@ -169,6 +174,7 @@ fn lines(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::terminal::Tty;
 
     fn parsed(words: &[&str]) -> Result<Args, NoCommand> {
         parse(["apiclient"].iter().chain(words).map(OsString::from))
@@ -214,9 +220,44 @@ mod tests {
         assert_eq!(parsed(&["reboot"]).unwrap().global.socket(), PathBuf::from("/run/api.sock"));
     }
 
+    fn exec(words: &[&str]) -> exec::Args {
+        match parsed(words).unwrap().command {
+            Command::Exec(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn everything_after_the_container_belongs_to_the_command() {
+        for words in [
+            &["ls", "-v"][..],
+            &["x", "-s", "/s", "--help", "--", "-t"],
+            &["sh", "-c", "set"],
+            &["-v"],
+            &["--log-level", "x"],
+            &["get", "--version", "--root=/"],
+        ] {
+            for before in [&["exec", "admin"][..], &["-v", "exec", "-T", "admin"]] {
+                let (target, command) = exec(&[before, words].concat()).what().unwrap();
+                assert_eq!((target.as_str(), command), ("admin", words.iter().map(OsString::from).collect()));
+            }
+        }
+        let args = parsed(&["-s", "/a", "exec", "admin", "x", "-s", "/b"]).unwrap();
+        assert_eq!((args.global.socket(), args.global.level()), (PathBuf::from("/a"), Level::Info));
+    }
+
+    #[test]
+    fn the_last_wish_for_a_terminal_counts() {
+        assert_eq!(exec(&["exec", "admin", "x", "-t"]).tty(), Tty::Auto);
+        assert_eq!(exec(&["exec", "-T", "-t", "admin", "x"]).tty(), Tty::Always);
+        assert_eq!(exec(&["exec", "--tty", "--no-tty", "admin", "x"]).tty(), Tty::Never);
+    }
+
     #[test]
     fn wrong_usage_and_help_are_text() {
-        let wrong: [&[&str]; 11] = [
+        let wrong: [&[&str]; 13] = [
+            &["exec"],
+            &["exec", "admin"],
             &[],
             &["frobnicate"],
             &["-m", "POST"],

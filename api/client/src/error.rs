@@ -1,10 +1,12 @@
 //! What can go wrong, and what to do then.
 
+use api_model::schedule::ScheduleError;
 use api_model::{CommandType, UpdateState};
 use host_io::Advise;
 use thiserror::Error;
 
 use crate::api::CallError;
+use crate::exec::session::SessionError;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -56,6 +58,31 @@ pub enum Error {
         /// The state.
         state: UpdateState,
     },
+    /// The settings about times for updates make no sense.
+    #[error(transparent)]
+    Schedule(ScheduleError),
+    /// The terminal cannot be switched.
+    #[error("switch the terminal to raw mode")]
+    Terminal(#[source] std::io::Error),
+    /// A command in a host container was not seen to its end.
+    #[error("run the command in {target}")]
+    Exec {
+        /// The container.
+        target: String,
+        /// Why not.
+        source: SessionError,
+    },
+    /// Something that should have ended goes on.
+    #[error("wait for the end of {what}: it still runs after {seconds} s")]
+    StillRuns {
+        /// What.
+        what: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Nobody agreed to what would change.
+    #[error("go on: {0}")]
+    NotAgreed(&'static str),
     /// The answer could not be printed.
     #[error("write the answer")]
     Print(#[source] std::io::Error),
@@ -69,6 +96,22 @@ impl Error {
 }
 
 impl Advise for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Call { source, .. } => source.code_word(),
+            Self::Unsure { .. } | Self::StillRuns { .. } => "unsure",
+            Self::NothingToApply { .. } => "nothing_to_apply",
+            Self::NotAgreed(_) => "not_agreed",
+            Self::Start(_)
+            | Self::Schedule(_)
+            | Self::Source { .. }
+            | Self::Update { .. }
+            | Self::Terminal(_)
+            | Self::Exec { .. }
+            | Self::Print(_) => "failed",
+        }
+    }
+
     fn help(&self) -> Option<String> {
         match self {
             Self::Call { source, .. } => source.help(),
@@ -83,6 +126,13 @@ impl Advise for Error {
             Self::NothingToApply { .. } => {
                 Some("look for one first: apiclient update apply --check".to_owned())
             }
+            Self::StillRuns { .. } => Some("look how far it is: apiclient update status".to_owned()),
+            Self::NotAgreed(_) => Some("nothing was changed; to agree beforehand, add --yes".to_owned()),
+            Self::Exec { .. } => None,
+            Self::Schedule(_) => {
+                Some("correct it with apiclient set updates.window=… or updates.hold-until=…".to_owned())
+            }
+            Self::Terminal(_) => Some("run it without a terminal: apiclient exec -T".to_owned()),
             Self::Source { .. } | Self::Start(_) | Self::Print(_) => None,
         }
     }

@@ -11,13 +11,17 @@
 //! - [`transaction`]: changing settings, all of them or none
 //! - [`commands`]: one file per subcommand
 //! - [`update`]: starting an update command and waiting for its end
+//! - [`screen`]: what screens for people are made of
+//! - [`mod@exec`]: running a command in a host container
 //! - [`error`]: what can go wrong, and what to do then
 
 pub mod api;
 pub mod args;
 pub mod commands;
 pub mod error;
+pub mod exec;
 pub mod fetch;
 pub mod run;
+pub mod screen;
 pub mod transaction;
 pub mod update;

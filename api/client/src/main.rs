@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         }
     };
     match run::run(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("{}", host_io::report::sentence("apiclient", &error));
             ExitCode::FAILURE

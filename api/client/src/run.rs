@@ -1,17 +1,18 @@
 //! From the command line to the exit code.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use crate::api::Api;
 use crate::args::{Args, Command};
-use crate::commands::{apply, get, raw, reboot, set, update};
+use crate::commands::{apply, exec, get, raw, reboot, set, update};
 use crate::error::Error;
 
-/// Does what was asked for.
+/// Does what was asked for and returns the exit code, which only a command in a host container has a say in.
 ///
 /// # Errors
 /// When it could not be done; the error says why.
-pub fn run(args: Args) -> Result<(), Error> {
+pub fn run(args: Args) -> Result<ExitCode, Error> {
     let Args { global, command } = args;
     // Programs read what raw says on stderr (`docs/compatibility.md`, "Update operator"), so nothing else may speak there.
     if !matches!(command, Command::Raw(_)) {
@@ -30,7 +31,9 @@ pub fn run(args: Args) -> Result<(), Error> {
             Command::Apply(args) => apply::run(&api, args).await,
             Command::Update(command) => update::run(&api, command).await,
             Command::Reboot => reboot::run(&api).await,
+            Command::Exec(args) => return exec::run(&api, &args).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     })
 }
 

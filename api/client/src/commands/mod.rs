@@ -6,8 +6,10 @@
 //! - [`apply`]: settings from files, the network or stdin
 //! - [`update`]: looking for, installing, taking back an update
 //! - [`reboot`]: rebooting the host
+//! - [`mod@exec`]: running a command in a host container
 
 pub mod apply;
+pub mod exec;
 pub mod get;
 pub mod raw;
 pub mod reboot;

@@ -3,7 +3,17 @@
 //! - [`plan`]: which commands an "apply" still needs
 //! - [`watch`]: what an answer of the server says about a command that was started
 //! - [`wait`]: asking until it has ended
+//! - [`progress`]: how far the work is
+//! - [`live`]: showing that while we wait
+//! - [`rollback`]: what a way back would change
+//! - [`turn`]: whether one may start by itself now
+//! - [`summary`]: the state of updates in one line
 
+pub mod live;
 pub mod plan;
+pub mod progress;
+pub mod rollback;
+pub mod summary;
+pub mod turn;
 pub mod wait;
 pub mod watch;

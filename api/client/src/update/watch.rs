@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::api::CallError;
 
 /// The code that says that a command runs.
-const BUSY: u16 = 423;
+pub(super) const BUSY: u16 = 423;
 
 /// What is known of the command now.
 #[derive(Debug)]

@@ -9,17 +9,24 @@ use std::process::{Child, Command, Stdio};
 use host_io::Paths;
 use serde_json::{Value, json};
 
-/// The settings that the image knows.
+/// What the image says beside the settings that are shipped.
 const MODEL: &str = r#"
-setting = [
-    { key = "settings.motd", type = "string", default = "Welcome" },
-    { key = "settings.updates.metadata-base-url", type = "string", default = "https://updates.example/m/" },
-    { key = "settings.updates.targets-base-url", type = "string", default = "https://updates.example/t/" },
-    { key = "settings.updates.seed", type = "integer" },
-    { key = "settings.updates.ignore-waves", type = "boolean", default = false },
-    { key = "settings.network.no-proxy", type = "strings" },
+default = [
+    { key = "settings.updates.metadata-base-url", value = "https://updates.example/m/" },
+    { key = "settings.updates.targets-base-url", value = "https://updates.example/t/" },
 ]
 "#;
+
+/// The shipped files that this image takes in, below the image's own directory.
+const SHIPPED: [&str; 7] = [
+    "settings.d/host-containers.toml",
+    "settings.d/motd.toml",
+    "settings.d/network.toml",
+    "settings.d/updates.toml",
+    "templates/motd",
+    "templates/proxy.env",
+    "templates/updog.toml",
+];
 
 /// What `updog` does for each subcommand: it offers 1.1.0 and keeps the state of the inactive set in a file.
 const UPDOG: &str = r#"
@@ -61,6 +68,11 @@ impl Host {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
+        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/usr/share/bottlerocket");
+        for name in SHIPPED {
+            let to = dir.path().join("usr/share/bottlerocket").join(name);
+            write(&to, &fs::read_to_string(dist.join(name)).unwrap());
+        }
         write(&paths.settings_model(), MODEL);
         write(
             &paths.os_release(),

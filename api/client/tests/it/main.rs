@@ -6,12 +6,14 @@
 //! - [`golden`]: compares a screen with the kept one
 //! - [`settings`]: `get` and `set`
 //! - [`apply`]: settings from elsewhere
+//! - [`exec`]: commands in host containers
 //! - [`updates`]: `update` and `reboot`
 //! - [`wrong`]: wrong usage, and no server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
 mod apply;
+mod exec;
 mod golden;
 mod host;
 mod raw;

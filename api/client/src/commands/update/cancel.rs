@@ -1,0 +1,40 @@
+//! `update cancel`: stopping a running update, or taking an applied one back.
+
+use api_model::CommandType;
+use serde_json::json;
+
+use super::Form;
+use crate::api::Api;
+use crate::error::Error;
+use crate::run::answer;
+use crate::update::{live::Live, wait};
+
+/// How to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) form: Form,
+}
+
+/// Stops what runs, or takes back what is applied.
+///
+/// # Errors
+/// When there is neither, or the server refuses, does not answer, or its work fails.
+pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
+    let (outcome, sentence) = match wait::state(api).await? {
+        wait::State::Running => {
+            api.post("/actions/cancel").await.map_err(Error::call("stop the running update"))?;
+            wait::until_idle(api, "the running update").await?;
+            ("stopped", "The running update was stopped; the next boot starts what runs now")
+        }
+        wait::State::Ended(_) | wait::State::NeverRun => {
+            wait::run(api, CommandType::Deactivate, &mut Live::new(args.form)).await?;
+            ("deactivated", "Update taken back; the next boot starts what runs now")
+        }
+    };
+    if args.form.is_json() {
+        return answer(&json!({"event": "done", "command": "cancel", "outcome": outcome}).to_string());
+    }
+    eprintln!("{sentence}");
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Showing how far the work is while we wait for it: a bar on a terminal, a line every five seconds elsewhere, the events
+//! themselves for programs.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use api_model::CommandType;
+use chrono::{DateTime, Utc};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use super::progress::{Latest, Stage, span};
+use crate::commands::update::Form;
+use crate::error::Error;
+use crate::run::answer;
+
+/// How often a person who waits is told so.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// Where progress is shown.
+#[derive(Debug)]
+pub struct Live {
+    look: Look,
+    shown: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+enum Look {
+    Json,
+    Bar(Option<ProgressBar>),
+    Lines { last: Option<Instant> },
+}
+
+impl Live {
+    /// As `form` and stderr want it.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        let look = if form.is_json() {
+            Look::Json
+        } else if std::io::stderr().is_terminal() {
+            Look::Bar(None)
+        } else {
+            Look::Lines { last: None }
+        };
+        Self { look, shown: None }
+    }
+
+    /// From now on only what happens after `latest` counts: it is of an earlier command.
+    pub fn begin(&mut self, latest: Option<&Latest>) {
+        self.shown = latest.map(|latest| latest.at);
+        if let Look::Lines { last } = &mut self.look {
+            *last = Some(Instant::now());
+        }
+    }
+
+    /// Shows that `command`, begun `since`, still runs. Returns whether something has happened since the last call.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn show(
+        &mut self,
+        command: CommandType,
+        since: Instant,
+        latest: Option<&Latest>,
+    ) -> Result<bool, Error> {
+        let news = latest.filter(|latest| self.shown != Some(latest.at));
+        if let Some(news) = news {
+            self.shown = Some(news.at);
+        }
+        let now = Instant::now();
+        match &mut self.look {
+            Look::Json => {
+                if let Some(news) = news.filter(|news| news.event["event"] == "progress") {
+                    answer(&news.event.to_string())?;
+                }
+            }
+            Look::Bar(bar) => {
+                if let Some(stage) = news.and_then(Latest::stage) {
+                    draw(bar.get_or_insert_with(new_bar), &stage);
+                }
+            }
+            Look::Lines { last } => {
+                if now.duration_since(*last.get_or_insert(since)) >= NOTICE {
+                    *last = Some(now);
+                    let waited = span(now.duration_since(since).as_secs());
+                    match latest.filter(|latest| self.shown == Some(latest.at)).and_then(Latest::stage) {
+                        Some(stage) => eprintln!("{command} still runs after {waited}: {stage}"),
+                        None => eprintln!("{command} still runs after {waited}"),
+                    }
+                }
+            }
+        }
+        Ok(news.is_some())
+    }
+
+    /// Takes the bar away.
+    pub fn end(&mut self) {
+        if let Look::Bar(bar) = &mut self.look
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn new_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {msg}").expect("the template is valid"));
+    bar
+}
+
+fn draw(bar: &ProgressBar, stage: &Stage) {
+    bar.set_length(stage.total.unwrap_or_default());
+    bar.set_position(stage.bytes);
+    bar.set_message(stage.to_string());
+}
