@@ -1,10 +1,107 @@
 //! What a way back would change, in lines for people.
+//!
+//! The server passes on what `updog rollback --dry-run` found. It is read leniently: what a newer one adds is for
+//! programs, and for people what we know of.
 
+use serde::Deserialize;
 use serde_json::Value;
 
-/// The lines.
+/// What would change, as far as people are told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Plan {
+    from: Image,
+    to: Image,
+    set: Option<String>,
+    settings: Settings,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Image {
+    version: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Settings {
+    way: Option<String>,
+    migrations: Vec<String>,
+    lost: Vec<String>,
+}
+
+/// The lines; none where the server has told nothing that we know of.
 #[must_use]
 pub fn lines(plan: &Value) -> Vec<String> {
-    let _ = plan;
-    Vec::new()
+    let Ok(Plan { from, to, set, settings, warnings }) = Plan::deserialize(plan) else { return Vec::new() };
+    let mut lines = Vec::new();
+    let set = set.map(|set| format!(" from set {set}")).unwrap_or_default();
+    let now = from.version.map(|version| format!(" instead of {version}")).unwrap_or_default();
+    let then = to.version.unwrap_or_else(|| "what it holds".to_owned());
+    lines.push(format!("The next boot starts {then}{set}{now}."));
+    lines.extend(settings_line(&settings));
+    if !settings.lost.is_empty() {
+        lines.push(format!("These settings are not kept: {}.", settings.lost.join(", ")));
+    }
+    lines.extend(warnings.into_iter().map(|warning| format!("Mind: {warning}")));
+    lines
+}
+
+fn settings_line(settings: &Settings) -> Option<String> {
+    match settings.way.as_deref()? {
+        "same" => Some("The settings stay as they are.".to_owned()),
+        "snapshot" => Some(
+            "The settings become those of the time when that version was left; later changes are lost."
+                .to_owned(),
+        ),
+        "fresh" => Some("The settings start anew from the defaults.".to_owned()),
+        "migrate" => {
+            let count = settings.migrations.len();
+            let names = settings.migrations.join(", ");
+            Some(match count {
+                0 => "The settings stay as they are; no migration leads back.".to_owned(),
+                1 => format!("The settings go back by one migration: {names}."),
+                count => format!("The settings go back by {count} migrations: {names}."),
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_is_told_with_what_is_known_of_it() {
+        let plan = json!({
+            "from": {"version": "1.1.0", "variant": "metal"}, "to": {"version": "1.0.0"}, "set": "A", "news": 1,
+            "settings": {"way": "migrate", "migrations": ["a", "b"], "lost": ["settings.new"]},
+            "warnings": ["1.0.0 is below the minimum version"],
+        });
+        assert_eq!(
+            lines(&plan),
+            [
+                "The next boot starts 1.0.0 from set A instead of 1.1.0.",
+                "The settings go back by 2 migrations: a, b.",
+                "These settings are not kept: settings.new.",
+                "Mind: 1.0.0 is below the minimum version",
+            ]
+        );
+        assert_eq!(lines(&json!({})), ["The next boot starts what it holds."]);
+        assert_eq!(lines(&json!(null)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_way_of_the_settings_has_its_line() {
+        let told = |way: &str| lines(&json!({"settings": {"way": way}})).get(1).cloned();
+        assert!(told("same").unwrap().contains("stay as they are"));
+        assert!(told("snapshot").unwrap().contains("later changes are lost"));
+        assert!(told("fresh").unwrap().contains("defaults"));
+        assert!(told("migrate").unwrap().contains("no migration"));
+        assert_eq!(told("of a newer server"), None);
+    }
 }

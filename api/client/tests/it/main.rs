@@ -8,6 +8,7 @@
 //! - [`apply`]: settings from elsewhere
 //! - [`exec`]: commands in host containers
 //! - [`updates`]: `update` and `reboot`
+//! - [`shown`]: what `update` shows, and the way back
 //! - [`wrong`]: wrong usage, and no server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
@@ -19,5 +20,6 @@ mod host;
 mod raw;
 mod scripted;
 mod settings;
+mod shown;
 mod updates;
 mod wrong;
