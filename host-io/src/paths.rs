@@ -82,6 +82,12 @@ impl Paths {
         self.at("usr/share/bottlerocket/settings.toml")
     }
 
+    /// The templates of the files that `apiserver` makes from settings.
+    #[must_use]
+    pub fn templates(&self) -> PathBuf {
+        self.at("usr/share/bottlerocket/templates")
+    }
+
     /// TUF metadata for the next boot's migrator; a link into [`Paths::cache`].
     #[must_use]
     pub fn metadata_cache(&self) -> PathBuf {

@@ -10,7 +10,7 @@
 //! - [`model`]: which settings this image knows, and what each of them takes
 //! - [`only`]: one server per host
 //! - [`store`]: settings and transactions, one change at a time
-//! - [`render`]: configuration files from settings
+//! - [`render`]: configuration files and services from settings
 //! - [`update`]: the state of updates and the commands that change it
 //! - [`http`]: requests and answers
 //! - [`socket`]: a socket that only the right ones can open

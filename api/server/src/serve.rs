@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::args::Args;
 use crate::http::{Api, router};
 use crate::model::known;
+use crate::render::keep;
 use crate::update::{Dispatcher, Progress, Updog};
 use crate::{connections, socket, start};
 
@@ -105,6 +106,7 @@ async fn serve(args: &Args, fs: &dyn Fs, api: Api, stop: watch::Sender<bool>) ->
     }
     tell_manager(NotifyState::Ready);
     let stopping = api.stopping.clone();
+    tokio::spawn(keep::keep(Arc::clone(&api.store), api.stopping.clone()));
     let mut server = tokio::spawn(connections::serve(listener, router(api), stopping));
     let ended = tokio::select! {
         ended = &mut server => ended,

@@ -137,7 +137,7 @@ pub fn open(
         tracing::info!("{key} has its first value now");
     }
     let store = Store::new(Arc::clone(fs), paths.clone(), model, data, only);
-    store.apply()?;
+    store.render()?;
     mark(fs.as_ref(), paths)?;
     Ok((store, boot))
 }

@@ -1,10 +1,12 @@
 //! Settings and transactions, one change at a time.
 //!
-//! Everything here blocks; callers run it on threads that may wait. A commit and the configuration that follows from it
-//! are one step, so that the files always show the last commit.
+//! Everything here blocks; callers run it on threads that may wait. Settings are committed first and applied then, by one
+//! caller after another and always from what is in force, so that the files show the last commit. Nobody who only reads
+//! waits for a service that restarts.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use datastore::{Datastore, Key, Value};
 use host_io::{Advise, Fs, Paths};
@@ -12,7 +14,7 @@ use thiserror::Error;
 
 use crate::model::Model;
 use crate::only::OnlyServer;
-use crate::render;
+use crate::render::{self, Extent};
 
 /// Why settings could not be read or changed.
 #[derive(Debug, Error)]
@@ -44,6 +46,10 @@ pub struct Store {
     paths: Paths,
     model: Model,
     data: RwLock<Datastore>,
+    /// Held by whoever applies: a slower older apply cannot write over a newer one.
+    applying: Mutex<()>,
+    /// Whether something is still to be applied.
+    owes: AtomicBool,
     _only: OnlyServer,
 }
 
@@ -51,7 +57,8 @@ impl Store {
     /// The store over an open datastore.
     #[must_use]
     pub fn new(fs: Arc<dyn Fs>, paths: Paths, model: Model, data: Datastore, only: OnlyServer) -> Self {
-        Self { fs, paths, model, data: RwLock::new(data), _only: only }
+        let (data, applying, owes) = (RwLock::new(data), Mutex::new(()), AtomicBool::new(true));
+        Self { fs, paths, model, data, applying, owes, _only: only }
     }
 
     /// Which settings there can be.
@@ -111,28 +118,46 @@ impl Store {
         commit(&mut self.write(), transaction)
     }
 
-    /// Brings configuration files in line with the settings in force.
+    /// Brings configuration files in line with the settings in force, and leaves services for [`Store::apply`].
     ///
     /// # Errors
-    /// When the datastore cannot be read or a file cannot be written.
-    pub fn apply(&self) -> Result<(), Error> {
-        // Alone, so that a slower older apply cannot write over a newer one.
-        self.render(&self.write())
+    /// When the datastore cannot be read or a file cannot be made or written.
+    pub fn render(&self) -> Result<(), Error> {
+        self.bring(Extent::Files)
     }
 
-    /// [`Store::commit`], then [`Store::apply`], with nothing in between.
+    /// Brings configuration files and services in line with the settings in force.
+    ///
+    /// # Errors
+    /// When the datastore cannot be read, a file cannot be made or written, or a service cannot be restarted. What
+    /// could be done is done, and what is left is owed.
+    pub fn apply(&self) -> Result<(), Error> {
+        self.bring(Extent::Services)
+    }
+
+    /// [`Store::commit`], then [`Store::apply`].
     ///
     /// # Errors
     /// As both.
     pub fn commit_and_apply(&self, transaction: &str) -> Result<Vec<Key>, Error> {
-        let mut data = self.write();
-        let keys = commit(&mut data, transaction)?;
-        self.render(&data)?;
+        let keys = self.commit(transaction)?;
+        self.apply()?;
         Ok(keys)
     }
 
-    fn render(&self, data: &Datastore) -> Result<(), Error> {
-        Ok(render::apply(self.fs.as_ref(), &self.paths, &data.live()?)?)
+    /// Whether something is still to be applied: at first, and after an apply that failed.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.owes.load(Ordering::Acquire)
+    }
+
+    fn bring(&self, extent: Extent) -> Result<(), Error> {
+        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let brought = self.live().and_then(|settings| {
+            Ok(render::apply(self.fs.as_ref(), &self.paths, &self.model, &settings, extent)?)
+        });
+        self.owes.store(brought.is_err() || extent == Extent::Files, Ordering::Release);
+        brought
     }
 
     // A request that panicked left the disk whole (a commit is one rename); the others go on.

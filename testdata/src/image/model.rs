@@ -1,4 +1,4 @@
-//! The settings that each release knows, as the file that its root ships.
+//! The settings that each release knows: what `dist/` ships, and what this release's image adds to it.
 //!
 //! The models differ the way real releases differ: 1.1.0 brings a new setting and renames a value, 1.2.0 brings another
 //! setting. The migrations below `migrations/` carry a host's settings across.
@@ -12,6 +12,29 @@ const METRICS: Version = Version::new(1, 1, 0);
 /// The first release that knows `settings.ntp.servers`.
 const NTP_SERVERS: Version = Version::new(1, 2, 0);
 
+/// Where the model and its templates lie in an image.
+pub const DIR: &str = "usr/share/bottlerocket";
+
+macro_rules! shipped {
+    ($($from:literal => $to:literal,)*) => {
+        /// What is shipped: each file's path below [`DIR`] with its text. The clock's settings are the releases' own.
+        pub const SHIPPED: &[(&str, &str)] = &[$(($to, include_str!(concat!("../../../dist/", $from)))),*];
+    };
+}
+
+shipped! {
+    "usr/share/bottlerocket/settings.d/host-containers.toml" => "settings.d/host-containers.toml",
+    "usr/share/bottlerocket/settings.d/motd.toml" => "settings.d/motd.toml",
+    "usr/share/bottlerocket/settings.d/network.toml" => "settings.d/network.toml",
+    "usr/share/bottlerocket/settings.d/updates.toml" => "settings.d/updates.toml",
+    "usr/share/bottlerocket/templates/motd" => "templates/motd",
+    "usr/share/bottlerocket/templates/proxy.env" => "templates/proxy.env",
+    "usr/share/bottlerocket/templates/updog.toml" => "templates/updog.toml",
+    "usr/share/bottlerocket/templates/user-data" => "templates/user-data",
+    "engines/podman/settings.d/engine.toml" => "settings.d/engine.toml",
+    "engines/podman/templates/host-container.env" => "templates/host-container.env",
+}
+
 /// Where a host of this image looks for updates, unless a person says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
@@ -21,29 +44,19 @@ pub struct Repository {
     pub targets_base_url: String,
 }
 
-/// `usr/share/bottlerocket/settings.toml` of `version`.
+/// `settings.toml` of `version`: what its image adds to [`SHIPPED`].
 #[must_use]
 pub fn settings_model(version: &Version, repository: &Repository) -> String {
     let mut text = String::from("# The settings of this release.\n");
+    for (key, value) in [
+        ("metadata-base-url", &repository.metadata_base_url),
+        ("targets-base-url", &repository.targets_base_url),
+    ] {
+        let _ = write!(text, "\n[[default]]\nkey = \"settings.updates.{key}\"\nvalue = \"{value}\"\n");
+    }
     let mut setting = |key: &str, kind: &str, rest: &str| {
         let _ = write!(text, "\n[[setting]]\nkey = \"settings.{key}\"\ntype = \"{kind}\"\n{rest}");
     };
-    setting("motd", "string", "default = \"Welcome\"\n");
-    setting(
-        "updates.metadata-base-url",
-        "string",
-        &format!("default = \"{}\"\n", repository.metadata_base_url),
-    );
-    setting(
-        "updates.targets-base-url",
-        "string",
-        &format!("default = \"{}\"\n", repository.targets_base_url),
-    );
-    setting("updates.seed", "integer", "");
-    setting("updates.version-lock", "string", "default = \"latest\"\n");
-    setting("updates.ignore-waves", "boolean", "default = false\n");
-    setting("network.https-proxy", "string", "");
-    setting("network.no-proxy", "strings", "");
     if *version < METRICS {
         setting("ntp.mode", "string", "default = \"burst\"\nvalues = [\"burst\", \"pool\"]\n");
     } else {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use backhand::compression::{CompressionOptions, Compressor, Gzip};
 use backhand::{FilesystemCompressor, FilesystemReader, FilesystemWriter, InnerNode, NodeHeader};
 
-use super::Size;
 use super::content::{BLOCK, Change, Content, Texture};
+use super::{Size, model};
 
 /// What asks the simulated host to fail: the stand-in for a panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Root<'a> {
     pub os_release: String,
     /// `usr/share/updog/root.json`.
     pub trusted_root: &'a [u8],
-    /// `usr/share/bottlerocket/settings.toml`.
+    /// `usr/share/bottlerocket/settings.toml`, beside what is shipped.
     pub settings_model: String,
     /// How much else.
     pub size: Size,
@@ -85,7 +85,10 @@ pub fn write(root: &Root<'_>, path: &Path) -> io::Result<()> {
     let small = |bytes: &[u8]| -> Box<dyn Read> { Box::new(Cursor::new(bytes.to_vec())) };
     push("usr/lib/os-release", small(root.os_release.as_bytes()))?;
     push("usr/share/updog/root.json", small(root.trusted_root))?;
-    push("usr/share/bottlerocket/settings.toml", small(root.settings_model.as_bytes()))?;
+    for (name, text) in model::SHIPPED {
+        push(&format!("{}/{name}", model::DIR), small(text.as_bytes()))?;
+    }
+    push(&format!("{}/settings.toml", model::DIR), small(root.settings_model.as_bytes()))?;
     push("usr/share/licenses/COPYRIGHT", small(b"Generated for tests; no rights reserved.\n"))?;
     if let Some(marker) = root.marker {
         push(MARKER, small(marker.as_str().as_bytes()))?;

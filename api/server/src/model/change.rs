@@ -10,7 +10,7 @@ use host_io::Advise;
 use serde_json::Map;
 use thiserror::Error;
 
-use super::{Model, known};
+use super::{Model, Name};
 
 /// How much of a refused value an answer repeats.
 const SHOWN: usize = 60;
@@ -37,7 +37,7 @@ pub enum ChangeError {
         /// The name.
         key: Key,
         /// Settings that there are, those of the same group where it has any.
-        known: Vec<Key>,
+        known: Vec<String>,
     },
     /// The setting takes another type or another value.
     #[error("set {key} to {value}: it takes {takes}")]
@@ -53,9 +53,8 @@ pub enum ChangeError {
 
 impl Advise for ChangeError {}
 
-fn known_list(known: &[Key]) -> String {
-    let names: Vec<String> = known.iter().map(Key::to_string).collect();
-    if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
+fn known_list(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) }
 }
 
 /// The settings in the body of `PATCH /settings`: a nested object without the outer `settings`.
@@ -117,7 +116,7 @@ fn walk(
         match value {
             // An object is a group, unless the setting of that name is to be told that it takes no object.
             Value::Object(below) if model.get(&key).is_none() => {
-                if !model.keys().any(|known| known.is_below(&key)) {
+                if !model.has_below(&key) {
                     return Err(unknown(model, key));
                 }
                 walk(model, at, below, settings)?;
@@ -134,23 +133,18 @@ fn walk(
 
 fn checked(model: &Model, key: Key, value: Value) -> Result<(Key, Value), ChangeError> {
     let Some(setting) = model.get(&key) else { return Err(unknown(model, key)) };
-    let takes = if setting.kind.takes(&value) {
-        match known::check(&key, &value) {
-            Ok(()) => return Ok((key, value)),
-            Err(takes) => takes.to_owned(),
-        }
-    } else {
-        setting.kind.to_string()
-    };
-    Err(ChangeError::Value { key, value: shortened(&value.to_string()), takes })
+    if setting.kind.takes(&value) {
+        return Ok((key, value));
+    }
+    Err(ChangeError::Value { key, value: shortened(&value.to_string()), takes: setting.kind.to_string() })
 }
 
 fn unknown(model: &Model, key: Key) -> ChangeError {
-    let group = key.segments().get(..2).map(<[String]>::to_vec).unwrap_or_default();
-    let mut known: Vec<Key> =
-        model.keys().filter(|known| known.segments().starts_with(&group)).cloned().collect();
+    let group = key.segments().get(..2).and_then(|group| Key::from_segments(group).ok());
+    let belongs = |name: &&Name| group.as_ref().is_some_and(|group| name.is_below(group));
+    let mut known: Vec<String> = model.names().filter(belongs).map(Name::to_string).collect();
     if known.is_empty() {
-        known = model.keys().cloned().collect();
+        known = model.names().map(Name::to_string).collect();
     }
     ChangeError::Unknown { key, known }
 }
@@ -181,6 +175,7 @@ mod tests {
         let text: String = entries
             .iter()
             .map(|(key, kind)| format!("[[setting]]\nkey = \"{key}\"\ntype = \"{kind}\"\n"))
+            .map(|entry| if entry.contains("integer") { entry + "min = 0\nmax = 2048\n" } else { entry })
             .collect();
         Model::parse(&text, Path::new("settings.toml")).unwrap()
     }

@@ -1,25 +1,32 @@
-//! The model's file: one `[[setting]]` per setting.
+//! The model's files: one `[[setting]]` per setting, one `[[service]]` per service.
 //!
 //! ```toml
 //! [[setting]]
 //! key = "settings.ntp.mode"
 //! type = "string"              # string, integer, boolean, strings
 //! default = "burst"            # optional
-//! values = ["burst", "iburst"] # optional, for strings: the allowed ones
+//! values = ["burst", "iburst"] # optional, for texts; as are format, pattern and empty
 //! ```
 //!
-//! The file is part of the signed image, so anything that is not as it must be is a mistake of its maker and stops the
-//! server, and with it the boot.
+//! `settings.toml` comes first, then the files of `settings.d` in the order of their names; so a service brings its
+//! settings as one file. They are part of the signed image, so anything that is not as it must be is a mistake of its
+//! maker and stops the server, and with it the boot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use datastore::{Key, Value};
 use host_io::Fs;
 use serde::Deserialize;
+use serde_json::Map;
 use thiserror::Error;
 
-use super::{Kind, known};
+use super::kind::{Empty, Pattern, TextRule};
+use super::name::USUAL_ID;
+use super::service::{Service, Words};
+use super::{Format, Kind, Name};
 
 /// The first segment of every setting.
 const ROOT: &str = "settings";
@@ -27,31 +34,48 @@ const ROOT: &str = "settings";
 /// One setting of this image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
+    /// Its name.
+    pub name: Name,
     /// The type of its value.
     pub kind: Kind,
-    /// What it is when nobody set it.
-    pub default: Option<Value>,
+    /// What it is for, in words for people.
+    pub about: String,
 }
 
-/// The settings that this image knows.
+/// How a command is run in a host container: the words before those of the command. `{id}` stands for the container,
+/// `{exec-id}` for a name of this run and `{socket}` for the engine's socket.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec {
+    /// Without a terminal.
+    pub command: Words,
+    /// With one.
+    pub tty: Words,
+}
+
+/// The settings and services that this image knows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
-    settings: BTreeMap<Key, Setting>,
+    fixed: BTreeMap<Key, Setting>,
+    with_ids: Vec<Setting>,
+    defaults: BTreeMap<Key, Value>,
+    services: Vec<Service>,
+    exec: Option<Exec>,
 }
 
 /// Why an image's model cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The file cannot be read.
+    /// A file cannot be read.
     #[error("read the settings model {path}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// The file is not a list of settings.
+    /// A file is not a list of settings and services.
     #[error("understand the settings model {path}")]
     Parse {
         /// The file.
@@ -64,19 +88,24 @@ pub enum ModelError {
     Setting {
         /// The file.
         path: PathBuf,
-        /// The entry's key as it is written.
+        /// The entry's key or name as it is written.
         key: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// The file as it is written.
+/// A file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
     #[serde(default)]
     setting: Vec<RawSetting>,
+    #[serde(default)]
+    default: Vec<RawDefault>,
+    #[serde(default)]
+    service: Vec<Service>,
+    exec: Option<Exec>,
 }
 
 #[derive(Deserialize)]
@@ -85,9 +114,26 @@ struct RawSetting {
     key: String,
     #[serde(rename = "type")]
     kind: RawKind,
+    #[serde(default)]
+    about: String,
     default: Option<Value>,
     #[serde(default)]
     values: Vec<String>,
+    format: Option<Format>,
+    pattern: Option<String>,
+    #[serde(default)]
+    empty: bool,
+    min: Option<i64>,
+    max: Option<i64>,
+    /// What the id in the key looks like.
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDefault {
+    key: String,
+    value: Value,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -100,92 +146,225 @@ enum RawKind {
 }
 
 impl Model {
-    /// Loads the model of an image.
+    /// Loads the model of an image: `path`, and the files of the directory beside it whose name ends in `.d` instead
+    /// of `.toml`.
     ///
     /// # Errors
-    /// When the file is missing or not as it must be.
+    /// When neither is there, or one is not as it must be.
     pub fn load(fs: &dyn Fs, path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs.read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-        Self::parse(&String::from_utf8_lossy(&bytes), path)
+        let read = |path: &Path| fs.read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let failed = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
+        let dir = path.with_extension("d");
+        let mut parts: Vec<PathBuf> = match fs.list(&dir) {
+            Ok(entries) => entries.into_iter().map(|entry| dir.join(entry.name)).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(&dir, error)),
+        };
+        parts.retain(|part| part.extension() == Some(OsStr::new("toml")));
+        parts.sort();
+        let mut texts = Vec::new();
+        match read(path) {
+            Ok(text) => texts.push((path.to_owned(), text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !parts.is_empty() => {}
+            Err(error) => return Err(failed(path, error)),
+        }
+        for part in parts {
+            let text = read(&part).map_err(|error| failed(&part, error))?;
+            texts.push((part, text));
+        }
+        Self::parse_all(texts.iter().map(|(path, text)| (path.as_path(), text.as_str())))
     }
 
-    /// Parses a model; `path` is for the error only.
+    /// Parses a model of one file; `path` is for the error only.
     ///
     /// # Errors
-    /// When an entry has an unknown field or type, a key that is none or is there twice, a default that it does not
-    /// take itself, or lies below another setting.
+    /// As [`Model::parse_all`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let raw: RawFile = toml::from_str(text)
-            .map_err(|source| ModelError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-        let mut settings = BTreeMap::new();
-        for entry in raw.setting {
-            let text = entry.key.clone();
-            let bad =
-                |reason: String| ModelError::Setting { path: path.to_owned(), key: text.clone(), reason };
-            let (key, setting) = setting(entry).map_err(bad)?;
-            if let Some(other) = settings
-                .keys()
-                .find(|other: &&Key| key == **other || key.is_below(other) || other.is_below(&key))
-            {
-                let reason = if key == *other {
-                    "it is there twice".to_owned()
-                } else {
-                    format!("it clashes with {other}")
-                };
-                return Err(bad(reason));
+        Self::parse_all([(path, text)])
+    }
+
+    /// Parses a model from the texts of its files.
+    ///
+    /// # Errors
+    /// When an entry has an unknown field or type, a key that is none or is there twice, a default that its setting
+    /// does not take, or lies below another setting; and when a service follows or needs what is no setting.
+    pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a Path, &'a str)>) -> Result<Self, ModelError> {
+        let mut model = Self::default();
+        // What names settings is looked at when all of them are known.
+        let (mut defaults, mut services) = (Vec::new(), Vec::new());
+        for (path, text) in files {
+            let raw: RawFile = toml::from_str(text)
+                .map_err(|source| ModelError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+            let bad = |key: &str, reason: String| ModelError::Setting {
+                path: path.to_owned(),
+                key: key.to_owned(),
+                reason,
+            };
+            for entry in raw.setting {
+                let text = entry.key.clone();
+                let default = entry.default.clone();
+                let setting = setting(entry).map_err(|reason| bad(&text, reason))?;
+                model.add(setting).map_err(|reason| bad(&text, reason))?;
+                if let Some(value) = default {
+                    defaults.push((path, RawDefault { key: text, value }));
+                }
             }
-            settings.insert(key, setting);
+            defaults.extend(raw.default.into_iter().map(|default| (path, default)));
+            services.extend(raw.service.into_iter().map(|service| (path, service)));
+            if let Some(exec) = raw.exec {
+                if exec.command.is_empty() || exec.tty.is_empty() {
+                    return Err(bad("exec", "a command has no words".to_owned()));
+                }
+                model.exec = Some(exec);
+            }
         }
-        Ok(Self { settings })
+        let bad = |path: &Path, key: &str, reason| ModelError::Setting {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            reason,
+        };
+        for (path, RawDefault { key: text, value }) in defaults {
+            let key = model.default_for(&text, &value).map_err(|reason| bad(path, &text, reason))?;
+            // A later file wins: that is how the maker of an image puts its own word over a service's.
+            model.defaults.insert(key, value);
+        }
+        let mut names = BTreeSet::new();
+        for (path, service) in services {
+            service.check(&model).map_err(|reason| bad(path, &service.name, reason))?;
+            if !names.insert(service.name.clone()) {
+                return Err(bad(path, &service.name, "the service is there twice".to_owned()));
+            }
+            model.services.push(service);
+        }
+        Ok(model)
     }
 
     /// The setting of that name.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Setting> {
-        self.settings.get(key)
+        self.fixed.get(key).or_else(|| self.with_ids.iter().find(|setting| setting.name.is(key)))
     }
 
-    /// All names, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.settings.keys()
+    /// Whether there is a setting of that name.
+    #[must_use]
+    pub fn has(&self, key: &Key) -> bool {
+        self.get(key).is_some()
     }
 
-    /// What the settings are when nobody set them.
+    /// Whether `key` is a group with settings in it.
+    #[must_use]
+    pub fn has_below(&self, key: &Key) -> bool {
+        self.names().any(|name| name.is_below(key))
+    }
+
+    /// All names: the fixed ones in order, then those with ids.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.settings().map(|setting| &setting.name)
+    }
+
+    /// All settings, in the same order.
+    pub fn settings(&self) -> impl Iterator<Item = &Setting> {
+        self.fixed.values().chain(&self.with_ids)
+    }
+
+    /// The value of each setting that has one from the image.
     #[must_use]
     pub fn defaults(&self) -> BTreeMap<Key, Value> {
-        self.settings
-            .iter()
-            .filter_map(|(key, setting)| Some((key.clone(), setting.default.clone()?)))
-            .collect()
+        self.defaults.clone()
+    }
+
+    /// The services, in the order of the files.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// How commands are run in host containers, where the image has an engine for them.
+    #[must_use]
+    pub fn exec(&self) -> Option<&Exec> {
+        self.exec.as_ref()
+    }
+
+    /// `nested` (settings without the outer `settings`) with every group that the model knows, so that a template may
+    /// look into a group in which nothing is set.
+    #[must_use]
+    pub fn with_all_groups(&self, mut nested: Value) -> Value {
+        for name in self.names() {
+            let mut at = &mut nested;
+            for group in name.fixed_groups().into_iter().skip(1) {
+                let Some(object) = at.as_object_mut() else { break };
+                at = object.entry(group).or_insert_with(|| Value::Object(Map::new()));
+            }
+        }
+        nested
+    }
+
+    fn add(&mut self, setting: Setting) -> Result<(), String> {
+        if let Some(other) = self.names().find(|other| other.clashes(&setting.name)) {
+            return Err(if *other == setting.name {
+                "it is there twice".to_owned()
+            } else {
+                format!("it clashes with {other}")
+            });
+        }
+        match setting.name.key() {
+            Some(key) => {
+                self.fixed.insert(key, setting);
+            }
+            None => self.with_ids.push(setting),
+        }
+        Ok(())
+    }
+
+    fn default_for(&self, text: &str, value: &Value) -> Result<Key, String> {
+        let key =
+            Key::parse(text).map_err(|_| "only one setting can have a default, not every id".to_owned())?;
+        let setting = self.get(&key).ok_or("it has a default and is no setting")?;
+        if !setting.kind.takes(value) {
+            return Err(format!("its default is {value}, and it takes {}", setting.kind));
+        }
+        Ok(key)
     }
 }
 
-fn setting(raw: RawSetting) -> Result<(Key, Setting), String> {
-    let key = Key::parse(&raw.key).map_err(|error| error.to_string())?;
-    if key.segments().first().is_none_or(|first| first != ROOT) || key.segments().len() < 2 {
-        return Err(format!("its name must begin with \"{ROOT}.\""));
+/// An entry, checked. The error is to be read after the entry's key.
+fn setting(raw: RawSetting) -> Result<Setting, String> {
+    let id = pattern(raw.id.as_deref().unwrap_or(USUAL_ID))?;
+    let name = Name::parse(&raw.key, &id).map_err(|error| format!("failed to {error}"))?;
+    if name.first() != Some(ROOT) || name.depth() < 2 {
+        return Err(format!("it must begin with \"{ROOT}.\""));
     }
-    if raw.kind != RawKind::String && !raw.values.is_empty() {
-        return Err("only a string can have \"values\"".to_owned());
+    let has_text_rule = !raw.values.is_empty() || raw.format.is_some() || raw.pattern.is_some() || raw.empty;
+    if has_text_rule && matches!(raw.kind, RawKind::Integer | RawKind::Boolean) {
+        return Err("only texts can have \"values\", \"format\", \"pattern\" or \"empty\"".to_owned());
     }
-    let kind = match raw.kind {
-        RawKind::String => Kind::String { values: raw.values },
-        RawKind::Integer => Kind::Integer,
-        RawKind::Boolean => Kind::Boolean,
-        RawKind::Strings => Kind::Strings,
+    if (raw.min.is_some() || raw.max.is_some()) && raw.kind != RawKind::Integer {
+        return Err("only an integer can have \"min\" or \"max\"".to_owned());
+    }
+    let rule = TextRule {
+        values: raw.values,
+        format: raw.format,
+        pattern: raw.pattern.as_deref().map(pattern).transpose()?,
+        empty: if raw.empty { Empty::Taken } else { Empty::Judged },
     };
-    if let Some(default) = &raw.default {
-        if !kind.takes(default) {
-            return Err(format!("its default is {default}, and it takes {kind}"));
+    let kind = match raw.kind {
+        RawKind::String => Kind::String(rule),
+        RawKind::Integer => {
+            Kind::Integer { min: raw.min.unwrap_or(i64::MIN), max: raw.max.unwrap_or(i64::MAX) }
         }
-        known::check(&key, default)
-            .map_err(|takes| format!("its default is {default}, and it takes {takes}"))?;
-    }
-    Ok((key, Setting { kind, default: raw.default }))
+        RawKind::Boolean => Kind::Boolean,
+        RawKind::Strings => Kind::Strings(rule),
+    };
+    Ok(Setting { name, kind, about: raw.about })
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|error| format!("{text:?} is no regular expression: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use host_io::SystemFs;
     use serde_json::json;
 
     use super::*;
@@ -199,6 +378,8 @@ default = "Welcome"
 [[setting]]
 key = "settings.updates.seed"
 type = "integer"
+min = 0
+max = 2048
 
 [[setting]]
 key = "settings.ntp.mode"
@@ -210,22 +391,51 @@ values = ["burst", "iburst"]
 key = "settings.network.no-proxy"
 type = "strings"
 default = ["localhost"]
+
+[[setting]]
+key = "settings.host-containers.<id>.enabled"
+type = "boolean"
+
+[[default]]
+key = "settings.host-containers.admin.enabled"
+value = false
+
+[[service]]
+name = "ntp"
+settings = ["settings.ntp"]
+restart = [["systemctl", "try-restart", "ntp.service"]]
+
+[[service.file]]
+path = "/etc/ntp.conf"
+template = "ntp.conf"
+needs = ["settings.ntp.mode"]
 "#;
 
     fn parsed(text: &str) -> Result<Model, String> {
         Model::parse(text, Path::new("settings.toml")).map_err(|error| host_io::report::chain(&error))
     }
 
+    fn key(text: &str) -> Key {
+        Key::parse(text).unwrap()
+    }
+
     #[test]
-    fn a_model_gives_types_and_defaults() {
+    fn a_model_gives_types_defaults_and_services() {
         let model = parsed(GOOD).unwrap();
-        let key = |text| Key::parse(text).unwrap();
-        assert_eq!(model.get(&key("settings.updates.seed")).unwrap().kind, Kind::Integer);
-        assert_eq!(model.keys().count(), 4);
+        assert_eq!(
+            model.get(&key("settings.updates.seed")).unwrap().kind,
+            Kind::Integer { min: 0, max: 2048 }
+        );
+        assert_eq!(model.names().count(), 5);
         let defaults = model.defaults();
-        assert_eq!(defaults.len(), 3);
+        assert_eq!(defaults.len(), 4);
         assert_eq!(defaults[&key("settings.network.no-proxy")], json!(["localhost"]));
-        assert!(model.get(&key("settings.ntp")).is_none());
+        assert_eq!(defaults[&key("settings.host-containers.admin.enabled")], json!(false));
+        assert!(!model.has(&key("settings.ntp")) && model.has_below(&key("settings.ntp")));
+        assert!(model.has(&key("settings.host-containers.other.enabled")));
+        assert!(model.services()[0].follows(&key("settings.ntp.mode")));
+        assert!(!model.services()[0].follows(&key("settings.ntpx.mode")));
+        assert_eq!(model.services()[0].files[0].mode(), 0o644);
     }
 
     #[test]
@@ -240,17 +450,52 @@ default = ["localhost"]
             ("key = \"settings.motd\"\ntype = \"string\"\ncolour = 1", "colour"),
             ("key = \"motd\"\ntype = \"string\"", "begin with"),
             ("key = \"settings\"\ntype = \"string\"", "begin with"),
+            ("key = \"<id>.a\"\ntype = \"string\"", "begin with"),
             ("key = \"settings..a\"\ntype = \"string\"", "empty"),
             ("key = \"settings.a\"\ntype = \"integer\"\ndefault = \"1\"", "it takes a whole number"),
-            ("key = \"settings.a\"\ntype = \"integer\"\nvalues = [\"1\"]", "only a string"),
+            ("key = \"settings.a\"\ntype = \"integer\"\nvalues = [\"1\"]", "only texts"),
+            ("key = \"settings.a\"\ntype = \"string\"\nmin = 1", "only an integer"),
+            ("key = \"settings.a\"\ntype = \"string\"\nformat = \"colour\"", "colour"),
+            ("key = \"settings.a\"\ntype = \"string\"\npattern = \"(\"", "no regular expression"),
             ("key = \"settings.a\"\ntype = \"string\"\ndefault = \"c\"\nvalues = [\"b\"]", "one of b"),
-            ("key = \"settings.updates.seed\"\ntype = \"integer\"\ndefault = 4096", "0 to 2048"),
+            ("key = \"settings.a\"\ntype = \"integer\"\nmax = 2048\ndefault = 4096", "to 2048"),
+            ("key = \"settings.<id>.a\"\ntype = \"string\"\ndefault = \"\"", "not every id"),
             ("type = \"string\"", "key"),
         ];
         for (entry, reason) in cases {
             let error = parsed(&format!("[[setting]]\n{entry}")).unwrap_err();
             assert!(error.contains(reason), "{entry}: {error}");
         }
+    }
+
+    #[test]
+    fn every_mistake_in_a_service_names_it() {
+        let cases = [
+            ("settings.ntp.mode", "settings.motds", "follows settings.motds, which is no setting"),
+            ("/etc/ntp.conf", "etc/ntp.conf", "does not begin at the root"),
+            ("/etc/ntp.conf", "/etc/../ntp.conf", "does not begin at the root"),
+            ("/etc/ntp.conf", "/etc/{id}.conf", "{id}"),
+            ("\"ntp.conf\"", "\"../ntp.conf\"", "not the name of a template"),
+            ("needs = [\"settings.ntp.mode\"]", "needs = [\"settings.ntp.x\"]", "needs settings.ntp.x"),
+            ("needs = [\"settings.ntp.mode\"]", "mode = \"rw\"", "octal"),
+            ("[[\"systemctl\", \"try-restart\", \"ntp.service\"]]", "[[]]", "no words"),
+            ("name = \"ntp\"", "name = \"a b\"", "its name"),
+            ("name = \"ntp\"", "name = \"ntp\"\nstop = [[\"x\"]]", "instances"),
+        ];
+        for (good, bad, reason) in cases {
+            let text = if reason.starts_with("follows") {
+                GOOD.replace("settings = [\"settings.ntp\"]", "settings = [\"settings.motds\"]")
+            } else {
+                GOOD.replace(good, bad)
+            };
+            let error = parsed(&text).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
+        assert!(
+            parsed(&format!("{GOOD}\n[[service]]\nname = \"ntp\"\nsettings = []\n"))
+                .unwrap_err()
+                .contains("twice")
+        );
     }
 
     #[test]
@@ -263,6 +508,35 @@ default = ["localhost"]
         assert!(two("settings.ntp.mode").unwrap_err().contains("twice"));
         assert!(two("settings.ntp").unwrap_err().contains("clashes with settings.ntp.mode"));
         assert!(two("settings.ntp.mode.x").unwrap_err().contains("clashes"));
+        assert!(two("settings.ntp.<id>").unwrap_err().contains("clashes"));
         assert!(two("settings.ntp.modes").is_ok());
+    }
+
+    #[test]
+    fn files_beside_the_first_one_add_to_it_and_a_later_default_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        let write = |name: &str, text: &str| {
+            std::fs::create_dir_all(dir.path().join("settings.d")).unwrap();
+            std::fs::write(dir.path().join("settings.d").join(name), text).unwrap();
+        };
+        assert!(matches!(Model::load(&SystemFs, &path), Err(ModelError::Read { .. })));
+        write("50-image.toml", "[[default]]\nkey = \"settings.motd\"\nvalue = \"Ours\"\n");
+        write("10-motd.toml", GOOD);
+        write("README", "not a model");
+        let model = Model::load(&SystemFs, &path).unwrap();
+        assert_eq!(model.defaults()[&key("settings.motd")], json!("Ours"));
+        std::fs::write(&path, "[[setting]]\nkey = \"settings.x\"\ntype = \"boolean\"\n").unwrap();
+        assert_eq!(Model::load(&SystemFs, &path).unwrap().names().count(), 6);
+        write("90-bad.toml", "[[setting]]\nkey = \"settings.motd\"\ntype = \"string\"\n");
+        let error = Model::load(&SystemFs, &path).unwrap_err().to_string();
+        assert!(error.contains("90-bad.toml") && error.contains("twice"), "{error}");
+    }
+
+    #[test]
+    fn a_template_may_look_into_a_group_in_which_nothing_is_set() {
+        let groups = parsed(GOOD).unwrap().with_all_groups(json!({"motd": "x"}));
+        let expected = json!({"motd": "x", "ntp": {}, "network": {}, "updates": {}, "host-containers": {}});
+        assert_eq!(groups, expected);
     }
 }

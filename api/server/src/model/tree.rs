@@ -37,6 +37,12 @@ fn insert(at: &mut Map<String, Value>, segments: &[String], value: &Value) {
     }
 }
 
+/// What stands at the end of this path of a nested object.
+#[must_use]
+pub fn at<'a>(nested: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(nested, |at, segment| at.get(segment))
+}
+
 /// Which settings a caller asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {

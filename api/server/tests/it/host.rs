@@ -13,44 +13,15 @@ use std::time::{Duration, Instant};
 use host_io::Paths;
 use serde_json::Value;
 
-/// The settings that the image knows.
+/// What the image knows beside what is shipped.
 pub(crate) const MODEL: &str = r#"
-[[setting]]
-key = "settings.motd"
-type = "string"
-default = "Welcome"
-
-[[setting]]
+[[default]]
 key = "settings.updates.metadata-base-url"
-type = "string"
-default = "https://updates.example/metal/x86_64/"
+value = "https://updates.example/metal/x86_64/"
 
-[[setting]]
+[[default]]
 key = "settings.updates.targets-base-url"
-type = "string"
-default = "https://updates.example/targets/"
-
-[[setting]]
-key = "settings.updates.seed"
-type = "integer"
-
-[[setting]]
-key = "settings.updates.version-lock"
-type = "string"
-default = "latest"
-
-[[setting]]
-key = "settings.updates.ignore-waves"
-type = "boolean"
-default = false
-
-[[setting]]
-key = "settings.network.https-proxy"
-type = "string"
-
-[[setting]]
-key = "settings.network.no-proxy"
-type = "strings"
+value = "https://updates.example/targets/"
 
 [[setting]]
 key = "settings.ntp.mode"
@@ -58,6 +29,20 @@ type = "string"
 default = "burst"
 values = ["burst", "pool"]
 "#;
+
+/// What is shipped of settings and templates, and taken into this image.
+const SHIPPED: [&str; 10] = [
+    "usr/share/bottlerocket/settings.d/host-containers.toml",
+    "usr/share/bottlerocket/settings.d/motd.toml",
+    "usr/share/bottlerocket/settings.d/network.toml",
+    "usr/share/bottlerocket/settings.d/updates.toml",
+    "usr/share/bottlerocket/templates/motd",
+    "usr/share/bottlerocket/templates/proxy.env",
+    "usr/share/bottlerocket/templates/updog.toml",
+    "usr/share/bottlerocket/templates/user-data",
+    "engines/podman/settings.d/engine.toml",
+    "engines/podman/templates/host-container.env",
+];
 
 /// A host with 1.0.0 in one directory.
 pub(crate) struct Host {
@@ -73,13 +58,26 @@ impl Host {
 
     /// Puts another release into place, as a boot of it would.
     pub(crate) fn release(&self, version: &str, model: &str) {
-        self.write(&self.paths().settings_model(), model);
+        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist");
+        let image = self.root().join("usr/share/bottlerocket");
+        for name in SHIPPED {
+            let text = fs::read_to_string(dist.join(name)).unwrap();
+            let file: PathBuf =
+                Path::new(name).iter().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+            self.write(&image.join(file), &text);
+        }
+        self.write(&self.image_model(), model);
         self.write(
             &self.paths().os_release(),
             &format!(
                 "PRETTY_NAME=\"Ours OS {version}\"\nVARIANT_ID=metal\nVERSION_ID={version}\nBUILD_ID=abc\n"
             ),
         );
+    }
+
+    /// Where the image's own part of the model lies.
+    pub(crate) fn image_model(&self) -> PathBuf {
+        self.paths().settings_model().with_extension("d").join("90-image.toml")
     }
 
     /// Wipes what does not outlive a boot.

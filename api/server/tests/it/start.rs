@@ -69,8 +69,8 @@ fn a_setting_that_a_newer_image_brings_gets_its_default_and_others_keep_theirs()
     server.post("/tx/commit_and_apply").ok();
     drop(server);
     let newer = format!(
-        "{}\n[[setting]]\nkey = \"settings.metrics.send-metrics\"\ntype = \"boolean\"\ndefault = true\n",
-        MODEL.replace("default = \"Welcome\"", "default = \"Hello\"")
+        "{MODEL}\n[[setting]]\nkey = \"settings.metrics.send-metrics\"\ntype = \"boolean\"\ndefault = true\n\
+         [[default]]\nkey = \"settings.motd\"\nvalue = \"Hello\"\n"
     );
     host.release("1.0.0", &newer);
     let settings = host.serve().get("/settings").ok();
@@ -110,7 +110,7 @@ fn a_broken_image_stops_the_start_before_anything_is_made() {
     assert_eq!(code, 1);
     assert!(words.contains("failed to understand the settings model"), "{words}");
     assert!(!host.paths().datastore().exists());
-    std::fs::remove_file(host.paths().settings_model()).unwrap();
+    std::fs::remove_dir_all(host.image_model().parent().unwrap()).unwrap();
     assert!(host.refuse().1.contains("failed to read the settings model"));
 }
 

@@ -1,0 +1,189 @@
+//! The services of an image: which settings they follow, which files are made for them, what restarts them.
+//!
+//! ```toml
+//! [[service]]
+//! name = "chrony"
+//! settings = ["settings.ntp"]
+//! restart = [["systemctl", "try-reload-or-restart", "chronyd.service"]]
+//!
+//! [[service.file]]
+//! path = "/etc/chrony.conf"
+//! template = "chrony.conf"
+//! ```
+
+use std::path::{Component, Path, PathBuf};
+
+use datastore::{Key, Value};
+use serde::Deserialize;
+
+use super::{Model, tree};
+
+/// A command and its arguments. In each word `{id}` stands for the instance.
+pub type Words = Vec<String>;
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// The settings and groups of settings that it follows.
+    pub settings: Vec<Key>,
+    /// A group of settings whose every entry is an instance of this service.
+    #[serde(default)]
+    pub each: Option<Key>,
+    /// For `each`: the setting of an entry that says whether its instance runs.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// For `each`: settings of an entry without which its instance cannot run.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// The files that are made for it.
+    #[serde(default, rename = "file")]
+    pub files: Vec<ConfigFile>,
+    /// What is run, in turn, when it is to follow new settings.
+    #[serde(default)]
+    pub restart: Vec<Words>,
+    /// What is run when an instance is not to run.
+    #[serde(default)]
+    pub stop: Vec<Words>,
+}
+
+/// A file that is made from settings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConfigFile {
+    /// Where it lies on the host.
+    pub path: String,
+    /// The template's name in the image's directory of templates.
+    pub template: String,
+    /// Its permissions, in octal.
+    #[serde(default = "usual_mode")]
+    pub mode: String,
+    /// The permissions of directories that are made for it, in octal.
+    #[serde(default = "usual_dir_mode")]
+    pub dir_mode: String,
+    /// Settings without which it is not written: full names, or for an instance names within its entry.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// How the rendered text becomes the file's content.
+    #[serde(default)]
+    pub decode: Decode,
+}
+
+/// How a rendered text becomes a file's content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decode {
+    /// It is the content.
+    #[default]
+    Plain,
+    /// It is the content in base64.
+    Base64,
+}
+
+fn usual_mode() -> String {
+    "0644".to_owned()
+}
+
+fn usual_dir_mode() -> String {
+    "0755".to_owned()
+}
+
+impl ConfigFile {
+    /// The permissions of the file.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        octal(&self.mode).expect("checked when the model was read")
+    }
+
+    /// The permissions of its directories.
+    #[must_use]
+    pub fn dir_mode(&self) -> u32 {
+        octal(&self.dir_mode).expect("checked when the model was read")
+    }
+
+    /// Where the file of the instance `id` lies.
+    #[must_use]
+    pub fn path_for(&self, id: Option<&str>) -> PathBuf {
+        PathBuf::from(with_id(&self.path, id))
+    }
+}
+
+impl Service {
+    /// What is wrong with it in this model, if anything.
+    ///
+    /// # Errors
+    /// The reason, to be read after its name.
+    pub fn check(&self, model: &Model) -> Result<(), String> {
+        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
+            return Err("its name is not one of letters, digits, '-', '_' and '.'".to_owned());
+        }
+        for key in self.settings.iter().chain(&self.each) {
+            if !model.has(key) && !model.has_below(key) {
+                return Err(format!("it follows {key}, which is no setting"));
+            }
+        }
+        if (self.when.is_some() || !self.stop.is_empty() || !self.needs.is_empty()) && self.each.is_none() {
+            return Err("only a service with \"each\" has instances that do not run".to_owned());
+        }
+        if self.restart.iter().chain(&self.stop).any(Vec::is_empty) {
+            return Err("a command has no words".to_owned());
+        }
+        self.files.iter().try_for_each(|file| self.check_file(file, model))
+    }
+
+    fn check_file(&self, file: &ConfigFile, model: &Model) -> Result<(), String> {
+        let path = Path::new(&file.path);
+        if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+            return Err(format!("the path {:?} does not begin at the root", file.path));
+        }
+        if octal(&file.mode).is_none() || octal(&file.dir_mode).is_none() {
+            return Err(format!("the permissions of {:?} are not octal digits such as \"0644\"", file.path));
+        }
+        if Path::new(&file.template).components().count() != 1 || file.template.starts_with('.') {
+            return Err(format!("{:?} is not the name of a template", file.template));
+        }
+        if self.each.is_some() != file.path.contains("{id}") {
+            return Err(format!("the path {:?} has {{id}} in it for \"each\", and only then", file.path));
+        }
+        if self.each.is_none() {
+            for name in &file.needs {
+                let known = Key::parse(name).is_ok_and(|key| model.has(&key));
+                if !known {
+                    return Err(format!("{:?} needs {name}, which is no setting", file.path));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it follows this setting.
+    #[must_use]
+    pub fn follows(&self, key: &Key) -> bool {
+        self.settings.iter().any(|one| key == one || key.is_below(one))
+    }
+
+    /// The ids of its instances by the nested `settings` (without the outer `settings`), each with its entry; one
+    /// without an id for a service that has none.
+    #[must_use]
+    pub fn instances<'a>(&self, settings: &'a Value) -> Vec<(Option<&'a str>, &'a Value)> {
+        let Some(each) = &self.each else { return vec![(None, settings)] };
+        let entries = tree::at(settings, &each.segments()[1..]).and_then(Value::as_object);
+        entries.into_iter().flatten().map(|(id, entry)| (Some(id.as_str()), entry)).collect()
+    }
+}
+
+/// `text` with the instance's id in its place.
+#[must_use]
+pub fn with_id(text: &str, id: Option<&str>) -> String {
+    match id {
+        Some(id) => text.replace("{id}", id),
+        None => text.to_owned(),
+    }
+}
+
+fn octal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+}

@@ -1,0 +1,228 @@
+//! Making files and services as they should be.
+//!
+//! Beside each service stands, in `/run`, what it was last brought in line with. The note is changed to "owed" before
+//! its first file is, and to the new state after its last command: wherever we are stopped in between, the next apply
+//! sees what is left to do. After a boot nothing is noted: services start with the files that are there, and only
+//! instances that nobody else starts are started by us.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use datastore::{Key, Value};
+use host_io::{Advise, Fs, Paths, report, swap};
+use thiserror::Error;
+
+use super::command;
+use super::plan::{self, Lasting, Wanted, plan};
+use super::template::Templates;
+use crate::model::Model;
+use crate::model::service::with_id;
+
+/// What is noted of a service that is not in line yet.
+const OWED: &[u8] = b"owed";
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Only files; what services miss is owed to them.
+    Files,
+    /// Files and services.
+    Services,
+}
+
+/// What could not be done. Everything else was.
+#[derive(Debug)]
+pub struct Error {
+    failures: Vec<Failure>,
+}
+
+/// One thing that could not be done.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It is not known how a service should be.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// A file cannot be replaced.
+    #[error("write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A command failed.
+    #[error("bring {service} in line")]
+    Command {
+        /// The service.
+        service: String,
+        /// Why.
+        source: command::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<String> = self.failures.iter().map(|failure| report::chain(failure)).collect();
+        f.write_str(&told.join("; "))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Advise for Error {
+    fn help(&self) -> Option<String> {
+        let command = self.failures.iter().any(|failure| matches!(failure, Failure::Command { .. }));
+        let unset =
+            self.failures.iter().any(|failure| matches!(failure, Failure::Plan(plan::Error::Needs { .. })));
+        Some(if unset {
+            "the settings themselves are kept; set what is missing".to_owned()
+        } else if command {
+            "the settings and files are kept; it is tried again by itself, and with the next change"
+                .to_owned()
+        } else {
+            "the settings themselves are kept; make room or mend the file system, then apply again".to_owned()
+        })
+    }
+}
+
+/// Brings the files of this host in line with its settings, and its services as far as `extent` says. What goes wrong
+/// with one stops no other.
+///
+/// # Errors
+/// What could not be done; a file is then as it was, and a service is owed its restart.
+pub fn apply(
+    fs: &dyn Fs,
+    paths: &Paths,
+    model: &Model,
+    settings: &BTreeMap<Key, Value>,
+    extent: Extent,
+) -> Result<(), Error> {
+    let templates = Templates::new(fs, paths.templates());
+    let (wanted, errors) = plan(model, settings, &templates);
+    let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
+    let notes = Notes { fs, paths };
+    for one in &wanted {
+        if let Err(failure) = bring(fs, paths, &notes, one, extent) {
+            failures.push(failure);
+        }
+    }
+    if extent == Extent::Services {
+        failures.extend(stop_the_gone(paths, &notes, model, &wanted, settings));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Error { failures }) }
+}
+
+fn bring(
+    fs: &dyn Fs,
+    paths: &Paths,
+    notes: &Notes<'_>,
+    wanted: &Wanted,
+    extent: Extent,
+) -> Result<(), Failure> {
+    let changed: Vec<_> = wanted
+        .files
+        .iter()
+        .map(|file| (paths.resolve(&file.path), file))
+        .filter(|(path, file)| !fs.read(path).is_ok_and(|now| now == file.bytes))
+        .collect();
+    let due = !wanted.commands.is_empty()
+        && match notes.read(&wanted.name) {
+            Some(note) => note != wanted.fingerprint.as_bytes(),
+            None => wanted.lasting == Lasting::ThroughUs || !changed.is_empty(),
+        };
+    if due {
+        notes.write(&wanted.name, OWED)?;
+    }
+    for (path, file) in changed {
+        let write = || {
+            if let Some(dir) = path.parent() {
+                swap::make_dirs(fs, dir, file.dir_mode)?;
+            }
+            swap::replace_file(fs, &path, &file.bytes, file.mode)
+        };
+        write().map_err(|source| Failure::Write { path: path.clone(), source })?;
+        tracing::info!("wrote {}", path.display());
+    }
+    if !due {
+        return if wanted.commands.is_empty() {
+            Ok(())
+        } else {
+            notes.write(&wanted.name, wanted.fingerprint.as_bytes())
+        };
+    }
+    if extent == Extent::Files {
+        return Ok(());
+    }
+    for words in &wanted.commands {
+        tracing::info!("{}: {}", wanted.name, words.join(" "));
+        command::run(paths, words)
+            .map_err(|source| Failure::Command { service: wanted.name.clone(), source })?;
+    }
+    notes.write(&wanted.name, wanted.fingerprint.as_bytes())
+}
+
+/// Stops instances that were started and that no setting speaks of any more: a migration may take settings away.
+fn stop_the_gone(
+    paths: &Paths,
+    notes: &Notes<'_>,
+    model: &Model,
+    wanted: &[Wanted],
+    settings: &BTreeMap<Key, Value>,
+) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for name in notes.names() {
+        let Some((service, id)) = name.split_once('@') else { continue };
+        let Some(service) = model.services().iter().find(|one| one.name == service) else { continue };
+        let group = service.each.as_ref();
+        let there = wanted.iter().any(|one| one.name == name)
+            || group.is_some_and(|group| {
+                let entry = group.segments().iter().map(String::as_str).chain([id]);
+                Key::from_segments(entry).is_ok_and(|entry| settings.keys().any(|key| key.is_below(&entry)))
+            });
+        if there {
+            continue;
+        }
+        let stopped = service.stop.iter().try_for_each(|words| {
+            let words: Vec<String> = words.iter().map(|word| with_id(word, Some(id))).collect();
+            command::run(paths, &words)
+        });
+        match stopped {
+            Ok(()) => notes.forget(&name),
+            Err(source) => failures.push(Failure::Command { service: name, source }),
+        }
+    }
+    failures
+}
+
+/// What each service was last brought in line with.
+struct Notes<'a> {
+    fs: &'a dyn Fs,
+    paths: &'a Paths,
+}
+
+impl Notes<'_> {
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.fs.read(&self.paths.applied().join(name)).ok()
+    }
+
+    fn write(&self, name: &str, note: &[u8]) -> Result<(), Failure> {
+        if self.read(name).is_some_and(|now| now == note) {
+            return Ok(());
+        }
+        let path = self.paths.applied().join(name);
+        swap::replace_file(self.fs, &path, note, 0o644).map_err(|source| Failure::Write { path, source })
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = self.fs.list(&self.paths.applied()).unwrap_or_default();
+        entries.into_iter().map(|entry| entry.name).collect()
+    }
+
+    fn forget(&self, name: &str) {
+        if let Err(error) = self.fs.remove_file(&self.paths.applied().join(name)) {
+            tracing::debug!("the note on {name} stays: {error}");
+        }
+    }
+}

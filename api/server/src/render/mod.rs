@@ -1,0 +1,19 @@
+//! Configuration files and services from settings.
+//!
+//! What a host should look like is a function of its settings and the image's templates; a file is replaced, new,
+//! synced, swapped, and only where its content changes; a service is restarted only where that concerns it. What could
+//! not be done is owed, and tried again (`docs/settings.md`, "From a setting to a service").
+//!
+//! - [`template`]: a template and the settings become a text
+//! - [`plan`]: all files and services as they should be, as data
+//! - [`apply`]: making it so
+//! - [`command`]: a command of a service, with a limit on its time
+//! - [`keep`]: what is owed is tried again
+
+pub mod apply;
+pub mod command;
+pub mod keep;
+pub mod plan;
+pub mod template;
+
+pub use apply::{Error, Extent, apply};

@@ -1,0 +1,215 @@
+//! All files and services as they should be, as data.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use datastore::{Key, Value};
+use ring::digest;
+use thiserror::Error;
+
+use super::template::{self, Templates};
+use crate::model::service::{ConfigFile, Decode, Service, Words, with_id};
+use crate::model::{Model, format, tree};
+
+/// One service, or one instance of it, as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What people call it: the service's name, and for an instance its id behind an `@`.
+    pub name: String,
+    /// Whether its last state is known to be none where nothing is remembered.
+    pub lasting: Lasting,
+    /// Its files.
+    pub files: Vec<WantedFile>,
+    /// What brings it in line with them.
+    pub commands: Vec<Words>,
+    /// Changes when the files, the commands or, for a service without files, its settings do.
+    pub fingerprint: String,
+}
+
+/// What a service does while nobody remembers having brought it in line: after each boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// The system starts it, with the files that are there.
+    ByItself,
+    /// Only we start it.
+    ThroughUs,
+}
+
+/// One file as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedFile {
+    /// Where it lies on the host.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Its permissions.
+    pub mode: u32,
+    /// The permissions of directories that are made for it.
+    pub dir_mode: u32,
+}
+
+/// Why one service cannot be told how it should be.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A template does not work.
+    #[error("make {path} for {service}")]
+    Template {
+        /// The file.
+        path: PathBuf,
+        /// The service.
+        service: String,
+        /// Why.
+        source: template::Error,
+    },
+    /// What should be base64 is not.
+    #[error("make {path} for {service}: its content is not in base64")]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// The service.
+        service: String,
+    },
+    /// An instance is to run and lacks a setting.
+    #[error("start {service}: {setting} is not set")]
+    Needs {
+        /// The instance.
+        service: String,
+        /// The setting.
+        setting: String,
+    },
+    /// An id that no file and no unit can have.
+    #[error("start {service}: its name cannot be part of a file's name")]
+    Id {
+        /// The instance.
+        service: String,
+    },
+}
+
+/// What all services of the model should be like with these settings. What goes wrong with one stops no other.
+#[must_use]
+pub fn plan(
+    model: &Model,
+    settings: &BTreeMap<Key, Value>,
+    templates: &Templates<'_>,
+) -> (Vec<Wanted>, Vec<Error>) {
+    let nested = model.with_all_groups(tree::nested(settings));
+    let mut wanted = Vec::new();
+    let mut errors = Vec::new();
+    for service in model.services() {
+        for (id, it) in service.instances(&nested) {
+            match one(service, settings, &nested, id.map(|id| (id, it)), templates) {
+                Ok(one) => wanted.push(one),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    (wanted, errors)
+}
+
+fn one(
+    service: &Service,
+    settings: &BTreeMap<Key, Value>,
+    nested: &Value,
+    instance: Option<(&str, &Value)>,
+    templates: &Templates<'_>,
+) -> Result<Wanted, Error> {
+    let id = instance.map(|(id, _)| id);
+    let name = id.map_or_else(|| service.name.clone(), |id| format!("{}@{id}", service.name));
+    if id.is_some_and(|id| id.contains('/') || id.starts_with(['.', '-'])) {
+        return Err(Error::Id { service: name });
+    }
+    let runs = match (&service.when, instance) {
+        (Some(when), Some((_, it))) => it.get(when).and_then(Value::as_bool).unwrap_or_default(),
+        _ => true,
+    };
+    if runs && let Some((id, it)) = instance {
+        let missing = service.needs.iter().find(|need| !is_set(it.get(need.as_str())));
+        if let (Some(missing), Some(each)) = (missing, &service.each) {
+            return Err(Error::Needs { service: name, setting: format!("{each}.{id}.{missing}") });
+        }
+    }
+    let mut files = Vec::new();
+    for file in &service.files {
+        let missing: Vec<String> = missing(file, nested, instance);
+        if missing.is_empty() {
+            files.push(made(&name, file, nested, instance, templates)?);
+        } else if instance.is_none() {
+            // A host may be kept without updates, for one; its other settings still work.
+            tracing::warn!("{} stays as it is: {} not set", file.path, list(&missing));
+        }
+    }
+    let commands: Vec<Words> = if runs { &service.restart } else { &service.stop }
+        .iter()
+        .map(|words| words.iter().map(|word| with_id(word, id)).collect())
+        .collect();
+    let fingerprint = fingerprint(service, settings, &files, &commands);
+    let lasting = if id.is_some() { Lasting::ThroughUs } else { Lasting::ByItself };
+    Ok(Wanted { name, lasting, files, commands, fingerprint })
+}
+
+fn made(
+    service: &str,
+    file: &ConfigFile,
+    nested: &Value,
+    instance: Option<(&str, &Value)>,
+    templates: &Templates<'_>,
+) -> Result<WantedFile, Error> {
+    let path = file.path_for(instance.map(|(id, _)| id));
+    let text = templates.render(&file.template, nested, instance).map_err(|source| Error::Template {
+        path: path.clone(),
+        service: service.to_owned(),
+        source,
+    })?;
+    let bytes = match file.decode {
+        Decode::Plain => text.into_bytes(),
+        Decode::Base64 => format::base64(&text)
+            .ok_or_else(|| Error::Decode { path: path.clone(), service: service.to_owned() })?,
+    };
+    Ok(WantedFile { path, bytes, mode: file.mode(), dir_mode: file.dir_mode() })
+}
+
+/// What a file needs and nobody has set.
+fn missing(file: &ConfigFile, nested: &Value, instance: Option<(&str, &Value)>) -> Vec<String> {
+    let set = |name: &str| match instance {
+        Some((_, it)) => is_set(it.get(name)),
+        None => Key::parse(name).is_ok_and(|key| is_set(tree::at(nested, &key.segments()[1..]))),
+    };
+    file.needs.iter().filter(|name| !set(name)).cloned().collect()
+}
+
+/// An empty text stands for none: there is no way to take a setting back.
+fn is_set(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| value.as_str() != Some(""))
+}
+
+fn fingerprint(
+    service: &Service,
+    settings: &BTreeMap<Key, Value>,
+    files: &[WantedFile],
+    commands: &[Words],
+) -> String {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let mut add = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for file in files {
+        add(file.path.as_os_str().as_encoded_bytes());
+        add(&file.bytes);
+    }
+    for word in commands.iter().flatten() {
+        add(word.as_bytes());
+    }
+    if service.files.is_empty() {
+        for (key, value) in settings.iter().filter(|(key, _)| service.follows(key)) {
+            add(key.to_string().as_bytes());
+            add(value.to_string().as_bytes());
+        }
+    }
+    hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn list(missing: &[String]) -> String {
+    format!("{} {}", missing.join(", "), if missing.len() == 1 { "is" } else { "are" })
+}
