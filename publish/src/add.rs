@@ -16,6 +16,7 @@ use update_metadata::author::{self as change, Selector};
 use update_metadata::{Images, Manifest, Pace, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
+use crate::framing::{Cut, Framing};
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
 use crate::keys::Keys;
 use crate::layout::{RepoLayout, image_target};
@@ -71,6 +72,8 @@ pub struct AddOptions {
     pub max_version: Option<Version>,
     /// The raw images.
     pub images: ImagePaths,
+    /// Whether frames are made of them as well. A known release keeps those that it has.
+    pub framing: Framing,
     /// The salt of a hash tree that is built here; by default the one of the newest release, so that equal blocks keep
     /// equal digests.
     pub salt: Option<Salt>,
@@ -198,6 +201,8 @@ fn change_manifest(
     }
     extensions.barrier |= options.barrier;
     extensions.min_updater = options.min_updater.clone().or(extensions.min_updater);
+    let frames = options.framing.extension(&options.variant, &options.arch, &options.version);
+    extensions.frames = frames.or(extensions.frames);
     let max_version = options.max_version.clone().unwrap_or_else(|| {
         change::default_max_version(&manifest, &options.variant, &options.arch, &options.version)
     });
@@ -221,7 +226,8 @@ fn change_manifest(
     Ok(manifest)
 }
 
-/// Makes all targets but the manifest. Root is worked on beside everything else, which keeps two cores busy.
+/// Makes all targets but the manifest. Each image's whole frame is a stream on one core; the small frames fill the cores
+/// that are left, and all of them at the end.
 async fn make_targets(
     options: &AddOptions,
     release: &Release,
@@ -230,7 +236,7 @@ async fn make_targets(
     layout: &RepoLayout,
     progress: &Arc<dyn Progress>,
 ) -> Result<(Hash, Vec<TargetInfo>), Error> {
-    progress.total(options.images.work()?);
+    progress.total(options.images.work(options.framing.passes())?);
     let names = image_names(options);
     let known = |name: &str| editor.target(name).cloned();
     let salt = match (&options.salt, &options.images.hash) {
@@ -265,9 +271,26 @@ async fn make_targets(
             Ok((hash, made))
         }
     };
-    let (root, rest) = tokio::join!(work("the root image", root), work("the other images", rest));
+    let frames = {
+        let frames = options.framing.extension(&options.variant, &options.arch, &options.version);
+        let cuts = Cut::plan(options.framing, frames.as_ref(), editor);
+        let (images, layout, progress) = (options.images.clone(), layout.clone(), Arc::clone(progress));
+        move || {
+            let mut made = Vec::new();
+            for (cut, path) in cuts.iter().flatten().zip([&images.boot, &images.root]) {
+                made.extend(cut.publish(path, &layout, &progress)?);
+            }
+            Ok(made)
+        }
+    };
+    let (root, rest, frames) = tokio::join!(
+        work("the root image", root),
+        work("the other images", rest),
+        work("the frames", frames)
+    );
     let (hash, mut made) = rest?;
     made.insert(0, root?);
+    made.extend(frames?);
     Ok((hash, made))
 }
 

@@ -95,6 +95,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An image cannot be cut up.
+    #[error("cut {path} into frames")]
+    Frames {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: blocks::EncodeError,
+    },
     /// The given hash image was made over something else.
     #[error("match the hash image {path} to the root image")]
     HashImage {
@@ -257,6 +265,7 @@ impl Advise for Error {
                 "leave --hash out, or give the hash image that was built over this root image"
             }
             Self::Image { .. } => "build the image again; a root image is padded to whole blocks",
+            Self::Frames { .. } => "give a larger --frame-size, or leave frames out with --plain",
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",
             Self::DraftExists { .. } => "choose another name, or go on with that file",

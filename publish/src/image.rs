@@ -26,8 +26,9 @@ pub struct ImagePaths {
 }
 
 impl ImagePaths {
-    /// Bytes to be worked through: root is read twice, once for its tree and once for its frame.
-    pub(crate) fn work(&self) -> Result<u64, Error> {
+    /// Bytes to be worked through: root is read once for its tree and once for its LZ4 frame, and `passes` times more, as
+    /// boot is.
+    pub(crate) fn work(&self, passes: u64) -> Result<u64, Error> {
         let root = length("root", &self.root)?;
         if root == 0 || !root.is_multiple_of(BLOCK_SIZE as u64) {
             return Err(Error::Image {
@@ -37,7 +38,7 @@ impl ImagePaths {
             });
         }
         let hash = self.hash.as_deref().map(|path| length("hash", path)).transpose()?;
-        Ok(2 * root + length("boot", &self.boot)? + hash.unwrap_or_default())
+        Ok((2 + passes) * root + (1 + passes) * length("boot", &self.boot)? + hash.unwrap_or_default())
     }
 }
 
@@ -151,10 +152,19 @@ pub(crate) fn publish_frame(
         writer.discard()?;
         return Err(Error::file("compress into", targets.join(name), error));
     }
+    settle(writer, targets, known)
+}
+
+/// Ends a target. Under a name that is `known` no other bytes come into being.
+pub(crate) fn settle(
+    writer: TargetWriter<'_>,
+    targets: &Path,
+    known: Option<&TargetInfo>,
+) -> Result<TargetInfo, Error> {
     match known {
         None => Ok(writer.publish()?),
         Some(known) => {
-            let published = targets.join(format!("{}.{name}", hex::encode(known.sha256)));
+            let published = targets.join(format!("{}.{}", hex::encode(known.sha256), known.name));
             // A signed target whose file was lost is put back.
             let lost = matches!(SystemFs.kind(&published), Ok(None | Some(Kind::Other)));
             if lost && writer.info() == *known { Ok(writer.publish()?) } else { Ok(writer.discard()?) }

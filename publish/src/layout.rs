@@ -70,5 +70,21 @@ impl KeyLayout {
 /// The target name of one image of a release.
 #[must_use]
 pub fn image_target(variant: &str, arch: &str, version: &Version, image: &str) -> String {
-    format!("ours-{variant}-{arch}-{version}-{image}.lz4")
+    format!("{}.lz4", stem(variant, arch, version, image))
+}
+
+/// The target name of the frames of an image.
+#[must_use]
+pub fn frames_target(variant: &str, arch: &str, version: &Version, image: &str) -> String {
+    format!("{}.zst", stem(variant, arch, version, image))
+}
+
+/// The target name of the index of these frames.
+#[must_use]
+pub fn index_target(variant: &str, arch: &str, version: &Version, image: &str) -> String {
+    format!("{}.idx", stem(variant, arch, version, image))
+}
+
+fn stem(variant: &str, arch: &str, version: &Version, image: &str) -> String {
+    format!("ours-{variant}-{arch}-{version}-{image}")
 }

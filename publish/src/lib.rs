@@ -12,6 +12,7 @@
 //! - [`release`]: what a release is made of, checked before anything is written
 //! - [`image`]: boot, root and hash image; the hash tree built, or checked
 //! - [`frame`]: LZ4 frames, made as a stream
+//! - [`framing`]: images once more, cut into frames with an index
 //! - [`session`]: one publisher at a time
 //! - [`expiration`]: how long the roles hold, from a policy file
 //! - [`mod@refresh`]: new dates for what is published
@@ -32,6 +33,7 @@ pub mod command;
 pub mod error;
 pub mod expiration;
 pub mod frame;
+pub mod framing;
 pub mod image;
 pub mod init;
 pub mod keys;
@@ -49,8 +51,10 @@ pub mod session;
 pub mod simulate;
 
 pub use add::{AddOptions, Lifetimes, MissingMigrations, add, add_with};
+pub use blocks::{FrameSize, Level};
 pub use check::{CheckOptions, CheckReport, check};
 pub use error::Error;
+pub use framing::Framing;
 pub use image::ImagePaths;
 pub use init::{InitOptions, init};
 pub use keys::Keys;

@@ -15,7 +15,7 @@ use trusted_repo::author::TargetWriter;
 use trusted_repo::{Repository, TargetReader};
 use update_metadata::Manifest;
 
-use crate::check::rules::images;
+use crate::check::rules::targets;
 use crate::layout::{MANIFEST, ROOT, RepoLayout};
 use crate::place::Place;
 use crate::progress::Progress;
@@ -104,7 +104,7 @@ fn wanted(manifest: &Manifest, options: &MirrorOptions) -> Result<BTreeSet<Strin
     }
     let chosen =
         offered().filter(|update| options.versions.is_empty() || options.versions.contains(&update.version));
-    let mut names: BTreeSet<String> = chosen.flat_map(images).map(|(_, name)| name.to_owned()).collect();
+    let mut names: BTreeSet<String> = chosen.flat_map(targets).map(str::to_owned).collect();
     // A host may come from any version.
     names.extend(manifest.migrations.values().flatten().cloned());
     names.insert(MANIFEST.to_owned());

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use ring::digest::{Context, SHA256};
 use trusted_repo::lz4::Lz4Reader;
 use trusted_repo::{Error as RepoError, TargetReader};
 use verity::{BLOCK_SIZE, HashTree};
@@ -29,14 +30,16 @@ pub(crate) fn drain(mut target: TargetReader, progress: &Arc<dyn Progress>) -> R
     target.finish().map(|_| ()).map_err(|error| host_io::report::chain(&error))
 }
 
-/// The raw length of an image that has no tree over it.
-pub(crate) fn measure(target: TargetReader) -> Result<u64, String> {
+/// The raw length of an image that has no tree over it, and its digest.
+pub(crate) fn measure(target: TargetReader) -> Result<([u8; 32], u64), String> {
     let mut length = 0;
+    let mut digest = Context::new(&SHA256);
     each(target, |piece| {
         length += piece.len() as u64;
+        digest.update(piece);
         Ok(())
     })?;
-    Ok(length)
+    Ok((digest.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes"), length))
 }
 
 /// The tree of a hash image, and its raw length.

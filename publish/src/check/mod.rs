@@ -3,9 +3,11 @@
 //! - [`finding`]: what is wrong, and what is worth a thought
 //! - [`rules`]: what the metadata and the manifest say, as values
 //! - [`images`]: images streamed, decoded and held against their hash tree
+//! - [`frames`]: frames streamed, decoded and held against the whole image
 //! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
 
 pub mod finding;
+pub mod frames;
 pub mod images;
 pub mod rules;
 pub mod walk;

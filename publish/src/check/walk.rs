@@ -7,10 +7,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
 use trusted_repo::{Error as RepoError, Fault, Repository, TargetReader, author};
-use update_metadata::{Manifest, Update, safe_target_name, validate};
+use update_metadata::{Frames, Manifest, Update, safe_target_name, validate};
+use verity::HashTree;
 
 use super::finding::{CheckReport, role_reports};
-use super::{Sizes, images, rules};
+use super::{Sizes, frames, images, rules};
 use crate::Error;
 use crate::layout::MANIFEST;
 use crate::place::Place;
@@ -59,7 +60,9 @@ pub async fn check(
     let mut done = BTreeSet::from([MANIFEST.to_owned()]);
     if let Some(manifest) = check_manifest(&mut report, &repository, options).await {
         for update in &manifest.updates {
-            check_images(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
+            let seen =
+                check_images(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
+            check_frames(&mut report, &repository, update, seen, &mut done, &progress).await?;
         }
     }
     for name in listed.iter().filter(|name| safe_target_name(name) && !done.contains(*name)) {
@@ -128,6 +131,15 @@ async fn check_manifest(
     Some(manifest)
 }
 
+/// What the whole images of an update turned out to be.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// The tree over root.
+    tree: Option<Arc<HashTree>>,
+    /// The SHA-256 of the raw boot image.
+    boot: Option<[u8; 32]>,
+}
+
 /// The three images of an update: verified, decoded, measured, and root held against its tree.
 async fn check_images(
     report: &mut CheckReport,
@@ -136,18 +148,29 @@ async fn check_images(
     sizes: Sizes,
     done: &mut BTreeSet<String>,
     progress: &Arc<dyn Progress>,
-) -> Result<(), Error> {
-    let mut tree = None;
+) -> Result<Seen, Error> {
+    let mut seen = Seen::default();
     for (image, name) in rules::images(update) {
         let Ok(info) = repository.target(name) else { continue };
         if image != "hash" && !done.insert(name.to_owned()) {
             continue;
         }
-        let over = if image == "root" { tree.take() } else { None };
-        let read = streamed(repository, name, move |target| match (image, over) {
-            ("hash", _) => images::tree(target).map(|(tree, length)| (Some(tree), length)),
-            ("root", Some(tree)) => images::against(target, &tree).map(|length| (None, length)),
-            _ => images::measure(target).map(|length| (None, length)),
+        let mut now = seen.clone();
+        let read = streamed(repository, name, move |target| {
+            let length = match (image, &now.tree) {
+                ("hash", _) => {
+                    let (tree, length) = images::tree(target)?;
+                    now.tree = Some(Arc::new(tree));
+                    length
+                }
+                ("root", Some(tree)) => images::against(target, tree)?,
+                _ => {
+                    let (digest, length) = images::measure(target)?;
+                    now.boot = Some(digest).filter(|_| image == "boot");
+                    length
+                }
+            };
+            Ok((now, length))
         });
         let most = match image {
             "boot" => sizes.boot,
@@ -158,7 +181,7 @@ async fn check_images(
         match read.await? {
             Err(what) => report.error("image", format!("the {image} image of {version}: {what}")),
             Ok((found, length)) => {
-                tree = found.or(tree);
+                seen = found;
                 if length > most {
                     let what = format!(
                         "the {image} image of {version} has {length} bytes, and a host's partition {most}"
@@ -169,6 +192,42 @@ async fn check_images(
         }
         done.insert(name.to_owned());
         progress.done(info.length);
+    }
+    Ok(seen)
+}
+
+/// The frames of an update: the index read, every frame verified, decoded, and held against the whole image.
+async fn check_frames(
+    report: &mut CheckReport,
+    repository: &Arc<Repository>,
+    update: &Update,
+    seen: Seen,
+    done: &mut BTreeSet<String>,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), Error> {
+    for (image, framed) in update.extensions.frames.iter().flat_map(Frames::named) {
+        let (Ok(index), Ok(data)) = (repository.target(&framed.index), repository.target(&framed.data))
+        else {
+            continue;
+        };
+        let index_read = streamed(repository, &framed.index, frames::index).await?;
+        let checked = match index_read {
+            Err(what) => Err(format!("their index {}: {what}", framed.index)),
+            Ok(index) => {
+                let seen = seen.clone();
+                streamed(repository, &framed.data, move |target| match (image, &seen.tree) {
+                    ("root", Some(tree)) => frames::against_tree(target, &index, tree),
+                    ("root", None) => Err("there is no sound hash image to hold them against".to_owned()),
+                    _ => frames::against_digest(target, &index, seen.boot),
+                })
+                .await?
+            }
+        };
+        if let Err(what) = checked {
+            report.error("frames", format!("the frames of the {image} image of {}: {what}", update.version));
+        }
+        done.extend([framed.index.clone(), framed.data.clone()]);
+        progress.done(index.length + data.length);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use verity::Salt;
 use super::desk::{DeskArgs, LifetimeArgs};
 use super::place::span;
 use crate::progress::Bar;
-use crate::{AddOptions, AddReport, Desk, Error, ImagePaths, MissingMigrations};
+use crate::{AddOptions, AddReport, Desk, Error, FrameSize, Framing, ImagePaths, Level, MissingMigrations};
 
 /// Publish a release
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,15 @@ pub struct Args {
     /// The raw hash image [default: built from the root image]
     #[arg(long, value_name = "FILE")]
     hash: Option<PathBuf>,
+    /// Publish whole images only, without the frames that let hosts fetch what changed
+    #[arg(long)]
+    plain: bool,
+    /// How much of an image one frame has: small ones save hosts bytes, large ones compress better
+    #[arg(long, value_name = "SIZE", default_value_t = FrameSize::default(), conflicts_with = "plain")]
+    frame_size: FrameSize,
+    /// How hard frames are compressed, as a level of zstd
+    #[arg(long, value_name = "LEVEL", default_value_t = Level::default(), conflicts_with = "plain")]
+    frame_level: Level,
     /// The salt of a hash image that is built, as hexadecimal digits [default: that of the newest release]
     #[arg(long, value_name = "HEX", conflicts_with = "hash")]
     salt: Option<Salt>,
@@ -104,6 +113,11 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
         version: args.version,
         max_version: args.max_version,
         images: ImagePaths { boot: args.boot, root: args.root, hash: args.hash },
+        framing: if args.plain {
+            Framing::Plain
+        } else {
+            Framing::Frames { size: args.frame_size, level: args.frame_level }
+        },
         salt: args.salt,
         release_config: args.release_config,
         migrations: args.migrations,

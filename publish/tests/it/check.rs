@@ -45,8 +45,8 @@ async fn a_sound_repository_is_good_and_read_to_its_last_byte() {
     let report = check(&fixture).await;
     assert!(report.is_good(), "{report}");
     assert_eq!(report.advice, []);
-    // Two times three images, a migration, the manifest.
-    assert_eq!(report.targets, 8);
+    // Two times three images, and two of these as frames with an index; a migration, the manifest.
+    assert_eq!(report.targets, 16);
     assert!(report.to_string().ends_with("good: hosts can take updates from here"), "{report}");
 }
 

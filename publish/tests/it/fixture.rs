@@ -75,6 +75,7 @@ impl Fixture {
                 root: self.write(&format!("images/root-{seed}"), &noise(seed, 300 * 4096)),
                 hash: None,
             },
+            framing: publish::Framing::default(),
             salt: None,
             release_config: None,
             migrations: None,
@@ -153,7 +154,7 @@ impl Fixture {
 }
 
 /// Runs `pubrepo` in the fixture's directory.
-pub(crate) fn pubrepo(fixture: &Fixture, args: &[&str]) -> std::process::Output {
+pub(crate) fn pubrepo<S: AsRef<std::ffi::OsStr>>(fixture: &Fixture, args: &[S]) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pubrepo"));
     command.current_dir(fixture.path("")).args(args).output().expect("it runs")
 }

@@ -22,7 +22,7 @@ async fn a_whole_copy_is_as_good_as_the_repository() {
     let fixture = Fixture::new().await;
     two_releases(&fixture).await;
     let report = mirror(&to(&fixture, "copy", &[]), today(), Arc::new(Silent)).await.expect("copied");
-    assert_eq!((report.targets, report.versions.len()), (8, 2));
+    assert_eq!((report.targets, report.versions.len()), (16, 2));
     let mut look = options(&fixture);
     look.place = Place { base: fixture.path("copy").display().to_string(), ..look.place };
     let report = publish::check(&look, today(), Arc::new(Silent)).await.expect("it can be opened");
@@ -39,9 +39,10 @@ async fn a_part_has_the_images_that_were_asked_for_and_all_migrations() {
         .map(|entry| entry.expect("readable").file_name().to_string_lossy()[65..].to_owned())
         .collect();
     names.sort();
-    let image = |image| format!("ours-metal-x86_64-1.1.0-{image}.lz4");
-    let migration = "migrate_v1.1.0_settings.lz4".to_owned();
-    assert_eq!(names, ["manifest.json".to_owned(), migration, image("boot"), image("hash"), image("root")]);
+    let images = ["boot.idx", "boot.lz4", "boot.zst", "hash.lz4", "root.idx", "root.lz4", "root.zst"];
+    let mut expected = images.map(|image| format!("ours-metal-x86_64-1.1.0-{image}")).to_vec();
+    expected.splice(..0, ["manifest.json", "migrate_v1.1.0_settings.lz4"].map(str::to_owned));
+    assert_eq!(names, expected);
     let none = mirror(&to(&fixture, "copy", &["3.0.0"]), today(), Arc::new(Silent)).await;
     assert!(matches!(none, Err(Error::NotOffered { .. })));
 }

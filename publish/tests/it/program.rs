@@ -20,7 +20,7 @@ async fn init_and_add_tell_what_they_did_as_text_and_as_json() {
     assert!(add.status.success(), "{add:?}");
     let report: serde_json::Value = serde_json::from_slice(&add.stdout).expect("one object");
     assert_eq!(report["version"], "1.0.0");
-    assert_eq!(report["targets"].as_array().expect("a list").len(), 4);
+    assert_eq!(report["targets"].as_array().expect("a list").len(), 8);
     let manifest = fixture.open_now().await.manifest().await.expect("a manifest");
     assert_eq!(manifest.updates.len(), 1);
 }
