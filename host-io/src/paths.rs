@@ -160,6 +160,30 @@ impl Paths {
         self.at("run/cache/apiserver/started")
     }
 
+    /// What each service was last brought in line with, one file per service; gone after each boot, as the services are.
+    #[must_use]
+    pub fn applied(&self) -> PathBuf {
+        self.at("run/cache/apiserver/applied")
+    }
+
+    /// Where a host below a directory notes the commands that would restart services.
+    #[must_use]
+    pub fn service_requests(&self) -> PathBuf {
+        self.at("run/service-requests")
+    }
+
+    /// Where the kernel, and after it the system's manager, keep what a crashed kernel said last.
+    #[must_use]
+    pub fn crash_dumps(&self) -> [PathBuf; 2] {
+        [self.at("sys/fs/pstore"), self.at("var/lib/systemd/pstore")]
+    }
+
+    /// The health checks of the image, and those of the host: the latter take the place of the former by name.
+    #[must_use]
+    pub fn health_checks(&self) -> [PathBuf; 2] {
+        [self.at("usr/lib/updog/health.d"), self.at("etc/updog/health.d")]
+    }
+
     /// Where a host below a directory notes that it wants to reboot.
     #[must_use]
     pub fn reboot_request(&self) -> PathBuf {
