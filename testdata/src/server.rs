@@ -7,6 +7,7 @@
 //! - [`fault`]: what can go wrong, where and how often
 //! - [`habit`]: what a server is like altogether
 //! - [`log`]: what was asked for and what was sent
+//! - [`http2`]: the same over TLS and HTTP/2
 //! - `http`: a request as bytes and as a value
 //! - `answer`: what a request gets, decided before anything is sent
 //! - `connection`: one connection, from its first request to its end
@@ -16,6 +17,7 @@ mod connection;
 pub mod fault;
 pub mod habit;
 mod http;
+pub mod http2;
 pub mod log;
 
 use std::collections::HashMap;
@@ -30,6 +32,7 @@ use fault::Plans;
 pub use fault::{Fault, Plan};
 pub use habit::Habit;
 use habit::Habits;
+pub use http2::Http2Server;
 use log::Log;
 pub use log::Request;
 

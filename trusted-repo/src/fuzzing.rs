@@ -102,7 +102,7 @@ pub fn pinned(fs: &dyn Fs, metadata_dir: &Path, targets_dir: &Path) -> bool {
 /// When a memory without a root is taken.
 #[must_use]
 pub fn remembered(fs: &dyn Fs, dir: &Path) -> Option<Vec<u64>> {
-    let (_, remembered) = store::read(fs, dir).ok()??;
+    let remembered = store::read(fs, dir).ok()??.remembered;
     assert!(remembered.newest_root().is_some(), "a memory has a root");
     let (root, _) = remembered.advance();
     assert_eq!(remembered.roots.keys().next_back(), Some(&root), "its newest root counts");

@@ -10,6 +10,7 @@
 //! - [`transport`]: one HTTP client that keeps going on bad networks, and plain directories
 //! - [`memory`]: what was trusted last time, and which root to start from
 //! - [`now`]: the time that counts, and what has expired by then
+//! - [`still`]: whether a repository still moves
 //! - [`open`]: online with memory and expiry, offline with a pin
 //! - [`repository`]: an open repository: its roles, its targets, its manifest
 //! - [`target`]: the proof that a target's bytes are the signed ones
@@ -38,6 +39,7 @@ pub mod reader;
 pub mod repository;
 pub mod run;
 pub mod source;
+pub mod still;
 pub mod target;
 pub mod transport;
 pub mod tuf_client;

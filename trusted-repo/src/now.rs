@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::instant;
 
@@ -51,11 +51,15 @@ impl EffectiveNow {
     }
 
     /// The floor after everything was verified at this time. It never passes the expiry of the timestamp role: a clock
-    /// that was wrong for one check must not lock the host out for longer than that.
+    /// that was wrong for one check must not lock the host out for longer than that. It rises in steps of an hour, so
+    /// that a check that finds nothing new writes nothing.
     #[must_use]
     pub fn next_floor(&self, timestamp_expires: DateTime<Utc>) -> DateTime<Utc> {
         let raised = self.time().min(timestamp_expires);
-        self.floor.map_or(raised, |floor| floor.max(raised))
+        match self.floor {
+            Some(floor) if raised - floor < TimeDelta::hours(1) => floor,
+            _ => raised,
+        }
     }
 }
 
@@ -84,8 +88,6 @@ pub(crate) fn to_jiff(at: DateTime<Utc>) -> Option<jiff::Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
 
     fn day(n: i64) -> DateTime<Utc> {
@@ -112,6 +114,14 @@ mod tests {
         let behind = EffectiveNow::new(day(1), Some(day(100)));
         assert_eq!(behind.next_floor(day(107)), day(100));
         assert_eq!(EffectiveNow::new(day(1), None).next_floor(day(7)), day(1));
+    }
+
+    #[test]
+    fn the_floor_rises_in_steps_of_an_hour() {
+        let at = |minutes| EffectiveNow::new(day(1) + TimeDelta::minutes(minutes), Some(day(1)));
+        assert_eq!(at(59).next_floor(day(7)), day(1));
+        assert_eq!(at(60).next_floor(day(7)), day(1) + TimeDelta::hours(1));
+        assert_eq!(EffectiveNow::new(day(9), Some(day(8))).next_floor(day(7)), day(8), "it expired before");
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
 use crate::frame::{FrameInfo, VerifiedFrame};
 use crate::memory::kept::Kept;
+use crate::memory::roots::KnownRoot;
+use crate::memory::start::LONGEST_ROOT;
 use crate::now::{EffectiveNow, from_jiff};
 use crate::open::mirrors::Mirrors;
 use crate::reader::{self, TargetReader};
@@ -31,6 +33,9 @@ use crate::transport::{Carrier, Fault};
 const MANIFEST: &str = "manifest.json";
 /// The longest manifest that is accepted, in bytes.
 const LONGEST_MANIFEST: u64 = update_metadata::manifest::MAX_LEN as u64;
+
+/// So many root roles before the first one in hand are looked for at most.
+const MOST_OLDER_ROOTS: usize = 64;
 
 /// One role of an open repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +106,7 @@ pub(crate) struct Opened {
     pub(crate) kept: Option<Kept>,
     pub(crate) pin: Option<Pin>,
     pub(crate) now: Option<EffectiveNow>,
+    pub(crate) still: Option<u64>,
 }
 
 /// A repository whose metadata was verified. It stays with that one set of metadata for as long as it is open.
@@ -109,6 +115,8 @@ pub struct Repository {
     /// The targets role without those below it that have expired; `None` where it delegates nothing.
     in_force: Option<Targets>,
     manifest: OnceCell<VerifiedBytes>,
+    /// The root roles before the first one that was needed here.
+    older_roots: OnceCell<BTreeMap<String, Bytes>>,
 }
 
 impl Repository {
@@ -119,7 +127,7 @@ impl Repository {
             drop_expired(&mut targets, now);
             targets
         });
-        Self { opened, in_force, manifest: OnceCell::new() }
+        Self { opened, in_force, manifest: OnceCell::new(), older_roots: OnceCell::new() }
     }
 
     /// The update manifest.
@@ -373,16 +381,60 @@ impl Repository {
         self.opened.now
     }
 
+    /// For how many days the repository has not moved, where that is so long that somebody should look after it.
+    #[must_use]
+    pub fn still_for_days(&self) -> Option<u64> {
+        self.opened.still
+    }
+
     /// Everything that was received over the network so far, in bytes, also what came twice. Files do not count.
     #[must_use]
     pub fn bytes_fetched(&self) -> u64 {
         self.opened.carrier.fetched()
     }
 
+    /// Looks for the root roles before the first one that was needed here, so that they are among what is
+    /// [staged](Self::staged): the release for the next boot may be an older one, and begins with the root that it
+    /// ships itself. One that the repository does not have any more, or that does not lead here, ends the search.
+    pub async fn find_older_roots(&self) {
+        self.older_roots.get_or_init(|| self.fetch_older_roots()).await;
+    }
+
+    async fn fetch_older_roots(&self) -> BTreeMap<String, Bytes> {
+        let Opened { files, carrier, metadata, .. } = &self.opened;
+        let mut found = BTreeMap::new();
+        let roots = files.iter().filter_map(|(name, bytes)| {
+            let version: u64 = name.strip_suffix(".root.json")?.parse().ok()?;
+            Some((version, bytes))
+        });
+        let first = roots.min_by_key(|(version, _)| *version);
+        let Some(mut next) = first.and_then(|(_, bytes)| KnownRoot::parse(bytes).ok()) else { return found };
+        for version in (1..next.version()).rev().take(MOST_OLDER_ROOTS) {
+            let name = format!("{version}.root.json");
+            let expected = Expected { what: "TUF metadata".to_owned(), size: Size::AtMost(LONGEST_ROOT) };
+            match carrier.whole(metadata, &name, expected).await.map(|bytes| KnownRoot::parse(&bytes)) {
+                Ok(Ok(older)) if older.vouches_for(&next) => {
+                    found.insert(name, older.bytes.clone());
+                    next = older;
+                }
+                Ok(_) | Err(Fault::Missing) => break,
+                Err(fault) => {
+                    warn!(
+                        "an older release may not find its way to this metadata: failed to fetch {name}: {fault}"
+                    );
+                    break;
+                }
+            }
+        }
+        found
+    }
+
     /// The set for the next boot: this repository's metadata, root chain included, and these targets.
     #[must_use]
     pub fn staged(&self, targets: Vec<VerifiedBytes>) -> StagedCache {
-        StagedCache::new(self.opened.files.clone(), targets)
+        let mut files = self.older_roots.get().cloned().unwrap_or_default();
+        files.extend(self.opened.files.clone());
+        StagedCache::new(files, targets)
     }
 
     /// Refuses a pinned set whose targets are not those of its signed metadata.

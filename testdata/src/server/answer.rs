@@ -12,7 +12,7 @@ use super::http::{Part, Request, part};
 /// An answer, ready to be sent.
 pub(super) struct Answer {
     pub(super) status: u16,
-    headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(&'static str, String)>,
     /// What `Content-Length` says; `None` where there is no body by definition.
     len: Option<u64>,
     pub(super) body: Box<dyn Read>,

@@ -10,7 +10,7 @@ use host_io::Fs;
 use tracing::info;
 
 use super::roots::{Chain, KnownRoot, forgets, verify};
-use super::store::{Remembered, Store, all_of};
+use super::store::{Found, Remembered, Store, all_of};
 use crate::Error;
 use crate::source::Place;
 use crate::transport::download::{Expected, Size};
@@ -29,7 +29,7 @@ pub(crate) struct Start {
     /// The newest trusted root.
     pub(crate) root: KnownRoot,
     /// What the store held; `None` on first use.
-    pub(crate) before: Option<Remembered>,
+    pub(crate) before: Option<Found>,
     /// What counts. On first use that is the anchor alone; it may also be the memory of another anchor.
     pub(crate) remembered: Remembered,
 }
@@ -45,9 +45,10 @@ pub(crate) async fn find(
 ) -> Result<Start, Error> {
     let shipped = KnownRoot::parse(anchor).map_err(|reason| Error::Anchor { reason })?;
     let store = Store::new(trust_dir, anchor, url);
-    let own = store.load(fs)?;
-    let before = own.clone();
     let all = all_of(fs, trust_dir, url)?;
+    let before = store.among(fs, &all)?;
+    let own = before.as_ref().map(|found| found.remembered.clone());
+    let all: Vec<Remembered> = all.into_iter().map(|found| found.remembered).collect();
     let most_advanced = all.iter().max_by_key(|memory| memory.advance()).cloned();
     let mut remembered = match (own, most_advanced) {
         (Some(own), Some(other)) if own.advance() >= other.advance() => own,

@@ -32,6 +32,8 @@ pub(crate) struct Remembered {
     pub(crate) floor: Option<DateTime<Utc>>,
     /// By what a server recognises the timestamp that is remembered.
     pub(crate) validator: Option<Validator>,
+    /// When the timestamp that is remembered was first seen.
+    pub(crate) moved: Option<DateTime<Utc>>,
 }
 
 impl Remembered {
@@ -48,8 +50,18 @@ impl Remembered {
     }
 }
 
+/// One memory as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    dir: PathBuf,
+    /// Under which name its state lies. What lies under a name is never changed.
+    state: String,
+    pub(crate) index: Index,
+    pub(crate) remembered: Remembered,
+}
+
 /// What a memory is a memory of, and what belongs to it. Fields are only ever added, and those are optional.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Index {
     pub(super) anchor: String,
     pub(super) metadata_base_url: String,
@@ -57,6 +69,8 @@ pub(crate) struct Index {
     pub(super) floor: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timestamp_validator: Option<Validator>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) timestamp_since: Option<DateTime<Utc>>,
     files: BTreeMap<String, String>,
 }
 
@@ -85,27 +99,38 @@ impl Store {
     }
 
     /// What is remembered; `None` on first use.
-    pub(crate) fn load(&self, fs: &dyn Fs) -> Result<Option<Remembered>, Error> {
-        let Some((index, remembered)) = read_alone(fs, &self.dir)? else { return Ok(None) };
-        if index.anchor != self.anchor || index.metadata_base_url != self.url {
+    pub(crate) fn load(&self, fs: &dyn Fs) -> Result<Option<Found>, Error> {
+        read_alone(fs, &self.dir)?.map(|found| self.checked(found)).transpose()
+    }
+
+    /// [`Store::load`] where all memories of this repository were read already.
+    pub(crate) fn among(&self, fs: &dyn Fs, all: &[Found]) -> Result<Option<Found>, Error> {
+        match all.iter().find(|found| found.dir == self.dir) {
+            Some(found) => self.checked(found.clone()).map(Some),
+            None => self.load(fs),
+        }
+    }
+
+    fn checked(&self, found: Found) -> Result<Found, Error> {
+        if found.index.anchor != self.anchor || found.index.metadata_base_url != self.url {
             return Err(memory(&self.dir, "it is the memory of another repository"));
         }
-        Ok(Some(remembered))
+        Ok(found)
     }
 
     /// Replaces what is remembered, in one swap. Nothing is written when nothing changed. What another process has
     /// remembered since `before` was loaded is not taken back.
-    pub(crate) fn commit(
-        &self,
-        fs: &dyn Fs,
-        before: Option<&Remembered>,
-        next: Remembered,
-    ) -> Result<(), Error> {
+    pub(crate) fn commit(&self, fs: &dyn Fs, before: Option<&Found>, next: Remembered) -> Result<(), Error> {
         let failed = |error: io::Error| Error::Unsaved { path: self.dir.clone(), reason: error.to_string() };
         swap::make_dirs(fs, &self.dir, 0o755).map_err(failed)?;
         let _alone = lock(&self.dir)?;
-        let there = read(fs, &self.dir)?.map(|(_, remembered)| remembered);
-        let remembered = merge(before, there, next);
+        let current = generation::current(fs, &self.dir).map_err(failed)?;
+        let remembered = if current.as_deref() == before.map(|before| before.state.as_str()) {
+            next
+        } else {
+            let there = read(fs, &self.dir)?.map(|found| found.remembered);
+            merge(before.map(|before| &before.remembered), there, next)
+        };
         let mut files: Vec<(PathBuf, &[u8])> = Vec::new();
         for (version, bytes) in &remembered.roots {
             files.push((PathBuf::from(format!("{version}.root.json")), bytes));
@@ -118,11 +143,12 @@ impl Store {
             metadata_base_url: self.url.clone(),
             floor: remembered.floor,
             timestamp_validator: remembered.validator.clone(),
+            timestamp_since: remembered.moved,
             files: files.iter().map(|(path, bytes)| (path.display().to_string(), sha256(bytes))).collect(),
         };
         let index = serde_json::to_vec_pretty(&index).expect("an index is plain data");
         let name = sha256(&index);
-        if generation::current(fs, &self.dir).map_err(failed)?.as_deref() == Some(name.as_str()) {
+        if current.as_deref() == Some(name.as_str()) {
             return Ok(());
         }
         files.push((PathBuf::from(INDEX), &index));
@@ -138,17 +164,17 @@ impl Store {
 
 /// Every memory below `trust_dir` of the repository at `url`, whatever its anchor. An unreadable one refuses: it may be
 /// the one that counts.
-pub(crate) fn all_of(fs: &dyn Fs, trust_dir: &Path, url: &str) -> Result<Vec<Remembered>, Error> {
+pub(crate) fn all_of(fs: &dyn Fs, trust_dir: &Path, url: &str) -> Result<Vec<Found>, Error> {
     let failed = |error: io::Error| memory(trust_dir, &error.to_string());
     if fs.kind(trust_dir).map_err(failed)?.is_none() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for entry in fs.list(trust_dir).map_err(failed)? {
-        if let Some((index, remembered)) = read_alone(fs, &trust_dir.join(&entry.name))?
-            && index.metadata_base_url == url
+        if let Some(one) = read_alone(fs, &trust_dir.join(&entry.name))?
+            && one.index.metadata_base_url == url
         {
-            found.push(remembered);
+            found.push(one);
         }
     }
     Ok(found)
@@ -173,7 +199,7 @@ pub(super) fn lock(dir: &Path) -> Result<DirLock, Error> {
 }
 
 /// [`read`] while no other process replaces it.
-pub(super) fn read_alone(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
+pub(super) fn read_alone(fs: &dyn Fs, dir: &Path) -> Result<Option<Found>, Error> {
     let kind = fs.kind(dir).map_err(|error| memory(dir, &error.to_string()))?;
     if kind != Some(Kind::Directory) {
         return Ok(None);
@@ -184,16 +210,37 @@ pub(super) fn read_alone(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remem
 
 /// The version that a role's bytes claim.
 pub(crate) fn version_of(bytes: &[u8]) -> Option<u64> {
-    let role: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    role.get("signed")?.get("version")?.as_u64()
+    Some(Claims::of(bytes)?.version)
+}
+
+/// When a role expires, by its own bytes.
+pub(crate) fn expiry_of(bytes: &[u8]) -> Option<DateTime<Utc>> {
+    Some(Claims::of(bytes)?.expires)
+}
+
+/// What every role says of itself. Nothing else of it is looked at, for it may list thousands of targets.
+#[derive(Deserialize)]
+struct Claims {
+    version: u64,
+    expires: DateTime<Utc>,
+}
+
+impl Claims {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Role {
+            signed: Claims,
+        }
+        Some(serde_json::from_slice::<Role>(bytes).ok()?.signed)
+    }
 }
 
 /// Reads one memory; `None` when nothing was ever committed there.
-pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)>, Error> {
+pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<Found>, Error> {
     let unreadable = |reason: String| memory(dir, &reason);
     let failed = |error: io::Error| memory(dir, &error.to_string());
     let Some(name) = generation::current(fs, dir).map_err(failed)? else { return Ok(None) };
-    let state = dir.join(name);
+    let state = dir.join(&name);
     let read = |name: &str| {
         let path = state.join(name);
         fs.read(&path).map_err(|error| unreadable(format!("{}: {error}", path.display())))
@@ -203,6 +250,7 @@ pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)
     let mut remembered = Remembered {
         floor: index.floor,
         validator: index.timestamp_validator.clone(),
+        moved: index.timestamp_since,
         ..Remembered::default()
     };
     for (name, expected) in &index.files {
@@ -226,7 +274,7 @@ pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<(Index, Remembered)
     if chain.is_empty() {
         return Err(unreadable("it has no root role".to_owned()));
     }
-    Ok(Some((index, remembered)))
+    Ok(Some(Found { dir: dir.to_owned(), state: name, index, remembered }))
 }
 
 fn memory(path: &Path, reason: &str) -> Error {
@@ -242,12 +290,14 @@ mod tests {
     use super::*;
 
     fn remembered(timestamp: u64, floor: i64) -> Remembered {
-        let bytes = format!(r#"{{"signed":{{"version":{timestamp}}}}}"#);
+        let bytes =
+            format!(r#"{{"signed":{{"version":{timestamp},"expires":"2030-01-01T00:00:00Z","meta":{{}}}}}}"#);
         Remembered {
             roots: Chain::from([(1, Bytes::new())]),
             roles: BTreeMap::from([("timestamp.json".to_owned(), bytes.into())]),
             floor: DateTime::from_timestamp(floor, 0),
             validator: None,
+            moved: None,
         }
     }
 

@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use tracing::warn;
 
 use super::roots::KnownRoot;
-use super::store::{Remembered, read_alone, version_of};
+use super::store::{Found, Remembered, expiry_of, read_alone, version_of};
 use crate::generation::CURRENT;
 use crate::now::from_jiff;
 use crate::{Error, Role};
@@ -33,6 +33,8 @@ pub struct Held {
     pub metadata_base_url: String,
     /// The time before which no clock can be right.
     pub floor: Option<DateTime<Utc>>,
+    /// When the timestamp role was first seen that is remembered.
+    pub timestamp_since: Option<DateTime<Utc>>,
     /// The newest root, then the other roles by name.
     pub roles: Vec<HeldRole>,
 }
@@ -76,12 +78,13 @@ pub fn show(fs: &dyn Fs, trust_dir: &Path) -> Result<Vec<Memory>, Error> {
     for key in keys(fs, trust_dir)? {
         match read_alone(fs, &trust_dir.join(&key)) {
             Ok(None) => {}
-            Ok(Some((index, remembered))) => {
+            Ok(Some(Found { index, remembered, .. })) => {
                 let roles = roles(&remembered, &index.anchor);
                 let held = Held {
                     anchor: index.anchor,
                     metadata_base_url: index.metadata_base_url,
                     floor: index.floor,
+                    timestamp_since: index.timestamp_since,
                     roles,
                 };
                 found.push(Memory { key, held: Ok(held) });
@@ -151,6 +154,6 @@ fn roles(remembered: &Remembered, anchor: &str) -> Vec<HeldRole> {
 
 fn role(file: &str, bytes: &[u8], is_anchor: bool) -> Option<HeldRole> {
     let name = file.trim_end_matches(".json").to_owned();
-    let role = Role { version: version_of(bytes)?, expires: crate::open::expiry_of(bytes)? };
+    let role = Role { version: version_of(bytes)?, expires: expiry_of(bytes)? };
     Some(HeldRole { name, role, is_anchor })
 }

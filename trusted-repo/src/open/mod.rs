@@ -18,6 +18,4 @@ mod shelf;
 mod verdict;
 
 pub use offline::open_offline;
-pub(crate) use shelf::expiry_of;
-
 pub use online::{open_online, open_online_paced};

@@ -47,6 +47,7 @@ pub async fn open_offline(
     };
     let (repository, files) = walk(files, trusted_root, metadata_dir).await?;
     let opened = Repository::new(Opened {
+        still: None,
         files,
         repository,
         carrier: Carrier::local(fs),

@@ -13,16 +13,17 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::mirrors::{Mirrors, Places};
-use super::shelf::{LONGEST_SMALL_ROLE, LONGEST_TARGETS, Shelf, expiry_of, plain_name, split_version};
+use super::shelf::{LONGEST_SMALL_ROLE, LONGEST_TARGETS, Shelf, plain_name, split_version};
 use super::verdict;
 use crate::Error;
 use crate::memory::kept::Kept;
 use crate::memory::roots::KnownRoot;
 use crate::memory::start::{LONGEST_ROOT, MOST_ROOTS, Start, find};
-use crate::memory::store::Remembered;
+use crate::memory::store::{Remembered, expiry_of};
 use crate::now::EffectiveNow;
 use crate::repository::{Opened, Repository, Roles};
 use crate::source::{Place, Source, as_directory};
+use crate::still;
 use crate::transport::{Carrier, Pacing};
 
 /// Opens the repository at `source`, starting from the root role that the image ships.
@@ -150,10 +151,14 @@ impl Opening<'_> {
             let roles = Roles::of(&repository);
             roles.in_force_at(now, &shown)?;
             next.floor = Some(now.next_floor(roles.timestamp.expires));
+            let timestamp = |of: &Remembered| of.roles.get("timestamp.json").cloned();
+            let same = timestamp(&next) == timestamp(&start.remembered);
+            next.moved = Some(still::since(start.remembered.moved.filter(|_| same), now));
             Ok(repository)
         });
         // A failure that taught nothing leaves no trace, not even of a first contact.
-        let learnt = next != start.remembered || (verified.is_ok() && start.before.as_ref() != Some(&next));
+        let before = start.before.as_ref().map(|found| &found.remembered);
+        let learnt = next != start.remembered || (verified.is_ok() && before != Some(&next));
         let committed =
             if learnt { start.store.commit(&**fs, start.before.as_ref(), next.clone()) } else { Ok(()) };
         let repository = match (verified, committed) {
@@ -167,7 +172,14 @@ impl Opening<'_> {
             }
         };
 
+        let still = still::for_days(next.moved, now);
+        if let Some(days) = still {
+            warn!(
+                "the repository {shown} has not moved for {days} days: ask its owner whether it is looked after, and try another mirror"
+            );
+        }
         Ok(Repository::new(Opened {
+            still,
             files: published_files(&next, &given),
             repository,
             carrier: carrier.clone(),
@@ -199,7 +211,8 @@ struct Scratch {
 impl Scratch {
     fn new(roles: &BTreeMap<String, Bytes>) -> std::io::Result<Self> {
         let dir = tempfile::tempdir()?;
-        for (name, bytes) in roles.iter().filter(|(name, _)| is_top_level(name)) {
+        // Of the roles below root, tough looks at these two as they were before.
+        for (name, bytes) in roles.iter().filter(|(name, _)| is_forgotten_with_keys(name)) {
             std::fs::write(dir.path().join(name), bytes)?;
         }
         Ok(Self { dir })
@@ -207,6 +220,10 @@ impl Scratch {
 
     fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.path().join(name).exists()
     }
 
     /// What lies there under `name` now.
@@ -220,6 +237,7 @@ fn accepted_roots(start: &Start, given: &BTreeMap<String, Bytes>, scratch: &Scra
     let mut next = Remembered {
         roots: start.remembered.roots.clone(),
         floor: start.remembered.floor,
+        moved: start.remembered.moved,
         ..Remembered::default()
     };
     let newest =
@@ -252,14 +270,18 @@ fn accepted_roles(
     let mut roles: BTreeMap<String, Bytes> = before
         .roles
         .iter()
-        .filter(|(name, _)| !is_top_level(name) || scratch.role(name).is_some())
+        .filter(|(name, _)| !is_forgotten_with_keys(name) || scratch.has(name))
         .map(|(name, bytes)| (name.clone(), bytes.clone()))
         .collect();
+    let kept = roles.clone();
     let in_force = |bytes: &Bytes| expiry_of(bytes).is_some_and(|at| !now.is_after(at));
     // The whole role is compared, signatures too: under the version of the one that was there before, a role may have
     // been refused.
     let accepted = |name: &str, bytes: &Bytes| {
-        serde_json::from_slice(bytes).is_ok_and(|role: serde_json::Value| scratch.role(name) == Some(role))
+        // What was remembered before and was handed out again has passed already.
+        kept.get(name) == Some(bytes)
+            || serde_json::from_slice(bytes)
+                .is_ok_and(|role: serde_json::Value| scratch.role(name) == Some(role))
     };
     if !next.newest_root().is_some_and(in_force) {
         return roles;
@@ -282,6 +304,11 @@ fn accepted_roles(
 
 /// The roles below root that every repository has, in the order of the walk.
 const TOP_LEVEL: [&str; 3] = ["timestamp.json", "snapshot.json", "targets.json"];
+
+/// Whether a role is void once the keys of timestamp or snapshot have changed.
+fn is_forgotten_with_keys(name: &str) -> bool {
+    matches!(name, "timestamp.json" | "snapshot.json")
+}
 
 fn is_top_level(name: &str) -> bool {
     TOP_LEVEL.contains(&name)

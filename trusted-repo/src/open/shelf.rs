@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures_util::stream;
 use serde_json::Value;
 use tough::schema::{Signed, Snapshot, Targets};
@@ -15,7 +14,7 @@ use url::Url;
 use crate::Error;
 use crate::memory::roots::{KnownRoot, forgets};
 use crate::memory::start::LONGEST_ROOT;
-use crate::memory::store::{Remembered, version_of};
+use crate::memory::store::{Remembered, expiry_of, version_of};
 use crate::now::{EffectiveNow, from_jiff};
 use crate::source::Place;
 use crate::transport::carrier::Changed;
@@ -307,12 +306,6 @@ fn expected(name: &str) -> Expected {
 
 fn content(role: &[u8]) -> Option<Value> {
     serde_json::from_slice::<Value>(role).ok()?.get_mut("signed").map(Value::take)
-}
-
-/// When a role expires, by its own bytes.
-pub(crate) fn expiry_of(role: &[u8]) -> Option<DateTime<Utc>> {
-    let role: Value = serde_json::from_slice(role).ok()?;
-    role.get("signed")?.get("expires")?.as_str()?.parse().ok()
 }
 
 /// A file's name as a role above it writes it: without the escapes that addresses want.

@@ -84,7 +84,7 @@ impl TufClient {
         let _alone = DirLock::acquire(&self.state)
             .map_err(|error| Error::Unsaved { path: self.state.clone(), reason: report::chain(&error) })?;
         let remembered = Store::new(&self.trust(), anchor, REPOSITORY).load(&*self.fs)?;
-        let remembered = remembered.unwrap_or_else(Remembered::default);
+        let remembered = remembered.map_or_else(Remembered::default, |found| found.remembered);
         picture::draw(&*self.fs, &self.dir, anchor, &remembered)
             .map_err(|error| Error::cache("show what is trusted in", &self.dir, error))
     }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use chrono::DateTime;
 use host_io::{Paths, SystemFs};
+use trusted_repo::author::{Editor, SignedRoot};
 use trusted_repo::{CacheId, Error, Repository, make_current, open_offline};
 
-use crate::fixture::{Fixture, assert_refused, frame, system_fs, today};
+use crate::fixture::{Fixture, Keys, MANIFEST, assert_refused, days, frame, system_fs, today};
 
 struct Staged {
     fixture: Fixture,
@@ -214,4 +215,62 @@ async fn missing_set_is_told() {
     let opened =
         open_offline(system_fs(), &fixture.anchor, &paths.metadata_cache(), &paths.migrations_cache()).await;
     assert_refused(opened, "failed", "bottlerocket-metadata");
+}
+
+#[tokio::test]
+async fn set_is_opened_by_an_older_root_than_the_first_one_of_its_host() {
+    let keys = Keys::new();
+    let successor = |previous: &SignedRoot| {
+        let spec = keys.spec(previous.version() + 1, today() + days(365));
+        SignedRoot::successor(previous, &spec, &[&keys.root[0], &keys.root[1]]).expect("a successor")
+    };
+    let first = keys.root(1);
+    let second = successor(&first);
+    let third = successor(&second);
+    let mut fixture = Fixture::with(keys);
+    fixture.editor = Editor::new(first.clone());
+    for root in [second.clone(), third.clone()] {
+        fixture.editor.add_root(root).expect("follows");
+    }
+    fixture.target("manifest.json", MANIFEST);
+    fixture.target("migrate.lz4", &frame(b"a program"));
+    fixture.sign();
+    // The image of this host ships the third root.
+    fixture.anchor = third.bytes().to_vec();
+    let repository = fixture.open().await.expect("opened");
+    repository.find_older_roots().await;
+    let mut targets = Vec::new();
+    for name in ["manifest.json", "migrate.lz4"] {
+        targets.push(repository.fetch(name, 1 << 20).await.expect("verified"));
+    }
+    let paths = Paths::under(fixture.path("host"));
+    let id = repository.staged(targets).write(&SystemFs, &paths.cache()).expect("written");
+    make_current(&SystemFs, &paths, &id).expect("swapped");
+    let (metadata, files) = (paths.metadata_cache(), paths.migrations_cache());
+    for anchor in [&first, &second, &third] {
+        let opened = open_offline(system_fs(), anchor.bytes(), &metadata, &files).await;
+        assert_eq!(opened.expect("opened").roles().root.version, 3, "from root {}", anchor.version());
+    }
+}
+
+#[tokio::test]
+async fn older_root_that_leads_elsewhere_is_not_staged() {
+    let keys = Keys::new();
+    let first = keys.root(1);
+    let spec = keys.spec(2, today() + days(365));
+    let second = SignedRoot::successor(&first, &spec, &[&keys.root[0], &keys.root[1]]).expect("a successor");
+    let mut fixture = Fixture::with(keys);
+    fixture.editor = Editor::new(first);
+    fixture.editor.add_root(second.clone()).expect("follows");
+    fixture.target("manifest.json", MANIFEST);
+    fixture.sign();
+    fixture.anchor = second.bytes().to_vec();
+    std::fs::write(fixture.path("repo/metadata/1.root.json"), Keys::new().root(1).bytes()).expect("replaced");
+    let repository = fixture.open().await.expect("opened");
+    repository.find_older_roots().await;
+    let paths = Paths::under(fixture.path("host"));
+    let id = repository.staged(Vec::new()).write(&SystemFs, &paths.cache()).expect("written");
+    let set = paths.cache().join(id.as_str()).join("metadata");
+    assert!(set.join("2.root.json").exists());
+    assert!(!set.join("1.root.json").exists());
 }

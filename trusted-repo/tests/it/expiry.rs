@@ -94,3 +94,32 @@ async fn failed_check_never_raises_the_floor() {
     let repository = fixture.open().await.expect("opened");
     assert_eq!(repository.now().expect("online").time(), today());
 }
+
+#[tokio::test]
+async fn repository_that_has_not_moved_for_weeks_is_told_until_it_moves() {
+    let mut fixture = Fixture::new();
+    let far = today() + days(100);
+    fixture.expiries = trusted_repo::author::Expiries { targets: far, snapshot: far, timestamp: far };
+    fixture.sign();
+    let still = async |fixture: &Fixture, day| {
+        fixture.open_at(today() + days(day)).await.expect("opened").still_for_days()
+    };
+    assert_eq!(still(&fixture, 0).await, None);
+    assert_eq!(still(&fixture, 13).await, None);
+    assert_eq!(still(&fixture, 15).await, Some(15), "counted from the first sight, not from the last check");
+    assert_eq!(still(&fixture, 40).await, Some(40));
+    fixture.sign();
+    assert_eq!(still(&fixture, 41).await, None);
+    assert_eq!(still(&fixture, 56).await, Some(15));
+}
+
+#[tokio::test]
+async fn check_that_finds_nothing_new_writes_nothing_but_a_floor_each_hour() {
+    let fixture = Fixture::new();
+    fixture.open().await.expect("opened");
+    let before = fixture.remembered();
+    fixture.open_at(today() + chrono::TimeDelta::minutes(59)).await.expect("opened");
+    assert_eq!(fixture.remembered(), before);
+    fixture.open_at(today() + chrono::TimeDelta::minutes(61)).await.expect("opened");
+    assert_ne!(fixture.remembered(), before);
+}

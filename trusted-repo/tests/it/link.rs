@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use testdata::{Fault, FaultyServer};
+use testdata::{Fault, FaultyServer, Http2Server};
 use trusted_repo::{Error, Proxy, Repository, Source, Tls};
 use url::Url;
 
@@ -232,4 +232,21 @@ async fn slow_trickle_that_stays_above_the_least_speed_ends_at_the_deadline() {
     server.fault("root.lz4", Fault::Stall);
     let fetched = repository.fetch("root.lz4", 1 << 20).await;
     assert_refused(fetched, "unreachable", "all the time that this object has");
+}
+
+#[tokio::test]
+async fn server_of_http_2_gets_all_requests_over_one_connection_and_resumes_are_the_same() {
+    let mut fixture = Fixture::new();
+    fixture.target("root.lz4", &noise(1, 300_000));
+    fixture.sign();
+    let server = Http2Server::start(fixture.repo());
+    let base = Url::parse(&server.url("")).expect("an address");
+    let tls = Tls { ca_bundle: Some(CA.to_vec()), ..Tls::default() };
+    let repository = open(&fixture, Source { tls, ..fixture.source_at(&base) }).await.expect("opened");
+    server.fault("root.lz4", Fault::Truncate(100_000).once());
+    server.fault("root.lz4", Fault::Reset.once());
+    let bytes = repository.fetch("root.lz4", 1 << 20).await.expect("resumed");
+    assert_eq!(bytes.bytes(), noise(1, 300_000));
+    // The next root, three roles, and three attempts at the target.
+    assert_eq!(server.requests(), [7]);
 }

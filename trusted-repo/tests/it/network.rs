@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use testdata::{Fault, FaultyServer};
+use testdata::{Fault, FaultyServer, Habit};
 use trusted_repo::open::open_online_paced;
 use trusted_repo::{Error, Pacing, Repository};
 use url::Url;
@@ -305,4 +305,21 @@ async fn publish_in_the_middle_of_a_fetch_changes_nothing_for_an_open_repository
     served.fixture.sign();
     assert_eq!(repository.target("manifest.json").expect("listed").sha256, manifest.sha256);
     repository.manifest().await.expect("the old one is still there");
+}
+
+#[tokio::test]
+async fn part_of_an_object_that_nobody_names_continues_only_what_a_signed_digest_guards() {
+    let served = Served::new();
+    served.server.habit(Habit::NoValidators);
+    served.server.fault("root.lz4", Fault::Truncate(100_000).once());
+    served.server.fault("timestamp.json", Fault::Truncate(100).once());
+    assert_eq!(served.stream().await.expect("resumed"), noise(1, 300_000));
+    let images = served.requests_for("root.lz4");
+    assert_eq!((images[1].range.as_deref(), images[1].status), (Some("bytes=100000-"), Some(206)));
+    assert_eq!(images.len(), 2);
+    // A timestamp has no digest that is signed elsewhere: it begins again.
+    let timestamps = served.requests_for("timestamp.json");
+    assert_eq!(timestamps.len(), 3);
+    assert_eq!((timestamps[1].status, timestamps[2].range.as_deref()), (Some(206), None));
+    assert_eq!(timestamps[2].status, Some(200));
 }

@@ -94,6 +94,7 @@ fn fields(memory: &Memory, anchor: &Anchor) -> Value {
             "anchor_is_shipped": held.anchor == anchor.sha256,
             "metadata_base_url": held.metadata_base_url,
             "floor": held.floor.map(instant),
+            "timestamp_since": held.timestamp_since.map(instant),
             "roles": held.roles.iter().map(|role| json!({
                 "name": role.name,
                 "version": role.role.version,
@@ -130,6 +131,9 @@ fn remembered(held: &Held, anchor: &Anchor) -> Vec<String> {
     for role in &held.roles {
         let (version, expires) = (role.role.version, instant(role.role.expires));
         lines.push(format!("  {:<11} version {version}, expires {expires}, {}", role.name, origin(role)));
+    }
+    if let Some(since) = held.timestamp_since {
+        lines.push(format!("  not moved   since {}", instant(since)));
     }
     if let Some(floor) = held.floor {
         lines.push(format!("  floor       {}", instant(floor)));
