@@ -52,12 +52,23 @@ pub enum Sets {
     Unknown,
 }
 
+/// What whoever asked for this boot wants of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing but that they fit.
+    Carry,
+    /// Those that were kept, as they were.
+    AsKept,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Course {
     /// The other set's boot was never marked good: its store is dropped and this one, which was kept, is linked.
     /// Nothing is run.
     FallBack(Chain),
+    /// This store, which was kept, is wanted as it is. Nothing is run.
+    AsKept(Chain),
     /// Run the migrations. When they fail, the boot fails.
     Migrate,
     /// Run the migrations; when they fail, link this store, which was kept, so that the older system comes up.
@@ -69,8 +80,12 @@ pub enum Course {
 /// Decides what to do when the store and the system that boots are of different versions. `kept` is the store that the
 /// system's version left behind when settings were carried away from it.
 #[must_use]
-pub fn course(direction: Direction, sets: Sets, kept: Option<Chain>) -> Course {
+pub fn course(direction: Direction, sets: Sets, kept: Option<Chain>, wish: Wish) -> Course {
     use Proof::{Proven, Unproven};
+    let kept = match (wish, kept) {
+        (Wish::AsKept, Some(kept)) => return Course::AsKept(kept),
+        (Wish::Carry | Wish::AsKept, kept) => kept,
+    };
     match (direction, sets, kept) {
         (Direction::Backward, Sets::Known { other: Unproven, .. }, Some(kept)) => Course::FallBack(kept),
         (Direction::Backward, Sets::Known { other: Unproven, .. }, None) => Course::MigrateForWantOfKept,
@@ -114,8 +129,8 @@ mod tests {
     fn an_update_migrates_forward() {
         for bits in [sets(Proof::Unproven, Proof::Proven), sets(Proof::Proven, Proof::Proven), Sets::Unknown]
         {
-            assert_eq!(course(Forward, bits, Some(kept())), Course::Migrate);
-            assert_eq!(course(Forward, bits, None), Course::Migrate);
+            assert_eq!(course(Forward, bits, Some(kept()), Wish::Carry), Course::Migrate);
+            assert_eq!(course(Forward, bits, None, Wish::Carry), Course::Migrate);
         }
     }
 
@@ -123,11 +138,14 @@ mod tests {
     fn falling_back_runs_no_migration() {
         let fell_back = sets(Proof::Proven, Proof::Unproven);
         let kept = kept();
-        assert_eq!(course(Backward, fell_back, Some(kept.clone())), Course::FallBack(kept.clone()));
-        assert_eq!(course(Backward, fell_back, None), Course::MigrateForWantOfKept);
+        assert_eq!(
+            course(Backward, fell_back, Some(kept.clone()), Wish::Carry),
+            Course::FallBack(kept.clone())
+        );
+        assert_eq!(course(Backward, fell_back, None, Wish::Carry), Course::MigrateForWantOfKept);
         // Also when the release that failed was an older one.
-        assert_eq!(course(Forward, fell_back, Some(kept.clone())), Course::FallBack(kept));
-        assert_eq!(course(Forward, fell_back, None), Course::Migrate);
+        assert_eq!(course(Forward, fell_back, Some(kept.clone()), Wish::Carry), Course::FallBack(kept));
+        assert_eq!(course(Forward, fell_back, None, Wish::Carry), Course::Migrate);
     }
 
     #[test]
@@ -135,8 +153,24 @@ mod tests {
         let kept = kept();
         for bits in [sets(Proof::Proven, Proof::Proven), sets(Proof::Unproven, Proof::Proven), Sets::Unknown]
         {
-            assert_eq!(course(Backward, bits, Some(kept.clone())), Course::MigrateOrRestore(kept.clone()));
-            assert_eq!(course(Backward, bits, None), Course::Migrate);
+            assert_eq!(
+                course(Backward, bits, Some(kept.clone()), Wish::Carry),
+                Course::MigrateOrRestore(kept.clone())
+            );
+            assert_eq!(course(Backward, bits, None, Wish::Carry), Course::Migrate);
+        }
+    }
+
+    #[test]
+    fn settings_are_as_they_were_kept_where_that_is_wished_and_one_is_kept() {
+        let kept = kept();
+        let by_hand = sets(Proof::Proven, Proof::Proven);
+        for direction in [Backward, Forward] {
+            assert_eq!(
+                course(direction, by_hand, Some(kept.clone()), Wish::AsKept),
+                Course::AsKept(kept.clone())
+            );
+            assert_eq!(course(direction, by_hand, None, Wish::AsKept), Course::Migrate);
         }
     }
 }

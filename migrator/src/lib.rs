@@ -11,6 +11,7 @@
 //! - [`cached`]: the cached repository: which migrations lead to the target, and their verified programs
 //! - [`exec`]: running one program from sealed memory, within limits
 //! - [`carry`]: all migrations in turn, each on a copy
+//! - [`note`]: what a boot that is not proven yet writes down for the other set
 //! - [`settle`]: the whole step, from the links as they are to the links as they must be
 //! - [`error`]: why a boot fails here, and what a person can do
 
@@ -21,6 +22,7 @@ pub mod carry;
 pub mod course;
 pub mod error;
 pub mod exec;
+pub mod note;
 pub mod settle;
 
 pub use error::Error;

@@ -9,25 +9,54 @@ use std::sync::Arc;
 
 use datastore::links::{self, Chain};
 use datastore::store_dir;
-use host_io::{Fs, report};
+use host_io::{Fs, SnapshotRequest, report};
 
 use crate::args::Request;
 use crate::bits;
 use crate::cached::Cached;
 use crate::carry::carry;
-use crate::course::{Course, Direction, course};
+use crate::course::{Course, Direction, Wish, course};
 use crate::error::Error;
+use crate::note::Note;
 
 /// Copies that lie beside the live store at one time.
 const COPIES: u64 = 2;
 
-/// Makes the live store fit the wanted version.
+/// Makes the live store fit the wanted version, and notes for the other set how far this boot came.
 ///
 /// # Errors
 /// When it cannot: the live store is then the one that it was.
 pub async fn settle(fs: Arc<dyn Fs>, request: &Request) -> Result<(), Error> {
+    let note = Note::begin(&*fs, request);
+    let settled = fit(&fs, request).await;
+    if let Some(note) = note {
+        note.end(&*fs, &request.paths, settled.as_ref().err());
+    }
+    settled
+}
+
+/// Makes the live store fit the wanted version. Any wish for this boot is then granted or void.
+async fn fit(fs: &Arc<dyn Fs>, request: &Request) -> Result<(), Error> {
+    let wish = wish(&**fs, request);
+    follow(fs, request, wish).await?;
+    if let Err(error) = SnapshotRequest::forget(&**fs, &request.paths) {
+        // It names two versions, and the settings are not of the first of them any more.
+        tracing::warn!("the wish for kept settings stays for now: {error}");
+    }
+    Ok(())
+}
+
+/// What is wished of this boot. A wish for another one counts for nothing.
+fn wish(fs: &dyn Fs, request: &Request) -> impl Fn(&Chain) -> Wish {
+    let wanted = SnapshotRequest::read(fs, &request.paths).filter(|wish| wish.to == request.target);
+    move |live| {
+        if wanted.as_ref().is_some_and(|wish| wish.from == live.version) { Wish::AsKept } else { Wish::Carry }
+    }
+}
+
+async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wish) -> Result<(), Error> {
     let (base, target) = (&*request.base, &request.target);
-    let Some(live) = links::read(&*fs, base)? else {
+    let Some(live) = links::read(&**fs, base)? else {
         tracing::info!("there is no datastore in {}: a first boot, nothing to migrate", base.display());
         return Ok(());
     };
@@ -36,19 +65,27 @@ pub async fn settle(fs: Arc<dyn Fs>, request: &Request) -> Result<(), Error> {
         return Ok(());
     };
     tracing::info!("settings are of {}, the system is {target}", live.version);
-    match course(direction, bits::read(&request.paths), kept(&*fs, request)?) {
-        Course::FallBack(kept) => fall_back(&*fs, base, &kept),
-        Course::Migrate => migrate(&fs, request, &live, direction, None).await,
-        Course::MigrateOrRestore(kept) => match migrate(&fs, request, &live, direction, Some(&kept)).await {
+    let wish = wish(&live);
+    let kept = kept(&**fs, request)?;
+    if wish == Wish::AsKept && kept.is_none() {
+        tracing::warn!(
+            "no store of {target} was kept: running its migrations, though its settings were wanted as they were"
+        );
+    }
+    match course(direction, bits::read(&request.paths), kept, wish) {
+        Course::FallBack(kept) => fall_back(&**fs, base, &kept),
+        Course::AsKept(kept) => as_kept(&**fs, base, &live, &kept),
+        Course::Migrate => migrate(fs, request, &live, direction, None).await,
+        Course::MigrateOrRestore(kept) => match migrate(fs, request, &live, direction, Some(&kept)).await {
             Ok(()) => Ok(()),
-            Err(error) => restore(&*fs, base, &live, &kept, &error),
+            Err(error) => restore(&**fs, base, &live, &kept, &error),
         },
         Course::MigrateForWantOfKept => {
             tracing::warn!(
                 "the boot of {} was never marked good, but no store of {target} was kept: running its migrations back",
                 live.version
             );
-            migrate(&fs, request, &live, direction, None).await
+            migrate(fs, request, &live, direction, None).await
         }
     }
 }
@@ -77,6 +114,17 @@ fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
     );
     switch(fs, base, kept)?;
     prune(fs, base, &[]);
+    Ok(())
+}
+
+/// A person wants the settings as they were. Those that are left stay for the way back.
+fn as_kept(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain) -> Result<(), Error> {
+    tracing::info!(
+        "as it was asked for, {} gets the settings that it had when it was left: changes made since are not in them",
+        kept.version
+    );
+    switch(fs, base, kept)?;
+    prune(fs, base, &[&live.data_dir]);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //!
 //! - `forward`: an update carries settings, or leaves them as they were
 //! - `backward`: falling back runs nothing; a rollback by hand migrates back
+//! - `notes`: what a boot leaves for the other set, and what it is wished to do
 //! - `power_cut`: both, stopped after every operation
 //! - `exec`: what a program in sealed memory gets, and how it is ended
 //! - `usage`: the command line
@@ -14,5 +15,6 @@ mod backward;
 mod exec;
 mod forward;
 mod host;
+mod notes;
 mod power_cut;
 mod usage;
