@@ -4,13 +4,13 @@
 //! place, so a value such as that of `-d` is never taken for one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::{Paths, log::Level};
 
-use crate::commands::{apply, exec, get, raw, set, update};
+use crate::commands::{admin_container, apply, exec, get, raw, set, update};
 
 /// Ask the host's API.
 ///
@@ -108,6 +108,9 @@ pub enum Command {
     Reboot,
     /// Run a command in a host container
     Exec(exec::Args),
+    /// The admin container's commands
+    #[command(flatten)]
+    AdminContainer(admin_container::Command),
 }
 
 /// A command line that was understood.
@@ -133,6 +136,12 @@ pub enum NoCommand {
 /// # Errors
 /// With the text to show, when there is nothing to do.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, NoCommand> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    if let Some(program) = words.first().filter(|program| admin_container::is_called_by_name(program)) {
+        // A link with the name of a subcommand is that subcommand.
+        let name = Path::new(program).file_name().unwrap_or_default().to_owned();
+        words.insert(1, name);
+    }
     let Cli { global, bare, command } = Cli::try_parse_from(words).map_err(|error| {
         let text = lines(&error);
         if error.kind() == ErrorKind::DisplayVersion {
@@ -244,6 +253,20 @@ mod tests {
         }
         let args = parsed(&["-s", "/a", "exec", "admin", "x", "-s", "/b"]).unwrap();
         assert_eq!((args.global.socket(), args.global.level()), (PathBuf::from("/a"), Level::Info));
+    }
+
+    #[test]
+    fn a_link_is_the_subcommand_whose_name_it_has() {
+        let called = |words: &[&str]| parse(words.iter().map(OsString::from)).unwrap().command;
+        assert!(matches!(
+            called(&["/usr/bin/enable-admin-container"]),
+            Command::AdminContainer(admin_container::Command::EnableAdminContainer)
+        ));
+        let entered = called(&["enter-admin-container", "--wait", "7", "-v"]);
+        let Command::AdminContainer(admin_container::Command::EnterAdminContainer(args)) = entered else {
+            panic!("{entered:?}")
+        };
+        assert_eq!(args.wait, 7);
     }
 
     #[test]

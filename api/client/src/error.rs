@@ -72,6 +72,20 @@ pub enum Error {
         /// Why not.
         source: SessionError,
     },
+    /// A host container does not come up.
+    #[error("enter the {container} container: it does not run after {seconds} s")]
+    NotUp {
+        /// The container.
+        container: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Somebody disabled a host container while it was waited for.
+    #[error("enter the {container} container: it was disabled meanwhile")]
+    SwitchedOff {
+        /// The container.
+        container: &'static str,
+    },
     /// Something that should have ended goes on.
     #[error("wait for the end of {what}: it still runs after {seconds} s")]
     StillRuns {
@@ -107,6 +121,8 @@ impl Advise for Error {
             | Self::Source { .. }
             | Self::Update { .. }
             | Self::Terminal(_)
+            | Self::NotUp { .. }
+            | Self::SwitchedOff { .. }
             | Self::Exec { .. }
             | Self::Print(_) => "failed",
         }
@@ -128,7 +144,10 @@ impl Advise for Error {
             }
             Self::StillRuns { .. } => Some("look how far it is: apiclient update status".to_owned()),
             Self::NotAgreed(_) => Some("nothing was changed; to agree beforehand, add --yes".to_owned()),
-            Self::Exec { .. } => None,
+            Self::NotUp { container, .. } => {
+                Some(format!("see why on the host: systemctl status host-containers@{container}"))
+            }
+            Self::SwitchedOff { .. } | Self::Exec { .. } => None,
             Self::Schedule(_) => {
                 Some("correct it with apiclient set updates.window=… or updates.hold-until=…".to_owned())
             }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::api::Api;
 use crate::args::{Args, Command};
-use crate::commands::{apply, exec, get, raw, reboot, set, update};
+use crate::commands::{admin_container, apply, exec, get, raw, reboot, set, update};
 use crate::error::Error;
 
 /// Does what was asked for and returns the exit code, which only a command in a host container has a say in.
@@ -31,6 +31,7 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
             Command::Apply(args) => apply::run(&api, args).await,
             Command::Update(command) => update::run(&api, command).await,
             Command::Reboot => reboot::run(&api).await,
+            Command::AdminContainer(command) => return admin_container::run(&api, command).await,
             Command::Exec(args) => return exec::run(&api, &args).await,
         }
         .map(|()| ExitCode::SUCCESS)

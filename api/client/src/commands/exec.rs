@@ -78,8 +78,16 @@ impl Args {
 /// # Errors
 /// When it cannot be run, or how it ended is not known.
 pub async fn run(api: &Api, args: &Args) -> Result<ExitCode, Error> {
-    let tty = args.tty().init();
     let (target, command) = args.what().map_err(|reason| Error::Start(reason.into()))?;
+    run_in(api, target, command, args.tty()).await
+}
+
+/// Runs `command` in the container `target` and returns its exit code.
+///
+/// # Errors
+/// When it cannot be run, or how it ended is not known.
+pub async fn run_in(api: &Api, target: String, command: Vec<OsString>, tty: Tty) -> Result<ExitCode, Error> {
+    let tty = tty.init();
     let socket = connect(api).await.map_err(Error::call("run a command in a host container"))?;
     let what = Initialize { command, target: target.clone(), tty };
     let raw = tty.map(|_| Raw::enter()).transpose().map_err(Error::Terminal)?;

@@ -7,7 +7,9 @@
 //! - [`update`]: looking for, installing, taking back an update
 //! - [`reboot`]: rebooting the host
 //! - [`mod@exec`]: running a command in a host container
+//! - [`admin_container`]: switching the admin container, and a shell in it
 
+pub mod admin_container;
 pub mod apply;
 pub mod exec;
 pub mod get;

@@ -26,3 +26,9 @@ pub fn stdin() -> mpsc::Receiver<Vec<u8>> {
     });
     receiver
 }
+
+/// No input at all.
+#[must_use]
+pub fn nothing() -> mpsc::Receiver<Vec<u8>> {
+    mpsc::channel(1).1
+}

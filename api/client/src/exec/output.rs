@@ -1,6 +1,6 @@
 //! What the command says.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,13 +20,22 @@ impl Output {
     /// Our stdout.
     #[must_use]
     pub fn stdout() -> Self {
+        Self::to(std::io::stdout())
+    }
+
+    /// Nowhere.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::to(std::io::sink())
+    }
+
+    fn to(mut out: impl Write + Send + 'static) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(WAITING);
         let (done, written) = oneshot::channel();
         std::thread::spawn(move || {
-            let mut stdout = std::io::stdout().lock();
             let mut outcome = Ok(());
             while let (Ok(()), Some(bytes)) = (&outcome, receiver.blocking_recv()) {
-                outcome = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+                outcome = out.write_all(&bytes).and_then(|()| out.flush());
             }
             let _nobody_waits = done.send(outcome);
         });

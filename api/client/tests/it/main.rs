@@ -7,12 +7,14 @@
 //! - [`settings`]: `get` and `set`
 //! - [`apply`]: settings from elsewhere
 //! - [`exec`]: commands in host containers
+//! - [`admin`]: the admin container's commands
 //! - [`updates`]: `update` and `reboot`
 //! - [`shown`]: what `update` shows, and the way back
 //! - [`wrong`]: wrong usage, and no server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
+mod admin;
 mod apply;
 mod exec;
 mod golden;
