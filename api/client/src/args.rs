@@ -175,6 +175,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, NoComman
     Ok(Args { global, command })
 }
 
+/// The grammar of the command line, for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// The text of clap, which ends its last line or not.
 fn lines(error: &clap::Error) -> String {
     format!("{}\n", error.render().to_string().trim_end())

@@ -10,12 +10,14 @@
 //! - [`admin`]: the admin container's commands
 //! - [`updates`]: `update` and `reboot`
 //! - [`shown`]: what `update` shows, and the way back
+//! - [`completions`]: what shells complete
 //! - [`wrong`]: wrong usage, and no server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
 mod admin;
 mod apply;
+mod completions;
 mod exec;
 mod golden;
 mod host;
