@@ -84,6 +84,12 @@ impl Error {
         }
     }
 
+    /// Whether a signal ended it before it could say anything.
+    #[must_use]
+    pub fn is_kill(&self) -> bool {
+        matches!(self, Self::Silent { how, .. } if how.signal().is_some())
+    }
+
     /// Its word for programs, where it said one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
@@ -402,6 +408,7 @@ mod tests {
         let (_dir, updog) = updog(r#"echo '{"event":"started"}'; kill -9 $$"#);
         let error = ended(updog.begin(&[]).await.unwrap()).await.unwrap_err();
         assert_eq!(error.exit_status(), 9);
+        assert!(error.is_kill());
     }
 
     #[tokio::test]

@@ -248,7 +248,12 @@ impl Inner {
         ended.unwrap_or_else(|error| {
             let (reason, help) = error.reason();
             let reason = help.map_or_else(|| reason.clone(), |help| format!("{reason}\nhelp: {help}"));
-            Outcome::Failed { exit_status: error.exit_status(), reason }
+            let exit_status = error.exit_status();
+            if error.is_kill() {
+                Outcome::Killed { exit_status, reason }
+            } else {
+                Outcome::Failed { exit_status, reason }
+            }
         })
     }
 

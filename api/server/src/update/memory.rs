@@ -75,6 +75,13 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// A signal ended it before it could say what it did.
+    Killed {
+        /// The signal.
+        exit_status: u32,
+        /// What it said until then.
+        reason: String,
+    },
     /// Nobody saw its end: the server was stopped or killed while it ran.
     Unseen,
 }
@@ -150,6 +157,14 @@ impl Memory {
                 }
                 Verdict::failed(exit_status, reason)
             }
+            // One change of the table is all that these do, and the disk shows whether it was made.
+            Outcome::Killed { .. }
+                if matches!(cmd_type, CommandType::Activate | CommandType::Deactivate)
+                    && contradiction(&self, cmd_type, facts).is_none() =>
+            {
+                Verdict::success()
+            }
+            Outcome::Killed { exit_status, reason } => Verdict::failed(exit_status, reason),
             Outcome::Unseen if cmd_type == CommandType::Refresh || !same_system => {
                 Verdict::unknown("the server was stopped while this ran".to_owned())
             }
@@ -182,7 +197,9 @@ impl Memory {
                 self.chosen_update = chosen;
                 Verdict::success()
             }
-            Outcome::Failed { exit_status, reason } => Verdict::failed(exit_status, reason),
+            Outcome::Failed { exit_status, reason } | Outcome::Killed { exit_status, reason } => {
+                Verdict::failed(exit_status, reason)
+            }
             Outcome::Done | Outcome::Unseen => Verdict::unknown(format!("it cannot be checked: {why}")),
         };
         if cmd_type == CommandType::Prepare {

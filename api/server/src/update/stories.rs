@@ -201,6 +201,29 @@ fn a_cancelled_command_is_a_failure_of_signal_15_unless_it_was_done_by_then() {
 }
 
 #[test]
+fn of_a_flip_that_was_killed_the_disk_decides_and_a_killed_prepare_has_failed() {
+    let killed = || Outcome::Killed { exit_status: 9, reason: "killed".to_owned() };
+    let ended = |memory: Memory, command, disk: &Disk| {
+        let memory = memory.begun(command).ended(killed(), &disk.facts(), at(5));
+        let last = memory.most_recent_command.clone().unwrap();
+        (last.cmd_status, last.exit_status, seen(&memory, disk).update_state)
+    };
+    let (memory, mut disk) = staged();
+    let failed = (CommandStatus::Failed, 9, UpdateState::Staged);
+    assert_eq!(ended(memory.clone(), CommandType::Activate, &disk), failed);
+    disk.activated = true;
+    let done = (CommandStatus::Success, 0, UpdateState::Ready);
+    assert_eq!(ended(memory, CommandType::Activate, &disk), done);
+    let (memory, mut disk) = ready();
+    disk.activated = false;
+    let done = (CommandStatus::Success, 0, UpdateState::Staged);
+    assert_eq!(ended(memory, CommandType::Deactivate, &disk), done);
+    let (memory, disk) = staged();
+    let failed = (CommandStatus::Failed, 9, UpdateState::Available);
+    assert_eq!(ended(memory, CommandType::Prepare, &disk), failed);
+}
+
+#[test]
 fn a_release_that_failed_here_is_told_and_not_chosen_until_it_may_be_tried_again() {
     let (memory, disk) = refreshed();
     let failed = |held, retry_after| Facts {
