@@ -11,11 +11,13 @@
 //! - [`updates`]: `update` and `reboot`
 //! - [`shown`]: what `update` shows, and the way back
 //! - [`completions`]: what shells complete
+//! - [`alone`]: the static program in an empty root
 //! - [`wrong`]: wrong usage, and no server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
 mod admin;
+mod alone;
 mod apply;
 mod completions;
 mod exec;
