@@ -27,6 +27,10 @@ pub struct Args {
     #[arg(long, value_name = "GID")]
     pub socket_gid: Option<u32>,
 
+    /// Where the engine of host containers listens, for engines that are told
+    #[arg(long, value_name = "PATH", default_value = "/run/host-containerd/containerd.sock")]
+    pub exec_socket_path: PathBuf,
+
     /// How much to narrate: off, error, warn, info, debug, trace
     #[arg(long, default_value_t, value_name = "LEVEL")]
     pub log_level: Level,

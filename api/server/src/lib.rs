@@ -12,6 +12,7 @@
 //! - [`store`]: settings and transactions, one change at a time
 //! - [`render`]: configuration files and services from settings
 //! - [`update`]: the state of updates and the commands that change it
+//! - [`exec`]: a command in a host container
 //! - [`http`]: requests and answers
 //! - [`socket`]: a socket that only the right ones can open
 //! - [`stop`]: being asked to stop
@@ -20,6 +21,7 @@
 
 pub mod args;
 pub mod connections;
+pub mod exec;
 pub mod http;
 pub mod model;
 pub mod only;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::args::Args;
-use crate::http::{Api, router};
+use crate::http::{Api, exec, router};
 use crate::model::known;
 use crate::render::keep;
 use crate::update::{Dispatcher, Progress, Updog};
@@ -83,7 +83,14 @@ pub fn run(args: &Args) -> Result<(), Error> {
         let updates = Dispatcher::new(Arc::clone(&fs), &paths, clock, updog, boot, refresh_age);
         updates.settle().await;
         let (stop, stopping) = watch::channel(false);
-        let api = Api { store: Arc::new(store), updates, host, paths: paths.clone(), stopping };
+        let api = Api {
+            store: Arc::new(store),
+            updates,
+            host,
+            paths: paths.clone(),
+            exec_socket: args.exec_socket_path.clone(),
+            stopping,
+        };
         serve(args, fs.as_ref(), api, stop).await
     })
 }
@@ -107,7 +114,11 @@ async fn serve(args: &Args, fs: &dyn Fs, api: Api, stop: watch::Sender<bool>) ->
     tell_manager(NotifyState::Ready);
     let stopping = api.stopping.clone();
     tokio::spawn(keep::keep(Arc::clone(&api.store), api.stopping.clone()));
-    let mut server = tokio::spawn(connections::serve(listener, router(api), stopping));
+    let mut server = tokio::spawn(async move {
+        connections::serve(listener, router(api), stopping).await;
+        // These have left their connections behind.
+        exec::all_ended().await;
+    });
     let ended = tokio::select! {
         ended = &mut server => ended,
         _ = terminate.recv() => last_requests(&stop, server).await,

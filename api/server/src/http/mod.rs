@@ -12,9 +12,11 @@
 //! - [`transactions`]: committing and dropping changes
 //! - [`updates`]: the state of updates and its commands
 //! - [`mod@progress`]: how far an update is
+//! - [`mod@exec`]: running a command in a host container
 //! - [`openapi`]: the description of all this, made from it
 
 pub mod body;
+pub mod exec;
 pub mod failure;
 pub mod host;
 pub mod in_force;

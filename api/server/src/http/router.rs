@@ -1,16 +1,17 @@
 //! Which path is answered by what.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::{Extension, Router};
 use axum::http::{Method, Uri};
+use axum::{Extension, Router};
 use host_io::{Host, Paths};
 use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Failure, host, in_force, openapi, progress, settings, transactions, updates};
+use super::{Failure, exec, host, in_force, openapi, progress, settings, transactions, updates};
 use crate::store::Store;
 use crate::update::Dispatcher;
 
@@ -25,6 +26,8 @@ pub struct Api {
     pub host: Arc<dyn Host>,
     /// Its layout.
     pub paths: Paths,
+    /// Where the engine of host containers listens, for engines that are told.
+    pub exec_socket: PathBuf,
     /// Turns true when the server is to end: long answers end with it.
     pub stopping: watch::Receiver<bool>,
 }
@@ -63,6 +66,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(updates::rollback))
         .routes(routes!(updates::clear_failed))
         .routes(routes!(host::reboot))
+        .routes(routes!(exec::exec))
         .routes(routes!(openapi::document))
 }
 

@@ -75,6 +75,13 @@ impl Host {
         );
     }
 
+    /// Puts a program of the host into place: a script that runs at the host's root.
+    pub(crate) fn install_program(&self, name: &str, script: &str) {
+        let path = self.root().join("usr/bin").join(name);
+        self.write(&path, &format!("#!/bin/sh\n{script}"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// Where the image's own part of the model lies.
     pub(crate) fn image_model(&self) -> PathBuf {
         self.paths().settings_model().with_extension("d").join("90-image.toml")

@@ -3,6 +3,8 @@
 //! - [`host`]: the host, its server, and requests to it
 //! - [`start`]: the first boot, later boots, what stops a start
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
+//! - [`services`]: from settings to files and services
+//! - [`exec`]: commands in host containers, over real WebSockets
 //! - [`wrong`]: requests that are wrong, and what they are told
 //! - [`updates`]: update commands over an `updog` that does what a test tells it
 //! - [`work`]: what stands beside the commands: progress, cancelling, going back, history
@@ -13,8 +15,11 @@
 
 mod connections;
 mod host;
+mod exec;
 mod openapi;
 mod settings;
+mod operator;
+mod services;
 mod start;
 mod updates;
 mod work;
