@@ -18,7 +18,6 @@ mod host;
 mod exec;
 mod openapi;
 mod settings;
-mod operator;
 mod services;
 mod start;
 mod updates;
