@@ -1,0 +1,53 @@
+//! `explain`: what this host makes of every version that the repository knows, and why. Changes nothing on the disk.
+
+use serde_json::json;
+use update_metadata::explain::instant;
+
+use crate::answer;
+use crate::context::{Context, Format};
+use crate::error::Error;
+use crate::explain::{Explained, explain};
+use crate::fetch::{self, Opened};
+use crate::update::{Asked, request};
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Args {
+    /// As for an update.
+    pub asked: Asked,
+}
+
+/// Answers on stdout.
+///
+/// # Errors
+/// When the repository cannot be used.
+pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let Opened { manifest, machine, config, .. } = fetch::open(context, args.asked.variant.as_deref())?;
+    let now = context.clock.now();
+    let updates =
+        explain(&manifest, &machine, &request(&args.asked, &config), config.minimum_version.as_ref(), now);
+    match context.format {
+        Format::Json => answer::json_line(&json!({
+            "running": { "variant": machine.variant, "arch": machine.arch, "version": machine.version },
+            "seed": machine.seed.get(),
+            "now": now,
+            "updates": updates,
+        })),
+        Format::Text => {
+            let head = format!("Runs {} {}, seed {}", machine.variant, machine.version, machine.seed);
+            answer::lines(std::iter::once(head).chain(table(&updates)))
+        }
+    }
+}
+
+fn table(updates: &[Explained]) -> Vec<String> {
+    let name = |one: &Explained| format!("{} {} {}", one.variant, one.version, one.arch);
+    let width = updates.iter().map(|one| name(one).len()).max().unwrap_or_default();
+    updates
+        .iter()
+        .map(|one| {
+            let wave = one.wave_opens.map_or_else(String::new, |at| format!(" (wave: {})", instant(at)));
+            format!("{:<width$}  {:<13}  {}{wave}", name(one), one.verdict.as_str(), one.reason)
+        })
+        .collect()
+}
