@@ -12,7 +12,7 @@ use host_io::{Host, report};
 use serde::Deserialize;
 
 use super::failure::blocking;
-use super::openapi::{BadRequest, Unable};
+use super::openapi::{BadRequest, Os, Unable};
 use super::{Api, Failure};
 
 /// The query of `GET /os`.
@@ -26,8 +26,8 @@ pub struct OsQuery {
 /// # Errors
 /// 400 for an empty prefix, 500 when the image's description is unreadable.
 #[utoipa::path(get, path = "/os",
-    params(("prefix" = Option<String>, Query, description = "What the names of the fields begin with")),
-    responses((status = 200, body = OsInfo, description = "The running image; with a prefix, a part of it"), BadRequest, Unable))]
+    params(("prefix" = Option<String>, Query, min_length = 1, description = "What the names of the fields begin with")),
+    responses((status = 200, body = Os, description = "The running image; with a prefix, a part of it"), BadRequest, Unable))]
 pub async fn os(
     State(api): State<Api>,
     query: Result<Query<OsQuery>, QueryRejection>,

@@ -44,6 +44,22 @@ pub struct Progress {
     pub event: Value,
 }
 
+/// The running image, or with a prefix those of its fields that begin so.
+#[derive(Debug, ToSchema)]
+pub struct Os {
+    /// For people.
+    pub pretty_name: Option<String>,
+    /// Which flavour of the system this is.
+    pub variant_id: Option<String>,
+    /// The running version.
+    #[schema(example = "1.1.0")]
+    pub version_id: Option<String>,
+    /// The source revision.
+    pub build_id: Option<String>,
+    /// The architecture in the manifest's words.
+    pub arch: Option<String>,
+}
+
 /// Which versions are known, and what speaks for and against each.
 #[derive(Debug, ToSchema)]
 pub struct Explanation {

@@ -1,12 +1,12 @@
 //! Reading and changing settings.
 
 use api_model::KeypairPayload;
-use axum::{Extension, Json};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use datastore::Value;
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -32,8 +32,8 @@ pub struct SelectQuery {
 /// 400 for an empty or malformed selection.
 #[utoipa::path(get, path = "/settings",
     params(
-        ("keys" = Option<String>, Query, description = "Keys, separated by commas"),
-        ("prefix" = Option<String>, Query, description = "What the keys begin with"),
+        ("keys" = Option<String>, Query, min_length = 1, description = "Keys, separated by commas"),
+        ("prefix" = Option<String>, Query, min_length = 1, description = "What the keys begin with"),
     ),
     responses((status = 200, body = Object, description = "The settings, nested"), BadRequest, Unable))]
 pub async fn read(
@@ -65,7 +65,7 @@ pub struct EverythingQuery {
 /// # Errors
 /// 400 for an empty prefix.
 #[utoipa::path(get, path = "/",
-    params(("prefix" = Option<String>, Query, description = "What the names begin with")),
+    params(("prefix" = Option<String>, Query, min_length = 1, description = "What the names begin with")),
     responses((status = 200, body = Object, description = "`settings` and `os`"), BadRequest, Unable))]
 pub async fn everything(
     State(api): State<Api>,
@@ -78,7 +78,8 @@ pub async fn everything(
     };
     blocking(move || {
         let mut answer = Map::new();
-        let settings = nested(&Selection::Prefix(prefix.clone()).of(cache.get(|| api.store.live())?.settings.clone()));
+        let settings =
+            nested(&Selection::Prefix(prefix.clone()).of(cache.get(|| api.store.live())?.settings.clone()));
         if settings.as_object().is_some_and(|settings| !settings.is_empty()) {
             answer.insert("settings".to_owned(), settings);
         }
@@ -95,7 +96,7 @@ pub async fn everything(
 ///
 /// # Errors
 /// 400 when a setting is unknown or takes something else; nothing is then changed.
-#[utoipa::path(patch, path = "/settings", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")),
+#[utoipa::path(patch, path = "/settings", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")),
     request_body(content = Object, description = "Settings, nested"),
     responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
 pub async fn change(
@@ -117,7 +118,7 @@ pub async fn change(
 ///
 /// # Errors
 /// As [`fn@change`].
-#[utoipa::path(patch, path = "/settings/keypair", params(("tx" = Option<String>, Query, description = "The transaction; \"default\" when absent")),
+#[utoipa::path(patch, path = "/settings/keypair", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")),
     request_body(content = KeypairPayload),
     responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
 pub async fn change_pairs(

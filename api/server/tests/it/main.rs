@@ -9,16 +9,18 @@
 //! - [`updates`]: update commands over an `updog` that does what a test tells it
 //! - [`work`]: what stands beside the commands: progress, cancelling, going back, history
 //! - [`connections`]: callers that are slow, many, or started by a service manager
+//! - [`operator`]: a fleet tool that knows nothing but `apiclient raw`, on a whole host
 //! - [`openapi`]: the API's description, held against the running server
 
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
 mod connections;
-mod host;
 mod exec;
+mod host;
 mod openapi;
-mod settings;
+mod operator;
 mod services;
+mod settings;
 mod start;
 mod updates;
 mod work;

@@ -1,0 +1,131 @@
+//! An `apiserver` of its own, and its figures in `/proc`.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use host_io::Paths;
+
+use crate::cargo::workspace;
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Clock ticks per second in `/proc`; the same on every Linux that Rust runs on.
+const TICKS: u64 = 100;
+
+/// A running server. Dropping it ends it.
+pub(super) struct Server {
+    child: Child,
+    socket: PathBuf,
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Server {
+    /// A server on a new host with so many settings.
+    pub(super) fn start(keys: usize) -> Result<Self, Box<dyn Error>> {
+        let dir = tempfile::tempdir()?;
+        let paths = Paths::under(dir.path());
+        let mut model = String::new();
+        for number in 0..keys {
+            write!(
+                model,
+                "[[setting]]\nkey = \"settings.group-{}.key-{number}\"\ntype = \"string\"\ndefault = \"the value of setting {number}\"\n",
+                number / 50
+            )?;
+        }
+        let os = "PRETTY_NAME=\"Ours OS 1.0.0\"\nVARIANT_ID=metal\nVERSION_ID=1.0.0\nBUILD_ID=abc\n";
+        for (path, text) in [(paths.settings_model(), model.as_str()), (paths.os_release(), os)] {
+            fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
+            fs::write(path, text)?;
+        }
+        let mut server = Self::on(dir.path())?;
+        server._dir = Some(dir);
+        Ok(server)
+    }
+
+    /// A server on the host below `root`.
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    pub(super) fn on(root: &Path) -> Result<Self, Box<dyn Error>> {
+        let socket = Paths::under(root).api_socket();
+        let child = Command::new(program("apiserver"))
+            .args(["--log-level", "error", "--root"])
+            .arg(root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let mut server = Self { child, socket, _dir: None };
+        let give_up = Instant::now() + PATIENCE;
+        while UnixStream::connect(&server.socket).is_err() {
+            if let Some(ended) = server.child.try_wait()? {
+                return Err(format!("start apiserver: it ended with {ended}").into());
+            }
+            if Instant::now() > give_up {
+                return Err("start apiserver: it does not listen".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Its memory in bytes.
+    pub(super) fn resident(&self) -> Result<u64, Box<dyn Error>> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        resident(&text).ok_or_else(|| "read the memory of apiserver".into())
+    }
+
+    /// Its processor time, without its children's.
+    pub(super) fn spent(&self) -> Result<Duration, Box<dyn Error>> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        spent(&text).ok_or_else(|| "read the processor time of apiserver".into())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program as it ships.
+pub(super) fn program(name: &str) -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    target.join("release").join(name)
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// The fields `utime` and `stime`; the second field is a name in parentheses that may hold anything.
+fn spent(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let (user, system) = (ticks()?, ticks()?);
+    Some(Duration::from_millis((user + system) * 1000 / TICKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_of_a_process_are_read() {
+        assert_eq!(resident("Name:\tx\nVmRSS:\t    9000 kB\nVmData: 1 kB\n"), Some(9000 * 1024));
+        assert_eq!(resident("Name:\tx\n"), None);
+        let stat = "77 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 12 3 900 800 20 0 1 0";
+        assert_eq!(spent(stat), Some(Duration::from_millis(150)));
+    }
+}
