@@ -5,11 +5,15 @@
 //!
 //! - [`tools`]: whether everything that is needed is installed
 //! - [`run`](mod@run): one target
+//! - [`lanes`]: several of them side by side
 //! - [`report`]: what libFuzzer said, as numbers and as a table
 
+mod lanes;
 mod report;
 mod run;
 mod tools;
+
+use std::num::NonZeroUsize;
 
 use clap::Parser;
 
@@ -20,7 +24,7 @@ use run::Place;
 /// Arguments of `cargo xtask fuzz`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz --seconds 600\n  cargo xtask fuzz --target manifest --target lz4_frame"
+    after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz --seconds 600\n  cargo xtask fuzz --target manifest --target lz4_frame\n  cargo xtask fuzz --seconds 600 --jobs 2"
 )]
 pub(crate) struct Args {
     /// How long each target runs
@@ -29,9 +33,12 @@ pub(crate) struct Args {
     /// Run only this target; may be repeated
     #[arg(long, value_name = "NAME")]
     target: Vec<String>,
+    /// How many targets run side by side
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    jobs: NonZeroUsize,
 }
 
-/// Builds and runs the targets one after another, also after one found something, and sums up.
+/// Builds and runs the targets, also after one found something, and sums up.
 pub(crate) fn run(args: &Args) -> Outcome {
     let place = Place::below(&workspace());
     let all = place.targets()?;
@@ -47,15 +54,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let chosen = if args.target.is_empty() { all } else { args.target.clone() };
     place.build(&chosen)?;
-    let mut rows = Vec::new();
-    for name in &chosen {
-        println!("==> {name}, {} s", args.seconds);
-        let row = place.run(name, args.seconds)?;
-        for finding in &row.findings {
-            println!("    {finding}");
+    let rows = lanes::run(args.jobs, &chosen, |name| {
+        println!("==> {name}, {} s, says {}", args.seconds, place.log(name).display());
+        let row = place.run(name, args.seconds);
+        for finding in row.iter().flat_map(|row| &row.findings) {
+            println!("    {name}: {finding}");
         }
-        rows.push(row);
-    }
+        row
+    })?;
     println!("\n{}", report::table(&rows));
     Ok(rows.iter().all(|row| row.findings.is_empty()))
 }

@@ -58,15 +58,21 @@ impl Place {
         }
     }
 
+    /// Where a target's last words are.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.made.join("logs").join(name).join("last.log")
+    }
+
     /// Runs a target that was built. What it says goes into a log.
-    pub(crate) fn run(&self, name: &str, seconds: u64) -> Result<Row, Box<dyn Error>> {
+    pub(crate) fn run(&self, name: &str, seconds: u64) -> io::Result<Row> {
         let dir = |kind: &str| -> io::Result<PathBuf> {
             let dir = self.made.join(kind).join(name);
             fs::create_dir_all(&dir)?;
             Ok(dir)
         };
         let (corpus, findings) = (dir("corpus")?, dir("findings")?);
-        let log = dir("logs")?.join("last.log");
+        dir("logs")?;
+        let log = self.log(name);
         let before = files(&findings)?;
 
         let mut command = nightly("cargo");
