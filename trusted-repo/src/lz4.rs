@@ -3,7 +3,7 @@
 //! A decoder stops at a frame's end mark and takes a stream that breaks off between two blocks for a complete one. Here
 //! the stream behind the frame is drained and must be empty, and a frame without its end mark is an error.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 
 use lz4_flex::frame::FrameDecoder;
 
@@ -90,12 +90,25 @@ fn drain(mut target: TargetReader) -> Result<(bool, VerifiedTarget), Error> {
 /// # Errors
 /// [`Error::TooLarge`] above the limit; [`Error::Tampered`] for a broken frame, and for bytes before or after it.
 pub fn decode(bytes: &VerifiedBytes, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut raw = Vec::new();
+    decode_into(bytes, limit, &mut raw)?;
+    Ok(raw)
+}
+
+/// Whether [`decode`] would succeed: how many raw bytes there are. None of them is kept.
+///
+/// # Errors
+/// As [`decode`].
+pub fn check(bytes: &VerifiedBytes, limit: u64) -> Result<u64, Error> {
+    decode_into(bytes, limit, &mut io::sink())
+}
+
+fn decode_into(bytes: &VerifiedBytes, limit: u64, raw: &mut dyn Write) -> Result<u64, Error> {
     let name = bytes.name();
     let refused = |error: io::Error| Error::from_read(name, error);
     let mut decoder = FrameDecoder::new(Tap::new(Cursor::new(bytes.bytes())));
-    let mut raw = Vec::new();
-    (&mut decoder).take(limit.saturating_add(1)).read_to_end(&mut raw).map_err(refused)?;
-    if raw.len() as u64 > limit {
+    let count = io::copy(&mut (&mut decoder).take(limit.saturating_add(1)), raw).map_err(refused)?;
+    if count > limit {
         return Err(Error::TooLarge { name: name.to_owned(), limit });
     }
     let tap = decoder.into_inner();
@@ -103,7 +116,7 @@ pub fn decode(bytes: &VerifiedBytes, limit: u64) -> Result<Vec<u8>, Error> {
     if tap.inner.position() < bytes.bytes().len() as u64 {
         return Err(trailing_bytes(name));
     }
-    Ok(raw)
+    Ok(count)
 }
 
 fn trailing_bytes(name: &str) -> Error {

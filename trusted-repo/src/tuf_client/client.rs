@@ -69,10 +69,22 @@ impl TufClient {
     /// # Errors
     /// [`Error::NotBegun`] before [`TufClient::init`], else as [`crate::open_online`].
     pub async fn refresh(&self, source: Source, now: DateTime<Utc>) -> Result<Repository, Error> {
+        self.refresh_paced(source, now, Pacing::default()).await
+    }
+
+    /// [`TufClient::refresh`] with another patience.
+    ///
+    /// # Errors
+    /// As [`TufClient::refresh`].
+    pub async fn refresh_paced(
+        &self,
+        source: Source,
+        now: DateTime<Utc>,
+        pacing: Pacing,
+    ) -> Result<Repository, Error> {
         let anchor = self.anchor()?.ok_or_else(|| Error::NotBegun { dir: self.dir.clone() })?;
         let fs = Arc::clone(&self.fs);
-        let opened =
-            open_online_as(fs, source, &anchor, &self.trust(), REPOSITORY, now, Pacing::default()).await;
+        let opened = open_online_as(fs, source, &anchor, &self.trust(), REPOSITORY, now, pacing).await;
         // A failure to draw is told only where there is nothing worse to tell.
         let drawn = self.draw(&anchor);
         let repository = opened?;

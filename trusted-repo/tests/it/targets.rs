@@ -164,6 +164,8 @@ async fn decompression_bomb_is_refused_at_the_limit() {
     let bytes = repository.fetch("bomb.lz4", 1 << 20).await.expect("small while packed");
     assert_refused(lz4::decode(&bytes, 1 << 20).map(|raw| raw.len()), "failed", "longer than 1048576 bytes");
     assert_eq!(lz4::decode(&bytes, 50 << 20).expect("exactly at the limit").len(), 50 << 20);
+    assert_refused(lz4::check(&bytes, 1 << 20), "failed", "longer than 1048576 bytes");
+    assert_eq!(lz4::check(&bytes, 50 << 20).expect("exactly at the limit"), 50 << 20);
     assert_refused(repository.fetch("bomb.lz4", 1000).await, "failed", "longer than 1000 bytes");
 }
 
