@@ -6,6 +6,7 @@
 //!
 //! - [`os`]: what the running image says of itself
 //! - [`settings`]: settings as `key=value` pairs
+//! - [`service`]: what becomes of settings
 //! - [`update`]: the state of updates and the last command
 //! - [`exec`]: running a command in a host container, over a WebSocket
 //! - [`schedule`]: when an update may start by itself
@@ -13,10 +14,12 @@
 pub mod exec;
 pub mod os;
 pub mod schedule;
+pub mod service;
 pub mod settings;
 pub mod update;
 
 pub use os::OsInfo;
+pub use service::{ConfigurationFile, Service};
 pub use settings::KeypairPayload;
 pub use update::{
     CommandStatus, CommandType, FailedUpdate, MostRecentCommand, PartitionInfo, UpdateImage, UpdateState,

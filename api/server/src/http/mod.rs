@@ -9,6 +9,7 @@
 //! - [`host`]: what runs here, and the reboot
 //! - [`in_force`]: the settings in force, read once per commit
 //! - [`settings`]: reading and changing settings
+//! - [`services`]: what the image's services make of them
 //! - [`transactions`]: committing and dropping changes
 //! - [`updates`]: the state of updates and its commands
 //! - [`mod@progress`]: how far an update is
@@ -23,6 +24,7 @@ pub mod in_force;
 pub mod openapi;
 pub mod progress;
 pub mod router;
+pub mod services;
 pub mod settings;
 pub mod transactions;
 pub mod updates;

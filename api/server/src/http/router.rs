@@ -11,7 +11,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Failure, exec, host, in_force, openapi, progress, settings, transactions, updates};
+use super::{Failure, exec, host, in_force, openapi, progress, services, settings, transactions, updates};
 use crate::store::Store;
 use crate::update::Dispatcher;
 
@@ -49,6 +49,11 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(settings::read, settings::change))
         .routes(routes!(settings::change_pairs))
         .routes(routes!(transactions::read, transactions::forget))
+        .routes(routes!(services::services))
+        .routes(routes!(services::configuration_files))
+        .routes(routes!(services::affected_services))
+        .routes(routes!(services::templates))
+        .routes(routes!(services::setting_generators))
         .routes(routes!(transactions::list))
         .routes(routes!(transactions::commit))
         .routes(routes!(transactions::apply))

@@ -15,7 +15,7 @@ use super::failure::blocking;
 use super::in_force::Cache;
 use super::openapi::{BadRequest, TooLarge, TooSlow, Unable};
 use super::transactions::TxQuery;
-use super::{Api, Failure, body, host};
+use super::{Api, Failure, body, host, services};
 use crate::model::tree::{Selection, nested};
 use crate::model::{ChangeError, change};
 
@@ -60,13 +60,14 @@ pub struct EverythingQuery {
     prefix: Option<String>,
 }
 
-/// `GET /`: settings and the running image together; with `prefix` (such as `settings.motd` or `os.`), that part.
+/// `GET /`: settings, services, their files and the running image together; with `prefix` (such as `settings.motd` or
+/// `os.`), that part.
 ///
 /// # Errors
 /// 400 for an empty prefix.
 #[utoipa::path(get, path = "/",
     params(("prefix" = Option<String>, Query, min_length = 1, description = "What the names begin with")),
-    responses((status = 200, body = Object, description = "`settings` and `os`"), BadRequest, Unable))]
+    responses((status = 200, body = Object, description = "`settings`, `services`, `configuration-files` and `os`"), BadRequest, Unable))]
 pub async fn everything(
     State(api): State<Api>,
     Extension(cache): Extension<Cache>,
@@ -82,6 +83,16 @@ pub async fn everything(
             nested(&Selection::Prefix(prefix.clone()).of(cache.get(|| api.store.live())?.settings.clone()));
         if settings.as_object().is_some_and(|settings| !settings.is_empty()) {
             answer.insert("settings".to_owned(), settings);
+        }
+        let mut services = services::all_services(api.store.model());
+        services.retain(|name, _| format!("services.{name}").starts_with(&prefix));
+        if !services.is_empty() {
+            answer.insert("services".to_owned(), json!(services));
+        }
+        let mut files = services::all_files(api.store.model(), &api.paths);
+        files.retain(|name, _| format!("configuration-files.{name}").starts_with(&prefix));
+        if !files.is_empty() {
+            answer.insert("configuration-files".to_owned(), json!(files));
         }
         let os = host::with_prefix(host::fields(api.host.as_ref())?, &prefix);
         if !os.is_empty() {

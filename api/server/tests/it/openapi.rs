@@ -99,6 +99,10 @@ fn fits(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
                 fields.get(required.as_str().unwrap()).ok_or(format!("{required} is missing"))?;
             }
             fields.iter().try_for_each(|(name, field)| match &schema["properties"][name] {
+                Value::Null if schema["additionalProperties"].is_object() => {
+                    fits(field, &schema["additionalProperties"], document)
+                        .map_err(|why| format!("{name}: {why}"))
+                }
                 // An object without properties is any object; otherwise every field is described.
                 Value::Null if schema["properties"].is_null() => Ok(()),
                 Value::Null => Err(format!("{name} is not described")),
@@ -144,6 +148,23 @@ fn every_operation_of_the_description_answers_as_it_says() {
         ["/updates/status", "/updates/progress", "/updates/history", "/updates/explain", "/openapi.json"]
     {
         api.ask("get", uri, "");
+    }
+    for uri in [
+        "/services",
+        "/services?prefix=mo",
+        "/services?names=motd",
+        "/services?names=nobody",
+        "/services?names=",
+    ] {
+        api.ask("get", uri, "");
+    }
+    for uri in ["/configuration-files", "/configuration-files?names=x", "/metadata/setting-generators"] {
+        api.ask("get", uri, "");
+    }
+    for uri in ["/metadata/affected-services", "/metadata/templates"] {
+        api.ask("get", uri, "");
+        api.ask("get", &format!("{uri}?keys=settings.motd"), "");
+        api.ask("get", &format!("{uri}?keys=settings..motd"), "");
     }
     api.ask("patch", "/settings", r#"{"motd":"new"}"#);
     api.ask("patch", "/settings", "{");

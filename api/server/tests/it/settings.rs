@@ -139,3 +139,22 @@ fn a_reboot_is_asked_of_the_host() {
     server.post("/actions/reboot").done();
     assert!(host.paths().reboot_request().exists());
 }
+
+#[test]
+fn what_becomes_of_settings_is_told() {
+    let host = Host::new();
+    let server = host.serve();
+    let services = server.get("/services?names=motd").ok();
+    assert_eq!(services["motd"]["configuration-files"], json!(["motd"]));
+    assert_eq!(server.get("/").ok()["services"]["motd"], services["motd"]);
+    assert_eq!(server.get("/?prefix=services.mot").ok(), json!({"services": services}));
+    let file = &server.get("/configuration-files").ok()["motd"];
+    assert_eq!(file["path"], "/etc/motd");
+    assert!(file["template-path"].as_str().unwrap().ends_with("/usr/share/bottlerocket/templates/motd"));
+    let affected = server.get("/metadata/affected-services?keys=settings.motd,settings.ntp.mode").ok();
+    assert_eq!(affected, json!({"settings.motd": ["motd"]}));
+    assert!(
+        server.get("/services?names=motd,nobody").refused(404).contains("\"nobody\" is none of the services")
+    );
+    server.get("/metadata/affected-services").refused(400);
+}
