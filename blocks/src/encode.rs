@@ -3,8 +3,10 @@
 //! Each thread has a lane of its own, and frames go to the lanes in turn. So they come back in the order of the image
 //! without being sorted, and who is fast or slow changes nothing in what is written.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -40,6 +42,11 @@ pub struct Options {
 /// A level of zstd, from 1 to 22.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(i32);
+
+/// Why something is no level.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error("take a level of compression: it has to be a number from 1 to 22")]
+pub struct LevelError;
 
 /// Whether an index has digests of the raw bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +86,20 @@ impl Level {
     #[must_use]
     pub fn number(self) -> i32 {
         self.0
+    }
+}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        text.parse().ok().and_then(Self::new).ok_or(LevelError)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -391,6 +412,14 @@ mod tests {
         assert!(matches!(write, Err(EncodeError::Write(_))), "{write:?}");
         let endless = encode_at_most(20, &mut io::repeat(0), &mut io::sink(), &options, &mut |_| {});
         assert!(matches!(endless, Err(EncodeError::TooManyFrames)), "{endless:?}");
+    }
+
+    #[test]
+    fn levels_are_those_of_zstd() {
+        assert_eq!("9".parse::<Level>().map(|level| level.to_string()), Ok("9".to_owned()));
+        for text in ["", "0", "23", "-1", "fast", "1.5", "300"] {
+            assert_eq!(text.parse::<Level>(), Err(LevelError), "{text}");
+        }
     }
 
     proptest! {
