@@ -67,6 +67,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The running set was not marked good in time, and there is no other that boots.
+    #[error("prove set {0} in time: the system is degraded, and no other set boots")]
+    Degraded(SetName),
+    /// The machine does not let itself be reset.
+    #[error("reset the machine")]
+    Reset(#[source] host_io::host::Error),
     /// A lock is held by somebody else, or cannot be taken.
     #[error(transparent)]
     Lock(#[from] host_io::lock::Error),
@@ -260,6 +266,10 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Config { .. } => "correct the file, or name the disk with --disk",
+            Self::Degraded(_) => {
+                "see which health check fails with \"updog status\"; what proves the set is \"updog confirm-boot\""
+            }
+            Self::Reset(_) => "reboot it another way: its system was not marked good",
             Self::Devices(_) | Self::NoDisk | Self::NoSets(_) => {
                 "name the disk with --disk, or in /etc/signpost.toml"
             }
@@ -324,7 +334,9 @@ impl Advise for Error {
             Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
             Self::Refused { source: Refusal::Unproven { .. }, .. } => "unproven",
             Self::Refused { .. } => "disallowed",
+            Self::Degraded(_) => "degraded",
             Self::Config { .. }
+            | Self::Reset(_)
             | Self::Lock(_)
             | Self::Answer(_)
             | Self::Blueprint { .. }

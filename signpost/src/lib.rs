@@ -12,6 +12,7 @@
 //! - [`layout`]: which table entries the sets are made of
 //! - [`state`]: the bits of both sets and which one is running
 //! - [`pick`]: the boot program's choice
+//! - [`deadline`]: what becomes of a boot that nobody marks good
 //! - [`transition`]: what each command changes, and when it is refused
 //! - [`table`]: a partition table's two copies: read, judge, and write so that one of them is always valid
 //!
@@ -31,6 +32,7 @@
 extern crate alloc;
 
 pub mod bits;
+pub mod deadline;
 pub mod layout;
 pub mod pick;
 pub mod set;

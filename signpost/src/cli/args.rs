@@ -8,7 +8,7 @@ use host_io::{OperationLock, Paths};
 use signpost::discover::Choice;
 use signpost::{Command, Error, OsDisk, SetName};
 
-use super::{change, create, has_boot_ever_succeeded, repair, status, verify};
+use super::{boot_deadline, change, create, has_boot_ever_succeeded, repair, status, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,6 +73,9 @@ enum Verb {
     /// Boot the other set next: it must hold a system that ran before, or a valid image
     #[command(after_help = change::ROLLBACK_TO_INACTIVE)]
     RollbackToInactive(Ignored),
+    /// Reset the machine, if its set was not marked good and the other one boots
+    #[command(after_help = boot_deadline::EXAMPLES)]
+    BootDeadline(boot_deadline::Args),
     /// Print "true" if some boot of this disk has succeeded, nothing otherwise
     #[command(after_help = has_boot_ever_succeeded::EXAMPLES)]
     HasBootEverSucceeded(Ignored),
@@ -128,6 +131,7 @@ impl Args {
                 words.mention();
                 has_boot_ever_succeeded::run(&find()?)
             }
+            Verb::BootDeadline(args) => boot_deadline::run(&args, &find()?, &paths),
             Verb::RewriteTable(words) => change(words.after(Command::RewriteTable)),
             Verb::Verify(args) => verify::run(&args, &find()?),
             Verb::Repair(args) => {

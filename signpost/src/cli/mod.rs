@@ -7,10 +7,12 @@
 //! - `repair`: `repair`
 //! - `create`: `create`
 //! - `has_boot_ever_succeeded`: the one word
+//! - `boot_deadline`: what becomes of a boot that nobody marks good
 //! - `answer`: an answer on stdout
 
 mod answer;
 mod args;
+mod boot_deadline;
 mod change;
 mod create;
 mod has_boot_ever_succeeded;

@@ -42,7 +42,7 @@ fn a_wrong_command_line_is_exit_code_one_and_help_is_not() {
     assert!(!help.stdout.contains("--root"), "{help:?}");
 }
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "status",
     "mark-successful-boot",
     "clear-inactive",
@@ -50,6 +50,7 @@ const COMMANDS: [&str; 12] = [
     "upgrade-to-inactive",
     "cancel-upgrade",
     "rollback-to-inactive",
+    "boot-deadline",
     "has-boot-ever-succeeded",
     "rewrite-table",
     "verify",

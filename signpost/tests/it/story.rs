@@ -56,6 +56,32 @@ fn a_bad_boot_returns_to_the_old_set() {
 }
 
 #[test]
+fn a_boot_that_nobody_marks_good_is_reset_when_its_time_is_over() {
+    let image = disks::factory();
+    let asked = |active: &str, more: &[&str]| image.run_as(active, &[&["boot-deadline"], more].concat());
+    let reset = image.dir.path().join("run/reboot-request");
+    stage(&image, "A");
+    assert_eq!(boot(&image), "B");
+    assert!(
+        asked("B", &["--dry-run"]).ok().stdout.contains("not marked good in time: reset, and set A boots")
+    );
+    assert!(!reset.exists());
+    asked("B", &[]).ok();
+    assert!(reset.exists());
+    std::fs::remove_file(&reset).unwrap();
+    assert_eq!(boot(&image), "A");
+    assert_eq!(asked("A", &[]).ok().stdout, "set A is marked good\n");
+    assert!(!reset.exists());
+}
+
+#[test]
+fn a_boot_that_nobody_marks_good_stays_up_where_nothing_else_boots() {
+    let spent = BootBits { priority: 2, tries: 0, successful: false };
+    let image = disks::two_sets(512, BootBits { priority: 0, ..PROVEN }, spent);
+    image.run_as("B", &["boot-deadline"]).refused("prove set B in time: the system is degraded");
+}
+
+#[test]
 fn a_cancelled_upgrade_can_be_asked_for_again() {
     let image = disks::factory();
     stage(&image, "A");

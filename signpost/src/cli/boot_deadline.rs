@@ -1,0 +1,41 @@
+//! `signpost boot-deadline`: what a timer runs when a boot was not marked good in time.
+
+use host_io::{Host as _, Paths, SystemHost};
+use signpost::deadline::{Overdue, overdue};
+use signpost::{Error, OsDisk};
+
+use super::answer;
+
+pub(super) const EXAMPLES: &str = "\
+A set that is not marked good resets the machine, if the other set boots. Otherwise it stays up, and this fails, so that
+the service manager calls the system degraded. A set that is marked good is left alone.
+
+Examples:
+  signpost boot-deadline --dry-run       say what would be done
+  systemctl status boot-deadline.timer   when it is done";
+
+/// What `boot-deadline` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &Args, disk: &OsDisk, paths: &Paths) -> Result<(), Error> {
+    let status = disk.status()?;
+    let active = status.active;
+    match overdue(status.active().bits, status.inactive().map(|set| set.bits), status.next) {
+        Overdue::Proven => answer::give(&format!("set {active} is marked good\n")),
+        Overdue::Reset { next } => {
+            answer::give(&format!(
+                "set {active} was not marked good in time: reset, and set {next} boots\n"
+            ))?;
+            if args.dry_run {
+                return Ok(());
+            }
+            SystemHost::new(paths.clone()).reboot().map_err(Error::Reset)
+        }
+        Overdue::Degraded => Err(Error::Degraded(active)),
+    }
+}
