@@ -5,6 +5,7 @@
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
 //! - [`services`]: from settings to files and services
 //! - [`exec`]: commands in host containers, over real WebSockets
+//! - [`units`]: what is shipped for systemd, held against systemd
 //! - [`wrong`]: requests that are wrong, and what they are told
 //! - [`updates`]: update commands over an `updog` that does what a test tells it
 //! - [`work`]: what stands beside the commands: progress, cancelling, going back, history
@@ -22,6 +23,7 @@ mod operator;
 mod services;
 mod settings;
 mod start;
+mod units;
 mod updates;
 mod work;
 mod wrong;

@@ -1,0 +1,111 @@
+//! What is shipped for systemd, held against systemd's own opinion; skipped where it is not installed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The programs that units start.
+const PROGRAMS: [&str; 10] = [
+    "apiclient",
+    "apiserver",
+    "containerd",
+    "ctr",
+    "migrator",
+    "mkdir",
+    "podman",
+    "signpost",
+    "systemd-nspawn",
+    "updog",
+];
+
+/// The most that each service may be exposed, in systemd's points: 0 is safe, 10 is wide open. More is a decision.
+const EXPOSURE: [(&str, &str); 5] = [
+    ("apiserver", "7.2"),
+    ("boot-deadline", "2.3"),
+    ("confirm-boot", "7.7"),
+    ("migrator", "4.9"),
+    ("update-check", "1.0"),
+];
+
+fn dist(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist").join(path)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Runs `systemd-analyze`; `None` where there is none.
+fn analyze(args: &[&str]) -> Option<(bool, String)> {
+    match Command::new("systemd-analyze").args(args).env("SYSTEMD_PAGER", "").output() {
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+        }
+        Err(_) => {
+            eprintln!("SKIPPED: there is no systemd-analyze here, so nobody judges the units");
+            None
+        }
+    }
+}
+
+#[test]
+fn every_unit_is_one_for_every_engine() {
+    let system = Path::new("/lib/systemd/system");
+    for engine in ["podman", "containerd", "nspawn"] {
+        let root = tempfile::tempdir().unwrap();
+        let (bin, units) = (root.path().join("usr/bin"), root.path().join("usr/lib/systemd/system"));
+        fs::create_dir_all(&bin).unwrap();
+        fs::create_dir_all(&units).unwrap();
+        for program in PROGRAMS {
+            fs::write(bin.join(program), "#!/bin/sh\n").unwrap();
+            fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let shipped =
+            [files(&dist("usr/lib/systemd/system")), files(&dist("engines").join(engine).join("system"))]
+                .concat();
+        let mut judged = Vec::new();
+        for unit in shipped {
+            let name = unit.file_name().unwrap().to_str().unwrap().replace('@', "@admin");
+            fs::copy(&unit, units.join(&name)).unwrap();
+            judged.push(units.join(name).to_str().unwrap().to_owned());
+        }
+        // What a system has of its own, as far as our units name it.
+        for unit in files(system).iter().filter(|unit| unit.extension().is_some_and(|kind| kind == "target"))
+        {
+            // Some are links to what is not there.
+            let _ = fs::copy(unit, units.join(unit.file_name().unwrap()));
+        }
+        let root = format!("--root={}", root.path().display());
+        let args: Vec<&str> =
+            [root.as_str(), "verify"].into_iter().chain(judged.iter().map(String::as_str)).collect();
+        let Some((good, said)) = analyze(&args) else { return };
+        // What we do not ship and do not need to: the system's own setup of directories.
+        let said: Vec<&str> = said.lines().filter(|line| !line.contains("systemd-tmpfiles-setup")).collect();
+        assert!(good && said.is_empty(), "{engine}: {said:#?}");
+    }
+}
+
+#[test]
+fn no_service_is_more_exposed_than_it_was() {
+    for (service, limit) in EXPOSURE {
+        let unit = dist("usr/lib/systemd/system").join(format!("{service}.service"));
+        let threshold = format!("--threshold={}", limit.replace('.', ""));
+        let args = ["security", "--offline=true", "--no-pager", &threshold, unit.to_str().unwrap()];
+        let Some((good, said)) = analyze(&args) else { return };
+        assert!(good, "{service}: {}", said.lines().last().unwrap_or_default());
+    }
+}
+
+#[test]
+fn every_service_of_ours_has_a_limit_on_its_exposure() {
+    let limited: Vec<&str> = EXPOSURE.map(|(service, _)| service).to_vec();
+    let mut services: Vec<String> = files(&dist("usr/lib/systemd/system"))
+        .iter()
+        .filter(|unit| unit.extension().is_some_and(|kind| kind == "service"))
+        .map(|unit| unit.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    services.sort();
+    assert_eq!(services, limited);
+}
