@@ -111,16 +111,13 @@ pub async fn rollback(
     State(api): State<Api>,
     query: Result<Query<RollbackQuery>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let how = match query?.0 {
-        RollbackQuery { dry_run: true, .. } => Rollback::Plan,
-        RollbackQuery { restore_snapshot: true, .. } => Rollback::RestoreSnapshot,
-        RollbackQuery { .. } => Rollback::Migrate,
-    };
-    let done = apart("roll back", async move { api.updates.rollback(how).await }).await?;
-    Ok(match how {
-        Rollback::Plan => Json(done).into_response(),
-        Rollback::Migrate | Rollback::RestoreSnapshot => StatusCode::NO_CONTENT.into_response(),
-    })
+    let RollbackQuery { dry_run, restore_snapshot } = query?.0;
+    let how = if restore_snapshot { Rollback::RestoreSnapshot } else { Rollback::Migrate };
+    if dry_run {
+        return Ok(Json(api.updates.plan_rollback(how).await?).into_response());
+    }
+    apart("roll back", async move { api.updates.rollback(how).await }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /actions/clear-failed`: forgets that a release failed here, so that it may be chosen again.

@@ -8,33 +8,40 @@ use serde_json::Value;
 use super::dispatcher::{Dispatcher, lock_is_held};
 use super::refusal::{Errand, Refusal};
 
-/// How to go back to the other set.
+/// With which settings to go back to the other set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollback {
-    /// Only say what would change.
-    Plan,
-    /// Let the other set boot next; the settings go back through their migrations.
+    /// Those of now, through their migrations.
     Migrate,
-    /// The same, with the settings as they were kept when that set was left.
+    /// Those that were kept when that set was left.
     RestoreSnapshot,
 }
 
+impl Rollback {
+    fn words(self) -> Vec<&'static str> {
+        match self {
+            Self::Migrate => vec!["rollback"],
+            Self::RestoreSnapshot => vec!["rollback", "--restore-snapshot"],
+        }
+    }
+}
+
 impl Dispatcher {
-    /// Lets the other set boot next, or says what that would change. Returns the last word of `updog`.
+    /// Lets the other set boot next.
     ///
     /// # Errors
     /// [`Refusal::Busy`] while a command runs; otherwise what `updog` refused.
     pub async fn rollback(&self, how: Rollback) -> Result<Value, Refusal> {
-        match how {
-            Rollback::Plan => {
-                let words = ["rollback", "--dry-run"];
-                self.0.updog.ask(&words).await.map_err(|error| Refusal::of(Errand::Rollback, &error))
-            }
-            Rollback::Migrate => self.run(Errand::Rollback, &["rollback"]).await,
-            Rollback::RestoreSnapshot => {
-                self.run(Errand::Rollback, &["rollback", "--restore-snapshot"]).await
-            }
-        }
+        self.run(Errand::Rollback, &how.words()).await
+    }
+
+    /// What [`Dispatcher::rollback`] would change.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn plan_rollback(&self, how: Rollback) -> Result<Value, Refusal> {
+        let words = [how.words(), vec!["--dry-run"]].concat();
+        self.0.updog.ask(&words).await.map_err(|error| Refusal::of(Errand::Rollback, &error))
     }
 
     /// Forgets that a release failed here, so that it may be chosen again.

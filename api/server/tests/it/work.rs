@@ -166,6 +166,8 @@ fn going_back_is_done_before_it_is_answered_and_is_no_command_of_the_states() {
     );
     let answer = server.post("/actions/rollback?dry-run=true");
     assert_eq!(answer.ok()["to"], "0.9.0");
+    server.post("/actions/rollback?dry-run=true&restore-snapshot=true").ok();
+    assert!(host.calls().iter().any(|call| call.starts_with("rollback --restore-snapshot --dry-run")));
     assert!(!host.fake("back").exists());
     server.post("/actions/rollback").done();
     assert!(host.fake("back").exists());
