@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 use trusted_repo::tuf_client::{self, Saved, TufClient};
-use trusted_repo::{Repository, Source};
+use trusted_repo::{Pacing, Repository, Source};
 use url::Url;
 
 use crate::answer;
@@ -30,6 +31,9 @@ pub struct Args {
     /// Where targets are written to (download)
     #[arg(long, value_name = "DIR")]
     pub target_dir: Option<PathBuf>,
+    /// How long to wait for the next byte; everything else that is waited for follows from it
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub patience: Option<u64>,
     /// What to do
     #[command(subcommand)]
     pub action: Action,
@@ -66,7 +70,8 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
         }
         Action::Refresh => {
             let metadata = needed(args.metadata_url.as_ref(), "--metadata-url")?;
-            let repository = open(context, &client, Source::new(metadata.clone(), metadata.clone()))?;
+            let source = Source::new(metadata.clone(), metadata.clone());
+            let repository = open(context, &client, source, args)?;
             answer::lines([versions(&repository)])
         }
         Action::Download => {
@@ -76,7 +81,8 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
             if args.target_names.is_empty() {
                 return Err(Error::Missing { option: "--target-name" });
             }
-            let repository = open(context, &client, Source::new(metadata.clone(), targets.clone()))?;
+            let source = Source::new(metadata.clone(), targets.clone());
+            let repository = open(context, &client, source, args)?;
             args.target_names.iter().try_for_each(|name| download(context, &repository, name, dir))
         }
     }
@@ -86,8 +92,25 @@ fn needed<'a, T: ?Sized>(given: Option<&'a T>, option: &'static str) -> Result<&
     given.ok_or(Error::Missing { option })
 }
 
-fn open(context: &Context, client: &TufClient, source: Source) -> Result<Repository, Error> {
-    Ok(context.waiter.wait(client.refresh(source, context.clock.now()))??)
+fn open(context: &Context, client: &TufClient, source: Source, args: &Args) -> Result<Repository, Error> {
+    let pacing = args.patience.map_or_else(Pacing::default, |idle| scaled(Duration::from_millis(idle)));
+    Ok(context.waiter.wait(client.refresh_paced(source, context.clock.now(), pacing))??)
+}
+
+/// The usual patience on another scale of time; the least speed stays what it is.
+fn scaled(idle: Duration) -> Pacing {
+    let usual = Pacing::default();
+    let scale = idle.as_secs_f64() / usual.idle.as_secs_f64();
+    let floor = u128::from(usual.slow_floor) * idle.as_millis() / usual.idle.as_millis();
+    Pacing {
+        idle,
+        first_pause: usual.first_pause.mul_f64(scale),
+        longest_pause: usual.longest_pause.mul_f64(scale),
+        slow_window: usual.slow_window.mul_f64(scale),
+        slow_floor: u64::try_from(floor).unwrap_or(usual.slow_floor).max(1),
+        longest_wait: usual.longest_wait.mul_f64(scale),
+        ..usual
+    }
 }
 
 fn download(context: &Context, repository: &Repository, name: &str, dir: &Path) -> Result<(), Error> {

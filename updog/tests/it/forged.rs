@@ -57,8 +57,8 @@ fn publish_root(world: &World, root: &SignedRoot) {
     fs::write(world.metadata_dir().join(root.file_name()), root.bytes()).unwrap();
 }
 
-/// Signs the world's targets again, with other bytes for one of them.
-fn forge(world: &World, name: &str, bytes: &[u8]) {
+/// An editor of the world's repository with all targets that it lists now.
+fn editor(world: &World) -> Editor {
     let newest = fs::read_dir(world.metadata_dir()).unwrap().map(|entry| entry.unwrap());
     let newest = newest
         .filter_map(|entry| {
@@ -77,13 +77,24 @@ fn forge(world: &World, name: &str, bytes: &[u8]) {
         let length = target["length"].as_u64().unwrap();
         editor.add_target(TargetInfo { name: name.clone(), length, sha256 }).unwrap();
     }
-    let info = targets::publish(&SystemFs, &world.repo_dir().join("targets"), name, bytes).unwrap();
-    assert!(editor.replace_target(info).is_ok());
-    editor.set_versions(Versions { targets: 100, snapshot: 100, timestamp: 100 });
+    editor
+}
+
+/// Signs and publishes as if `before` had been the version of each role until now.
+fn sign(world: &World, editor: &mut Editor, keys: &Keys, before: u64) {
+    editor.set_versions(Versions { targets: before, snapshot: before, timestamp: before });
     let month = in_a_month();
     let expiries = Expiries { targets: month, snapshot: month, timestamp: month };
-    let signed = editor.sign(&Keys::of(world).signers, &expiries).unwrap();
+    let signed = editor.sign(&keys.signers, &expiries).unwrap();
     signed.write(&SystemFs, &world.metadata_dir()).unwrap();
+}
+
+/// Signs the world's targets again, with other bytes for one of them.
+pub(crate) fn forge(world: &World, name: &str, bytes: &[u8]) {
+    let mut editor = editor(world);
+    let info = targets::publish(&SystemFs, &world.repo_dir().join("targets"), name, bytes).unwrap();
+    assert!(editor.replace_target(info).is_ok());
+    sign(world, &mut editor, &Keys::of(world), 100);
 }
 
 #[test]
@@ -146,15 +157,96 @@ fn absurd_count_of_updates_is_refused() {
 }
 
 #[test]
-fn decompression_bomb_in_a_migration_never_runs_and_the_host_goes_back() {
+fn decompression_bomb_in_a_migration_is_refused_before_anything_changes() {
     let (world, mut host) = offered();
     let mut bomb = lz4_flex::frame::FrameEncoder::new(Vec::new());
     std::io::copy(&mut std::io::Read::take(std::io::repeat(0), 65 << 20), &mut bomb).unwrap();
     forge(&world, "migrate_v1.1.0_add-metrics.lz4", &bomb.finish().unwrap());
-    // The migrations run at the next boot, and that is where this one is refused: the host goes back by itself.
+    let said = refused(&mut host);
+    assert!(said.message.contains("longer than 67108864 bytes"), "{}", said.message);
+}
+
+#[test]
+fn fast_forward_is_recovered_from_by_new_keys() {
+    let (world, mut host) = offered();
+    let honest = fs::read(world.metadata_dir().join("timestamp.json")).unwrap();
+    let mut editor = editor(&world);
+    // A thief of the keys signs a version that nobody will ever reach.
+    let stolen = Keys::of(&world);
+    sign(&world, &mut editor, &stolen, 999_999);
+    let _ = host.run("updog", &["check-update"]).expect_ok();
+    fs::write(world.metadata_dir().join("timestamp.json"), &honest).unwrap();
+    let said = refused(&mut host);
+    assert_eq!(said.code, "untrusted");
+    assert!(said.message.contains("version 1000000 was verified here before"), "{}", said.message);
+    // The holders of the root keys name another timestamp key: what the thief signed is forgotten.
+    let fresh = Keys {
+        root: stolen.root,
+        signers: Signers { timestamp: KeyPair::generate().unwrap(), ..stolen.signers },
+    };
+    editor.add_root(fresh.successor(&first_root(&world))).unwrap();
+    sign(&world, &mut editor, &fresh, 10);
     let _ = host.run("updog", &["update"]).expect_ok();
-    let report = host.reboot();
-    assert_eq!(host.version().as_deref(), Some("1.0.0"), "{report:#?}");
-    let told = format!("{report:#?}");
-    assert!(told.contains("longer than 67108864 bytes"), "{told}");
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+/// One update of 1.1.0 with this name of its boot image and these waves, as it stands in a manifest.
+fn entry(boot: &str, waves: &str) -> String {
+    let (boot, arch) = (Value::from(boot), std::env::consts::ARCH);
+    format!(
+        r#"{{"variant":"metal-dev","arch":"{arch}","version":"1.1.0","max_version":"1.1.0","waves":{{{waves}}},"images":{{"boot":{boot},"root":"r.lz4","hash":"h.lz4"}}}}"#
+    )
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_never_taken() {
+    let (world, mut host) = offered();
+    let names = ["../boot.lz4", "a/boot.lz4", "/etc/passwd", "..", "", "boot\u{7}.lz4", "b\u{f6}ot.lz4"];
+    let entries: Vec<_> = names.iter().map(|name| entry(name, "")).collect();
+    let manifest = format!(r#"{{"updates":[{}],"migrations":{{}}}}"#, entries.join(","));
+    forge(&world, "manifest.json", manifest.as_bytes());
+    let ran = host.run("updog", &["check-update"]).expect_code(1);
+    assert!(ran.stderr.contains("No update available"), "{ran}");
+    world.server().clear_log();
+    let _ = host.run("updog", &["update", "--image", "1.1.0"]);
+    assert!(world.server().requests().iter().all(|request| !request.path.contains("boot")));
+    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+}
+
+#[test]
+fn migrations_that_go_in_circles_lead_nowhere_and_end() {
+    let (world, mut host) = offered();
+    let steps = r#""(1.0.0, 1.0.5)":["a.lz4"],"(1.0.5, 1.0.0)":["b.lz4"],"(1.0.0, 1.0.0)":["c.lz4"],"(1.0.5, 1.0.7)":["d.lz4"]"#;
+    let manifest = format!(r#"{{"updates":[{}],"migrations":{{{steps}}}}}"#, entry("b.lz4", ""));
+    forge(&world, "manifest.json", manifest.as_bytes());
+    let said = refused(&mut host);
+    assert!(["missing_migration", "missing_target"].contains(&said.code.as_str()), "{}", said.message);
+}
+
+#[test]
+fn waves_at_the_ends_of_time_and_bounds_beyond_every_seed_hold_or_open_and_never_panic() {
+    for waves in [
+        r#""0":"9999-12-31T23:59:59Z","2048":"0000-01-01T00:00:00Z""#,
+        r#""0":"2026-01-02T00:00:00Z","1024":"2026-01-01T00:00:00Z""#,
+        r#""18446744073709551616":"2026-01-01T00:00:00Z""#,
+        r#""4294967295":"+262142-12-31T23:59:59Z""#,
+        r#""-1":"2026-01-01T00:00:00Z""#,
+    ] {
+        let (world, host) = offered();
+        let manifest = format!(r#"{{"updates":[{}],"migrations":{{}}}}"#, entry("b.lz4", waves));
+        forge(&world, "manifest.json", manifest.as_bytes());
+        let ran = host.run("updog", &["check-update"]);
+        assert!(matches!(ran.code(), Some(0 | 1)) && !ran.stderr.contains("panicked"), "{waves}: {ran}");
+    }
+}
+
+#[test]
+fn memory_that_moved_on_does_not_stop_the_boot_of_what_was_staged() {
+    let (world, mut host) = offered();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    forge(&world, "manifest.json", br#"{"updates":[],"migrations":{}}"#);
+    let _ = host.run("updog", &["check-update"]);
+    let shown = host.run("updog", &["trust", "show"]).expect_ok();
+    assert!(shown.stdout.contains("version 101"), "{shown}");
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
 }

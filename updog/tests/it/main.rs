@@ -1,6 +1,8 @@
 //! Stories of `updog`, told through the real programs on a simulated host.
 //!
 //! - [`check`]: which update, and why none
+//! - [`clock`]: a clock that is wrong, and a repository that stands still
+//! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
@@ -16,6 +18,8 @@
 #![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
 
 mod check;
+mod clock;
+mod downgrade;
 mod flip;
 mod forged;
 mod install;

@@ -6,16 +6,9 @@
 use std::fs;
 
 use serde_json::Value;
-use testdata::{Fault, Host, Release, World};
+use testdata::{Fault, Habit, Http2Server, Release, World};
 
-use crate::support::{Snapshot, failure, offered, refused};
-
-/// Changes what a host was configured with.
-fn reconfigure(host: &Host, change: impl Fn(String) -> String) {
-    let path = host.paths().updog_config();
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(path, change(text)).unwrap();
-}
+use crate::support::{Snapshot, failure, offered, reconfigure, refused};
 
 /// The metadata as it is served now, by name, without the roots.
 fn metadata(world: &World) -> Vec<(String, Vec<u8>)> {
@@ -143,22 +136,25 @@ fn broken_mirror_is_replaced_by_the_next_one() {
 #[test]
 fn publish_in_the_middle_of_a_fetch_changes_nothing_for_the_update_that_runs() {
     let (world, mut host) = offered();
-    world.server().fault("1.1.0-root.lz4", Fault::Stall.once());
+    // The root image is asked for, and is not answered before the next release is out.
+    let (go_on, published) = std::sync::mpsc::channel::<()>();
+    world.server().before("1.1.0-root.lz4", move || {
+        let _told_or_gone = published.recv();
+    });
     let update = host.spawn("updog", &["update", "--json"]);
     let patience = std::time::Duration::from_secs(60);
     if world.server().wait_for("1.1.0-root.lz4", patience).is_none() {
+        drop(go_on);
         panic!("{}", update.kill());
     }
-    let _ = update.kill();
-    // The first attempt was stopped half way; while the second one runs, a release appears.
-    world.server().fault("1.1.0-root.lz4", Fault::Slow { bytes_per_second: 20_000_000 });
-    let update = host.spawn("updog", &["update", "--json"]);
     world.publish(Release::new("1.2.0"));
+    go_on.send(()).unwrap();
     let ran = update.wait();
     assert!(ran.ok(), "{ran}");
     let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
-    let version = last["update"]["version"].as_str().unwrap().to_owned();
-    assert_eq!(host.reboot().version_at_once(), Some(version.as_str()));
+    assert_eq!(last["update"]["version"], "1.1.0", "{ran}");
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert_eq!(host.run("updog", &["check-update"]).expect_ok().stdout.trim(), "metal-dev 1.2.0");
 }
 
 #[test]
@@ -185,4 +181,70 @@ fn lock_to_a_version_that_is_not_offered_is_no_downgrade() {
     assert!(!ran.stdout.contains("\"version\":\"1.1.0\""), "{ran}");
     before.assert_disk_unchanged(&host);
     assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+}
+
+#[test]
+fn wrong_range_answer_is_not_believed() {
+    let (world, mut host) = offered();
+    let (root, bytes) = crate::support::served(&world, "1.1.0-root.lz4");
+    world.server().fault(&root, Fault::Truncate(bytes.len() as u64 / 2).once());
+    world.server().fault(&root, Fault::WrongRange);
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+#[test]
+fn server_that_names_no_object_is_resumed_where_a_signed_digest_judges_both_halves() {
+    let (world, mut host) = offered();
+    let (root, bytes) = crate::support::served(&world, "1.1.0-root.lz4");
+    let middle = bytes.len() / 2;
+    world.server().habit(Habit::NoValidators);
+    world.server().fault(&root, Fault::Truncate(middle as u64).once());
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    // The same with another object behind the resume: nobody says so, and the digest does.
+    let (world, mut host) = offered();
+    let before = Snapshot::of(&host);
+    let (root, mut bytes) = crate::support::served(&world, "1.1.0-root.lz4");
+    let middle = bytes.len() / 2;
+    bytes[middle + 1000] ^= 1;
+    world.server().habit(Habit::NoValidators);
+    world.server().fault(&root, Fault::Truncate(middle as u64).once());
+    world.server().fault(&root, Fault::Swap(bytes));
+    assert_eq!(failure(&host.run("updog", &["update", "--json"])).code, "tampered");
+    before.assert_only_cleared(&host);
+    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+}
+
+#[test]
+fn update_over_http_2_from_a_server_of_our_own_authority() {
+    let (world, mut host) = offered();
+    let server = Http2Server::start(world.repo_dir());
+    let authority = host.paths().resolve(std::path::Path::new("/etc/updog-ca.pem"));
+    fs::write(&authority, testdata::server::http2::AUTHORITY).unwrap();
+    let (here, there) = (world.server().url(""), server.url(""));
+    reconfigure(&host, |text| format!("ca_bundle = \"/etc/updog-ca.pem\"\n{}", text.replace(&here, &there)));
+    world.server().clear_log();
+    server.fault("1.1.0-root.lz4", Fault::Truncate(10_000).once());
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert!(world.server().requests().is_empty());
+    assert_eq!(server.requests().len(), 1, "one connection for everything");
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+#[test]
+fn two_checks_and_a_publisher_at_the_same_time_see_one_snapshot_each() {
+    let (world, host) = offered();
+    let (go_on, published) = std::sync::mpsc::channel::<()>();
+    world.server().before("snapshot.json", move || {
+        let _told_or_gone = published.recv();
+    });
+    let check = host.spawn("updog", &["check-update"]);
+    let waited = world.server().wait_for("snapshot.json", std::time::Duration::from_secs(60));
+    world.publish(Release::new("1.2.0"));
+    drop(go_on);
+    let ran = check.wait();
+    assert!(waited.is_some() && ran.ok(), "{ran}");
+    assert_eq!(ran.stdout.trim(), "metal-dev 1.1.0", "the snapshot that its timestamp named");
+    assert_eq!(host.run("updog", &["check-update"]).expect_ok().stdout.trim(), "metal-dev 1.2.0");
 }

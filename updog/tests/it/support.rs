@@ -47,6 +47,13 @@ pub(crate) fn served(world: &World, end: &str) -> (String, Vec<u8>) {
     (format!("/targets/{name}"), bytes)
 }
 
+/// Changes what a host was configured with.
+pub(crate) fn reconfigure(host: &Host, change: impl Fn(String) -> String) {
+    let path = host.paths().updog_config();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, change(text)).unwrap();
+}
+
 /// How a command failed, checked for its form: exit code 1, one sentence and one next step on stderr, and the same in
 /// fields as the last line of stdout.
 pub(crate) struct Failure {
@@ -109,6 +116,8 @@ impl Snapshot {
         let paths = host.paths();
         let mut shared = tree(&paths.cache());
         shared.extend(tree(&paths.record()));
+        // What was tried and refused is told there.
+        shared.retain(|path, _| !path.starts_with(paths.history()) && *path != paths.record());
         shared.extend(tree(&paths.datastore()));
         shared.extend(tree(&paths.metadata_cache()));
         shared.extend(tree(&paths.migrations_cache()));

@@ -3,9 +3,11 @@
 //! - [`steps`]: running one step and timing it
 //! - [`arrows`]: which crate may use which
 //! - [`walkthrough`]: whether the files and items that `docs/walkthrough.md` names exist
+//! - [`threats`]: whether every row of `docs/threats.md` names tests that exist
 
 mod arrows;
 mod steps;
+mod threats;
 mod walkthrough;
 
 use clap::Parser;
@@ -29,6 +31,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     steps.cargo("format", &["fmt", "--all", "--", "--check"]);
     steps.check("crate arrows", arrows::check);
     steps.check("walkthrough names", walkthrough::check);
+    steps.check("tests of threats", threats::check);
     steps.cargo("build programs", &BUILD_PROGRAMS);
     if steps.has_cargo_tool("nextest") {
         steps.cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast", "--status-level=fail"]);

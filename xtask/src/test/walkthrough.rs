@@ -20,7 +20,8 @@ pub(crate) fn check() -> Vec<String> {
     }
 }
 
-fn findings(text: &str, top: &Path) -> Vec<String> {
+/// The same for any page that follows the rule.
+pub(super) fn findings(text: &str, top: &Path) -> Vec<String> {
     let mut findings = Vec::new();
     let mut files = 0;
     let mut fenced = false;

@@ -19,7 +19,7 @@ pub(super) const BELOW: [&str; 3] = ["timestamp", "snapshot", "targets"];
 /// A repository whose roles are plain JSON until they are published, and a client with nothing but its first root.
 pub(super) struct Stage {
     dir: TempDir,
-    server: FaultyServer,
+    pub(super) server: FaultyServer,
     /// What each role will say when it is published next.
     pub(super) roles: BTreeMap<String, Value>,
     /// Who will sign each role.
@@ -207,6 +207,12 @@ impl Stage {
     pub(super) fn refresh(&self) -> Ended {
         self.server.clear_log();
         self.run(&["--metadata-url", &self.server.url("metadata"), "refresh"])
+    }
+
+    /// A refresh that waits a fifth of a second for the next byte, and as much less for everything else.
+    pub(super) fn impatient_refresh(&self) -> Ended {
+        self.server.clear_log();
+        self.run(&["--patience", "200", "--metadata-url", &self.server.url("metadata"), "refresh"])
     }
 
     pub(super) fn refreshed(&self) {
