@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
+use publish::{FrameSize, Framing, Level};
 use semver::Version;
 
 use crate::disk::Layout;
@@ -59,6 +60,7 @@ pub struct Release {
     boot_fault: Option<BootFault>,
     oversized: bool,
     trusted_root: Option<Vec<u8>>,
+    pub(crate) framing: Framing,
 }
 
 impl Release {
@@ -88,6 +90,7 @@ impl Release {
             boot_fault: None,
             oversized: false,
             trusted_root: None,
+            framing: Framing::Plain,
         }
     }
 
@@ -138,6 +141,14 @@ impl Release {
     #[must_use]
     pub fn oversized_root(mut self) -> Self {
         self.oversized = true;
+        self
+    }
+
+    /// Has its images as frames of 64 KiB as well.
+    #[must_use]
+    pub fn framed(mut self) -> Self {
+        let size = FrameSize::from_blocks(16).expect("a frame size");
+        self.framing = Framing::Frames { size, level: Level::default() };
         self
     }
 

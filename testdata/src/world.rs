@@ -129,7 +129,7 @@ impl World {
             version: release.version.clone(),
             max_version: None,
             images: ImagePaths { boot: images.boot, root: images.root, hash: Some(images.hash) },
-            framing: publish::Framing::Plain,
+            framing: release.framing,
             salt: Some(hash::salt()),
             release_config: Some(sources.release_config),
             migrations: Some(sources.migrations),

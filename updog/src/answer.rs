@@ -78,7 +78,7 @@ pub fn outcome(
                 bytes_skipped: read_back.tally().skipped,
                 read_back: Some(medium),
                 reboot,
-                why: None,
+                ..Done::default()
             }
         }
     };

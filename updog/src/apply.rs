@@ -3,14 +3,16 @@
 //! Each of them asks for the proof that it may happen. What the bits then are is `signpost`'s decision, which checks
 //! once more under the disk lock.
 
-use host_io::Access;
-use signpost::{Command, OsDisk, Role, Set, Status};
+use host_io::{Access, BootNote};
+use signpost::{Command, OsDisk, Role, Set, SetName, Status};
 
+use crate::attempts::{Release, Settled};
 use crate::context::Context;
 use crate::error::Error;
 use crate::guard::{self, Staged};
 use crate::install::ReadBack;
-use crate::record::{self, Record};
+use crate::observe;
+use crate::record::{self, Entry, Record};
 
 /// Why a set may be booted next.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,51 @@ pub enum Proof<'a> {
 /// When the partition table cannot be changed.
 pub fn mark_valid(disk: &OsDisk, _proof: &ReadBack) -> Result<Status, Error> {
     Ok(disk.apply(Command::MarkInactiveValid)?)
+}
+
+/// Notes that the inactive set boots next: whatever becomes of that boot is judged against this. To be called before
+/// the flip; what cannot be noted is said and holds nothing up.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn announce(context: &Context, disk: &OsDisk) -> Result<(), Error> {
+    let (fs, paths) = (&*context.fs, &context.paths);
+    let status = disk.status()?;
+    let Some(Set { name, .. }) = status.inactive() else { return Ok(()) };
+    let Some(entry) = held_by(disk, &Record::load_or_empty(fs, paths), *name)? else { return Ok(()) };
+    // What an earlier boot of it left says nothing of the one that comes.
+    let forgotten =
+        BootNote::forget(fs, paths, &entry.version).and_then(|()| BootNote::keep_only(fs, paths, &[]));
+    if let Err(error) = forgotten {
+        tracing::warn!("notes of earlier boots stay: {error}");
+    }
+    let (dumps, now) = (observe::dumps(context), context.clock.now());
+    observe::change(context, |attempts| attempts.activated(&Release::from(&entry), dumps, now));
+    Ok(())
+}
+
+/// What a set holds, as far as the record knows it.
+///
+/// # Errors
+/// When its HASH partition cannot be read.
+pub fn held_by(disk: &OsDisk, record: &Record, set: SetName) -> Result<Option<Entry>, Error> {
+    let found = record::root_hash_of(&*disk.open_partition(set, Role::Hash, Access::Read)?)?;
+    Ok(record.holds(set, found).cloned())
+}
+
+/// What runs, from `set`.
+///
+/// # Errors
+/// When the host does not say what it is, or the set's HASH partition cannot be read.
+pub fn running(context: &Context, disk: &OsDisk, set: SetName) -> Result<Release, Error> {
+    let os = context.host.os_release()?;
+    let root_hash = record::root_hash_of(&*disk.open_partition(set, Role::Hash, Access::Read)?)?;
+    Ok(Release {
+        variant: os.variant_id,
+        arch: context.host.arch().to_owned(),
+        version: os.version_id,
+        root_hash,
+    })
 }
 
 /// Lets the inactive set boot next.
@@ -58,9 +105,16 @@ pub fn find_staged(context: &Context, disk: &OsDisk) -> Result<Staged, Error> {
 ///
 /// # Errors
 /// When nothing was activated, or the partition table cannot be changed.
-pub fn revert(disk: &OsDisk) -> Result<Set, Error> {
+pub fn revert(context: &Context, disk: &OsDisk) -> Result<Set, Error> {
     let status = disk.status()?;
     let set = guard::activated(&status)?.clone();
     disk.apply(Command::CancelUpgrade)?;
+    // The bits are right by now, whatever can be remembered.
+    let record = Record::load_or_empty(&*context.fs, &context.paths);
+    let entry = held_by(disk, &record, set.name).ok().flatten();
+    observe::change(context, |attempts| match &entry {
+        Some(entry) => attempts.settled(&Release::from(entry), Settled::TakenBack),
+        None => attempts,
+    });
     Ok(set)
 }

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, Utc};
 use semver::Version;
 use update_metadata::barrier::{next_barrier, next_hop};
+use update_metadata::explain::instant;
 use update_metadata::offer::Obstacle;
 use update_metadata::{Manifest, Readiness, Seed, Update};
 
@@ -22,6 +23,23 @@ pub struct Machine {
     pub version: Version,
     /// Its place in the fleet.
     pub seed: Seed,
+    /// Releases that it does not take, for what became of them here.
+    pub barred: Vec<Barred>,
+}
+
+/// A release that was tried on this host and did not stay. It is not chosen, whoever asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Barred {
+    /// Its flavour.
+    pub variant: String,
+    /// Its architecture.
+    pub arch: String,
+    /// Its version.
+    pub version: Version,
+    /// From when on it may be tried again; `None` until a person says so.
+    pub until: Option<DateTime<Utc>>,
+    /// Why it did not stay.
+    pub reason: String,
 }
 
 /// Which version is asked for.
@@ -87,6 +105,8 @@ pub enum NotOffered {
     Unknown,
     /// The manifest keeps it from this host.
     Kept(Obstacle),
+    /// It was tried here and did not stay.
+    Failed(Box<Barred>),
 }
 
 /// Chooses the update for `machine` from `manifest`, at the time `now`.
@@ -97,8 +117,13 @@ pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: Da
     let wanted = towards(&request.wanted, manifest, machine);
 
     let mut held: Option<Held> = None;
+    let mut failed: Option<&Barred> = None;
     for update in published.iter().filter(|update| wants(&wanted, machine, update)) {
+        let barred = bar(machine, update, now);
         match readiness(update) {
+            // The newest one is what a person asks about.
+            Readiness::Ready if barred.is_some() => failed = failed.or(barred),
+            Readiness::Waiting { .. } if barred.is_some() => {}
             Readiness::Ready => return Choice::Update(Box::new((*update).clone())),
             // The first one to open is the one that this host will take next.
             Readiness::Waiting { until } if held.as_ref().is_none_or(|held| until < held.until) => {
@@ -106,6 +131,10 @@ pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: Da
             }
             Readiness::Waiting { .. } => {}
         }
+    }
+    if let Some(barred) = failed {
+        let reason = NotOffered::Failed(Box::new(barred.clone()));
+        return Choice::NotOffered { version: barred.version.clone(), reason };
     }
     if let Some(held) = held {
         return Choice::Held(held);
@@ -130,6 +159,17 @@ pub fn candidates<'a>(
     let mut updates = published(manifest, machine);
     updates.retain(|update| matches!(readiness(update, machine, waves, now), Readiness::Ready));
     updates
+}
+
+/// What keeps `update` from this machine for what became of it here.
+#[must_use]
+pub fn bar<'a>(machine: &'a Machine, update: &Update, now: DateTime<Utc>) -> Option<&'a Barred> {
+    machine.barred.iter().find(|barred| {
+        barred.version == update.version
+            && barred.variant == update.variant
+            && barred.arch == update.arch
+            && barred.until.is_none_or(|until| now < until)
+    })
 }
 
 /// What may run on this machine, newest first; the schedule is not looked at.
@@ -194,6 +234,16 @@ impl std::fmt::Display for NotOffered {
                 f.write_str("the repository has no such version for this variant and architecture")
             }
             Self::Kept(obstacle) => obstacle.fmt(f),
+            Self::Failed(barred) => barred.fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Display for Barred {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.until {
+            Some(until) => write!(f, "it is tried again after {}: {}", instant(until), self.reason),
+            None => write!(f, "it is held: {}", self.reason),
         }
     }
 }
@@ -239,6 +289,7 @@ mod tests {
             arch: "x86_64".to_owned(),
             version: v(version),
             seed: Seed::new(1000).unwrap(),
+            barred: Vec::new(),
         }
     }
 
@@ -366,6 +417,37 @@ mod tests {
     }
 
     #[test]
+    fn what_failed_here_is_not_chosen_until_its_time() {
+        let manifest = manifest(["1.1.0", "1.2.0"].map(|at| update(at, "1.9.0")).to_vec());
+        let bar = |version: &str, until| Barred {
+            variant: "metal".to_owned(),
+            arch: "x86_64".to_owned(),
+            version: v(version),
+            until,
+            reason: "the kernel panicked".to_owned(),
+        };
+        let mut host = machine("1.0.0");
+        let chosen = |host: &Machine, wanted, now| short(&choose(&manifest, host, &ask(wanted), now));
+        host.barred = vec![bar("1.2.0", Some(t(6)))];
+        // What is open beside it is taken, and what is named is not, whoever names it.
+        assert_eq!(chosen(&host, Wanted::Latest, t(5)), "1.1.0");
+        assert_eq!(chosen(&host, Wanted::Latest, t(6)), "1.2.0");
+        for wanted in [Wanted::Image(v("1.2.0")), Wanted::Locked(v("1.2.0"))] {
+            assert_eq!(chosen(&host, wanted, t(5)), "not offered");
+        }
+        host.barred.push(bar("1.1.0", None));
+        let Choice::NotOffered { version, reason } = choose(&manifest, &host, &ask(Wanted::Latest), t(5))
+        else {
+            panic!("both did not stay");
+        };
+        assert_eq!(version, v("1.2.0"));
+        assert_eq!(reason.to_string(), "it is tried again after 2024-06-01T06:00:00Z: the kernel panicked");
+        // The same version of another flavour did nothing.
+        host.barred[0].variant = "cloud".to_owned();
+        assert_eq!(chosen(&host, Wanted::Latest, t(5)), "1.2.0");
+    }
+
+    #[test]
     fn a_host_is_led_through_barriers() {
         let mut manifest = manifest(["1.3.0", "1.5.0", "1.9.0"].map(|at| update(at, "1.9.0")).to_vec());
         manifest.updates[1].extensions.barrier = true;
@@ -467,7 +549,7 @@ mod tests {
             let manifest = manifest(updates.collect());
             let machine =
                 Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
-            let Machine { variant, arch, version, seed } = machine.clone();
+            let Machine { variant, arch, version, seed, .. } = machine.clone();
             let reader = Reader::Ours { updater: v(env!("CARGO_PKG_VERSION")) };
             let told = explain(&manifest, &Host { variant, arch, version, seed, reader }, t(0));
             match choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {

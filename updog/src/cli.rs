@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::log::{self, Level};
 use semver::Version;
 
 use crate::commands::{
-    check_update, prepare, status, trust, tuf, update, update_apply, update_image, update_revert,
+    check_update, clear_failed, confirm_boot, explain, history, plan, prepare, rollback, status, trust, tuf,
+    update, update_apply, update_image, update_revert,
 };
 use crate::context::{Context, Format, Run};
 use crate::error::Error;
@@ -24,12 +26,19 @@ const EXAMPLES: &str = "\
 Examples:
   updog check-update               which update this host would take
   updog check-update --all --json  everything that is offered, as a JSON array
+  updog plan                       what that would fetch, copy and write
   updog update --reboot            install it, then reboot into it
+  updog update --max-bytes 50000000  unless that takes more from the network
   updog update-image               install it, and decide later:
   updog update-apply               ... let it boot next
   updog update-revert              ... or not after all
   updog update --image 1.1.0       this version and no other
   updog status                     which version is in which set
+  updog explain                    what becomes of every version, and why
+  updog history                    what was done lately; \"updog history 7\" tells one run in full
+  updog confirm-boot               mark this boot good if the system works
+  updog rollback --dry-run         what going back to the other set would change
+  updog clear-failed               let a release be tried again that failed here
   updog trust show                 which metadata is trusted, and since when
 
 Exit status: 0 when done, or when no update is required; 1 otherwise.";
@@ -52,7 +61,13 @@ struct Cli {
     /// Another flavour than the running one (check-update, update, update-image)
     #[arg(long, global = true)]
     variant: Option<String>,
-    /// Reboot in the end (update, update-apply)
+    /// Only say what it would take, or change (update, update-image, rollback)
+    #[arg(long, global = true)]
+    dry_run: bool,
+    /// Refuse an update that takes more than so many bytes from the network (plan, update, update-image)
+    #[arg(long, global = true, value_name = "BYTES")]
+    max_bytes: Option<u64>,
+    /// Reboot in the end (update, update-apply, rollback)
     #[arg(short, long, global = true)]
     reboot: bool,
     /// Answers and events as JSON
@@ -65,7 +80,7 @@ struct Cli {
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     root: Option<PathBuf>,
     /// The time on such a host
-    #[arg(long, global = true, hide = true, value_name = "TIME", requires = "root")]
+    #[arg(long, global = true, hide = true, value_name = "TIME")]
     at: Option<DateTime<Utc>>,
 }
 
@@ -76,6 +91,8 @@ enum Command {
     CheckUpdate,
     /// Do nothing (kept for scripts)
     Prepare,
+    /// Say what the update would fetch, copy and write
+    Plan,
     /// Install the update and let it boot next
     Update,
     /// Install the update
@@ -86,6 +103,23 @@ enum Command {
     UpdateRevert,
     /// Say which version is in which set
     Status,
+    /// Say what this host makes of every version, and why
+    Explain,
+    /// Say what was done lately, or tell one run in full
+    History {
+        /// The run, by its number
+        id: Option<String>,
+    },
+    /// Mark this boot good, once the API answers and the health checks pass
+    ConfirmBoot(confirm_boot::Args),
+    /// Let releases be tried again that failed here
+    ClearFailed,
+    /// Go back to the release in the other set
+    Rollback {
+        /// With the settings that it had when it was left
+        #[arg(long)]
+        restore_snapshot: bool,
+    },
     /// Say what is trusted, or forget it
     #[command(subcommand)]
     Trust(trust::Action),
@@ -97,6 +131,11 @@ enum Command {
 /// Runs the program with the arguments that it was started with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
+        // The machine itself has a clock; another time would open what its clock keeps shut.
+        Ok(cli) if cli.at.is_some() && cli.root.is_none() => {
+            let why = "--at is for a host below a directory: it needs --root";
+            return exit::usage(&Cli::command().error(ErrorKind::ArgumentConflict, why));
+        }
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
@@ -106,20 +145,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
-    let Cli { command, all, image, ignore_waves, variant, reboot, root, at, .. } = cli;
-    let asked = Asked { image, variant, ignore_waves };
-    let context = Context::new(Run { command: command.name(), format, root, at })?;
+    let Cli { command, all, image, ignore_waves, variant, dry_run, max_bytes, reboot, root, at, .. } = cli;
+    let asked = Asked { image, variant, ignore_waves, max_bytes };
+    let name = command.name();
+    let context = Context::new(Run { command: name, format, root, at })?;
     let result = match command {
         Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked }),
         Command::Prepare => {
             prepare::run();
             Ok(())
         }
+        Command::Plan => plan::run(&context, &plan::Args { asked, command: name }),
+        Command::Update | Command::UpdateImage if dry_run => {
+            plan::run(&context, &plan::Args { asked, command: name })
+        }
         Command::Update => update::run(&context, &update::Args { asked, reboot }),
         Command::UpdateImage => update_image::run(&context, &update_image::Args { asked }),
         Command::UpdateApply => update_apply::run(&context, &update_apply::Args { reboot }),
         Command::UpdateRevert => update_revert::run(&context),
         Command::Status => status::run(&context),
+        Command::Explain => explain::run(&context, &explain::Args { asked }),
+        Command::History { id } => history::run(&context, &history::Args { id }),
+        Command::ConfirmBoot(args) => confirm_boot::run(&context, &args),
+        Command::ClearFailed => clear_failed::run(&context),
+        Command::Rollback { restore_snapshot } => {
+            rollback::run(&context, rollback::Args { dry_run, restore_snapshot, reboot })
+        }
         Command::Trust(action) => trust::run(&context, &action),
         Command::Tuf(args) => tuf::run(&context, &args),
     };
@@ -137,11 +188,17 @@ impl Command {
         match self {
             Self::CheckUpdate => "check-update",
             Self::Prepare => "prepare",
+            Self::Plan => "plan",
             Self::Update => "update",
             Self::UpdateImage => "update-image",
             Self::UpdateApply => "update-apply",
             Self::UpdateRevert => "update-revert",
             Self::Status => "status",
+            Self::Explain => "explain",
+            Self::History { .. } => "history",
+            Self::ConfirmBoot(_) => "confirm-boot",
+            Self::ClearFailed => "clear-failed",
+            Self::Rollback { .. } => "rollback",
             Self::Trust(_) => "trust",
             Self::Tuf(_) => "tuf",
         }
@@ -150,8 +207,6 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn typed(line: &str) -> Result<Cli, clap::Error> {

@@ -39,6 +39,10 @@ pub struct Config {
     pub client_certificate: Option<PathBuf>,
     /// The most bytes a second that downloads take.
     pub bandwidth_limit: Option<NonZeroU64>,
+    /// The most bytes that one update may take from the network.
+    pub data_budget: Option<u64>,
+    /// No version below this one is installed.
+    pub minimum_version: Option<Version>,
 }
 
 impl Config {
@@ -147,8 +151,12 @@ struct Raw {
     ca_bundle: String,
     #[serde(default)]
     client_certificate: String,
-    #[serde(default)]
+    #[serde(default, alias = "bandwidth-limit")]
     bandwidth_limit: u64,
+    #[serde(default, alias = "data-budget")]
+    data_budget: u64,
+    #[serde(default, alias = "minimum-version")]
+    minimum_version: String,
 }
 
 #[derive(Deserialize)]
@@ -207,6 +215,10 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         ca_bundle: file(&raw.ca_bundle),
         client_certificate: file(&raw.client_certificate),
         bandwidth_limit: NonZeroU64::new(raw.bandwidth_limit),
+        // As with the bandwidth, zero is how a setting says that there is no limit.
+        data_budget: Some(raw.data_budget).filter(|bytes| *bytes > 0),
+        minimum_version: minimum_version(&raw.minimum_version)
+            .map_err(|reason| bad("minimum_version", &raw.minimum_version, reason))?,
     })
 }
 
@@ -230,6 +242,15 @@ fn version_lock(text: &str) -> Result<VersionLock, String> {
     Version::parse(text.strip_prefix('v').unwrap_or(text))
         .map(VersionLock::At)
         .map_err(|error| format!("it is neither \"latest\" nor a version: {error}"))
+}
+
+/// An empty text means no floor.
+fn minimum_version(text: &str) -> Result<Option<Version>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let version = Version::parse(text.strip_prefix('v').unwrap_or(text));
+    version.map(Some).map_err(|error| format!("it is no version: {error}"))
 }
 
 /// An empty text means no proxy. Without a scheme it is `HOST:PORT` of an HTTP proxy, as in the usual environment

@@ -9,10 +9,10 @@ use signpost::SetName;
 use thiserror::Error;
 use update_metadata::{NoPath, Seed};
 
-use crate::choose::Held;
-use crate::plan::Unsigned;
+use crate::choose::{Barred, Held};
+use crate::plan::{OverBudget, Unsigned};
 use crate::wait::Stopped;
-use crate::{config, guard, install, record};
+use crate::{config, guard, install, record, rollback};
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -31,6 +31,45 @@ pub enum Error {
         why: String,
         /// The update that will come later, with this host's seed.
         held: Option<(Held, Seed)>,
+    },
+    /// `check-update` found only what did not stay when it was tried here.
+    #[error("find an update: no update available")]
+    FailedHere {
+        /// Why, as a sentence.
+        why: String,
+        /// The newest one of them.
+        barred: Box<Barred>,
+    },
+    /// The running system does not do what it should.
+    #[error("confirm this boot: {reason}")]
+    Unhealthy {
+        /// What is wrong.
+        reason: String,
+        /// What becomes of this boot.
+        then: &'static str,
+    },
+    /// Going back is not possible.
+    #[error(transparent)]
+    Rollback(#[from] rollback::Refused),
+    /// What was staged was taken back since.
+    #[error("activate {version}: it is no longer offered: {why}")]
+    Recalled {
+        /// What is staged.
+        version: Version,
+        /// What the repository says of it.
+        why: String,
+    },
+    /// The wish for kept settings cannot be left for the next boot, or an old one not be taken away.
+    #[error("say in what shape the next boot wants the settings")]
+    Wish(#[source] io::Error),
+    /// What is remembered of releases that did not stay cannot be changed.
+    #[error("forget which releases did not stay")]
+    Attempts(#[source] io::Error),
+    /// There is no such record.
+    #[error("find the record {id:?} in the history")]
+    NoRecord {
+        /// What was asked for.
+        id: String,
     },
     /// The configuration cannot be used.
     #[error(transparent)]
@@ -76,6 +115,12 @@ pub enum Error {
     /// The repository does not sign a target that the manifest names.
     #[error(transparent)]
     Unsigned(#[from] Unsigned),
+    /// It would take more from the network than it may.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
+    /// There is no room for the next boot's files.
+    #[error(transparent)]
+    NoRoom(#[from] guard::NoRoom),
     /// Migrations and metadata for the next boot cannot be stored.
     #[error("keep the migrations for the next boot")]
     Cache(#[source] trusted_repo::Error),
@@ -132,7 +177,16 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::Start(_) | Self::Answer(_) => None,
-            Self::NoUpdate { why, .. } => Some(why.clone()),
+            Self::NoUpdate { why, .. } | Self::FailedHere { why, .. } => Some(why.clone()),
+            Self::Unhealthy { then, .. } => Some((*then).to_owned()),
+            Self::Rollback(refused) => refused.help(),
+            Self::Recalled { .. } => Some(
+                "nothing was changed and it stays staged; \"updog update\" installs what is offered now".to_owned(),
+            ),
+            Self::Wish(_) | Self::Attempts(_) => Some(
+                "nothing was changed; see that the persistent partition is mounted, writable and not full".to_owned(),
+            ),
+            Self::NoRecord { .. } => Some("\"updog history\" lists them".to_owned()),
             Self::Config(error) => error.help(),
             Self::Host(_) => None,
             Self::Reboot(_) => Some("the next reboot starts it, however that comes about".to_owned()),
@@ -151,6 +205,10 @@ impl Advise for Error {
             Self::Unsigned(_) => {
                 Some("the repository is incomplete: tell whoever publishes it".to_owned())
             }
+            Self::OverBudget(error) => error.help(),
+            Self::NoRoom(_) => Some(
+                "nothing was changed; free some space on the partition that has it, then run it again".to_owned(),
+            ),
             Self::Install(error) => error.help(),
             Self::Record(error) => error.help(),
             Self::AfterClear { set, source, .. } => {
@@ -182,6 +240,11 @@ impl Advise for Error {
             | Self::Unconfirmed
             | Self::Stopped(_) => "failed",
             Self::NoUpdate { .. } => "no_update",
+            Self::FailedHere { .. } => "held",
+            Self::Unhealthy { .. } => "unhealthy",
+            Self::Rollback(refused) => refused.code(),
+            Self::Recalled { .. } => "disallowed",
+            Self::Wish(_) | Self::Attempts(_) | Self::NoRecord { .. } => "failed",
             Self::Config(error) => error.code(),
             Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
             Self::Lock(_) => "failed",
@@ -190,6 +253,8 @@ impl Advise for Error {
             Self::Refused(refusal) => refusal.code(),
             Self::NoPath(_) | Self::MissingMigration(_) | Self::UnsafeMigration { .. } => "missing_migration",
             Self::Unsigned(_) => "missing_target",
+            Self::OverBudget(error) => error.code(),
+            Self::NoRoom(_) => "no_room",
             Self::Install(error) => error.code(),
             Self::Record(error) => error.code(),
             Self::AfterClear { source, .. } => source.code(),

@@ -41,7 +41,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 /// Nothing to do is no failure in the eyes of a person, though scripts are told by the exit status.
 fn sentence(error: &Error) -> String {
     match error {
-        Error::NoUpdate { why, .. } => format!("No update available: {why}"),
+        Error::NoUpdate { why, .. } | Error::FailedHere { why, .. } => format!("No update available: {why}"),
         other => report::sentence("updog", other),
     }
 }
@@ -58,6 +58,13 @@ fn fields(error: &Error) -> Value {
                 "seed": seed.get(),
             })),
         }),
+        Error::FailedHere { why, barred } => json!({
+            "code": error.code(),
+            "message": "No update available",
+            "help": why,
+            "held": null,
+            "failed": { "version": barred.version.to_string(), "retry_after": barred.until, "reason": barred.reason },
+        }),
         other => report::json(other),
     }
 }
@@ -65,6 +72,13 @@ fn fields(error: &Error) -> Value {
 fn status(error: &Error) -> u8 {
     match error {
         Error::NoUpdate { .. }
+        | Error::FailedHere { .. }
+        | Error::Unhealthy { .. }
+        | Error::Rollback(_)
+        | Error::Recalled { .. }
+        | Error::NoRecord { .. }
+        | Error::Wish(_)
+        | Error::Attempts(_)
         | Error::Config(_)
         | Error::Host(_)
         | Error::Reboot(_)
@@ -77,6 +91,8 @@ fn status(error: &Error) -> u8 {
         | Error::MissingMigration(_)
         | Error::UnsafeMigration { .. }
         | Error::Unsigned(_)
+        | Error::OverBudget(_)
+        | Error::NoRoom(_)
         | Error::Cache(_)
         | Error::Install(_)
         | Error::Record(_)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use semver::Version;
 use signpost::Role;
-use trusted_repo::{Proxy, Repository, Source, StagedCache, VerifiedBytes};
+use trusted_repo::{Proxy, Repository, Source, StagedCache, TargetInfo, VerifiedBytes};
 use update_metadata::{Manifest, Update, manifest, migration_path, safe_target_name};
 
 use crate::choose::Machine;
@@ -15,10 +15,10 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::events::{Meter, Phase};
 use crate::install::{self, VerifiedTree};
-use crate::plan::update::ImageBytes;
-use crate::plan::{self, ImagePlan, MANIFEST, Plan, Way, target_of};
+use crate::observe::{self, Keep};
+use crate::plan::{self, FilePlan, MANIFEST, Plan};
 
-/// The largest migration that is taken, compressed, in bytes.
+/// The largest migration that is taken, in bytes, compressed and as it runs.
 const MIGRATION_LIMIT: u64 = 64 << 20;
 
 /// A repository whose metadata was verified, with what the choice needs.
@@ -38,6 +38,14 @@ pub struct Opened {
 /// # Errors
 /// When the host's own files, the repository or its manifest cannot be used.
 pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
+    context.waiter.wait(Box::pin(opened(context, variant)))?
+}
+
+/// [`open`], for whoever waits in another way.
+///
+/// # Errors
+/// As [`open`].
+pub async fn opened(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
     let config = config::load(&*context.fs, &context.paths)?;
     let os = context.host.os_release()?;
     let path = context.paths.trusted_root();
@@ -58,11 +66,9 @@ pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
         ..Source::new(config.metadata_base_url.clone(), config.targets_base_url.clone())
     };
     let trust = context.paths.trust();
-    let repository = wait(
-        context,
-        trusted_repo::open_online(Arc::clone(&context.fs), source, &anchor, &trust, context.clock.now()),
-    )?;
-    let manifest = wait(context, repository.manifest())?;
+    let fs = Arc::clone(&context.fs);
+    let repository = trusted_repo::open_online(fs, source, &anchor, &trust, context.clock.now()).await?;
+    let manifest = repository.manifest().await?;
     let manifest_sha256 = repository.target(MANIFEST)?.sha256;
     context.evidence.note(|evidence| {
         evidence.from = Some(os.version_id.clone());
@@ -74,31 +80,25 @@ pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
         arch: context.host.arch().to_owned(),
         version: os.version_id,
         seed: config.seed,
+        barred: observe::attempts(context, Keep::Yes).bars(context.clock.now()),
     };
     Ok(Opened { repository, manifest, machine, config })
 }
 
-/// Plans the update of this host to `update`, from signed lengths alone. Nothing is fetched.
+/// The small files that the next boot needs to get to `update` and back. Nothing is fetched.
 ///
 /// # Errors
 /// When the manifest knows no migrations for the way, or the repository does not sign what it names.
-pub fn plan(opened: &Opened, update: &Update) -> Result<Plan, Error> {
+pub fn staged(opened: &Opened, update: &Update) -> Result<Vec<FilePlan>, Error> {
     let Opened { repository, manifest, machine, .. } = opened;
     let migrations = migrations(manifest, &machine.version, &update.version)?;
-    let images = Role::ALL.into_iter().map(|image| {
-        let target = target_of(update, image).to_owned();
-        let bytes = ImageBytes::FetchOnly { fetch_bytes: repository.target(&target)?.length };
-        Ok(ImagePlan { image, target, way: Way::PlainStream, bytes, note: None })
-    });
-    let images = images.collect::<Result<Vec<_>, Error>>()?;
     let mut lengths = BTreeMap::new();
     lengths.insert(MANIFEST.to_owned(), repository.target(MANIFEST)?.length);
     for name in &migrations {
         let target = repository.target(name).map_err(missing_migration)?;
         lengths.insert(name.clone(), target.length);
     }
-    let staged = plan::update::staged(&migrations, &lengths)?;
-    Ok(Plan::new(&machine.version, &update.version, images, Vec::new(), staged))
+    Ok(plan::update::staged(&migrations, &lengths)?)
 }
 
 /// The migrations between the running and the chosen version, in the order in which they run. The way back is the same
@@ -119,23 +119,37 @@ fn migrations(manifest: &Manifest, from: &Version, to: &Version) -> Result<Vec<S
 pub fn hash_tree(
     context: &Context,
     repository: &Repository,
-    plan: &Plan,
+    signed: &TargetInfo,
     partition_len: u64,
 ) -> Result<VerifiedTree, Error> {
-    let planned = plan.image(Role::Hash);
     // What a frame may add to bytes that cannot be compressed; more than that holds more than the partition.
     let limit = partition_len + partition_len / 1024 + 4096;
-    if planned.bytes.fetch() > limit {
+    if signed.length > limit {
         return Err(Error::from(install::Error::NoFit {
             image: Role::Hash,
             need: None,
             have: partition_len,
         }));
     }
-    let mut meter = context.events.meter(Phase::Fetch, Role::Hash.as_str(), Some(planned.bytes.fetch()));
-    let target = fetch(context, repository, &planned.target, limit, &mut meter)?;
-    meter.finish();
+    let target = small(context, repository, signed, Phase::Fetch, Role::Hash.as_str())?;
     Ok(VerifiedTree::decode(&target, partition_len)?)
+}
+
+/// Fetches a target that fits into memory, as long as it is signed to be.
+///
+/// # Errors
+/// When it does not come, or is not what was signed.
+pub fn small(
+    context: &Context,
+    repository: &Repository,
+    signed: &TargetInfo,
+    phase: Phase,
+    name: &'static str,
+) -> Result<VerifiedBytes, Error> {
+    let mut meter = context.events.meter(phase, name, Some(signed.length));
+    let target = fetch(context, repository, &signed.name, signed.length, &mut meter)?;
+    meter.finish();
+    Ok(target)
 }
 
 /// Fetches what the next boot's migrator needs: the manifest and the migrations. Nothing is written yet.
@@ -151,13 +165,18 @@ pub fn next_boot(context: &Context, repository: &Repository, plan: &Plan) -> Res
         targets.push(if name == MANIFEST {
             fetch(context, repository, name, manifest::MAX_LEN as u64, &mut meter)?
         } else {
-            fetch(context, repository, name, MIGRATION_LIMIT, &mut meter).map_err(|error| match error {
+            let migration = fetch(context, repository, name, MIGRATION_LIMIT, &mut meter);
+            let migration = migration.map_err(|error| match error {
                 Error::Repository(source) => missing_migration(source),
                 other => other,
-            })?
+            })?;
+            // The next boot would refuse it, and that is too late to find out.
+            trusted_repo::lz4::check(&migration, MIGRATION_LIMIT)?;
+            migration
         });
     }
     meter.finish();
+    context.waiter.wait(repository.find_older_roots())?;
     Ok(repository.staged(targets))
 }
 

@@ -3,7 +3,10 @@
 //! An update takes the inactive set away, and a flip leaves the running one. Both are safe only while the running set
 //! is proven: until then the other set may be the only one that boots (`docs/design.md`, "The partition table").
 
-use host_io::Advise;
+use std::path::{Path, PathBuf};
+
+use host_io::{Advise, Fs};
+use semver::Version;
 use signpost::{Set, SetName, Status};
 use thiserror::Error;
 use verity::RootHash;
@@ -36,6 +39,14 @@ pub enum Refusal {
     AlreadyActivated {
         /// The inactive set.
         inactive: SetName,
+    },
+    /// The version is below the floor that is set for this host.
+    #[error("take version {version}: it is below the minimum version {floor}")]
+    BelowFloor {
+        /// The version.
+        version: Version,
+        /// The setting.
+        floor: Version,
     },
     /// The running set boots next anyway.
     #[error("cancel an upgrade: there is nothing to cancel, set {active} boots next anyway")]
@@ -78,11 +89,14 @@ impl Advise for Refusal {
                 }
                 Self::Unproven { .. } => "wait for this boot to be marked good, or reboot",
                 Self::NotStaged { why: NotStaged::Proven, .. } => {
-                    "to go back to it run \"signpost rollback-to-inactive\"; to install an update run \"updog update\""
+                    "to go back to it run \"updog rollback\"; to install an update run \"updog update\""
                 }
                 Self::NotStaged { .. } => "run \"updog update-image\" first",
                 Self::AlreadyActivated { .. } => {
                     "reboot to start it, or take it back with \"updog update-revert\""
+                }
+                Self::BelowFloor { .. } => {
+                    "the setting updates.minimum-version forbids it; ask for a newer one with --image, or lower the setting"
                 }
                 Self::NothingToCancel { .. } => "see \"updog status\"",
             }
@@ -92,11 +106,53 @@ impl Advise for Refusal {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::OneSet | Self::AlreadyActivated { .. } | Self::NothingToCancel { .. } => "disallowed",
+            Self::OneSet | Self::AlreadyActivated { .. } | Self::BelowFloor { .. } => "disallowed",
+            Self::NothingToCancel { .. } => "nothing_to_cancel",
             Self::Unproven { .. } => "unproven",
             Self::NotStaged { .. } => "not_staged",
         }
     }
+}
+
+/// Refuses a version below the floor of this host. A lower one than the running one is taken otherwise, if a person or the
+/// repository asks for it.
+///
+/// # Errors
+/// [`Refusal::BelowFloor`].
+pub fn above_floor(version: &Version, floor: Option<&Version>) -> Result<(), Refusal> {
+    match floor {
+        Some(floor) if version < floor => {
+            Err(Refusal::BelowFloor { version: version.clone(), floor: floor.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The persistent partition has no room for what the next boot needs. Nothing was changed.
+#[derive(Debug, Error)]
+#[error("keep the migrations for the next boot below {path}: they need {need} bytes, and {have} are free")]
+pub struct NoRoom {
+    /// Where they would lie.
+    pub path: PathBuf,
+    /// What they need.
+    pub need: u64,
+    /// What is free.
+    pub have: u64,
+}
+
+/// What a file system takes for each file besides its bytes, and for a few directories.
+const OVERHEAD_PER_FILE: u64 = 8192;
+const OVERHEAD: u64 = 64 * 1024;
+
+/// Refuses when `bytes` in `files` files do not fit below `dir`, before anything is written there.
+///
+/// # Errors
+/// [`NoRoom`]. A file system that does not tell what is free is asked by the write itself.
+pub fn room_for(fs: &dyn Fs, dir: &Path, bytes: u64, files: u64) -> Result<(), NoRoom> {
+    let need = bytes + files * OVERHEAD_PER_FILE + OVERHEAD;
+    // The directory may not be there yet; the one that it will be made in is.
+    let have = dir.ancestors().find_map(|dir| fs.free_bytes(dir).ok()).unwrap_or(u64::MAX);
+    if have < need { Err(NoRoom { path: dir.to_owned(), need, have }) } else { Ok(()) }
 }
 
 /// The set that an update may clear and write, with the running set proven.
@@ -173,6 +229,7 @@ fn proven(status: &Status) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use host_io::explore::CutFs;
     use signpost::BootBits;
 
     use super::*;
@@ -193,6 +250,30 @@ mod tests {
             inactive_for_update(&status(UNPROVEN, Some(PROVEN))),
             Err(Refusal::Unproven { active: SetName::A })
         );
+    }
+
+    #[test]
+    fn a_floor_stops_what_is_below_it_and_nothing_else() {
+        let version = |text: &str| Version::parse(text).unwrap();
+        assert_eq!(above_floor(&version("0.9.0"), None), Ok(()));
+        let floor = version("1.0.0");
+        assert_eq!(above_floor(&version("1.0.0"), Some(&floor)), Ok(()));
+        let refused = above_floor(&version("1.0.0-rc.1"), Some(&floor)).unwrap_err();
+        assert_eq!(refused.code(), "disallowed");
+        assert!(refused.to_string().contains("1.0.0-rc.1"), "{refused}");
+    }
+
+    #[test]
+    fn a_full_persistent_partition_is_found_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("not/there/yet");
+        let fs = |free| CutFs::counting().with_free_bytes(free);
+        let need = 1000 + 2 * OVERHEAD_PER_FILE + OVERHEAD;
+        room_for(&fs(need), &cache, 1000, 2).unwrap();
+        let refused = room_for(&fs(need - 1), &cache, 1000, 2).unwrap_err();
+        assert_eq!((refused.need, refused.have), (need, need - 1));
+        assert_eq!(fs(need - 1).changes(), 0);
+        assert!(!cache.exists());
     }
 
     #[test]

@@ -5,13 +5,18 @@
 //! program is `updog`. In the order of the walk:
 //!
 //! - [`config`]: where the repository is and how this host takes updates
-//! - [`choose`]: which update, as a rule over values; [`why`]: why none
+//! - [`choose`]: which update, as a rule over values; [`why`]: why none; [`explain`]: every version and its reason
 //! - [`plan`]: what it will move, as data
 //! - [`fetch`]: the repository, the hash image, the files for the next boot
+//! - [`survey`]: what the disk holds, and what follows from it
 //! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
+//! - [`fill`]: one update into one set
 //! - [`record`]: which version is in which set
+//! - [`attempts`]: releases that did not stay, and when one may be tried again; [`observe`]: what became of them
+//! - [`recall`]: whether what is staged is still offered
 //! - [`apply`]: marking valid, activating, taking back
+//! - [`health`]: whether the running system does what it should; [`rollback`]: whether there is a way back
 //! - [`update`]: all of it, in the one order that is safe
 //!
 //! Around it:
@@ -25,6 +30,7 @@
 
 pub mod answer;
 pub mod apply;
+pub mod attempts;
 pub mod choose;
 pub mod cli;
 pub mod commands;
@@ -34,12 +40,19 @@ pub mod error;
 pub mod events;
 pub mod evidence;
 pub mod exit;
+pub mod explain;
 pub mod fetch;
+pub mod fill;
 pub mod guard;
+pub mod health;
 pub mod history;
 pub mod install;
+pub mod observe;
 pub mod plan;
+pub mod recall;
 pub mod record;
+pub mod rollback;
+pub mod survey;
 pub mod update;
 pub mod wait;
 pub mod why;

@@ -154,6 +154,14 @@ impl Record {
 /// # Errors
 /// When the partition cannot be read.
 pub fn root_hash_of(hash_partition: &dyn Disk) -> Result<Option<RootHash>, Error> {
+    Ok(tree_in(hash_partition)?.map(|tree| tree.root_hash()))
+}
+
+/// The tree in a HASH partition; `None` when there is no sound one.
+///
+/// # Errors
+/// When the partition cannot be read.
+pub fn tree_in(hash_partition: &dyn Disk) -> Result<Option<HashTree>, Error> {
     let mut block = vec![0; BLOCK_SIZE];
     if hash_partition.len() < block.len() as u64 {
         return Ok(None);
@@ -167,7 +175,7 @@ pub fn root_hash_of(hash_partition: &dyn Disk) -> Result<Option<RootHash>, Error
     let Ok(len) = usize::try_from(len) else { return Ok(None) };
     let mut bytes = vec![0; len];
     hash_partition.read_at(0, &mut bytes).map_err(Error::Tree)?;
-    Ok(HashTree::parse(&bytes).ok().map(|tree| tree.root_hash()))
+    Ok(HashTree::parse_vec(bytes).ok())
 }
 
 fn file(paths: &Paths) -> PathBuf {

@@ -2,15 +2,11 @@
 //! changed, and from then on, whatever happens, that set cannot boot until everything in it was read back
 //! (`docs/design.md`, "Writing").
 
-use std::sync::Arc;
-
 use host_io::{Access, OperationLock};
 use semver::Version;
-use signpost::{Command, OsDisk, Partition, Role, Set, SetName};
-use trusted_repo::lz4::Lz4Reader;
-use trusted_repo::{CacheId, Repository, make_current};
+use signpost::{Command, OsDisk, Set, SetName};
+use trusted_repo::CacheId;
 use update_metadata::Update;
-use verity::RootHash;
 
 use crate::apply::{self, Proof};
 use crate::choose::{Choice, Machine, Request, Wanted, Waves, choose};
@@ -20,12 +16,15 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::evidence;
 use crate::fetch::{self, Opened};
+use crate::fill::{self, Job};
 use crate::guard;
-use crate::install::durable::Synced;
-use crate::install::write::{Target, write_boot, write_hash, write_root};
-use crate::install::{ReadBack, VerifiedTree};
-use crate::plan::{MANIFEST, Plan};
-use crate::record::{self, Entry, Record};
+use crate::install::ReadBack;
+use crate::plan::{Budget, MANIFEST};
+use crate::record::{self, Entry};
+use crate::survey::{Running, Survey, Surveyor, Targets};
+
+/// Files of metadata that are kept for the next boot, at most but for a long chain of roots.
+const METADATA_FILES: u64 = 8;
 
 /// What a person or the API asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +35,8 @@ pub struct Asked {
     pub variant: Option<String>,
     /// `--ignore-waves`.
     pub ignore_waves: bool,
+    /// `--max-bytes`: the most that may be fetched.
+    pub max_bytes: Option<u64>,
 }
 
 /// Where an update ends.
@@ -84,6 +85,29 @@ pub fn request(asked: &Asked, config: &Config) -> Request {
     Request { wanted, waves }
 }
 
+/// An update that was chosen and looked at. Nothing has changed yet.
+pub struct Prospect {
+    /// The repository that offers it.
+    pub opened: Opened,
+    /// The update.
+    pub update: Box<Update>,
+    /// What it will take.
+    pub survey: Survey,
+    budget: Budget,
+    disk: OsDisk,
+    inactive: Set,
+    targets: Targets,
+    running: Running,
+}
+
+/// What came of looking for an update.
+pub enum Look {
+    /// There is nothing to do.
+    Nothing(Outcome),
+    /// There is an update.
+    Found(Box<Prospect>),
+}
+
 /// Updates the host.
 ///
 /// # Errors
@@ -93,168 +117,127 @@ pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, 
     let _lock = OperationLock::acquire(&context.paths)?;
     context.events.tell(&Event::Started);
     context.evidence.begin();
-    let result = under_lock(context, asked, finish);
-    match &result {
-        Ok(Outcome::Nothing { .. }) => context.evidence.end(evidence::Outcome::Nothing, None),
-        Ok(Outcome::Installed { .. }) => context.evidence.end(finish.into(), None),
-        Err(error) if error.is_stop() => context.evidence.end(evidence::Outcome::Cancelled, Some(error)),
-        Err(error) => context.evidence.end(evidence::Outcome::Failed, Some(error)),
-    }
+    let result = attempt(context, asked, finish);
+    let outcome = match &result {
+        Ok(Outcome::Nothing { .. }) => evidence::Outcome::Nothing,
+        Ok(Outcome::Installed { .. }) if finish == Finish::Staged => evidence::Outcome::Staged,
+        Ok(Outcome::Installed { .. }) => evidence::Outcome::Activated,
+        Err(error) if error.is_stop() => evidence::Outcome::Cancelled,
+        Err(_) => evidence::Outcome::Failed,
+    };
+    context.evidence.end(outcome, result.as_ref().err().map(|error| error as _));
     result
 }
 
-impl From<Finish> for evidence::Outcome {
-    fn from(finish: Finish) -> Self {
-        match finish {
-            Finish::Staged => Self::Staged,
-            Finish::Activated => Self::Activated,
-        }
+fn attempt(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
+    match look(context, asked, Access::ReadWrite)? {
+        Look::Nothing(outcome) => Ok(outcome),
+        Look::Found(prospect) => prospect.install(context, finish),
     }
 }
 
-fn under_lock(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
-    let opened = fetch::open(context, asked.variant.as_deref())?;
+/// Chooses, looks at the disk and plans. The operation lock must be held. `access` is for the inactive set.
+///
+/// # Errors
+/// When there is something to do and it cannot be done. Nothing has changed.
+pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Error> {
+    let opened = {
+        let _timer = context.evidence.time("metadata");
+        fetch::open(context, asked.variant.as_deref())?
+    };
     let Opened { repository, manifest, machine, config } = &opened;
+    context.evidence.note(|evidence| {
+        evidence.from = Some(machine.version.clone());
+        evidence.metadata = Some(repository.roles().into());
+        evidence.manifest_sha256 = repository.target(MANIFEST).ok().map(|target| hex::encode(target.sha256));
+    });
     let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
         Choice::Update(update) => update,
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
-            let machine = machine.clone();
-            return Ok(Outcome::Nothing { choice, machine, bytes_fetched: repository.bytes_fetched() });
+            let (machine, bytes_fetched) = (machine.clone(), repository.bytes_fetched());
+            context.evidence.note(|evidence| evidence.bytes.fetched = bytes_fetched);
+            return Ok(Look::Nothing(Outcome::Nothing { choice, machine, bytes_fetched }));
         }
     };
+    guard::above_floor(&update.version, config.minimum_version.as_ref())?;
 
-    context.evidence.note(|evidence| {
-        evidence.to = Some(update.version.clone());
-        evidence.variant = Some(update.variant.clone());
-        evidence.arch = Some(update.arch.clone());
-    });
     let disk = OsDisk::discover(&context.paths)?;
     let status = disk.status()?;
-    let inactive = guard::inactive_for_update(&status)?;
-    let set = inactive.name;
-    context.evidence.note(|evidence| evidence.set = Some(set.to_string()));
-    let targets = Targets::open(&disk, inactive)?;
+    let inactive = guard::inactive_for_update(&status)?.clone();
+    context.evidence.note(|evidence| {
+        evidence.to = Some(update.version.clone());
+        (evidence.variant, evidence.arch) = (Some(update.variant.clone()), Some(update.arch.clone()));
+        evidence.set = Some(inactive.name.to_string());
+    });
+    let targets = Targets::open(&disk, &inactive, access)?;
+    let running = Running::open(&disk, &status)?;
     repository.set_query("target", &update.version.to_string());
-    let plan = fetch::plan(&opened, &update)?;
-    context.events.tell(&Event::Plan { plan: &plan });
+    let budget = Budget::smallest(asked.max_bytes, config.data_budget);
+    let survey = {
+        let _timer = context.evidence.time("survey");
+        Surveyor { context, opened: &opened, update: &update, budget }.survey(&targets, &running)?
+    };
+    context.events.tell(&Event::Plan { plan: &survey.plan });
+    Ok(Look::Found(Box::new(Prospect { opened, update, survey, budget, disk, inactive, targets, running })))
+}
 
-    let job =
-        Job { context, repository, disk: &disk, running: status.active, set, update: &update, plan: &plan };
-    let ready = job.prepare(targets)?;
-    context.waiter.check()?;
-    // From here on there is something to tell, also when this is cut short.
-    context.evidence.keep();
-    disk.apply(Command::ClearInactive)?;
-    let read_back = job.fill(ready).map_err(|source| Error::AfterClear {
-        version: update.version.clone(),
-        set,
-        source: Box::new(source),
-    })?;
-    if finish == Finish::Activated {
-        apply::activate(&disk, Proof::ReadBack(&read_back))?;
+impl Prospect {
+    /// The set that would take it.
+    #[must_use]
+    pub fn set(&self) -> SetName {
+        self.inactive.name
     }
-    Ok(Outcome::Installed { update, set, read_back, bytes_fetched: repository.bytes_fetched() })
-}
 
-/// The partitions of the inactive set, opened.
-struct Targets {
-    boot: Target,
-    root: Target,
-    hash: Target,
-}
-
-impl Targets {
-    fn open(disk: &OsDisk, set: &Set) -> Result<Self, Error> {
-        let open = |image: Role, partition: &Partition| -> Result<Target, Error> {
-            let opened = disk.open_partition(set.name, image, Access::ReadWrite)?;
-            Ok(Target { image, disk: opened, device: partition.node.display().to_string() })
+    /// Everything from here to the flip.
+    fn install(self, context: &Context, finish: Finish) -> Result<Outcome, Error> {
+        let (cache, leaving) = self.prepare(context)?;
+        context.waiter.check()?;
+        context.evidence.keep();
+        let Self { opened, update, survey, budget, disk, inactive, targets, running, .. } = self;
+        let Survey { plan, recipes } = survey;
+        let set = inactive.name;
+        let job =
+            Job { context, opened: &opened, update: &update, budget, set, plan: &plan, running: &running };
+        let after_clear =
+            |source| Error::AfterClear { version: update.version.clone(), set, source: Box::new(source) };
+        // What is in place and waits to be booted stays valid all the time; if it turns out to be something else after all,
+        // it is cleared like any other.
+        let read_back = if plan.is_in_place() && job.is_staged(&inactive, recipes.tree.root_hash()) {
+            match job.keep(&cache, leaving, recipes, targets) {
+                Ok(read_back) => read_back,
+                Err(error) if error.is_stop() => return Err(error),
+                Err(error) => {
+                    disk.apply(Command::ClearInactive)?;
+                    return Err(after_clear(error));
+                }
+            }
+        } else {
+            disk.apply(Command::ClearInactive)?;
+            let filled = job.fill(&cache, leaving, recipes, targets);
+            filled
+                .and_then(|read_back| apply::mark_valid(&disk, &read_back).map(|_| read_back))
+                .map_err(after_clear)?
         };
-        Ok(Self {
-            boot: open(Role::Boot, &set.boot)?,
-            root: open(Role::Root, &set.root)?,
-            hash: open(Role::Hash, &set.hash)?,
-        })
-    }
-}
-
-/// What is at hand before the clear: the tree that fits, the next boot's files stored beside the ones in use, and what
-/// the running set holds, which nothing else will tell once it is the inactive one.
-struct Ready {
-    targets: Targets,
-    tree: Arc<VerifiedTree>,
-    cache: CacheId,
-    running: Option<Entry>,
-}
-
-/// One chosen update on its way to one set.
-struct Job<'a> {
-    context: &'a Context,
-    repository: &'a Repository,
-    disk: &'a OsDisk,
-    running: SetName,
-    set: SetName,
-    update: &'a Update,
-    plan: &'a Plan,
-}
-
-impl Job<'_> {
-    /// Everything that can be fetched and checked while nothing has changed.
-    fn prepare(&self, targets: Targets) -> Result<Ready, Error> {
-        let Self { context, repository, plan, .. } = *self;
-        let tree = fetch::hash_tree(context, repository, plan, targets.hash.disk.len())?;
-        tree.check_fit(&*targets.root.disk, &*targets.hash.disk)?;
-        let cache = fetch::next_boot(context, repository, plan)?
-            .write(&*context.fs, &context.paths.cache())
-            .map_err(Error::Cache)?;
-        let hash = self.disk.open_partition(self.running, Role::Hash, Access::Read)?;
-        let os = context.host.os_release()?;
-        let running = record::root_hash_of(&*hash)?
-            .map(|root_hash| self.entry(os.variant_id, os.version_id, root_hash));
-        Ok(Ready { targets, tree: Arc::new(tree), cache, running })
-    }
-
-    /// Fills the cleared set and ends with it marked valid.
-    fn fill(&self, ready: Ready) -> Result<ReadBack, Error> {
-        let Self { context, repository, plan, set, .. } = *self;
-        let Context { waiter, events, .. } = context;
-        let Ready { targets, tree, cache, running } = ready;
-        make_current(&*context.fs, &context.paths, &cache).map_err(Error::Cache)?;
-        // Before the first write: nothing may say any more that the old version is in there.
-        let mut record = Record::load_or_empty(&*context.fs, &context.paths).without(set);
-        if let Some(entry) = running {
-            record = record.with(self.running, entry);
+        if finish == Finish::Activated && disk.status()?.next != Some(set) {
+            apply::announce(context, &disk)?;
+            apply::activate(&disk, Proof::ReadBack(&read_back))?;
         }
-        record.save(&*context.fs, &context.paths)?;
-
-        repository.set_query("migrations", &staged_names(plan));
-        let boot = write_boot(targets.boot, self.stream(Role::Boot)?, waiter, events)?;
-        let root = write_root(targets.root, &tree, self.stream(Role::Root)?, waiter, events)?;
-        let hash = write_hash(targets.hash, &tree, waiter, events)?;
-        let read_back = Synced::new(boot, root, hash, events)?.read_back(waiter, events)?;
-
-        let Update { variant, version, .. } = self.update;
-        record
-            .with(set, self.entry(variant.clone(), version.clone(), tree.root_hash()))
-            .save(&*context.fs, &context.paths)?;
-        waiter.check()?;
-        apply::mark_valid(self.disk, &read_back)?;
-        Ok(read_back)
+        let bytes_fetched = opened.repository.bytes_fetched();
+        Ok(Outcome::Installed { update, set, read_back, bytes_fetched })
     }
 
-    fn stream(&self, image: Role) -> Result<Lz4Reader, Error> {
-        let _inside = self.context.waiter.enter();
-        Ok(Lz4Reader::new(self.repository.open_target(&self.plan.image(image).target)?))
+    /// What can be fetched and checked while nothing has changed: the next boot's files, stored beside the ones in use,
+    /// and what the running set holds, which nothing else will tell once it is the inactive one.
+    fn prepare(&self, context: &Context) -> Result<(CacheId, Option<Entry>), Error> {
+        let staged = fetch::next_boot(context, &self.opened.repository, &self.survey.plan)?;
+        let cache = context.paths.cache();
+        let files = self.survey.plan.staged.len() as u64 + METADATA_FILES;
+        guard::room_for(&*context.fs, &cache, staged.len(), files)?;
+        let cache = staged.write(&*context.fs, &cache).map_err(Error::Cache)?;
+        let os = context.host.os_release()?;
+        let root_hash = record::root_hash_of(&*self.running.hash)?;
+        let running =
+            root_hash.map(|root_hash| fill::entry(context, os.variant_id, os.version_id, root_hash));
+        Ok((cache, running))
     }
-
-    fn entry(&self, variant: String, version: Version, root_hash: RootHash) -> Entry {
-        let arch = self.context.host.arch().to_owned();
-        Entry { variant, arch, version, root_hash, recorded: self.context.clock.now() }
-    }
-}
-
-/// The value of the query parameter: the migrations, then the manifest.
-fn staged_names(plan: &Plan) -> String {
-    let names = plan.staged.iter().map(|file| file.target.as_str());
-    let (manifest, migrations): (Vec<&str>, Vec<&str>) = names.partition(|name| *name == MANIFEST);
-    [migrations, manifest].concat().join(",")
 }

@@ -2,7 +2,7 @@
 
 use update_metadata::explain::instant;
 
-use crate::choose::{Choice, Held, Machine};
+use crate::choose::{Choice, Held, Machine, NotOffered};
 
 /// Why `choice` is no update for `machine`, as a sentence without a final stop.
 #[must_use]
@@ -18,6 +18,11 @@ pub fn not(choice: &Choice, machine: &Machine) -> String {
             instant(*until),
             machine.seed
         ),
+        Choice::NotOffered { version, reason: reason @ NotOffered::Failed(_) } => {
+            format!(
+                "{version} did not stay when it ran here; {reason}; \"updog clear-failed\" lets it be tried now"
+            )
+        }
         Choice::NotOffered { version, reason } => format!("{version} is not offered: {reason}"),
     }
 }
@@ -29,7 +34,6 @@ mod tests {
     use update_metadata::offer::Obstacle;
 
     use super::*;
-    use crate::choose::NotOffered;
 
     fn machine() -> Machine {
         Machine {
@@ -37,6 +41,7 @@ mod tests {
             arch: "x86_64".to_owned(),
             version: Version::new(1, 0, 0),
             seed: Seed::new(1042).unwrap(),
+            barred: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use update_metadata::Update;
 
 use crate::answer;
-use crate::choose::{Choice, candidates, choose};
+use crate::choose::{Choice, NotOffered, candidates, choose};
 use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::fetch::{self, Opened};
@@ -41,11 +41,15 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
         },
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
             let why = why::not(&choice, &machine);
-            let held = match choice {
-                Choice::Held(held) => Some((held, machine.seed)),
-                Choice::Update(_) | Choice::UpToDate | Choice::NotOffered { .. } => None,
-            };
-            Err(Error::NoUpdate { why, held })
+            match choice {
+                Choice::NotOffered { reason: NotOffered::Failed(barred), .. } => {
+                    Err(Error::FailedHere { why, barred })
+                }
+                Choice::Held(held) => Err(Error::NoUpdate { why, held: Some((held, machine.seed)) }),
+                Choice::Update(_) | Choice::UpToDate | Choice::NotOffered { .. } => {
+                    Err(Error::NoUpdate { why, held: None })
+                }
+            }
         }
     }
 }

@@ -1,13 +1,17 @@
 //! `status`: which version is in which set. Needs no network and changes nothing.
 
+use chrono::{DateTime, Utc};
 use host_io::{Access, OsRelease};
 use semver::Version;
 use serde::Serialize;
-use signpost::{BootBits, OsDisk, Role, Set, Status};
+use signpost::{OsDisk, Role, Set, Status};
+use update_metadata::explain::instant;
 
 use crate::answer;
+use crate::attempts::Attempts;
 use crate::context::{Context, Format};
 use crate::error::Error;
+use crate::observe::{self, Keep, failed_boot};
 use crate::record::{self, Entry, Record};
 
 /// The sets of a host. Fields are only ever added.
@@ -17,6 +21,54 @@ pub struct View {
     pub active: Active,
     /// The other one, on a disk that has one.
     pub inactive: Option<Inactive>,
+    /// The release that did not stay last, if there is one.
+    pub failed: Option<Failed>,
+}
+
+/// A release that was tried here and did not stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Which flavour of the system.
+    pub variant: String,
+    /// For which architecture.
+    pub arch: String,
+    /// Which version.
+    pub version: Version,
+    /// The root hash of its images, where it is known.
+    pub root_hash: Option<String>,
+    /// How far it came.
+    pub stage: String,
+    /// Why it went no further.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether it is not tried again until a person says so.
+    pub held: bool,
+    /// From when on it may be tried again; null when it is held.
+    pub retry_after: Option<DateTime<Utc>>,
+    /// When this was found.
+    pub recorded: DateTime<Utc>,
+}
+
+impl Failed {
+    /// The release that did not stay last, of all that are remembered.
+    #[must_use]
+    pub fn last(attempts: &Attempts) -> Option<Self> {
+        let (release, mark) = attempts.marked().into_iter().next()?;
+        let retry_after = mark.retry_after();
+        Some(Self {
+            variant: release.variant.clone(),
+            arch: release.arch.clone(),
+            version: release.version.clone(),
+            root_hash: release.root_hash.map(|hash| hash.to_string()),
+            stage: mark.stage.clone(),
+            reason: mark.reason.clone(),
+            attempts: mark.attempts,
+            held: retry_after.is_none(),
+            retry_after,
+            recorded: mark.recorded,
+        })
+    }
 }
 
 /// The running set.
@@ -73,7 +125,8 @@ pub fn run(context: &Context) -> Result<(), Error> {
         None => None,
     };
     let entry = status.inactive().and_then(|set| record.holds(set.name, found));
-    let view = view(&status, os, context.host.arch(), entry);
+    let failed = Failed::last(&observe::attempts(context, Keep::No));
+    let view = View { failed, ..view(&status, os, context.host.arch(), entry) };
     match context.format {
         Format::Json => answer::json_line(&view),
         Format::Text => answer::lines(text(&view)),
@@ -103,13 +156,8 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
             next_to_boot: status.next == Some(*name),
             failed_boot: failed_boot(*bits),
         }),
+        failed: None,
     }
-}
-
-/// A priority is given by the flip alone, and the try was spent by the boot program: whoever has the one and not the
-/// other, and does not run, has failed.
-fn failed_boot(inactive: BootBits) -> bool {
-    inactive.priority > 0 && !inactive.is_valid()
 }
 
 fn text(view: &View) -> Vec<String> {
@@ -133,6 +181,16 @@ fn text(view: &View) -> Vec<String> {
             format!("Inactive: set {set}, {holds}, {state}{}", next(*next_to_boot))
         }
     });
+    if let Some(failed) = &view.failed {
+        let Failed { variant, version, attempts, reason, retry_after, .. } = failed;
+        let tries = if *attempts == 1 { "1 boot".to_owned() } else { format!("{attempts} boots") };
+        let did = if *attempts == 0 { "left".to_owned() } else { format!("{tries} failed") };
+        lines.push(format!("Not kept: {variant} {version}, {did}: {reason}"));
+        lines.push(match retry_after {
+            Some(at) => format!("          it may be tried again after {}", instant(*at)),
+            None => "          it is held until \"updog clear-failed\", or a newer release".to_owned(),
+        });
+    }
     lines
 }
 
@@ -144,7 +202,10 @@ fn next(next_to_boot: bool) -> &'static str {
 mod tests {
     use std::path::PathBuf;
 
+    use signpost::BootBits;
+
     use super::*;
+    use crate::attempts::{Cause, Fate, Release};
     use crate::testing::{entry, hash, status};
 
     fn os() -> OsRelease {
@@ -162,6 +223,7 @@ mod tests {
             serde_json::json!({
                 "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": "1.0.0", "proven": true, "next_to_boot": true},
                 "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "proven": false, "next_to_boot": false, "failed_boot": false},
+                "failed": null,
             })
         );
         assert_eq!(
@@ -191,5 +253,30 @@ mod tests {
             let view = view(&status(PROVEN, Some(bits)), os(), "x86_64", None);
             assert_eq!(view.inactive.unwrap().failed_boot, failed, "{bits:?}");
         }
+    }
+
+    #[test]
+    fn a_release_that_did_not_stay_is_told_with_its_reason() {
+        let release = Release::from(&entry("1.1.0", hash('1')));
+        let at = "2024-06-01T00:00:00Z".parse().unwrap();
+        let told = |cause| {
+            let fate = Fate { cause, stage: "migrate".to_owned(), reason: "it is asked to".to_owned() };
+            Failed::last(&Attempts::default().failed(&release, &fate, at))
+        };
+        let failed = told(Cause::Failed);
+        assert_eq!(
+            serde_json::to_value(&failed).unwrap(),
+            serde_json::json!({
+                "variant": "metal", "arch": "x86_64", "version": "1.1.0", "root_hash": hash('1').to_string(),
+                "stage": "migrate", "reason": "it is asked to", "attempts": 1, "held": true, "retry_after": null,
+                "recorded": "2024-06-01T00:00:00Z",
+            })
+        );
+        let base = view(&status(PROVEN, Some(BootBits::CLEAR)), os(), "x86_64", None);
+        let lines = text(&View { failed, ..base.clone() });
+        assert_eq!(lines[2], "Not kept: metal 1.1.0, 1 boot failed: it is asked to");
+        assert_eq!(lines[3], "          it is held until \"updog clear-failed\", or a newer release");
+        let lines = text(&View { failed: told(Cause::Unexplained), ..base });
+        assert_eq!(lines[3], "          it may be tried again after 2024-06-01T01:00:00Z");
     }
 }

@@ -8,6 +8,9 @@ use crate::apply::{self, Proof};
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::{Done, Event};
+use crate::evidence::Outcome;
+use crate::guard::Staged;
+use crate::recall::{self, Recall};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,16 +19,23 @@ pub struct Args {
     pub reboot: bool,
 }
 
-/// Activates the staged image. Needs no network, no configuration and no repository.
+/// Activates the staged image, unless the repository answers and does not offer it any more. Needs no network, no
+/// configuration and no repository.
 ///
 /// # Errors
-/// When nothing is staged, or the partition table or the record cannot be used.
+/// When nothing is staged, it was taken back, or the partition table or the record cannot be used.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
     context.events.tell(&Event::Started);
-    let disk = OsDisk::discover(&context.paths)?;
-    let staged = apply::find_staged(context, &disk)?;
-    apply::activate(&disk, Proof::Recorded(&staged))?;
+    context.evidence.begin();
+    let result = activate(context);
+    let outcome = match &result {
+        Ok(_) => Outcome::Activated,
+        Err(error) if error.is_stop() => Outcome::Cancelled,
+        Err(_) => Outcome::Failed,
+    };
+    context.evidence.end(outcome, result.as_ref().err().map(|error| error as _));
+    let staged = result?;
     if args.reboot {
         context.host.reboot().map_err(Error::Reboot)?;
     }
@@ -37,4 +47,30 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
         ..Done::default()
     }));
     Ok(())
+}
+
+fn activate(context: &Context) -> Result<Staged, Error> {
+    let disk = OsDisk::discover(&context.paths)?;
+    let staged = apply::find_staged(context, &disk)?;
+    let entry = staged.entry();
+    context.evidence.note(|evidence| {
+        evidence.to = Some(entry.version.clone());
+        (evidence.variant, evidence.arch) = (Some(entry.variant.clone()), Some(entry.arch.clone()));
+        evidence.set = Some(staged.set().to_string());
+    });
+    let note = match recall::ask(context, entry)? {
+        Recall::Offered => "the repository still offers it".to_owned(),
+        Recall::Unknown { why } => {
+            tracing::info!(
+                "{} boots next, though the repository could not be asked about it: {why}",
+                entry.version
+            );
+            format!("the repository could not be asked whether it still offers it: {why}")
+        }
+        Recall::Withdrawn { why } => return Err(Error::Recalled { version: entry.version.clone(), why }),
+    };
+    context.evidence.note(|evidence| evidence.notes.push(note));
+    apply::announce(context, &disk)?;
+    apply::activate(&disk, Proof::Recorded(&staged))?;
+    Ok(staged)
 }

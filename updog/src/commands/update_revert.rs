@@ -8,6 +8,7 @@ use crate::apply;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::{Done, Event};
+use crate::evidence::Outcome;
 use crate::record::{self, Record};
 
 /// Takes the flip back. Needs no network, no configuration and no repository.
@@ -18,7 +19,14 @@ pub fn run(context: &Context) -> Result<(), Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
     context.events.tell(&Event::Started);
     let disk = OsDisk::discover(&context.paths)?;
-    let set = apply::revert(&disk)?;
+    context.evidence.begin();
+    let reverted = apply::revert(context, &disk);
+    context.evidence.note(|evidence| {
+        evidence.set = reverted.as_ref().ok().map(|set| set.name.to_string());
+    });
+    let outcome = if reverted.is_ok() { Outcome::Reverted } else { Outcome::Failed };
+    context.evidence.end(outcome, reverted.as_ref().err().map(|error| error as _));
+    let set = reverted?;
     // What it holds is only told; by now the bits are right, whatever the record says.
     let update = disk
         .open_partition(set.name, Role::Hash, Access::Read)

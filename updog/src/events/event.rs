@@ -8,6 +8,8 @@ use crate::plan::Plan;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
+    /// From the disk, to see what is there already.
+    Scan,
     /// From the repository to memory or to the cache.
     Fetch,
     /// From the repository into a partition.
@@ -23,6 +25,7 @@ impl Phase {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Scan => "look at",
             Self::Fetch => "fetch",
             Self::Write => "write",
             Self::Sync => "sync",
@@ -71,6 +74,9 @@ pub struct Done {
     /// Why there was nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// What only this command tells, by its names.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One thing that happened.

@@ -98,14 +98,17 @@ pub enum Error {
         /// The first block that differs, as bytes from the partition's start.
         offset: u64,
     },
-    /// The thread that decodes did not start, or died.
+    /// A frame does not hold what its index says.
     #[error("decode the {image} image")]
-    Decoder {
+    Frame {
         /// Which image.
         image: Role,
-        /// Why.
-        source: io::Error,
+        /// Which frame, and why.
+        source: blocks::DecodeError,
     },
+    /// A thread did not start, or died.
+    #[error("work on an image")]
+    Thread(#[source] io::Error),
     /// A signal asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -123,7 +126,7 @@ impl Advise for Error {
         match self {
             Self::HashImage(error) => error.help(),
             Self::Source { source, .. } => source.help(),
-            Self::Tree(_) | Self::Block { .. } | Self::Length { .. } => Some(
+            Self::Tree(_) | Self::Block { .. } | Self::Length { .. } | Self::Frame { .. } => Some(
                 "the images of this release do not belong together: tell whoever publishes the repository"
                     .to_owned(),
             ),
@@ -131,7 +134,7 @@ impl Advise for Error {
             Self::Write { .. } | Self::Sync { .. } | Self::ReadBack { .. } | Self::Differs { .. } => {
                 Some("the disk may be failing: look into the kernel's log".to_owned())
             }
-            Self::Decoder { .. } | Self::Stopped(_) => None,
+            Self::Thread(_) | Self::Stopped(_) => None,
         }
     }
 
@@ -139,10 +142,10 @@ impl Advise for Error {
         match self {
             Self::HashImage(error) => error.code(),
             Self::Source { source, .. } => source.code(),
-            Self::Tree(_) | Self::Block { .. } | Self::Length { .. } => "tampered",
+            Self::Tree(_) | Self::Block { .. } | Self::Length { .. } | Self::Frame { .. } => "tampered",
             Self::NoFit { .. } => "no_fit",
             Self::Write { .. } | Self::Sync { .. } | Self::ReadBack { .. } | Self::Differs { .. } => "disk",
-            Self::Decoder { .. } | Self::Stopped(_) => "failed",
+            Self::Thread(_) | Self::Stopped(_) => "failed",
         }
     }
 }

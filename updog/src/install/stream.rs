@@ -1,23 +1,21 @@
 //! A signed image as a stream of raw bytes.
 //!
-//! Three stages run side by side: the network fills its buffers on the runtime, a thread of its own hashes and decodes,
-//! and the caller checks and writes. A short queue lies between the last two; whoever is slower sets the pace, and
-//! memory stays at a few pieces.
+//! The network fills its buffers on the runtime, a thread of its own hashes and decodes, and a [`crew`](super::crew)
+//! checks and writes. A short queue lies between any two; whoever is slower sets the pace, and memory stays at a few
+//! pieces.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 
+use host_io::Buffer;
+use ring::digest;
 use signpost::Role;
 use tokio::sync::mpsc;
 use trusted_repo::lz4::Lz4Reader;
-use verity::BLOCK_SIZE;
 
+use super::PIECE;
 use super::error::Error;
-use super::tree::VerifiedTree;
-use crate::wait::Waiter;
+use super::truth::Sha256;
 
-/// Bytes of one piece: whole blocks, large enough that passing it on costs nothing beside hashing it.
-pub(super) const PIECE: usize = 256 * BLOCK_SIZE;
 /// Pieces that may wait between decoding and writing.
 const QUEUE: usize = 4;
 
@@ -37,90 +35,127 @@ impl RawImage for Lz4Reader {
     }
 }
 
-/// The hash image, which lies in memory and was verified as a whole.
-pub(super) struct InMemory {
-    tree: Arc<VerifiedTree>,
-    at: usize,
+/// Some bytes of an image.
+pub(super) struct Piece {
+    /// Where they begin in the image.
+    pub(super) at: u64,
+    buffer: Buffer,
+    len: usize,
 }
 
-impl InMemory {
-    pub(super) fn new(tree: Arc<VerifiedTree>) -> Self {
-        Self { tree, at: 0 }
+impl Piece {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+
+    /// Where they end in the image.
+    pub(super) fn end(&self) -> u64 {
+        self.at + self.len as u64
     }
 }
 
-impl Read for InMemory {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = (&self.tree.raw()[self.at..]).read(buf)?;
-        self.at += count;
-        Ok(count)
-    }
-}
-
-impl RawImage for InMemory {
-    fn finish(self) -> Result<(), trusted_repo::Error> {
-        Ok(())
-    }
+/// What a whole image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawSum {
+    /// Its bytes.
+    pub len: u64,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
 }
 
 /// What travels through the queue.
-enum Piece {
-    Bytes(Vec<u8>),
-    End(Result<(), trusted_repo::Error>),
+enum Message {
+    Piece(Piece),
+    End(Result<Sha256, trusted_repo::Error>),
 }
 
-/// Passes the bytes of `source` to `sink`, in order, in pieces of [`PIECE`] bytes (the last one may be shorter), and
-/// returns when all of them were taken and `source` was found to be what was signed. A stop signal ends it between two
-/// pieces; so does an error of `sink`.
-///
-/// # Errors
-/// What `sink` or `source` say, and [`Error::Stopped`].
-pub(super) fn pump<S: RawImage>(
+/// A stream as pieces of [`PIECE`] bytes; only the last one may be shorter.
+pub(super) struct Pieces {
     image: Role,
-    source: S,
-    waiter: &Waiter,
-    mut sink: impl FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let (full, mut pieces) = mpsc::channel(QUEUE);
-    let (give_back, empty) = std::sync::mpsc::channel();
-    // Not joined: when the network stalls and we are told to stop, this thread ends when its stream is torn down.
-    std::thread::Builder::new()
-        .name(format!("decode-{image}"))
-        .spawn(move || decode(image, source, &full, &empty))
-        .map_err(|source| Error::Decoder { image, source })?;
-    loop {
-        match waiter.wait(pieces.recv())? {
-            Some(Piece::Bytes(bytes)) => {
-                sink(&bytes)?;
-                let _decoder_may_be_done = give_back.send(bytes);
+    messages: mpsc::Receiver<Message>,
+    len: u64,
+}
+
+/// Where used pieces go, so that their memory is used again.
+pub(super) type GiveBack = std::sync::mpsc::Sender<Buffer>;
+
+impl Pieces {
+    /// Starts to decode.
+    ///
+    /// # Errors
+    /// [`Error::Thread`].
+    pub(super) fn start<S: RawImage>(image: Role, source: S) -> Result<(Self, GiveBack), Error> {
+        let (full, messages) = mpsc::channel(QUEUE);
+        let (give_back, empty) = std::sync::mpsc::channel();
+        // Not joined: when the network stalls and we are told to stop, this thread ends when its stream is torn down.
+        std::thread::Builder::new()
+            .name(format!("decode-{image}"))
+            .spawn(move || decode(image, source, &full, &empty))
+            .map_err(Error::Thread)?;
+        Ok((Self { image, messages, len: 0 }, give_back))
+    }
+
+    /// The next piece; none when all of them were handed out and the stream was found to be what was signed.
+    pub(super) async fn next(&mut self) -> Result<Result<Piece, RawSum>, Error> {
+        let image = self.image;
+        match self.messages.recv().await {
+            Some(Message::Piece(piece)) => {
+                self.len = piece.end();
+                Ok(Ok(piece))
             }
-            Some(Piece::End(end)) => return end.map_err(|source| Error::Source { image, source }),
-            None => {
-                let source = io::Error::other("the thread that decodes it ended without a result");
-                return Err(Error::Decoder { image, source });
-            }
+            Some(Message::End(Ok(sha256))) => Ok(Err(RawSum { len: self.len, sha256 })),
+            Some(Message::End(Err(source))) => Err(Error::Source { image, source }),
+            None => Err(Error::Thread(io::Error::other("the thread that decodes ended without a result"))),
         }
+    }
+}
+
+impl Piece {
+    /// Hands its memory back.
+    pub(super) fn give_back(self, to: &GiveBack) {
+        let _decoder_may_be_done = to.send(self.buffer);
     }
 }
 
 fn decode<S: RawImage>(
     image: Role,
     mut source: S,
-    full: &mpsc::Sender<Piece>,
-    empty: &std::sync::mpsc::Receiver<Vec<u8>>,
+    full: &mpsc::Sender<Message>,
+    empty: &std::sync::mpsc::Receiver<Buffer>,
 ) {
+    let mut sum = digest::Context::new(&digest::SHA256);
+    let mut at = 0;
     let end = loop {
-        let mut piece = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
-        piece.clear();
-        match source.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
+        let mut buffer = empty.try_recv().unwrap_or_else(|_| Buffer::new(PIECE));
+        match fill(&mut source, &mut buffer) {
             Ok(0) => break source.finish(),
-            Ok(_) => {
-                if full.blocking_send(Piece::Bytes(piece)).is_err() {
+            Ok(len) => {
+                // Root is summed up by its tree.
+                if image == Role::Boot {
+                    sum.update(&buffer[..len]);
+                }
+                if full.blocking_send(Message::Piece(Piece { at, buffer, len })).is_err() {
                     return;
                 }
+                at += len as u64;
             }
             Err(error) => break Err(trusted_repo::Error::from_read(image.as_str(), error)),
         }
     };
-    let _writer_may_be_gone = full.blocking_send(Piece::End(end));
+    let end = end.map(|()| sum.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes"));
+    let _writer_may_be_gone = full.blocking_send(Message::End(end));
+}
+
+/// Reads until the buffer is full or there is no more.
+fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }

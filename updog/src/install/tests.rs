@@ -9,10 +9,12 @@ use signpost::Role;
 use verity::{BLOCK_SIZE, Salt, TreeBuilder};
 
 use super::durable::Synced;
-use super::stream::{PIECE, RawImage};
-use super::write::{Tally, Target, write_boot, write_hash, write_root};
-use super::{Error, ReadBack, VerifiedTree};
+use super::plain::{write_boot, write_hash, write_root};
+use super::stream::RawImage;
+use super::target::{RootWritten, Tally, Target};
+use super::{Crew, Error, PIECE, ReadBack, VerifiedTree, scan};
 use crate::events::Events;
+use crate::plan::{Lookup, origin};
 use crate::wait::Waiter;
 
 const BLOCK: u64 = BLOCK_SIZE as u64;
@@ -20,11 +22,11 @@ const BLOCK: u64 = BLOCK_SIZE as u64;
 const ROOT_BLOCKS: usize = 2 * PIECE / BLOCK_SIZE + 37;
 /// No whole number of blocks.
 const BOOT_LEN: usize = PIECE + 5 * BLOCK_SIZE + 100;
-const EIO: i32 = 5;
+pub(super) const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
 /// A disk in memory that fails on request.
-struct FaultyDisk {
+pub(super) struct FaultyDisk {
     /// What reads see.
     cache: Mutex<Vec<u8>>,
     /// What read-backs see.
@@ -33,7 +35,7 @@ struct FaultyDisk {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     None,
     /// A write that covers this offset stops before it, with this error.
     Write(u64, i32),
@@ -48,11 +50,11 @@ enum Fault {
 }
 
 impl FaultyDisk {
-    fn new(content: Vec<u8>, fault: Fault) -> Arc<Self> {
+    pub(super) fn new(content: Vec<u8>, fault: Fault) -> Arc<Self> {
         Arc::new(Self { cache: Mutex::new(content.clone()), medium: Mutex::new(content), fault })
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         self.cache.lock().unwrap().clone()
     }
 }
@@ -119,7 +121,7 @@ impl Disk for FaultyDisk {
 }
 
 /// So that a test keeps its disk while the installer owns the partition.
-struct Shared(Arc<FaultyDisk>);
+pub(super) struct Shared(pub(super) Arc<FaultyDisk>);
 
 impl Disk for Shared {
     fn len(&self) -> u64 {
@@ -173,7 +175,7 @@ impl RawImage for Image {
     }
 }
 
-fn noise(len: usize, seed: u64) -> Vec<u8> {
+pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -183,7 +185,7 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
     .collect()
 }
 
-fn tree_over(root: &[u8]) -> Arc<VerifiedTree> {
+pub(super) fn tree_over(root: &[u8]) -> Arc<VerifiedTree> {
     let mut builder = TreeBuilder::new(Salt::default(), [7; 16]);
     for block in root.chunks(BLOCK_SIZE) {
         builder.push(block).unwrap();
@@ -231,20 +233,26 @@ impl Set {
 
     fn install(&self, release: &Release) -> Result<ReadBack, Error> {
         let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
-        let boot =
-            write_boot(target(Role::Boot, &self.boot), Image::signed(&release.boot), &waiter, &events)?;
-        let image = Image::signed(&release.root);
-        let root = write_root(target(Role::Root, &self.root), &release.tree, image, &waiter, &events)?;
-        let hash = write_hash(target(Role::Hash, &self.hash), &release.tree, &waiter, &events)?;
-        Synced::new(boot, root, hash, &events)?.read_back(&waiter, &events)
+        let crew = Crew::new(&waiter, &events);
+        let boot = write_boot(target(Role::Boot, &self.boot), Image::signed(&release.boot), crew)?;
+        let root = self.write_root(release, Image::signed(&release.root), crew)?;
+        let hash = write_hash(target(Role::Hash, &self.hash), &release.tree, crew)?;
+        Synced::new(boot, root, hash, crew)?.read_back(crew)
+    }
+
+    fn write_root(&self, release: &Release, image: Image, crew: Crew<'_>) -> Result<RootWritten, Error> {
+        let root = target(Role::Root, &self.root);
+        let in_place = scan::blocks_in_place(&*root.disk, release.tree.tree(), crew)?;
+        let origins = origin::of_root(release.tree.tree(), &in_place, &Lookup::default());
+        write_root(root, &release.tree, &origins, image, crew)
     }
 }
 
-fn target(image: Role, disk: &Arc<FaultyDisk>) -> Target {
+pub(super) fn target(image: Role, disk: &Arc<FaultyDisk>) -> Target {
     Target { image, disk: Box::new(Shared(Arc::clone(disk))), device: format!("/dev/vda-{image}") }
 }
 
-fn said(error: &Error) -> String {
+pub(super) fn said(error: &Error) -> String {
     host_io::report::sentence("updog", error)
 }
 
@@ -261,7 +269,7 @@ fn a_release_is_written_and_read_back_and_nothing_past_it_is_touched() {
         assert!(bytes[image.len()..].iter().all(|byte| *byte == 0xa5));
         total += image.len() as u64;
     }
-    assert_eq!(proof.tally(), Tally { written: total, skipped: 0 });
+    assert_eq!(proof.tally(), Tally { written: total, copied: 0, skipped: 0 });
     assert_eq!(proof.medium(), Medium::Device);
 }
 
@@ -269,10 +277,13 @@ fn a_release_is_written_and_read_back_and_nothing_past_it_is_touched() {
 fn what_is_right_already_is_not_written_again() {
     let (set, release) = (Set::healthy(), Release::new(1));
     let total = set.install(&release).unwrap().tally().written;
-    assert_eq!(set.install(&release).unwrap().tally(), Tally { written: 0, skipped: total });
+    assert_eq!(set.install(&release).unwrap().tally(), Tally { written: 0, copied: 0, skipped: total });
     set.root.cache.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
     set.root.medium.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
-    assert_eq!(set.install(&release).unwrap().tally(), Tally { written: BLOCK, skipped: total - BLOCK });
+    assert_eq!(
+        set.install(&release).unwrap().tally(),
+        Tally { written: BLOCK, copied: 0, skipped: total - BLOCK }
+    );
 }
 
 #[test]
@@ -292,8 +303,7 @@ fn a_block_that_the_tree_does_not_name_never_reaches_the_disk() {
     let error = set.install(&release).unwrap_err();
     assert_eq!(error.code(), "tampered");
     assert!(said(&error).contains(&format!("check block {index}")), "{}", said(&error));
-    // Neither that block nor any later one of its piece or after it.
-    assert!(set.root.bytes()[PIECE..].iter().all(|byte| *byte == 0xa5));
+    assert!(set.root.bytes()[index * BLOCK_SIZE..][..BLOCK_SIZE].iter().all(|byte| *byte == 0xa5));
 }
 
 #[test]
@@ -346,12 +356,12 @@ fn images_that_cannot_fit_are_known_before_anything_is_written() {
 fn a_stream_whose_end_does_not_agree_is_no_image() {
     let (set, release) = (Set::healthy(), Release::new(1));
     let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
-    let image = Image::tampered(&release.root);
-    let result = write_root(target(Role::Root, &set.root), &release.tree, image, &waiter, &events);
+    let crew = Crew::new(&waiter, &events);
+    let result = set.write_root(&release, Image::tampered(&release.root), crew);
     let Err(error) = result else { panic!("its end did not agree") };
     assert_eq!(error.code(), "tampered");
     let image = Image::tampered(&release.boot);
-    let result = write_boot(target(Role::Boot, &set.boot), image, &waiter, &events);
+    let result = write_boot(target(Role::Boot, &set.boot), image, crew);
     assert!(matches!(result, Err(Error::Source { image: Role::Boot, .. })));
 }
 
@@ -430,7 +440,7 @@ fn a_stop_ends_a_write_even_while_the_network_is_silent() {
             was_asked.recv().unwrap();
             waiter.stop();
         });
-        write_boot(target(Role::Boot, &set.boot), Silent(asked, never), waiter, &events)
+        write_boot(target(Role::Boot, &set.boot), Silent(asked, never), Crew::new(waiter, &events))
     });
     assert!(matches!(result, Err(Error::Stopped(_))));
 }
@@ -458,8 +468,9 @@ proptest! {
         }
         let disk = FaultyDisk::new(old, Fault::None);
         let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
-        let written = write_boot(target(Role::Boot, &disk), Image::signed(&image), &waiter, &events).unwrap();
-        prop_assert_eq!(written.0.tally, expected);
+        let crew = Crew::new(&waiter, &events);
+        let written = write_boot(target(Role::Boot, &disk), Image::signed(&image), crew).unwrap();
+        prop_assert_eq!(written.tally(), expected);
         prop_assert_eq!(&disk.bytes()[..len], &image[..]);
         prop_assert!(disk.bytes()[len..].iter().all(|byte| *byte == 0xa5));
     }

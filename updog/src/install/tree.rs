@@ -6,12 +6,13 @@ use trusted_repo::{VerifiedBytes, lz4};
 use verity::{HashTree, RootHash};
 
 use super::error::Error;
+use super::stream::RawSum;
+use super::truth::sha256;
 
 /// The hash image of a release: its bytes come from a signed target and its levels agree. Holding one is the proof
 /// that writing root asks for.
 #[derive(Debug)]
 pub struct VerifiedTree {
-    raw: Vec<u8>,
     tree: HashTree,
 }
 
@@ -31,10 +32,20 @@ impl VerifiedTree {
         }
     }
 
+    /// The hash image in `partition`, if it is the one of a [receipt](super::receipt).
+    #[must_use]
+    pub fn from_receipt(partition: &dyn Disk, receipt: RawSum) -> Option<Self> {
+        let mut raw = vec![0; usize::try_from(receipt.len).ok().filter(|_| receipt.len <= partition.len())?];
+        partition.read_at(0, &mut raw).ok()?;
+        if sha256(&raw) != receipt.sha256 {
+            return None;
+        }
+        Self::from_signed(raw).ok()
+    }
+
     /// `raw` must come from a signed target.
     pub(super) fn from_signed(raw: Vec<u8>) -> Result<Self, Error> {
-        let tree = HashTree::parse(&raw).map_err(Error::Tree)?;
-        Ok(Self { raw, tree })
+        Ok(Self { tree: HashTree::parse_vec(raw).map_err(Error::Tree)? })
     }
 
     /// Whether root and tree fit into their partitions, known before anything is cleared.
@@ -42,9 +53,10 @@ impl VerifiedTree {
     /// # Errors
     /// [`Error::NoFit`] with the image that is too large.
     pub fn check_fit(&self, root: &dyn Disk, hash: &dyn Disk) -> Result<(), Error> {
-        for (image, need, have) in
-            [(Role::Root, self.tree.data_len(), root.len()), (Role::Hash, self.raw.len() as u64, hash.len())]
-        {
+        for (image, need, have) in [
+            (Role::Root, self.tree.data_len(), root.len()),
+            (Role::Hash, self.raw().len() as u64, hash.len()),
+        ] {
             if need > have {
                 return Err(Error::NoFit { image, need: Some(need), have });
             }
@@ -67,6 +79,12 @@ impl VerifiedTree {
     /// The hash image as it goes to its partition.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
-        &self.raw
+        self.tree.image()
+    }
+
+    /// What the hash image is as a whole.
+    #[must_use]
+    pub fn sum(&self) -> RawSum {
+        RawSum { len: self.raw().len() as u64, sha256: sha256(self.raw()) }
     }
 }

@@ -227,9 +227,9 @@ mod tests {
             let pieces = in_pieces(&parts.runs, &lengths, 250);
             let frames: Vec<usize> = pieces.iter().cloned().flatten().collect();
             for frame in &frames {
-                for at in frame * per_frame..((frame + 1) * per_frame).min(new.len()) {
+                for (at, block) in new.iter().enumerate().skip(frame * per_frame).take(per_frame) {
                     if parts.origins[at] == Origin::Fetch {
-                        put(at, new[at]);
+                        put(at, *block);
                     }
                 }
             }

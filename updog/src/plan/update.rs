@@ -189,6 +189,12 @@ impl Plan {
         self.images.iter().find(|plan| plan.image == image).expect("a plan has all three images")
     }
 
+    /// Bytes of small files that are fetched after everything was planned: all but the manifest.
+    #[must_use]
+    pub fn staged_to_come(&self) -> u64 {
+        self.staged.iter().filter(|file| file.target != MANIFEST).map(|file| file.fetch_bytes).sum()
+    }
+
     /// Whether the inactive set is known to hold everything: nothing of an image is fetched or written.
     #[must_use]
     pub fn is_in_place(&self) -> bool {

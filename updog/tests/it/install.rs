@@ -46,10 +46,11 @@ fn events_tell_how_far_it_is_and_how_much_it_took() {
     assert_eq!(done["read_back"], "image-file");
     let events: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events[0], serde_json::json!({"event": "started"}));
-    assert_eq!(events[1]["event"], "plan");
+    let plan = &events.iter().find(|event| event["event"] == "plan").unwrap()["plan"];
     let fetched = done["bytes_fetched"].as_u64().unwrap();
-    assert!(fetched > events[1]["plan"]["fetch_bytes"].as_u64().unwrap(), "metadata comes on top: {done}");
+    assert!(fetched > plan["fetch_bytes"].as_u64().unwrap(), "metadata comes on top: {done}");
     for (phase, image) in [
+        ("scan", "root"),
         ("fetch", "hash"),
         ("fetch", "migrations"),
         ("write", "boot"),
@@ -67,11 +68,19 @@ fn events_tell_how_far_it_is_and_how_much_it_took() {
 }
 
 #[test]
-fn the_same_update_again_writes_nothing() {
-    let (_world, host) = offered();
+fn the_same_update_again_fetches_and_writes_no_image() {
+    let (world, host) = offered();
     let first = done(&host.run("updog", &["update-image", "--json"]));
+    world.server().clear_log();
     let again = done(&host.run("updog", &["update-image", "--json"]));
     assert_eq!(again["bytes_written"], 0);
+    let asked = world.server().requests();
+    assert!(
+        !asked.iter().any(|request| request.path_only().contains("-root.")
+            || request.path_only().contains("-boot.")
+            || request.path_only().contains("-hash.")),
+        "{asked:?}"
+    );
     let handled =
         |event: &Value| event["bytes_written"].as_u64().unwrap() + event["bytes_skipped"].as_u64().unwrap();
     assert_eq!(handled(&again), handled(&first));

@@ -4,8 +4,10 @@
 //! - [`clock`]: a clock that is wrong, and a repository that stands still
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
+//! - [`frames`]: releases with frames, so that only what changed moves
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
+//! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
 //! - [`repository_threats`]: what a repository or a network may do to a host, threat by threat
 //! - [`targets`]: images and migrations that are not what they should be
@@ -22,7 +24,9 @@ mod clock;
 mod downgrade;
 mod flip;
 mod forged;
+mod frames;
 mod install;
+mod memory;
 mod refused;
 mod repository;
 mod repository_threats;

@@ -1,0 +1,321 @@
+//! One update into one set that may be written: the next boot's files made live, the images made, synced, read back, and
+//! noted (`docs/design.md`, "Writing").
+
+use std::sync::Arc;
+
+use host_io::Medium;
+use semver::Version;
+use signpost::{Role, Set, SetName};
+use trusted_repo::lz4::Lz4Reader;
+use trusted_repo::{CacheId, TargetInfo, make_current};
+use update_metadata::Update;
+use verity::RootHash;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::evidence::{self, ImageEvidence};
+use crate::fetch::Opened;
+use crate::install::durable::Synced;
+use crate::install::parts::{Assembly, RepositoryFrames};
+use crate::install::plain::{keep_boot, keep_hash, write_boot, write_hash, write_root};
+use crate::install::receipt::Receipts;
+use crate::install::stream::RawSum;
+use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
+use crate::install::{Crew, ReadBack, Target, VerifiedIndex, VerifiedTree};
+use crate::plan::{Budget, MANIFEST, Origin, Parts, Plan};
+use crate::record::{Entry, Record};
+use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
+
+/// One chosen update on its way to one set.
+pub struct Job<'a> {
+    /// The host.
+    pub context: &'a Context,
+    /// The repository that offers it.
+    pub opened: &'a Opened,
+    /// The update.
+    pub update: &'a Update,
+    /// How much may be fetched.
+    pub budget: Budget,
+    /// The set that takes it.
+    pub set: SetName,
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// The running set.
+    pub running: &'a Running,
+}
+
+/// The three images of a set, written or found to be there.
+struct Images {
+    boot: BootWritten,
+    root: RootWritten,
+    hash: HashWritten,
+}
+
+impl Job<'_> {
+    /// Whether `inactive` waits to be booted with this very update.
+    #[must_use]
+    pub fn is_staged(&self, inactive: &Set, root_hash: RootHash) -> bool {
+        let Update { variant, version, .. } = self.update;
+        let record = Record::load_or_empty(&*self.context.fs, &self.context.paths);
+        let entry = record.holds(inactive.name, Some(root_hash));
+        let is_this = entry.is_some_and(|entry| entry.version == *version && entry.variant == *variant);
+        is_this && inactive.bits.tries > 0 && !inactive.bits.successful
+    }
+
+    /// Fills the cleared set and proves what it holds then. `leaving` is what the running set holds.
+    ///
+    /// # Errors
+    /// When anything does not come, is not what was signed, or is not on the medium in the end. The set must stay
+    /// cleared then.
+    pub fn fill(
+        &self,
+        cache: &CacheId,
+        leaving: Option<Entry>,
+        recipes: Recipes,
+        targets: Targets,
+    ) -> Result<ReadBack, Error> {
+        let Context { fs, paths, evidence, .. } = self.context;
+        make_current(&**fs, paths, cache).map_err(Error::Cache)?;
+        // Before the first write: nothing may say any more that the old version is in there.
+        let mut record = Record::load_or_empty(&**fs, paths).without(self.set);
+        if let Some(leaving) = leaving {
+            record = record.with(self.running.set, leaving);
+        }
+        record.save(&**fs, paths)?;
+
+        let query = staged_names(self.plan);
+        self.opened.repository.set_query("migrations", &query);
+        let Recipes { tree, root, boot, mut receipts } = recipes;
+        let timer = evidence.time("write");
+        // The hash image comes first: a run after one that was cut short goes by it and need not fetch it again.
+        let hash = write_hash(targets.hash, &tree, self.crew())?;
+        receipts.note(&self.signed(Role::Hash)?, tree.sum(), &**fs, paths);
+        let boot = self.boot(targets.boot, boot, &mut receipts)?;
+        let root = self.root(targets.root, &tree, root)?;
+        drop(timer);
+        let read_back = self.prove(Images { boot, root, hash }, &tree, &mut receipts)?;
+
+        let Update { variant, version, .. } = self.update;
+        record
+            .with(self.set, entry(self.context, variant.clone(), version.clone(), tree.root_hash()))
+            .save(&**fs, paths)?;
+        self.context.waiter.check()?;
+        Ok(read_back)
+    }
+
+    /// Proves that a set which is said to hold everything does. Nothing is written to it.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn keep(
+        &self,
+        cache: &CacheId,
+        leaving: Option<Entry>,
+        recipes: Recipes,
+        targets: Targets,
+    ) -> Result<ReadBack, Error> {
+        let Context { fs, paths, .. } = self.context;
+        let Recipes { tree, boot, mut receipts, .. } = recipes;
+        let hash = keep_hash(targets.hash, &tree);
+        let boot = match boot {
+            BootRecipe::InPlace(there) => keep_boot(targets.boot, there),
+            BootRecipe::Parts(_, index) => Assembly::boot(targets.boot, &index)?.into_boot(),
+            // Nobody knows what would be in place.
+            BootRecipe::Stream => self.boot(targets.boot, BootRecipe::Stream, &mut receipts)?,
+        };
+        let root = Assembly::root(targets.root, &tree)?.into_root();
+        let read_back = self.prove(Images { boot, root, hash }, &tree, &mut receipts)?;
+        make_current(&**fs, paths, cache).map_err(Error::Cache)?;
+        if let Some(leaving) = leaving {
+            Record::load_or_empty(&**fs, paths).with(self.running.set, leaving).save(&**fs, paths)?;
+        }
+        self.context.waiter.check()?;
+        Ok(read_back)
+    }
+
+    fn crew(&self) -> Crew<'_> {
+        Crew::new(&self.context.waiter, &self.context.events)
+    }
+
+    fn signed(&self, image: Role) -> Result<TargetInfo, Error> {
+        Ok(self.opened.repository.target(crate::plan::target_of(self.update, image))?)
+    }
+
+    fn boot(
+        &self,
+        target: Target,
+        recipe: BootRecipe,
+        receipts: &mut Receipts,
+    ) -> Result<BootWritten, Error> {
+        match recipe {
+            BootRecipe::InPlace(there) => Ok(keep_boot(target, there)),
+            BootRecipe::Parts(parts, index) => {
+                let mut assembly = Assembly::boot(target, &index)?;
+                let rotten = self.put(&mut assembly, &parts, Some(&index))?;
+                if !rotten.is_empty() {
+                    self.put_instead(&mut assembly, &rotten, &index)?;
+                }
+                Ok(assembly.into_boot())
+            }
+            BootRecipe::Stream => {
+                let boot = write_boot(target, self.stream(Role::Boot)?, self.crew())?;
+                receipts.note(&self.signed(Role::Boot)?, boot.sum()?, &*self.context.fs, &self.context.paths);
+                Ok(boot)
+            }
+        }
+    }
+
+    fn root(
+        &self,
+        target: Target,
+        tree: &Arc<VerifiedTree>,
+        recipe: RootRecipe,
+    ) -> Result<RootWritten, Error> {
+        let (parts, index) = match recipe {
+            RootRecipe::Stream(origins) => {
+                return Ok(write_root(target, tree, &origins, self.stream(Role::Root)?, self.crew())?);
+            }
+            RootRecipe::Parts(parts, index) => (parts, index),
+        };
+        let mut assembly = Assembly::root(target, tree)?;
+        let rotten = self.put(&mut assembly, &parts, index.as_deref())?;
+        if rotten.is_empty() {
+            return Ok(assembly.into_root());
+        }
+        let index = match index {
+            Some(index) => Some(index),
+            None => self.surveyor().late_root_index(tree.tree().data_len())?.map(Arc::new),
+        };
+        if let Some(index) = index {
+            self.put_instead(&mut assembly, &rotten, &index)?;
+            return Ok(assembly.into_root());
+        }
+        // There are no frames: all of it, for the sake of what is missing.
+        self.spend(Role::Root, rotten.len(), self.signed(Role::Root)?.length)?;
+        let mut origins = vec![Origin::InPlace; parts.origins.len()];
+        for block in &rotten {
+            origins[*block] = Origin::Fetch;
+        }
+        let (target, earlier) = assembly.give_up();
+        Ok(write_root(target, tree, &origins, self.stream(Role::Root)?, self.crew())?.after(earlier))
+    }
+
+    fn put(
+        &self,
+        assembly: &mut Assembly,
+        parts: &Parts,
+        index: Option<&VerifiedIndex>,
+    ) -> Result<Vec<usize>, Error> {
+        let running = match assembly.image() {
+            Role::Boot => &*self.running.boot,
+            Role::Root | Role::Hash => &*self.running.root,
+        };
+        let repository = &self.opened.repository;
+        let frames = index.map(|index| (index, RepositoryFrames { repository, data: index.data() }));
+        let frames = frames.as_ref().map(|(index, frames)| (*index, frames));
+        Ok(assembly.put(parts, running, frames, self.crew())?)
+    }
+
+    /// Fetches what was to be copied and is not what its digest said.
+    fn put_instead(
+        &self,
+        assembly: &mut Assembly,
+        rotten: &[usize],
+        index: &VerifiedIndex,
+    ) -> Result<(), Error> {
+        let parts = Parts::instead_of(rotten, &index.cut());
+        self.spend(assembly.image(), rotten.len(), parts.bytes.fetch)?;
+        let none = self.put(assembly, &parts, Some(index))?;
+        debug_assert!(none.is_empty(), "nothing was copied");
+        Ok(())
+    }
+
+    /// Says that the running set has rotten parts, and sees whether there is budget for fetching `bytes` instead.
+    fn spend(&self, image: Role, rotten: usize, bytes: u64) -> Result<(), Error> {
+        let unit = if image == Role::Boot { "frames" } else { "blocks" };
+        let note = format!(
+            "{rotten} {unit} of the running {image} partition are not what their digests say, or cannot be read; {bytes} bytes are fetched instead"
+        );
+        tracing::warn!("{note}: the disk may be failing");
+        self.context.evidence.note(|evidence| evidence.notes.push(note));
+        Ok(self.budget.check(self.opened.repository.bytes_fetched(), bytes)?)
+    }
+
+    fn surveyor(&self) -> Surveyor<'_> {
+        let Self { context, opened, update, budget, .. } = *self;
+        Surveyor { context, opened, update, budget }
+    }
+
+    fn stream(&self, image: Role) -> Result<Lz4Reader, Error> {
+        let _inside = self.context.waiter.enter();
+        Ok(Lz4Reader::new(self.opened.repository.open_target(&self.signed(image)?.name)?))
+    }
+
+    /// Syncs, reads back, and notes what was found.
+    fn prove(&self, images: Images, tree: &VerifiedTree, receipts: &mut Receipts) -> Result<ReadBack, Error> {
+        let Context { evidence, fs, paths, .. } = self.context;
+        let Images { boot, root, hash } = images;
+        let sum = boot.sum()?;
+        let tallies = [(Role::Boot, boot.tally()), (Role::Root, root.tally()), (Role::Hash, hash.tally())];
+        let synced = {
+            let _timer = evidence.time("sync");
+            Synced::new(boot, root, hash, self.crew())?
+        };
+        let read_back = {
+            let _timer = evidence.time("read-back");
+            synced.read_back(self.crew())?
+        };
+        // Only now is it known that these are the bytes.
+        receipts.note(&self.signed(Role::Boot)?, sum, &**fs, paths);
+        evidence.note(|evidence| {
+            evidence.syncs += Synced::SYNCS;
+            evidence.read_back = Some(medium(read_back.medium()).to_owned());
+            evidence.bytes = bytes(self.opened.repository.bytes_fetched(), read_back.tally());
+            for (image, tally) in tallies {
+                let found = self.image(image, tally, tree, sum);
+                evidence.images.insert(image.as_str().to_owned(), found);
+            }
+        });
+        Ok(read_back)
+    }
+
+    fn image(&self, image: Role, tally: Tally, tree: &VerifiedTree, boot: RawSum) -> ImageEvidence {
+        let planned = self.plan.image(image);
+        ImageEvidence {
+            way: Some(planned.way.as_str().to_owned()),
+            bytes: bytes(planned.bytes.fetch(), tally),
+            sha256: match image {
+                Role::Boot => Some(hex::encode(boot.sha256)),
+                Role::Root => None,
+                Role::Hash => Some(hex::encode(tree.sum().sha256)),
+            },
+            root_hash: (image == Role::Root).then(|| tree.root_hash().to_string()),
+        }
+    }
+}
+
+/// What a set holds, as it is recorded.
+#[must_use]
+pub fn entry(context: &Context, variant: String, version: Version, root_hash: RootHash) -> Entry {
+    let arch = context.host.arch().to_owned();
+    Entry { variant, arch, version, root_hash, recorded: context.clock.now() }
+}
+
+fn bytes(fetched: u64, tally: Tally) -> evidence::Bytes {
+    let Tally { written, copied, skipped } = tally;
+    evidence::Bytes { fetched, copied, skipped, written }
+}
+
+fn medium(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Device => "device",
+        Medium::ImageFile => "image-file",
+    }
+}
+
+/// The value of the query parameter: the migrations, then the manifest.
+fn staged_names(plan: &Plan) -> String {
+    let names = plan.staged.iter().map(|file| file.target.as_str());
+    let (manifest, migrations): (Vec<&str>, Vec<&str>) = names.partition(|name| *name == MANIFEST);
+    [migrations, manifest].concat().join(",")
+}

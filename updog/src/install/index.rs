@@ -1,0 +1,133 @@
+//! The index of an image's frames, from a signed target.
+
+use blocks::{Index, IndexError};
+use signpost::Role;
+use thiserror::Error;
+use trusted_repo::{FrameInfo, VerifiedBytes};
+use verity::BLOCK_SIZE;
+
+use crate::plan::Cut;
+
+/// The index of one image: its bytes come from a signed target. Holding one is what makes fetched frames worth
+/// anything.
+#[derive(Debug)]
+pub struct VerifiedIndex {
+    image: Role,
+    index: Index,
+    lengths: Vec<u32>,
+    data: String,
+}
+
+/// Why an image cannot come in frames. The plain stream is always there, so this is said and nothing more.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// The index cannot be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The index is over an image of another size.
+    #[error("use the index of frames: it is over {index} bytes, and the image has {image}")]
+    Length {
+        /// Bytes that the index is over.
+        index: u64,
+        /// Bytes that the image has.
+        image: u64,
+    },
+    /// The index reaches beyond its data.
+    #[error("use the index of frames: it is about {index} bytes of data, and {signed} are signed")]
+    Data {
+        /// Bytes that the index is about.
+        index: u64,
+        /// Bytes of the signed target.
+        signed: u64,
+    },
+    /// The index has no digests of the raw bytes, and the image has no tree.
+    #[error("use the index of frames: it does not say what the frames hold")]
+    NoRawDigests,
+}
+
+impl VerifiedIndex {
+    /// The index of `image` in `target`, for frames in the target `data` of `signed` bytes.
+    ///
+    /// # Errors
+    /// [`Unusable`] when the image had better come in another way.
+    pub fn parse(image: Role, target: &VerifiedBytes, data: &str, signed: u64) -> Result<Self, Unusable> {
+        Self::new(image, Index::parse(target.bytes())?, data, signed)
+    }
+
+    /// `index` must come from a signed target.
+    pub(super) fn new(image: Role, index: Index, data: &str, signed: u64) -> Result<Self, Unusable> {
+        if index.data_len() > signed {
+            return Err(Unusable::Data { index: index.data_len(), signed });
+        }
+        if image == Role::Boot && index.frames().iter().any(|frame| frame.raw_sha256.is_none()) {
+            return Err(Unusable::NoRawDigests);
+        }
+        let lengths = index.frames().iter().map(|frame| frame.length).collect();
+        Ok(Self { image, index, lengths, data: data.to_owned() })
+    }
+
+    /// Refuses an index that is not over an image of `len` bytes.
+    ///
+    /// # Errors
+    /// [`Unusable::Length`].
+    pub fn check_len(&self, len: u64) -> Result<(), Unusable> {
+        let index = self.raw_len();
+        if index == len { Ok(()) } else { Err(Unusable::Length { index, image: len }) }
+    }
+
+    /// The target that has the frames.
+    #[must_use]
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// Bytes of the image.
+    #[must_use]
+    pub fn raw_len(&self) -> u64 {
+        self.index.raw_len()
+    }
+
+    /// Raw bytes of a frame; the last one may have fewer.
+    #[must_use]
+    pub fn frame_len(&self) -> usize {
+        self.index.frame_size().bytes()
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.index.frames().len()
+    }
+
+    /// The SHA-256 of a frame's raw bytes, where the image has no tree.
+    #[must_use]
+    pub fn raw_digest(&self, frame: usize) -> Option<[u8; 32]> {
+        self.index.frames().get(frame)?.raw_sha256
+    }
+
+    /// How the image is cut. Its units are blocks for root, and frames for boot.
+    #[must_use]
+    pub fn cut(&self) -> Cut<'_> {
+        let blocks = self.frame_len() / BLOCK_SIZE;
+        let (unit_len, units_per_frame) = match self.image {
+            Role::Root => (BLOCK_SIZE, blocks),
+            Role::Boot | Role::Hash => (self.frame_len(), 1),
+        };
+        Cut { image_len: self.raw_len(), unit_len: unit_len as u64, units_per_frame, lengths: &self.lengths }
+    }
+
+    pub(super) fn info(&self, frame: usize) -> FrameInfo {
+        let frame = &self.index.frames()[frame];
+        FrameInfo { offset: frame.offset, length: u64::from(frame.length), sha256: frame.sha256 }
+    }
+
+    pub(super) fn frame(&self, frame: usize) -> &blocks::Frame {
+        &self.index.frames()[frame]
+    }
+
+    /// The raw bytes that a frame holds, as a range of the image.
+    pub(super) fn raw_range(&self, frame: usize) -> std::ops::Range<u64> {
+        self.index.raw_range(frame)
+    }
+}

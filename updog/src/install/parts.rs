@@ -1,0 +1,333 @@
+//! An image put together from its parts: what is in place, what the running set has, and frames from the repository.
+//!
+//! Copies and frames go through the same crew at the same time. No unit is written before it was compared with what the
+//! signed tree or index says of it, wherever it came from.
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use blocks::Decoder;
+use host_io::{Buffer, Disk};
+use signpost::Role;
+use trusted_repo::{FrameInfo, FrameRun, Repository, VerifiedFrame};
+
+use super::PIECE;
+use super::crew::{Crew, Queue, lock};
+use super::error::Error;
+use super::index::VerifiedIndex;
+use super::target::{BootWritten, RootWritten, Tally, Target, Written};
+use super::tree::VerifiedTree;
+use super::truth::Truth;
+use crate::events::{Meter, Phase};
+use crate::plan::origin::{self, Copies};
+use crate::plan::{Origin, Parts, frames};
+
+/// Ranges that are fetched at the same time: a round trip costs one of them and not all.
+const RANGES_IN_FLIGHT: usize = 4;
+/// The most bytes of one range. A kill loses what is in flight, so this times the number above stays small beside an
+/// image; and it is long enough that a round trip of 50 ms leaves 80 MB/s.
+const RANGE: u64 = 1 << 20;
+
+/// Where frames come from. Whatever implements it hands out verified frames only.
+pub trait FrameSource {
+    /// One frame.
+    type Frame: AsRef<[u8]> + Send;
+    /// Neighbouring frames on their way.
+    type Run;
+
+    /// Asks for neighbouring frames.
+    fn open(&self, frames: Vec<FrameInfo>) -> impl Future<Output = Result<Self::Run, trusted_repo::Error>>;
+
+    /// The next frame of a run.
+    fn next(run: &mut Self::Run) -> impl Future<Output = Result<Option<Self::Frame>, trusted_repo::Error>>;
+}
+
+/// The frames in one target of a repository.
+pub struct RepositoryFrames<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The target.
+    pub data: &'a str,
+}
+
+/// A frame with its proof.
+pub struct Proven(VerifiedFrame);
+
+impl AsRef<[u8]> for Proven {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+impl FrameSource for RepositoryFrames<'_> {
+    type Frame = Proven;
+    type Run = FrameRun;
+
+    async fn open(&self, frames: Vec<FrameInfo>) -> Result<FrameRun, trusted_repo::Error> {
+        self.repository.fetch_run(self.data, frames).await
+    }
+
+    async fn next(run: &mut FrameRun) -> Result<Option<Proven>, trusted_repo::Error> {
+        Ok(run.next().await?.map(Proven))
+    }
+}
+
+/// An image that is being put together.
+pub struct Assembly {
+    target: Target,
+    truth: Truth,
+    /// Bytes written and bytes copied.
+    tally: Tally,
+}
+
+impl Assembly {
+    /// The boot image, whose frames `index` describes.
+    ///
+    /// # Errors
+    /// [`Error::NoFit`].
+    pub fn boot(target: Target, index: &Arc<VerifiedIndex>) -> Result<Self, Error> {
+        Self::new(target, Truth::Frames(Arc::clone(index)))
+    }
+
+    /// The root image, whose blocks `tree` describes.
+    ///
+    /// # Errors
+    /// [`Error::NoFit`].
+    pub fn root(target: Target, tree: &Arc<VerifiedTree>) -> Result<Self, Error> {
+        Self::new(target, Truth::Root(Arc::clone(tree)))
+    }
+
+    fn new(target: Target, truth: Truth) -> Result<Self, Error> {
+        target.check_end(truth.len(), Some(truth.len()))?;
+        Ok(Self { target, truth, tally: Tally::default() })
+    }
+
+    /// Which image it is.
+    #[must_use]
+    pub fn image(&self) -> Role {
+        self.target.image
+    }
+
+    /// The partition, for another way to fill it, and what was done to it so far.
+    #[must_use]
+    pub fn give_up(self) -> (Target, Tally) {
+        (self.target, self.tally)
+    }
+
+    /// Copies from `running` and fetches from `frames` what `parts` says. Returns the units that were to be copied and
+    /// are not what they should be, or cannot be read: nothing was written in their places.
+    ///
+    /// # Errors
+    /// When a frame does not come or is not what was signed, or the device refuses.
+    pub fn put<S: FrameSource>(
+        &mut self,
+        parts: &Parts,
+        running: &dyn Disk,
+        fetched: Option<(&VerifiedIndex, &S)>,
+        crew: Crew<'_>,
+    ) -> Result<Vec<usize>, Error> {
+        let bytes = parts.bytes;
+        let meter = crew.events.meter(Phase::Write, self.target.image.as_str(), Some(bytes.write));
+        let site = Site {
+            target: &self.target,
+            truth: &self.truth,
+            origins: &parts.origins,
+            running,
+            done: Mutex::new(Done { tally: Tally::default(), rotten: Vec::new(), meter }),
+        };
+        let unit_len = self.truth.unit_len();
+        let feed = async |queue: Queue<Job<S::Frame>>| {
+            let copy = async {
+                for copies in origin::copies(&parts.origins, (PIECE / unit_len).max(1)) {
+                    queue.put(Job::Copy(copies)).await;
+                }
+                Ok(())
+            };
+            let fetch = async {
+                match fetched {
+                    Some((index, source)) => fetch(index, parts, source, &queue, self.target.image).await,
+                    None => Ok(()),
+                }
+            };
+            tokio::try_join!(copy, fetch).map(|((), ())| ())
+        };
+        let frame_len = fetched.map_or(0, |(index, _)| index.frame_len());
+        let begin = || Bench {
+            decoder: Decoder::new(frame_len),
+            piece: Buffer::new(PIECE.max(frame_len).max(unit_len)),
+        };
+        let index = fetched.map(|(index, _)| index);
+        crew.work(feed, begin, |bench, job| match job {
+            Job::Copy(copies) => site.copy(&copies, bench),
+            Job::Frames { first, frames } => {
+                let index = index.expect("only an index makes jobs with frames");
+                site.unpack(index, first, &frames, bench)
+            }
+        })?;
+        let Done { tally, mut rotten, meter } =
+            site.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        meter.finish();
+        self.tally += tally;
+        rotten.sort_unstable();
+        Ok(rotten)
+    }
+
+    fn finish(self) -> Written {
+        let Self { target, truth, mut tally } = self;
+        tally.skipped = truth.len() - tally.written;
+        Written { target, truth, tally }
+    }
+
+    /// The boot image, of which all is in its place now.
+    #[must_use]
+    pub fn into_boot(self) -> BootWritten {
+        BootWritten(self.finish())
+    }
+
+    /// The root image, of which all is in its place now.
+    #[must_use]
+    pub fn into_root(self) -> RootWritten {
+        RootWritten(self.finish())
+    }
+}
+
+/// What the threads do.
+enum Job<F> {
+    Copy(Copies),
+    Frames { first: usize, frames: Vec<F> },
+}
+
+/// What one thread works with.
+struct Bench {
+    decoder: Decoder,
+    piece: Buffer,
+}
+
+/// What all threads share.
+struct Site<'a, 'm> {
+    target: &'a Target,
+    truth: &'a Truth,
+    origins: &'a [Origin],
+    running: &'a dyn Disk,
+    done: Mutex<Done<'m>>,
+}
+
+struct Done<'m> {
+    tally: Tally,
+    rotten: Vec<usize>,
+    meter: Meter<'m>,
+}
+
+impl Site<'_, '_> {
+    /// The bytes of a unit of the new image, as a range of it.
+    fn range(&self, unit: usize) -> Range<u64> {
+        let start = unit as u64 * self.truth.unit_len() as u64;
+        start..(start + self.truth.unit_len() as u64).min(self.truth.len())
+    }
+
+    fn copy(&self, copies: &Copies, bench: &mut Bench) -> Result<(), Error> {
+        let unit_len = self.truth.unit_len();
+        let start = self.range(copies.to).start;
+        let end = self.range(copies.to + copies.len() - 1).end;
+        let piece = &mut bench.piece[..usize::try_from(end - start).unwrap_or(usize::MAX)];
+        let mut right = Vec::with_capacity(copies.len());
+        let mut rest = &mut *piece;
+        for run in &copies.from {
+            let count = (run.len() * unit_len).min(rest.len());
+            let (run_bytes, behind) = rest.split_at_mut(count);
+            rest = behind;
+            let from = u64::from(run.start) * unit_len as u64;
+            let readable = self.running.read_at(from, run_bytes).is_ok();
+            for (unit, bytes) in run_bytes.chunks_mut(unit_len).enumerate() {
+                // Where a run cannot be read, perhaps some of it can.
+                let readable =
+                    readable || self.running.read_at(from + (unit * unit_len) as u64, bytes).is_ok();
+                right.push(readable && self.truth.accepts(copies.to + right.len(), bytes));
+            }
+        }
+        let written = self.target.write_units(start, piece, unit_len, |unit| right[unit])?;
+        let mut done = lock(&self.done);
+        done.tally.written += written;
+        done.tally.copied += written;
+        done.rotten.extend((copies.to..).zip(&right).filter(|(_, right)| !**right).map(|(unit, _)| unit));
+        done.meter.add(written);
+        Ok(())
+    }
+
+    /// Decodes neighbouring frames, from number `first` on, and writes what is wanted of them.
+    fn unpack(
+        &self,
+        index: &VerifiedIndex,
+        first: usize,
+        frames: &[impl AsRef<[u8]>],
+        bench: &mut Bench,
+    ) -> Result<(), Error> {
+        let (image, unit_len) = (self.target.image, self.truth.unit_len());
+        let start = index.raw_range(first).start;
+        let mut filled = 0;
+        for (number, frame) in (first..).zip(frames) {
+            let range = index.raw_range(number);
+            let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let raw = bench
+                .decoder
+                .decode(index.frame(number), len, frame.as_ref())
+                .map_err(|source| Error::Frame { image, source })?;
+            bench.piece[filled..filled + len].copy_from_slice(raw);
+            filled += len;
+        }
+        let piece = &bench.piece[..filled];
+        let first_unit = usize::try_from(start).unwrap_or(usize::MAX) / unit_len;
+        let wanted = |unit: usize| self.origins.get(first_unit + unit) == Some(&Origin::Fetch);
+        if let Truth::Root(tree) = self.truth {
+            for (unit, block) in piece.chunks(unit_len).enumerate().filter(|(unit, _)| wanted(*unit)) {
+                let checked = tree.tree().check_block((first_unit + unit) as u64, block);
+                checked.map_err(|source| Error::Block { image, source })?;
+            }
+        }
+        // What is wanted of a boot image are whole frames, and the decoder has compared those.
+        let written = self.target.write_units(start, piece, unit_len, wanted)?;
+        let mut done = lock(&self.done);
+        done.tally.written += written;
+        done.meter.add(written);
+        Ok(())
+    }
+}
+
+/// Fetches the frames of `parts`, several ranges at a time, and hands them on in groups that are worth one write.
+async fn fetch<S: FrameSource>(
+    index: &VerifiedIndex,
+    parts: &Parts,
+    source: &S,
+    queue: &Queue<Job<S::Frame>>,
+    image: Role,
+) -> Result<(), Error> {
+    let failed = |source| Error::Source { image, source };
+    let group = (PIECE / index.frame_len()).max(1);
+    let one = async |range: Range<usize>| {
+        let infos = range.clone().map(|frame| index.info(frame)).collect();
+        let mut run = source.open(infos).await.map_err(failed)?;
+        let mut frames = Vec::with_capacity(group);
+        let mut first = range.start;
+        while let Some(frame) = S::next(&mut run).await.map_err(failed)? {
+            frames.push(frame);
+            if frames.len() == group || first + frames.len() == range.end {
+                let next = first + frames.len();
+                queue.put(Job::Frames { first, frames: std::mem::take(&mut frames) }).await;
+                first = next;
+            }
+        }
+        Ok::<(), Error>(())
+    };
+    let ranges = frames::in_pieces(&parts.runs, index.cut().lengths, RANGE);
+    let lane = |number: usize| {
+        let (ranges, one) = (&ranges, &one);
+        async move {
+            for range in ranges.iter().skip(number).step_by(RANGES_IN_FLIGHT) {
+                one(range.clone()).await?;
+            }
+            Ok::<(), Error>(())
+        }
+    };
+    tokio::try_join!(lane(0), lane(1), lane(2), lane(3)).map(|_| ())
+}

@@ -1,0 +1,170 @@
+//! A partition that takes an image, and what was done to it.
+
+use std::ops::Range;
+
+use host_io::{Buffer, Disk};
+use ring::digest;
+use signpost::Role;
+
+use super::PIECE;
+use super::error::Error;
+use super::stream::RawSum;
+use super::truth::Truth;
+
+/// A partition that takes one image.
+pub struct Target {
+    /// Which image it takes.
+    pub image: Role,
+    /// The partition.
+    pub disk: Box<dyn Disk>,
+    /// Its name for people.
+    pub device: String,
+}
+
+/// What happened to the bytes of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Written, copied ones included.
+    pub written: u64,
+    /// Copied from the running set.
+    pub copied: u64,
+    /// Left alone.
+    pub skipped: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.written += other.written;
+        self.copied += other.copied;
+        self.skipped += other.skipped;
+    }
+}
+
+/// An image all of whose bytes are signed, directly or by what they were compared with, and were handed to the device.
+/// They are not durable yet.
+pub(super) struct Written {
+    pub(super) target: Target,
+    pub(super) truth: Truth,
+    pub(super) tally: Tally,
+}
+
+/// The boot image in its partition, not durable yet.
+pub struct BootWritten(pub(super) Written);
+/// The root image, likewise; each block was compared with its leaf before.
+pub struct RootWritten(pub(super) Written);
+/// The hash image, likewise.
+pub struct HashWritten(pub(super) Written);
+
+impl BootWritten {
+    /// What happened to its bytes.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.0.tally
+    }
+}
+
+impl BootWritten {
+    /// What the whole image is: as its stream was, or as it lies there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sum(&self) -> Result<RawSum, Error> {
+        let Written { target, truth, .. } = &self.0;
+        if let Truth::Noted { sum, .. } = truth {
+            return Ok(*sum);
+        }
+        let mut digest = digest::Context::new(&digest::SHA256);
+        let mut piece = Buffer::new(PIECE);
+        let len = truth.len();
+        for at in (0..len).step_by(PIECE) {
+            let count = usize::try_from(len - at).unwrap_or(PIECE).min(PIECE);
+            target.disk.read_at(at, &mut piece[..count]).map_err(|source| Error::ReadBack {
+                image: target.image,
+                device: target.device.clone(),
+                offset: at,
+                source,
+            })?;
+            digest.update(&piece[..count]);
+        }
+        Ok(RawSum { len, sha256: digest.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes") })
+    }
+}
+
+impl RootWritten {
+    /// The same, after some of the image was written in another way.
+    #[must_use]
+    pub fn after(mut self, earlier: Tally) -> Self {
+        let tally = &mut self.0.tally;
+        tally.written += earlier.written;
+        tally.copied += earlier.copied;
+        tally.skipped = tally.skipped.saturating_sub(earlier.written);
+        self
+    }
+
+    /// What happened to its bytes.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.0.tally
+    }
+}
+
+impl HashWritten {
+    /// What happened to its bytes.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.0.tally
+    }
+}
+
+impl Target {
+    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.disk.write_at(offset, bytes).map_err(|source| Error::Write {
+            image: self.image,
+            device: self.device.clone(),
+            offset,
+            source,
+        })
+    }
+
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        self.disk.sync().map_err(|source| Error::Sync {
+            image: self.image,
+            device: self.device.clone(),
+            source,
+        })
+    }
+
+    /// Refuses an image that would reach beyond the partition. `need` is its size where that is signed.
+    pub(super) fn check_end(&self, end: u64, need: Option<u64>) -> Result<(), Error> {
+        let have = self.disk.len();
+        if end > have { Err(Error::NoFit { image: self.image, need, have }) } else { Ok(()) }
+    }
+
+    /// Writes the units of `piece` for which `wanted` holds, neighbours together. The piece begins at byte `at` of the
+    /// image, a whole number of units. Says how many bytes were written.
+    pub(super) fn write_units(
+        &self,
+        at: u64,
+        piece: &[u8],
+        unit_len: usize,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<u64, Error> {
+        let mut written = 0;
+        for run in runs(piece.len().div_ceil(unit_len), wanted) {
+            let bytes = run.start * unit_len..(run.end * unit_len).min(piece.len());
+            self.write(at + bytes.start as u64, &piece[bytes.clone()])?;
+            written += bytes.len() as u64;
+        }
+        Ok(written)
+    }
+}
+
+/// The runs of units, out of so many, for which `wanted` holds.
+fn runs(units: usize, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = Range<usize>> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let start = (next..units).find(|unit| wanted(*unit))?;
+        next = (start..units).find(|unit| !wanted(*unit)).unwrap_or(units);
+        Some(start..next)
+    })
+}

@@ -1,0 +1,382 @@
+//! What the disk holds of an update, and what follows from it: its plan, and how each image is made.
+//!
+//! Nothing is changed here. The hash image and the indexes of frames are fetched, because they say what to look for; both
+//! sets are looked at; and the rules in [`crate::plan`] make the rest of it.
+
+use std::sync::Arc;
+
+use host_io::{Access, Disk};
+use signpost::{OsDisk, Partition, Role, Set, SetName, Status};
+use trusted_repo::{Repository, TargetInfo, VerifiedBytes};
+use update_metadata::{FramedImage, Update};
+use verity::BLOCK_SIZE;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::events::Phase;
+use crate::fetch::{self, Opened};
+use crate::install::index::Unusable;
+use crate::install::receipt::Receipts;
+use crate::install::scan::{self, BootInPlace};
+use crate::install::{self, Crew, Target, VerifiedIndex, VerifiedTree};
+use crate::plan::update::{ImageBytes, cheapest};
+use crate::plan::{
+    Budget, Bytes, Cut, FilePlan, ImagePlan, Lookup, Origin, Parts, Plan, Way, frames, origin, target_of,
+};
+use crate::record;
+
+/// The partitions of the inactive set, opened.
+pub struct Targets {
+    /// For boot.
+    pub boot: Target,
+    /// For root.
+    pub root: Target,
+    /// For hash.
+    pub hash: Target,
+}
+
+impl Targets {
+    /// Opens the partitions of `set`.
+    ///
+    /// # Errors
+    /// When one of them is not where both the table and the kernel say, or cannot be opened.
+    pub fn open(disk: &OsDisk, set: &Set, access: Access) -> Result<Self, Error> {
+        let open = |image: Role, partition: &Partition| -> Result<Target, Error> {
+            let opened = disk.open_partition(set.name, image, access)?;
+            Ok(Target { image, disk: opened, device: partition.node.display().to_string() })
+        };
+        Ok(Self {
+            boot: open(Role::Boot, &set.boot)?,
+            root: open(Role::Root, &set.root)?,
+            hash: open(Role::Hash, &set.hash)?,
+        })
+    }
+}
+
+/// The partitions of the running set, for reading: the partitions themselves, where one rotten block is an error and
+/// nothing more, not what is mounted.
+pub struct Running {
+    /// Which set it is.
+    pub set: SetName,
+    /// Its boot partition.
+    pub boot: Box<dyn Disk>,
+    /// Its root partition.
+    pub root: Box<dyn Disk>,
+    /// Its hash partition.
+    pub hash: Box<dyn Disk>,
+}
+
+impl Running {
+    /// Opens the partitions of the running set.
+    ///
+    /// # Errors
+    /// As [`Targets::open`].
+    pub fn open(disk: &OsDisk, status: &Status) -> Result<Self, Error> {
+        let set = status.active;
+        let open = |image| disk.open_partition(set, image, Access::Read);
+        Ok(Self { set, boot: open(Role::Boot)?, root: open(Role::Root)?, hash: open(Role::Hash)? })
+    }
+}
+
+/// How root is made.
+pub enum RootRecipe {
+    /// From what the disk has, and from frames where there is an index.
+    Parts(Parts, Option<Arc<VerifiedIndex>>),
+    /// From its stream, except the blocks that are in place.
+    Stream(Vec<Origin>),
+}
+
+/// How boot is made.
+pub enum BootRecipe {
+    /// It is there.
+    InPlace(BootInPlace),
+    /// From what the disk has, and from frames.
+    Parts(Parts, Arc<VerifiedIndex>),
+    /// From its stream.
+    Stream,
+}
+
+/// All that is known before anything changes.
+pub struct Survey {
+    /// What it will take.
+    pub plan: Plan,
+    /// How it is done.
+    pub recipes: Recipes,
+}
+
+/// How the images of one update are made.
+pub struct Recipes {
+    /// What root must be.
+    pub tree: Arc<VerifiedTree>,
+    /// How root is made.
+    pub root: RootRecipe,
+    /// How boot is made.
+    pub boot: BootRecipe,
+    /// What is known of signed targets.
+    pub receipts: Receipts,
+}
+
+/// One update that is looked at.
+pub struct Surveyor<'a> {
+    /// The host.
+    pub context: &'a Context,
+    /// The repository and how this host takes updates.
+    pub opened: &'a Opened,
+    /// The update.
+    pub update: &'a Update,
+    /// How much may be fetched.
+    pub budget: Budget,
+}
+
+impl Surveyor<'_> {
+    /// Looks at both sets and plans.
+    ///
+    /// # Errors
+    /// When something cannot be fetched or is not what was signed, when an image is too large for its partition, and
+    /// when the update takes more than it may.
+    pub fn survey(&self, targets: &Targets, running: &Running) -> Result<Survey, Error> {
+        let staged = fetch::staged(self.opened, self.update)?;
+        let receipts = Receipts::load(&*self.context.fs, &self.context.paths);
+        let (tree, hash) = self.tree(targets, running, &receipts)?;
+        let (mut indexes, tree) = (Vec::new(), Arc::new(tree));
+        let (boot, boot_plan) = self.boot(targets, running, &receipts, &mut indexes)?;
+        let (root, root_plan) = self.root(&tree, targets, running, &mut indexes)?;
+        let (from, to) = (&self.opened.machine.version, &self.update.version);
+        let to_come: u64 = [&boot_plan, &root_plan].iter().map(|image| image.bytes.fetch()).sum();
+        let plan = Plan::new(from, to, vec![boot_plan, root_plan, hash], indexes, staged);
+        self.spend(to_come + plan.staged_to_come())?;
+        Ok(Survey { plan, recipes: Recipes { tree, root, boot, receipts } })
+    }
+
+    fn crew(&self) -> Crew<'_> {
+        Crew::new(&self.context.waiter, &self.context.events)
+    }
+
+    fn repository(&self) -> &Repository {
+        &self.opened.repository
+    }
+
+    fn target(&self, image: Role) -> Result<TargetInfo, Error> {
+        Ok(self.repository().target(target_of(self.update, image))?)
+    }
+
+    /// Refuses before `bytes` more are fetched than may be.
+    fn spend(&self, bytes: u64) -> Result<(), Error> {
+        Ok(self.budget.check(self.repository().bytes_fetched(), bytes)?)
+    }
+
+    /// The hash image: from a partition if it is known to be there, else from the repository.
+    fn tree(
+        &self,
+        targets: &Targets,
+        running: &Running,
+        receipts: &Receipts,
+    ) -> Result<(VerifiedTree, ImagePlan), Error> {
+        let signed = self.target(Role::Hash)?;
+        let here = receipts.find(&signed).and_then(|sum| {
+            let places = [&*targets.hash.disk, &*running.hash];
+            places.into_iter().find_map(|partition| VerifiedTree::from_receipt(partition, sum))
+        });
+        let (tree, way, fetch) = match here {
+            Some(tree) => (tree, Way::Local, 0),
+            None => {
+                self.spend(signed.length)?;
+                let tree =
+                    fetch::hash_tree(self.context, self.repository(), &signed, targets.hash.disk.len())?;
+                (tree, Way::PlainStream, signed.length)
+            }
+        };
+        tree.check_fit(&*targets.root.disk, &*targets.hash.disk)?;
+        let differing = scan::differing_blocks(&*targets.hash.disk, tree.raw());
+        let len = tree.raw().len() as u64;
+        let bytes = Bytes { fetch, copy: 0, skip: len - differing, write: differing };
+        let bytes = ImageBytes::Known(bytes);
+        Ok((tree, ImagePlan { image: Role::Hash, target: signed.name, way, bytes, note: None }))
+    }
+
+    fn boot(
+        &self,
+        targets: &Targets,
+        running: &Running,
+        receipts: &Receipts,
+        indexes: &mut Vec<FilePlan>,
+    ) -> Result<(BootRecipe, ImagePlan), Error> {
+        let signed = self.target(Role::Boot)?;
+        let framed = self.framed(Role::Boot);
+        let plan = |target: &str, way, bytes, note| {
+            let target = target.to_owned();
+            ImagePlan { image: Role::Boot, target, way, bytes, note }
+        };
+        let index_target = framed.and_then(|framed| self.repository().target(&framed.index).ok());
+        for known in [Some(&signed), index_target.as_ref()].into_iter().flatten() {
+            let Some(sum) = receipts.find(known) else { continue };
+            if let Some(there) = scan::boot_in_place(&*targets.boot.disk, sum, self.crew())? {
+                let bytes = ImageBytes::Known(Bytes { skip: sum.len, ..Bytes::default() });
+                return Ok((BootRecipe::InPlace(there), plan(&signed.name, Way::Local, bytes, None)));
+            }
+        }
+        let stream = ImageBytes::FetchOnly { fetch_bytes: signed.length };
+        let note = match framed.map(|framed| self.index(Role::Boot, framed, &signed, indexes)).transpose()? {
+            None => None,
+            Some(Err(note)) => Some(note),
+            Some(Ok(index)) => {
+                let have = targets.boot.disk.len();
+                if index.raw_len() > have {
+                    let need = Some(index.raw_len());
+                    return Err(Error::from(install::Error::NoFit { image: Role::Boot, need, have }));
+                }
+                let parts = self.boot_parts(&index, targets, running)?;
+                let frames = (Way::Frames, parts.bytes.fetch);
+                if cheapest([frames, (Way::PlainStream, signed.length)]) == Way::Frames {
+                    let way = if parts.runs.is_empty() { Way::Local } else { Way::Frames };
+                    let plan = plan(index.data(), way, ImageBytes::Known(parts.bytes), None);
+                    return Ok((BootRecipe::Parts(parts, Arc::new(index)), plan));
+                }
+                Some(format!("its frames would take {} bytes", parts.bytes.fetch))
+            }
+        };
+        Ok((BootRecipe::Stream, plan(&signed.name, Way::PlainStream, stream, note)))
+    }
+
+    fn boot_parts(
+        &self,
+        index: &VerifiedIndex,
+        targets: &Targets,
+        running: &Running,
+    ) -> Result<Parts, Error> {
+        let wanted: Vec<_> = (0..index.frames()).map(|frame| index.raw_digest(frame)).collect();
+        let there = scan::frame_digests(&*targets.boot.disk, "boot", index, self.crew())?;
+        let copies = if there == wanted {
+            Vec::new()
+        } else {
+            scan::frame_digests(&*running.boot, "running boot", index, self.crew())?
+        };
+        Ok(Parts::of(origin::of_frames(&wanted, &there, &copies), &index.cut()))
+    }
+
+    fn root(
+        &self,
+        tree: &VerifiedTree,
+        targets: &Targets,
+        running: &Running,
+        indexes: &mut Vec<FilePlan>,
+    ) -> Result<(RootRecipe, ImagePlan), Error> {
+        let signed = self.target(Role::Root)?;
+        let framed = self.framed(Role::Root);
+        let plan = |target: &str, way, bytes, note| {
+            let (target, bytes) = (target.to_owned(), ImageBytes::Known(bytes));
+            ImagePlan { image: Role::Root, target, way, bytes, note }
+        };
+        let in_place = scan::blocks_in_place(&*targets.root.disk, tree.tree(), self.crew())?;
+        let lookup = if in_place.iter().all(|right| *right) {
+            Lookup::default()
+        } else {
+            self.lookup(tree, running, framed.is_some())?
+        };
+        let origins = origin::of_root(tree.tree(), &in_place, &lookup);
+        drop((lookup, in_place));
+        let image_len = tree.tree().data_len();
+        if !origins.contains(&Origin::Fetch) {
+            let cut = Cut { image_len, unit_len: BLOCK_SIZE as u64, units_per_frame: 1, lengths: &[] };
+            let parts = Parts::of(origins, &cut);
+            let plan = plan(&signed.name, Way::Local, parts.bytes, None);
+            return Ok((RootRecipe::Parts(parts, None), plan));
+        }
+        let index = framed.map(|framed| self.index(Role::Root, framed, &signed, indexes)).transpose()?;
+        let index = index.map(|index| {
+            index.and_then(|index| match index.check_len(image_len) {
+                Ok(()) => Ok(index),
+                Err(unusable) => Err(said(Role::Root, &unusable)),
+            })
+        });
+        let note = match index {
+            None => None,
+            Some(Err(note)) => Some(note),
+            Some(Ok(index)) => {
+                let parts = Parts::of(origins.clone(), &index.cut());
+                let frames = (Way::Frames, parts.bytes.fetch);
+                if cheapest([frames, (Way::PlainStream, signed.length)]) == Way::Frames {
+                    let plan = plan(index.data(), Way::Frames, parts.bytes, None);
+                    return Ok((RootRecipe::Parts(parts, Some(Arc::new(index))), plan));
+                }
+                Some(format!("its frames would take {} bytes", parts.bytes.fetch))
+            }
+        };
+        // What comes by the stream is not copied as well.
+        let write = frames::count(&origins, image_len, BLOCK_SIZE as u64).write;
+        let bytes = Bytes { fetch: signed.length, copy: 0, skip: image_len - write, write };
+        Ok((RootRecipe::Stream(origins), plan(&signed.name, Way::PlainStream, bytes, note)))
+    }
+
+    /// Where the running root has which block. Its own tree tells, if it was made with the same salt; else root is
+    /// hashed once, if that can save anything.
+    fn lookup(&self, tree: &VerifiedTree, running: &Running, framed: bool) -> Result<Lookup, Error> {
+        let salt = &tree.tree().superblock().salt;
+        // A running tree that cannot be read saves nothing, and is no reason to stop.
+        let old = record::tree_in(&*running.hash).ok().flatten();
+        if let Some(old) = old.filter(|old| old.superblock().salt == *salt) {
+            let leaves = (0..old.data_blocks()).filter_map(|block| old.leaf(block));
+            return Ok(Lookup::over(leaves));
+        }
+        if !framed {
+            return Ok(Lookup::default());
+        }
+        Ok(scan::lookup_over(&*running.root, salt, self.crew())?)
+    }
+
+    fn framed(&self, image: Role) -> Option<&FramedImage> {
+        let frames = self.update.extensions.frames.as_ref()?;
+        match image {
+            Role::Boot => frames.boot.as_ref(),
+            Role::Root => frames.root.as_ref(),
+            Role::Hash => None,
+        }
+    }
+
+    /// The index of an image's frames; or why the image does not come in frames, which is said.
+    fn index(
+        &self,
+        image: Role,
+        framed: &FramedImage,
+        stream: &TargetInfo,
+        indexes: &mut Vec<FilePlan>,
+    ) -> Result<Result<VerifiedIndex, String>, Error> {
+        let found = |name: &str| self.repository().target(name).ok();
+        let (Some(data), Some(index)) = (found(&framed.data), found(&framed.index)) else {
+            return Ok(Err(told(image, "its frames are named in the manifest and not signed")));
+        };
+        if index.length >= stream.length || index.length > blocks::index::MAX_LEN {
+            return Ok(Err(told(image, "the index of its frames is too long")));
+        }
+        self.spend(index.length)?;
+        let name = match image {
+            Role::Boot => "boot index",
+            Role::Root | Role::Hash => "root index",
+        };
+        let fetched: VerifiedBytes =
+            fetch::small(self.context, self.repository(), &index, Phase::Fetch, name)?;
+        indexes.push(FilePlan { target: index.name, fetch_bytes: index.length });
+        let parsed = VerifiedIndex::parse(image, &fetched, &data.name, data.length);
+        Ok(parsed.map_err(|unusable| said(image, &unusable)))
+    }
+
+    /// The index of root's frames, when it turns out later that something has to be fetched after all.
+    ///
+    /// # Errors
+    /// When it does not come, or it would be more than may be fetched.
+    pub fn late_root_index(&self, len: u64) -> Result<Option<VerifiedIndex>, Error> {
+        let Some(framed) = self.framed(Role::Root) else { return Ok(None) };
+        let index = self.index(Role::Root, framed, &self.target(Role::Root)?, &mut Vec::new())?;
+        Ok(index.ok().filter(|index| index.check_len(len).is_ok()))
+    }
+}
+
+fn said(image: Role, unusable: &Unusable) -> String {
+    told(image, &format!("failed to {}", host_io::report::chain(unusable)))
+}
+
+/// The plain stream is taken instead, and people are told why.
+fn told(image: Role, why: &str) -> String {
+    tracing::warn!("the {image} image comes as a plain stream: {why}");
+    why.to_owned()
+}
