@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_model::{CommandType, UpdateImage, UpdateStatus};
+use chrono::{DateTime, Utc};
 use host_io::{Clock, Fs, OperationLock, Paths};
 use semver::Version;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use super::child::{self, Updog, Work};
 use super::facts::Facts;
 use super::files::Files;
 use super::fresh::Fresh;
-use super::memory::{Memory, Outcome};
+use super::memory::{InProgress, Memory, Outcome};
 use super::progress::Progress;
 use super::refusal::{Errand, Refusal};
 use super::state::{self, Refused};
@@ -147,7 +148,7 @@ impl Dispatcher {
             Refused::NothingChosen => Refusal::NothingChosen,
         })?;
         // Remembered before it begins: a server that is killed meanwhile knows at its next start what to look for.
-        known.memory = before.clone().begun(command);
+        known.memory = before.clone().begun(command).since(inner.clock.now());
         inner.remember(&known.memory);
         let job = match inner.begin(command, &before, known.fresh.as_ref()).await {
             Ok(job) => job,
@@ -200,7 +201,8 @@ impl Inner {
         let mut memory = known.memory.clone();
         if let Some(missed) = &memory.in_progress {
             tracing::warn!("{} ended while no server ran", missed.cmd_type);
-            memory = memory.ended(Outcome::Unseen, &facts, self.clock.now());
+            let outcome = self.missed(missed);
+            memory = memory.ended(outcome, &facts, self.clock.now());
         }
         memory = memory.settled(&facts, known.boot, self.clock.now());
         known.boot = Boot::Same;
@@ -209,6 +211,31 @@ impl Inner {
             known.memory = memory;
         }
         Ok(facts)
+    }
+
+    /// How a command ended that no server saw the end of: as its `updog` left it behind, if it did.
+    fn missed(&self, missed: &InProgress) -> Outcome {
+        let latest = tokio::task::block_in_place(|| self.updog.progress().latest());
+        let Some((told, since)) = latest.zip(missed.since) else { return Outcome::Unseen };
+        let its_own = told["command"] == subcommand(missed.cmd_type)
+            && told["at"]
+                .as_str()
+                .and_then(|at| at.parse::<DateTime<Utc>>().ok())
+                .is_some_and(|at| at >= since);
+        let event = &told["event"];
+        match event["event"].as_str() {
+            // What it found went to nobody.
+            _ if missed.cmd_type == CommandType::Refresh => Outcome::Unseen,
+            Some("done") if its_own => outcome(missed.cmd_type, event),
+            Some("error") if its_own => {
+                let text = |field: &str| event["error"][field].as_str().map(str::to_owned);
+                Outcome::Failed {
+                    exit_status: 1,
+                    reason: sentence(text("message").unwrap_or_default(), text("help")),
+                }
+            }
+            _ => Outcome::Unseen,
+        }
     }
 
     async fn begin(
@@ -226,9 +253,8 @@ impl Inner {
                 return Ok(known.map_or(Job::Refresh, Job::Remembered));
             }
             // The chosen version and no other: what is staged must be what the status says was chosen.
-            CommandType::Prepare => self.updog.begin(&["update-image", "--image", &version]).await,
-            CommandType::Activate => self.updog.begin(&["update-apply"]).await,
-            CommandType::Deactivate => self.updog.begin(&["update-revert"]).await,
+            CommandType::Prepare => self.updog.begin(&[subcommand(command), "--image", &version]).await,
+            CommandType::Activate | CommandType::Deactivate => self.updog.begin(&[subcommand(command)]).await,
         };
         Ok(Job::Work(Box::new(work?)))
     }
@@ -247,7 +273,7 @@ impl Inner {
         };
         ended.unwrap_or_else(|error| {
             let (reason, help) = error.reason();
-            let reason = help.map_or_else(|| reason.clone(), |help| format!("{reason}\nhelp: {help}"));
+            let reason = sentence(reason, help);
             let exit_status = error.exit_status();
             if error.is_kill() {
                 Outcome::Killed { exit_status, reason }
@@ -309,6 +335,23 @@ impl Inner {
             tokio::task::block_in_place(|| self.files.keep_status(&status));
             known.written = Some(status);
         }
+    }
+}
+
+/// What `updog` calls it.
+fn subcommand(command: CommandType) -> &'static str {
+    match command {
+        CommandType::Refresh => "check-update",
+        CommandType::Prepare => "update-image",
+        CommandType::Activate => "update-apply",
+        CommandType::Deactivate => "update-revert",
+    }
+}
+
+fn sentence(reason: String, help: Option<String>) -> String {
+    match help {
+        Some(help) => format!("{reason}\nhelp: {help}"),
+        None => reason,
     }
 }
 

@@ -51,6 +51,9 @@ pub struct InProgress {
     /// Somebody asked to stop it.
     #[serde(default)]
     pub cancelled: bool,
+    /// When it was started.
+    #[serde(default)]
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// What a command that was stopped on request is recorded with: the number of the signal that asks for it.
@@ -125,7 +128,16 @@ impl Memory {
     #[must_use]
     pub fn begun(mut self, command: CommandType) -> Self {
         let image = self.chosen_update.clone().filter(|_| command == CommandType::Prepare);
-        self.in_progress = Some(InProgress { cmd_type: command, image, cancelled: false });
+        self.in_progress = Some(InProgress { cmd_type: command, image, cancelled: false, since: None });
+        self
+    }
+
+    /// This memory with the command in progress begun at that time.
+    #[must_use]
+    pub fn since(mut self, now: DateTime<Utc>) -> Self {
+        if let Some(command) = &mut self.in_progress {
+            command.since = Some(now);
+        }
         self
     }
 
@@ -142,7 +154,9 @@ impl Memory {
     /// failure; of an end that nobody saw the disk decides, where it can.
     #[must_use]
     pub fn ended(mut self, outcome: Outcome, facts: &Facts, now: DateTime<Utc>) -> Self {
-        let Some(InProgress { cmd_type, image, cancelled }) = self.in_progress.take() else { return self };
+        let Some(InProgress { cmd_type, image, cancelled, .. }) = self.in_progress.take() else {
+            return self;
+        };
         let same_system = self.running_version.as_ref() == Some(&facts.active.version);
         let verdict = match outcome {
             Outcome::Refreshed { available, chosen } => {
@@ -190,7 +204,9 @@ impl Memory {
     /// As [`Memory::ended`], when the disk cannot be looked at (`why`): nothing is claimed of it.
     #[must_use]
     pub fn ended_in_the_dark(mut self, outcome: Outcome, why: &str, now: DateTime<Utc>) -> Self {
-        let Some(InProgress { cmd_type, image, cancelled }) = self.in_progress.take() else { return self };
+        let Some(InProgress { cmd_type, image, cancelled, .. }) = self.in_progress.take() else {
+            return self;
+        };
         let verdict = match outcome {
             Outcome::Refreshed { available, chosen } => {
                 self.available_updates = available;

@@ -319,7 +319,7 @@ fn memory_of_an_older_and_a_newer_server_is_read() {
     assert!(memory.withdrawn);
     assert_eq!(
         memory.in_progress,
-        Some(InProgress { cmd_type: CommandType::Prepare, image: None, cancelled: false })
+        Some(InProgress { cmd_type: CommandType::Prepare, image: None, cancelled: false, since: None })
     );
 }
 

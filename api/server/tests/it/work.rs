@@ -271,3 +271,24 @@ fn a_server_that_is_asked_to_end_leaves_the_work_to_its_child() {
         (Some("Staged"), pair("prepare", "Success"))
     );
 }
+
+#[test]
+fn a_failure_that_no_server_saw_is_told_in_its_own_words() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    let event = json!({"event": "error", "error": {"code": "tampered", "message": "failed to write root image", "help": "another mirror"}});
+    let left = json!({"command": "update-image", "pid": 7, "at": "2040-01-01T00:00:00Z", "event": event});
+    host.write(&host.fake("left.json"), &left.to_string());
+    let progress = host.paths().progress();
+    fs::create_dir_all(progress.parent().unwrap()).unwrap();
+    let leave = format!("cp \"$dir/left.json\" {}", progress.display());
+    host.on("update-image", &format!("{STARTED}\ncat \"$dir/gate\"\n{leave}\n: > \"$dir/ended\""));
+    server.post("/actions/prepare-update").done();
+    server.kill();
+    host.open_gate();
+    until("the child ends", || host.fake("ended").exists().then_some(()));
+    let status = host.serve().get("/updates/status").ok();
+    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(status["most_recent_command"]["stderr"], "failed to write root image\nhelp: another mirror");
+}
