@@ -12,7 +12,7 @@ use crate::size::FrameSize;
 pub const MAGIC: [u8; 8] = *b"ABFRAMES";
 /// The version of the format that is written, and the only one that is read.
 pub const VERSION: u16 = 1;
-/// The most frames of an image: 16 GiB in frames of 64 KiB.
+/// The most frames of an image: 4 GiB in frames of 16 KiB.
 pub const MAX_FRAMES: u64 = 1 << 18;
 /// The longest index that is read, in bytes.
 pub const MAX_LEN: u64 = MAX_HEADER as u64 + MAX_FRAMES * (SHORT_ENTRY + DIGEST) as u64;

@@ -53,9 +53,9 @@ impl FrameSize {
 }
 
 impl Default for FrameSize {
-    /// 64 KiB: see `docs/formats.md`, "Frames", for what was measured.
+    /// 16 KiB: see `docs/formats.md`, "Frames", for what was measured.
     fn default() -> Self {
-        Self(16)
+        Self(4)
     }
 }
 
@@ -97,6 +97,6 @@ mod tests {
         {
             assert_eq!(text.parse::<FrameSize>(), Err(FrameSizeError), "{text}");
         }
-        assert_eq!(FrameSize::default().bytes(), 65_536);
+        assert_eq!(FrameSize::default().bytes(), 16_384);
     }
 }
