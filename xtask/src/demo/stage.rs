@@ -37,7 +37,9 @@ impl Stage {
     /// Runs a program on the host and shows what it answered.
     pub(crate) fn run(&self, step: &Step, program: &str, args: &[&str]) -> Ran {
         let ran = self.host.run(program, args);
-        let said = if ran.ok() { ran.stdout.clone() } else { format!("{}{}", ran.stdout, ran.stderr) };
+        // Where there is no answer, what was narrated is what a person sees.
+        let has_answer = ran.ok() && !ran.stdout.is_empty();
+        let said = if has_answer { ran.stdout.clone() } else { format!("{}{}", ran.stdout, ran.stderr) };
         step.show(&format!("{program} {}", args.join(" ")), said.trim_end());
         ran
     }
@@ -125,7 +127,7 @@ impl Stage {
              \n  $P/apiclient -s $H/run/api.sock set updates.metadata-base-url=file://{dir}/repo/{variant}/{arch}/ \\\
              \n      updates.targets-base-url=file://{dir}/repo/targets/\
              \n  $P/apiclient -s $H/run/api.sock update check\
-             \n  $P/updog --root $H update --now\
+             \n  $P/apiclient -s $H/run/api.sock update apply\
              \n  kill %1"
         );
     }

@@ -54,11 +54,14 @@ fn learn(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
 }
 
 fn update(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
-    stage.run(step, "signpost", &["status"]);
     let applied = stage.apply(step);
     step.expect(applied.ok(), "the update is fetched, checked, written, read back and activated")?;
-    let status = stage.run(step, "signpost", &["status"]);
-    step.expect(status.stdout.contains("Next:    Set B"), "set B boots next, once on trial")?;
+    let status = stage.run(step, "apiclient", &["update", "status"]);
+    step.expect(
+        status.stdout.contains("Ready: the next boot starts the update")
+            && stage.host.signpost_status().contains("Next:    Set B"),
+        "set B boots next, once on trial",
+    )?;
     let report = stage.reboot(step)?;
     step.expect(
         report.attempts.len() == 1 && stage.runs("1.1.0", Set::B),
@@ -77,7 +80,7 @@ fn update(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
 }
 
 fn roll_back(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
-    let flipped = stage.run(step, "signpost", &["rollback-to-inactive"]);
+    let flipped = stage.run(step, "apiclient", &["update", "rollback", "--yes"]);
     step.expect(flipped.ok(), "the sets are flipped")?;
     stage.reboot(step)?;
     step.expect(stage.runs("1.0.0", Set::A), "1.0.0 runs again")?;
@@ -87,7 +90,7 @@ fn roll_back(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
             && stage.host.setting("motd") == "the night shift was here",
         "its settings are back in its own words, and the person's is still there",
     )?;
-    let flipped = stage.run(step, "signpost", &["rollback-to-inactive"]);
+    let flipped = stage.run(step, "apiclient", &["update", "rollback", "--yes"]);
     step.expect(flipped.ok(), "the sets are flipped again")?;
     stage.reboot(step)?;
     step.expect(
@@ -116,15 +119,13 @@ fn bad_release(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
         self::store(stage) == store,
         "they are the very store of before: no migration ran on the way back",
     )?;
-    let status = stage.run(step, "updog", &["status"]);
+    let status = stage.run(step, "apiclient", &["update", "status"]);
+    let told = stage.update_status();
     step.expect(
-        stage.host.run("updog", &["status", "--json"]).json()["inactive"]["failed_boot"] == true,
-        "the status says that the other set failed to boot",
+        status.ok() && told["failed_update"]["image"]["version"] == "1.2.0",
+        "the status says that 1.2.0 failed here",
     )?;
-    step.expect(
-        status.ok() && stage.update_status()["update_state"] == "Idle",
-        "and the API does not claim that anything is staged",
-    )
+    step.expect(told["update_state"] == "Idle", "and does not claim that anything is staged")
 }
 
 fn attack(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
@@ -138,7 +139,7 @@ fn attack(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
         "1.3.0 is published; its root image has a rival: a valid LZ4 frame, not longer than the signed one",
     )?;
     stage.world.server().fault("1.3.0-root.lz4", Fault::Swap(frame));
-    let updated = stage.run(step, "updog", &["update"]);
+    let updated = stage.run(step, "apiclient", &["update", "apply", "--check"]);
     step.expect(updated.code() == Some(1), "the server sends the rival, and the update is refused")?;
     step.expect(
         stage.host.bits(Set::A) == BootBits { priority: 0, tries: 0, successful: false },
@@ -147,7 +148,7 @@ fn attack(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
     stage.reboot(step)?;
     step.expect(stage.runs("1.1.0", Set::B), "the host still boots 1.1.0")?;
     stage.world.server().heal();
-    let updated = stage.run(step, "updog", &["update", "--reboot"]);
+    let updated = stage.run(step, "apiclient", &["update", "apply", "--check", "--reboot"]);
     step.expect(updated.ok(), "with an honest server the same update goes through")?;
     let _ = stage.host.reboot_if_requested();
     step.expect(stage.runs("1.3.0", Set::A), "1.3.0 runs from set A")
@@ -168,14 +169,20 @@ fn waves(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
     };
     let ((early, early_boots), (late, late_boots)) = (seeded(1), seeded(2000));
     step.expect(early_boots && late_boots, "two more hosts on 1.3.0 run, with seeds 1 and 2000")?;
-    let ran = early.run("updog", &["check-update", "--json"]);
-    step.show("updog check-update --json   # seed 1", ran.stdout.trim_end());
-    step.expect(ran.ok() && ran.json()["version"] == json!("1.4.0"), "the early host gets it now")?;
-    let ran = early.run("updog", &["update"]);
+    let ran = early.run("apiclient", &["update", "check"]);
+    step.show("apiclient update check   # seed 1", ran.stderr.trim_end());
+    step.expect(
+        ran.ok() && ran.json()["chosen_update"]["version"] == json!("1.4.0"),
+        "the early host gets it now",
+    )?;
+    let ran = early.run("apiclient", &["update", "apply"]);
     step.expect(ran.ok(), "and installs it")?;
-    let ran = late.run("updog", &["check-update"]);
-    step.show("updog check-update   # seed 2000", ran.stderr.trim_end());
-    step.expect(ran.code() == Some(1) && ran.stderr.contains("1.4.0"), "the late host is told when")
+    let ran = late.run("apiclient", &["update", "check"]);
+    step.show("apiclient update check   # seed 2000", ran.stderr.trim_end());
+    step.expect(ran.ok() && ran.json()["update_state"] == json!("Idle"), "the late host does not")?;
+    let ran = late.run("apiclient", &["update", "explain"]);
+    step.show("apiclient update explain   # seed 2000", ran.stdout.trim_end());
+    step.expect(ran.ok() && ran.stdout.contains("1.4.0    waiting"), "and is told when it will")
 }
 
 /// The directory that the live settings lie in.
