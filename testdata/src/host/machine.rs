@@ -75,7 +75,7 @@ impl Host {
         })
     }
 
-    /// Turns it on: starts sets until one of them runs, is marked good, or nothing is left to start.
+    /// Turns it on: starts sets until one of them runs and its boot is confirmed, or nothing is left to start.
     pub fn boot(&mut self) -> BootReport {
         self.start_up(Proof::Mark)
     }
@@ -104,6 +104,17 @@ impl Host {
     #[must_use]
     pub fn reboot_requested(&self) -> bool {
         self.paths.reboot_request().exists()
+    }
+
+    /// Turns it on, and cuts its power before the kernel runs: the firmware has spent a try by then. It is off. What the
+    /// firmware picked is returned.
+    ///
+    /// # Panics
+    /// When the disk cannot be used.
+    pub fn lose_power_in_boot(&mut self) -> Option<Set> {
+        self.reset();
+        let pick = firmware::pick(&self.disk).expect("a readable partition table");
+        pick.and_then(|pick| Picked::find(&self.disk, &pick).ok()).map(|picked| picked.set)
     }
 
     /// Turns it off. What lay in memory (`run`, `proc`, `etc`) is gone with the next start.
@@ -264,7 +275,7 @@ impl Host {
 
     fn run_set(&mut self, picked: &Picked, pick: &Pick, proof: Proof) -> Result<(), Failure> {
         let loaded = picked.load(&self.disk)?;
-        picked.verify(&self.disk, &loaded.command_line)?;
+        picked.verify(&self.disk, &loaded.command_line).map_err(|failure| self.panicked(failure))?;
         let marker = picked.unpack(&self.disk, self.paths.root())?;
         let described = || -> io::Result<()> {
             put(
@@ -275,17 +286,26 @@ impl Host {
         };
         described().map_err(|error| fail(Stage::Unpack, error.to_string()))?;
         if marker == Some(Marker::Early) {
-            return Err(fail(Stage::Start, "the kernel panicked, as this image asks for"));
+            return Err(self.panicked(fail(Stage::Start, "the kernel panicked, as this image asks for")));
         }
         self.migrate()?;
         if marker == Some(Marker::AfterMigrations) {
-            return Err(fail(Stage::System, "the system panicked, as this image asks for"));
+            return Err(self.panicked(fail(Stage::System, "the system panicked, as this image asks for")));
         }
         self.start_api()?;
         match proof {
-            Proof::Mark => self.must(Stage::MarkGood, "signpost", &["mark-successful-boot"]),
+            Proof::Mark => self.must(Stage::MarkGood, "updog", &["confirm-boot"]),
             Proof::Leave => Ok(()),
         }
+    }
+
+    /// What a kernel that panics leaves where the next one finds it.
+    fn panicked(&self, failure: Failure) -> Failure {
+        let [dir, _] = self.paths.crash_dumps();
+        let number = fs::read_dir(&dir).map_or(0, Iterator::count);
+        let words = format!("<0>[    1.204] Kernel panic - not syncing: {}\n", failure.reason);
+        put(&dir.join(format!("dmesg-ramoops-{number}")), &words).expect("the host's directory is ours");
+        failure
     }
 
     fn migrate(&self) -> Result<(), Failure> {

@@ -339,7 +339,7 @@ fn what_was_taken_back_since_it_was_staged_is_not_activated() {
 }
 
 #[test]
-fn a_full_disk_costs_the_record_and_nothing_else() {
+fn a_place_that_takes_nothing_costs_the_record_and_nothing_else() {
     let (_world, mut host) = offered();
     let _ = host.run("updog", &["update"]).expect_ok();
     // Nothing can be added beside what is there.
