@@ -33,7 +33,7 @@ impl Image {
         let mut to = BufWriter::with_capacity(1 << 20, File::create(path)?);
         let (mut at, mut files) = (0, 0u64);
         let mut folders = vec![PathBuf::from(FROM)];
-        while let Some(folder) = folders.pop() {
+        while let Some(folder) = folders.pop().filter(|_| at < bytes) {
             let Ok(entries) = fs::read_dir(&folder) else { continue };
             let mut entries: Vec<_> = entries.flatten().collect();
             entries.sort_by_key(fs::DirEntry::file_name);
