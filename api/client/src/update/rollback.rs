@@ -28,7 +28,6 @@ struct Image {
 struct Settings {
     way: Option<String>,
     migrations: Vec<String>,
-    lost: Vec<String>,
 }
 
 /// The lines; none where the server has told nothing that we know of.
@@ -41,9 +40,6 @@ pub fn lines(plan: &Value) -> Vec<String> {
     let then = to.version.unwrap_or_else(|| "what it holds".to_owned());
     lines.push(format!("The next boot starts {then}{set}{now}."));
     lines.extend(settings_line(&settings));
-    if !settings.lost.is_empty() {
-        lines.push(format!("These settings are not kept: {}.", settings.lost.join(", ")));
-    }
     lines.extend(warnings.into_iter().map(|warning| format!("Mind: {warning}")));
     lines
 }
@@ -55,14 +51,13 @@ fn settings_line(settings: &Settings) -> Option<String> {
             "The settings become those of the time when that version was left; later changes are lost."
                 .to_owned(),
         ),
-        "fresh" => Some("The settings start anew from the defaults.".to_owned()),
         "migrate" => {
             let count = settings.migrations.len();
             let names = settings.migrations.join(", ");
             Some(match count {
-                0 => "The settings stay as they are; no migration leads back.".to_owned(),
-                1 => format!("The settings go back by one migration: {names}."),
-                count => format!("The settings go back by {count} migrations: {names}."),
+                0 => "The settings stay as they are: no migration is needed.".to_owned(),
+                1 => format!("One migration carries the settings over: {names}."),
+                count => format!("{count} migrations carry the settings over: {names}."),
             })
         }
         _ => None,
@@ -79,15 +74,14 @@ mod tests {
     fn a_plan_is_told_with_what_is_known_of_it() {
         let plan = json!({
             "from": {"version": "1.1.0", "variant": "metal"}, "to": {"version": "1.0.0"}, "set": "A", "news": 1,
-            "settings": {"way": "migrate", "migrations": ["a", "b"], "lost": ["settings.new"]},
+            "settings": {"way": "migrate", "migrations": ["a", "b"]},
             "warnings": ["1.0.0 is below the minimum version"],
         });
         assert_eq!(
             lines(&plan),
             [
                 "The next boot starts 1.0.0 from set A instead of 1.1.0.",
-                "The settings go back by 2 migrations: a, b.",
-                "These settings are not kept: settings.new.",
+                "2 migrations carry the settings over: a, b.",
                 "Mind: 1.0.0 is below the minimum version",
             ]
         );
@@ -100,8 +94,7 @@ mod tests {
         let told = |way: &str| lines(&json!({"settings": {"way": way}})).get(1).cloned();
         assert!(told("same").unwrap().contains("stay as they are"));
         assert!(told("snapshot").unwrap().contains("later changes are lost"));
-        assert!(told("fresh").unwrap().contains("defaults"));
-        assert!(told("migrate").unwrap().contains("no migration"));
+        assert!(told("migrate").unwrap().contains("no migration is needed"));
         assert_eq!(told("of a newer server"), None);
     }
 }

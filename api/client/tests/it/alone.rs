@@ -45,17 +45,9 @@ fn the_static_program_needs_nothing_but_itself_and_the_socket() {
     let alone = |args: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "chroot"]).arg(root).arg("/apiclient").args(args);
-        command.env_clear().stdin(Stdio::null());
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
         command
     };
-    if !alone(&["--version"]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: this machine lets nobody change the root directory in a user namespace");
-        return;
-    }
-    let output = alone(&["-s", "/api.sock", "raw", "-u", "/os"]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"version_id\":\"1.0.0\"}\n");
-    assert!(output.status.success());
-
     let mut times: Vec<Duration> = (0..51)
         .map(|_| {
             let started = Instant::now();
@@ -68,4 +60,12 @@ fn the_static_program_needs_nothing_but_itself_and_the_socket() {
     times.sort();
     eprintln!("{size} bytes; one question takes {:?} in the median, {:?} at most", times[25], times[50]);
     assert!(times[25] <= LONGEST, "{times:?}");
+
+    if !alone(&["--version"]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: this machine lets nobody change the root directory in a user namespace");
+        return;
+    }
+    let output = alone(&["-s", "/api.sock", "raw", "-u", "/os"]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"version_id\":\"1.0.0\"}\n");
+    assert!(output.status.success());
 }

@@ -137,7 +137,7 @@ fn a_failure_is_told_to_programs_and_to_people() {
 fn way_back() -> Scripted {
     Scripted::new(|request, _| match request.line.as_str() {
         line if line.contains("dry-run") => {
-            let settings = json!({"way": "migrate", "migrations": ["move-ntp", "add-metrics"], "lost": []});
+            let settings = json!({"way": "migrate", "migrations": ["move-ntp", "add-metrics"]});
             let plan = json!({"event": "plan", "from": {"version": "1.1.0"}, "to": {"version": "1.0.0"}, "set": "A", "settings": settings, "warnings": []});
             (200, plan.to_string().into_bytes())
         }
