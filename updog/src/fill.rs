@@ -21,7 +21,7 @@ use crate::install::plain::{keep_boot, keep_hash, write_boot, write_hash, write_
 use crate::install::receipt::Receipts;
 use crate::install::stream::RawSum;
 use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
-use crate::install::{Crew, ReadBack, Target, VerifiedIndex, VerifiedTree};
+use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree};
 use crate::plan::{Budget, MANIFEST, Origin, Parts, Plan};
 use crate::record::{Entry, Record};
 use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
@@ -120,8 +120,7 @@ impl Job<'_> {
         let boot = match boot {
             BootRecipe::InPlace(there) => keep_boot(targets.boot, there),
             BootRecipe::Parts(_, index) => Assembly::boot(targets.boot, &index)?.into_boot(),
-            // Nobody knows what would be in place.
-            BootRecipe::Stream => self.boot(targets.boot, BootRecipe::Stream, &mut receipts)?,
+            BootRecipe::Stream => unreachable!("a set is kept only when its boot image is known to be there"),
         };
         let root = Assembly::root(targets.root, &tree)?.into_root();
         let read_back = self.prove(Images { boot, root, hash }, &tree, &mut receipts)?;
@@ -158,7 +157,8 @@ impl Job<'_> {
                 Ok(assembly.into_boot())
             }
             BootRecipe::Stream => {
-                let boot = write_boot(target, self.stream(Role::Boot)?, self.crew())?;
+                let write = |source| write_boot(target.clone(), source, self.crew());
+                let boot = self.streamed(Role::Boot, write)?;
                 receipts.note(&self.signed(Role::Boot)?, boot.sum()?, &*self.context.fs, &self.context.paths);
                 Ok(boot)
             }
@@ -173,7 +173,8 @@ impl Job<'_> {
     ) -> Result<RootWritten, Error> {
         let (parts, index) = match recipe {
             RootRecipe::Stream(origins) => {
-                return Ok(write_root(target, tree, &origins, self.stream(Role::Root)?, self.crew())?);
+                let write = |source| write_root(target.clone(), tree, &origins, source, self.crew());
+                return self.streamed(Role::Root, write);
             }
             RootRecipe::Parts(parts, index) => (parts, index),
         };
@@ -197,7 +198,8 @@ impl Job<'_> {
             origins[*block] = Origin::Fetch;
         }
         let (target, earlier) = assembly.give_up();
-        Ok(write_root(target, tree, &origins, self.stream(Role::Root)?, self.crew())?.after(earlier))
+        let write = |source| write_root(target.clone(), tree, &origins, source, self.crew());
+        Ok(self.streamed(Role::Root, write)?.after(earlier))
     }
 
     fn put(
@@ -244,6 +246,28 @@ impl Job<'_> {
     fn surveyor(&self) -> Surveyor<'_> {
         let Self { context, opened, update, budget, .. } = *self;
         Surveyor { context, opened, update, budget }
+    }
+
+    /// Writes an image from its stream. Where a mirror's bytes are not the signed ones, the next one is asked for all of
+    /// it, until each of them has had its turn.
+    fn streamed<T>(
+        &self,
+        image: Role,
+        write: impl Fn(Lz4Reader) -> Result<T, install::Error>,
+    ) -> Result<T, Error> {
+        let repository = &self.opened.repository;
+        for _ in 1..repository.places() {
+            let place = repository.first_place();
+            match write(self.stream(image)?) {
+                Err(error) if error.is_of_source() => {
+                    tracing::warn!("the next mirror is asked: failed to {}", host_io::report::chain(&error));
+                    repository.pass_over(place);
+                    self.budget.check(repository.bytes_fetched(), self.signed(image)?.length)?;
+                }
+                done => return Ok(done?),
+            }
+        }
+        Ok(write(self.stream(image)?)?)
     }
 
     fn stream(&self, image: Role) -> Result<Lz4Reader, Error> {

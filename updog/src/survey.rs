@@ -43,7 +43,7 @@ impl Targets {
     pub fn open(disk: &OsDisk, set: &Set, access: Access) -> Result<Self, Error> {
         let open = |image: Role, partition: &Partition| -> Result<Target, Error> {
             let opened = disk.open_partition(set.name, image, access)?;
-            Ok(Target { image, disk: opened, device: partition.node.display().to_string() })
+            Ok(Target { image, disk: opened.into(), device: partition.node.display().to_string() })
         };
         Ok(Self {
             boot: open(Role::Boot, &set.boot)?,

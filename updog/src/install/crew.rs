@@ -1,8 +1,9 @@
 //! Several threads behind one short queue: who decodes, hashes, checks and writes.
 //!
 //! One side hands out jobs, which may mean to wait for the network; the other side does them, as many at a time as there
-//! are cores. Whoever is slower sets the pace, so memory stays at a few jobs. A failure ends both sides, and so does a
-//! stop signal: what is under way is finished, what waits is dropped.
+//! are cores. Whoever is slower sets the pace, so memory stays at a few jobs. When no more comes, because the network failed
+//! or a signal asked to stop, the few jobs that wait are still done: their bytes were paid for. A job that fails ends all
+//! of it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -76,11 +77,7 @@ impl<'a> Crew<'a> {
                     fed = feed(Queue(sender)) => fed,
                 }
             });
-            let fed = fed.map_err(Error::from).flatten();
-            if fed.is_err() {
-                shift.over.send_replace(true);
-            }
-            fed
+            fed.map_err(Error::from).flatten()
         });
         match shift.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),

@@ -121,6 +121,18 @@ fn sizes(need: Option<u64>, have: u64) -> String {
     }
 }
 
+impl Error {
+    /// Whether the bytes that came were not the signed ones, which another mirror may have.
+    #[must_use]
+    pub fn is_of_source(&self) -> bool {
+        match self {
+            Self::Source { source, .. } => matches!(source, trusted_repo::Error::Tampered { .. }),
+            Self::Block { .. } | Self::Length { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 impl Advise for Error {
     fn help(&self) -> Option<String> {
         match self {

@@ -1,6 +1,7 @@
 //! A partition that takes an image, and what was done to it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use host_io::{Buffer, Disk};
 use ring::digest;
@@ -11,12 +12,13 @@ use super::error::Error;
 use super::stream::RawSum;
 use super::truth::Truth;
 
-/// A partition that takes one image.
+/// A partition that takes one image. Clones are the same partition.
+#[derive(Clone)]
 pub struct Target {
     /// Which image it takes.
     pub image: Role,
     /// The partition.
-    pub disk: Box<dyn Disk>,
+    pub disk: Arc<dyn Disk>,
     /// Its name for people.
     pub device: String,
 }

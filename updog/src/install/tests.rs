@@ -148,10 +148,10 @@ impl Disk for Shared {
 }
 
 /// A signed image in memory, with what its end will say.
-struct Image(Cursor<Vec<u8>>, Result<(), trusted_repo::Error>);
+pub(super) struct Image(Cursor<Vec<u8>>, Result<(), trusted_repo::Error>);
 
 impl Image {
-    fn signed(bytes: &[u8]) -> Self {
+    pub(super) fn signed(bytes: &[u8]) -> Self {
         Self(Cursor::new(bytes.to_vec()), Ok(()))
     }
 
@@ -249,7 +249,7 @@ impl Set {
 }
 
 pub(super) fn target(image: Role, disk: &Arc<FaultyDisk>) -> Target {
-    Target { image, disk: Box::new(Shared(Arc::clone(disk))), device: format!("/dev/vda-{image}") }
+    Target { image, disk: Arc::new(Shared(Arc::clone(disk))), device: format!("/dev/vda-{image}") }
 }
 
 pub(super) fn said(error: &Error) -> String {
