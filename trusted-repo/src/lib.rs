@@ -49,7 +49,7 @@ pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};
 pub use open::{open_offline, open_online};
 pub use reader::TargetReader;
-pub use repository::{Repository, Role, Roles};
+pub use repository::{PlaceNumber, Repository, Role, Roles};
 pub use run::FrameRun;
 pub use source::{Mirror, Proxy, Source, Tls};
 pub use target::{TargetInfo, VerifiedBytes, VerifiedTarget};

@@ -46,6 +46,10 @@ pub struct Role {
     pub expires: DateTime<Utc>,
 }
 
+/// One of the places that an open repository is fetched from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaceNumber(usize);
+
 /// The four roles of an open repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles {
@@ -317,6 +321,24 @@ impl Repository {
                 Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)))
             }
         }
+    }
+
+    /// How many places it may be fetched from.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.opened.targets.all().count()
+    }
+
+    /// The place that is asked first for targets.
+    #[must_use]
+    pub fn first_place(&self) -> PlaceNumber {
+        PlaceNumber(self.opened.targets.in_order().next().map_or(0, |(number, _)| number))
+    }
+
+    /// From now on this place is asked last, if it still came first: for whoever learns in another way than by the
+    /// signed digest that what it hands out is wrong.
+    pub fn pass_over(&self, place: PlaceNumber) {
+        self.opened.targets.pass_over(place.0);
     }
 
     /// Whether the published names of targets begin with their digests.

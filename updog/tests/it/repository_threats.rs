@@ -6,7 +6,7 @@
 use std::fs;
 
 use serde_json::Value;
-use testdata::{Fault, Habit, Http2Server, Release, World};
+use testdata::{Fault, FaultyServer, Habit, Host, Http2Server, Release, World};
 
 use crate::support::{Snapshot, failure, offered, reconfigure, refused};
 
@@ -113,12 +113,11 @@ fn metadata_url_that_changed_is_a_repository_of_its_own_and_the_first_one_is_not
     assert_eq!(refused(&mut host).code, "untrusted");
 }
 
-#[test]
-fn broken_mirror_is_replaced_by_the_next_one() {
-    let (world, host) = offered();
-    let spare = testdata::FaultyServer::start(world.repo_dir());
+/// Another server with the same repository, which `host` knows from now on.
+fn with_mirror(world: &World, host: &Host) -> FaultyServer {
+    let spare = FaultyServer::start(world.repo_dir());
     let (here, there) = (world.server().address().to_string(), spare.address().to_string());
-    reconfigure(&host, |text| {
+    reconfigure(host, |text| {
         let line = |key: &str| {
             let line = text.lines().find(|line| line.starts_with(key)).unwrap();
             line.replace(&here, &there)
@@ -126,10 +125,44 @@ fn broken_mirror_is_replaced_by_the_next_one() {
         let (metadata, targets) = (line("metadata_base_url"), line("targets_base_url"));
         format!("{text}\n[[mirrors]]\n{metadata}\n{targets}\n")
     });
+    spare
+}
+
+#[test]
+fn broken_mirror_is_replaced_by_the_next_one() {
+    let (world, mut host) = offered();
+    let spare = with_mirror(&world, &host);
     world.server().fault("", Fault::Status(503));
-    let mut host = host;
     let _ = host.run("updog", &["update"]).expect_ok();
     assert!(!spare.requests().is_empty());
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+#[test]
+fn tampered_images_of_one_mirror_come_from_the_next_one_in_the_same_run() {
+    let (world, mut host) = offered();
+    let spare = with_mirror(&world, &host);
+    for end in ["1.1.0-boot.lz4", "1.1.0-root.lz4"] {
+        let (path, mut bytes) = crate::support::served(&world, end);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        // Wherever the image is asked for first, what comes is wrong.
+        for server in [world.server(), &spare] {
+            server.fault(&path, Fault::Swap(bytes.clone()).once());
+        }
+    }
+    let said = failure(&host.run("updog", &["update", "--json"]));
+    assert_eq!(said.code, "tampered", "both mirrors have had their turn");
+    world.server().heal();
+    spare.heal();
+    for end in ["1.1.0-boot.lz4", "1.1.0-root.lz4"] {
+        let (path, mut bytes) = crate::support::served(&world, end);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        world.server().fault(&path, Fault::Swap(bytes));
+    }
+    let ran = host.run("updog", &["update"]).expect_ok();
+    assert!(ran.stderr.contains("the next mirror is asked"), "{ran}");
     assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
 }
 
