@@ -2,7 +2,7 @@
 //! does, on a whole host with the real programs.
 
 use serde::Deserialize;
-use testdata::{Fault, Host, Release, World};
+use testdata::{BootFault, Fault, Host, Release, World};
 
 /// What it reads of a status. A null or a negative number where it expects something else stops it for good.
 #[derive(Debug, Deserialize)]
@@ -11,6 +11,8 @@ struct Status {
     available_updates: Vec<semver::Version>,
     chosen_update: Option<Image>,
     most_recent_command: Command,
+    /// It knows nothing of this; we look at it.
+    failed_update: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
@@ -168,4 +170,38 @@ fn each_refusal_has_its_code_and_a_failure_is_told_in_the_status() {
     host.power_off();
     let operator = Operator(&host);
     assert_eq!(operator.call(&["-u", "/updates/status"]), Err(503), "nobody is at the socket");
+}
+
+#[test]
+fn a_release_that_did_not_come_up_is_not_chosen_again() {
+    let world = World::new();
+    world.publish(Release::new("1.0.0"));
+    world.publish(Release::new("1.1.0").boot_fault(BootFault::Panic));
+    let mut host = world.host("1.0.0");
+    host.boot();
+    let operator = Operator(&host);
+    operator.succeed("refresh-updates", Word::Refresh);
+    operator.succeed("prepare-update", Word::Prepare);
+    operator.succeed("activate-update", Word::Activate);
+    operator.call(&["-u", "/actions/reboot", "-m", "POST"]).unwrap();
+    let report = host.reboot_if_requested().unwrap();
+    assert_eq!(report.failed().count(), 1);
+
+    let operator = Operator(&host);
+    assert_eq!(operator.version(), version("1.0.0"));
+    let status = operator.status();
+    assert!(status.update_state == State::Idle && status.chosen_update.is_none(), "{status:?}");
+    let failed = status.failed_update.unwrap();
+    assert_eq!(failed["image"]["version"], "1.1.0");
+    assert!(
+        failed["held"].is_boolean() && failed["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
+        "{failed}"
+    );
+    let status = operator.succeed("refresh-updates", Word::Refresh);
+    assert!(status.update_state == State::Idle && status.chosen_update.is_none(), "{status:?}");
+
+    // A person says otherwise.
+    assert_eq!(operator.call(&["-u", "/actions/clear-failed", "-m", "POST"]).as_deref(), Ok(""));
+    let status = operator.succeed("refresh-updates", Word::Refresh);
+    assert_eq!((status.update_state, status.failed_update), (State::Available, None));
 }
