@@ -103,7 +103,7 @@ pub struct Prospect {
 /// What came of looking for an update.
 pub enum Look {
     /// There is nothing to do.
-    Nothing(Outcome),
+    Nothing(Box<Outcome>),
     /// There is an update.
     Found(Box<Prospect>),
 }
@@ -131,7 +131,7 @@ pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, 
 
 fn attempt(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
     match look(context, asked, Access::ReadWrite)? {
-        Look::Nothing(outcome) => Ok(outcome),
+        Look::Nothing(outcome) => Ok(*outcome),
         Look::Found(prospect) => prospect.install(context, finish),
     }
 }
@@ -156,7 +156,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
             let (machine, bytes_fetched) = (machine.clone(), repository.bytes_fetched());
             context.evidence.note(|evidence| evidence.bytes.fetched = bytes_fetched);
-            return Ok(Look::Nothing(Outcome::Nothing { choice, machine, bytes_fetched }));
+            return Ok(Look::Nothing(Box::new(Outcome::Nothing { choice, machine, bytes_fetched })));
         }
     };
     guard::above_floor(&update.version, config.minimum_version.as_ref())?;

@@ -54,8 +54,9 @@ fn sent(world: &World, path: &str) -> (usize, u64) {
 /// The running root has nothing that a new one could use, and its tree says so as well.
 fn forget_the_running_root(host: &Host) {
     let len = host.disk().read_all(&Set::A.label("ROOT")).len();
-    let noise: Vec<u8> =
-        (0..len as u32 / 4).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let noise: Vec<u8> = (0..u32::try_from(len).unwrap() / 4)
+        .flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
     host.disk().write(&Set::A.label("ROOT"), 0, &noise);
     host.disk().write(&Set::A.label("HASH"), 0, &[0; BLOCK]);
 }
@@ -180,7 +181,7 @@ fn what_rotted_in_the_running_root_is_fetched_instead_and_told() {
     let frames = (0..new.len() / FRAME).map(|frame| frame * FRAME);
     let same =
         |at: &usize| old[*at..at + FRAME] == new[*at..at + FRAME] && new[*at..at + BLOCK] != [0; BLOCK];
-    let at = frames.filter(same).last().unwrap();
+    let at = frames.filter(same).next_back().unwrap();
     let mut block = old[at..at + BLOCK].to_vec();
     block[5] ^= 0x10;
     host.disk().write(&label, at as u64, &block);
@@ -269,6 +270,7 @@ fn an_index_that_is_not_known_here_gives_way_to_the_plain_stream() {
 }
 
 /// Starts an update over a thin link and kills it when half of root has been sent.
+#[expect(clippy::disallowed_methods, reason = "bounds a wait")]
 fn killed_at_half(world: &World, host: &Host) {
     let (path, bytes) = served(world, "1.1.0-root.zst");
     world.server().fault(&path, Fault::Slow { bytes_per_second: 600_000 });
