@@ -156,7 +156,12 @@ impl Store {
         let brought = self.live().and_then(|settings| {
             Ok(render::apply(self.fs.as_ref(), &self.paths, &self.model, &settings, extent)?)
         });
-        self.owes.store(brought.is_err() || extent == Extent::Files, Ordering::Release);
+        let failed = match &brought {
+            Ok(()) => false,
+            Err(Error::Render(error)) => error.may_pass(),
+            Err(Error::Datastore(_) | Error::NothingPending(_)) => true,
+        };
+        self.owes.store(failed || extent == Extent::Files, Ordering::Release);
         brought
     }
 

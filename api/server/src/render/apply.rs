@@ -14,7 +14,7 @@ use host_io::{Advise, Fs, Paths, report, swap};
 use thiserror::Error;
 
 use super::command;
-use super::plan::{self, Lasting, Wanted, plan};
+use super::plan::{self, Lasting, Plan, Wanted, plan};
 use super::template::Templates;
 use crate::model::Model;
 use crate::model::service::with_id;
@@ -62,6 +62,17 @@ pub enum Failure {
     },
 }
 
+impl Error {
+    /// Whether it may work later without a change of the settings: what a template or an entry lacks it will lack then.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.failures.iter().any(|failure| match failure {
+            Failure::Write { .. } | Failure::Command { .. } => true,
+            Failure::Plan(_) => false,
+        })
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told: Vec<String> = self.failures.iter().map(|failure| report::chain(failure)).collect();
@@ -100,7 +111,14 @@ pub fn apply(
     extent: Extent,
 ) -> Result<(), Error> {
     let templates = Templates::new(fs, paths.templates());
-    let (wanted, errors) = plan(model, settings, &templates);
+    let Plan { wanted, errors, waiting } = plan(model, settings, &templates);
+    for told in waiting {
+        // Once is enough for what may be meant to be so.
+        match extent {
+            Extent::Files => tracing::warn!("{told}"),
+            Extent::Services => tracing::debug!("{told}"),
+        }
+    }
     let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
     let notes = Notes { fs, paths };
     for one in &wanted {

@@ -11,6 +11,17 @@ use super::template::{self, Templates};
 use crate::model::service::{ConfigFile, Decode, Service, Words, with_id};
 use crate::model::{Model, format, tree};
 
+/// How a host should be.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Its services.
+    pub wanted: Vec<Wanted>,
+    /// Why some of them are not among these.
+    pub errors: Vec<Error>,
+    /// Files that stay as they are, as settings that they need are not set; a sentence each.
+    pub waiting: Vec<String>,
+}
+
 /// One service, or one instance of it, as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -88,23 +99,21 @@ pub enum Error {
 
 /// What all services of the model should be like with these settings. What goes wrong with one stops no other.
 #[must_use]
-pub fn plan(
-    model: &Model,
-    settings: &BTreeMap<Key, Value>,
-    templates: &Templates<'_>,
-) -> (Vec<Wanted>, Vec<Error>) {
+pub fn plan(model: &Model, settings: &BTreeMap<Key, Value>, templates: &Templates<'_>) -> Plan {
     let nested = model.with_all_groups(tree::nested(settings));
-    let mut wanted = Vec::new();
-    let mut errors = Vec::new();
+    let mut plan = Plan::default();
     for service in model.services() {
         for (id, it) in service.instances(&nested) {
             match one(service, settings, &nested, id.map(|id| (id, it)), templates) {
-                Ok(one) => wanted.push(one),
-                Err(error) => errors.push(error),
+                Ok(one) => plan.wanted.push(one),
+                Err(error) => plan.errors.push(error),
             }
         }
+        if service.each.is_none() {
+            plan.waiting.extend(service.files.iter().filter_map(|file| waits(file, &nested)));
+        }
     }
-    (wanted, errors)
+    plan
 }
 
 fn one(
@@ -131,12 +140,9 @@ fn one(
     }
     let mut files = Vec::new();
     for file in &service.files {
-        let missing: Vec<String> = missing(file, nested, instance);
-        if missing.is_empty() {
+        // A host may be kept without updates, for one; its other settings still work.
+        if missing(file, nested, instance).is_empty() {
             files.push(made(&name, file, nested, instance, templates)?);
-        } else if instance.is_none() {
-            // A host may be kept without updates, for one; its other settings still work.
-            tracing::warn!("{} stays as it is: {} not set", file.path, list(&missing));
         }
     }
     let commands: Vec<Words> = if runs { &service.restart } else { &service.stop }
@@ -178,6 +184,13 @@ fn missing(file: &ConfigFile, nested: &Value, instance: Option<(&str, &Value)>) 
     file.needs.iter().filter(|name| !set(name)).cloned().collect()
 }
 
+fn waits(file: &ConfigFile, nested: &Value) -> Option<String> {
+    let missing = missing(file, nested, None);
+    let are = if missing.len() == 1 { "is" } else { "are" };
+    (!missing.is_empty())
+        .then(|| format!("{} stays as it is: {} {are} not set", file.path, missing.join(", ")))
+}
+
 /// An empty text stands for none: there is no way to take a setting back.
 fn is_set(value: Option<&Value>) -> bool {
     value.is_some_and(|value| value.as_str() != Some(""))
@@ -208,8 +221,4 @@ fn fingerprint(
         }
     }
     hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn list(missing: &[String]) -> String {
-    format!("{} {}", missing.join(", "), if missing.len() == 1 { "is" } else { "are" })
 }
