@@ -54,6 +54,25 @@ fn cancel_takes_an_update_back_and_apply_does_not_fetch_it_again() {
 }
 
 #[test]
+fn a_running_installation_is_stopped_and_its_waiter_learns_of_it() {
+    let host = Host::new();
+    assert_eq!(host.run(&["update", "check"]).code, 0);
+    host.on("update-image", r#"echo '{"event":"started"}'; exec sleep 60"#);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| host.run(&["update", "apply"]));
+        while !host.run(&["update", "status", "--json"]).json()["running"].as_bool().unwrap() {
+            assert!(!waiter.is_finished(), "{:?}", waiter.join());
+        }
+        let ran = host.run(&["update", "cancel", "--json"]);
+        assert_eq!(ran.json()["outcome"], "stopped");
+        assert!(waiter.join().unwrap().failed(1).contains("failed to prepare: "));
+    });
+    let last = &host.run(&["-u", "/updates/status"]).json()["most_recent_command"];
+    assert_eq!((&last["cmd_type"], &last["cmd_status"]), (&"prepare".into(), &"Failed".into()));
+    assert_eq!(last["exit_status"], 15);
+}
+
+#[test]
 fn nothing_to_do_is_success_after_a_check_and_an_error_with_a_next_step_otherwise() {
     let host = Host::new();
     let stderr = host.run(&["update", "apply"]).failed(1);
