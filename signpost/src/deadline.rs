@@ -24,7 +24,7 @@ pub fn overdue(active: BootBits, other: Option<BootBits>, next: Option<SetName>)
     if active.successful {
         return Overdue::Proven;
     }
-    let other_boots = other.is_some_and(|bits| bits.priority > 0 && bits.is_valid());
+    let other_boots = other.is_some_and(|bits| bits.would_boot());
     match next {
         Some(next) if other_boots => Overdue::Reset { next },
         Some(_) | None => Overdue::Degraded,
