@@ -178,10 +178,10 @@ fn what_rotted_in_the_running_root_is_fetched_instead_and_told() {
     let label = Set::A.label("ROOT");
     let old = host.disk().read_all(&label);
     let new = std::fs::read(world.images(&Release::new("1.1.0")).root).unwrap();
-    let frames = (0..new.len() / FRAME).map(|frame| frame * FRAME);
+    let mut frames = (0..new.len() / FRAME).map(|frame| frame * FRAME);
     let same =
         |at: &usize| old[*at..at + FRAME] == new[*at..at + FRAME] && new[*at..at + BLOCK] != [0; BLOCK];
-    let at = frames.filter(same).next_back().unwrap();
+    let at = frames.rfind(same).unwrap();
     let mut block = old[at..at + BLOCK].to_vec();
     block[5] ^= 0x10;
     host.disk().write(&label, at as u64, &block);
