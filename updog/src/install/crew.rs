@@ -15,7 +15,7 @@ use crate::events::Events;
 use crate::wait::Waiter;
 
 /// Jobs that may wait for each thread.
-const QUEUE_PER_THREAD: usize = 2;
+const QUEUE_PER_THREAD: usize = 1;
 /// The most threads: more would only wait for the disk.
 const MOST_THREADS: usize = 8;
 

@@ -24,10 +24,10 @@ use crate::plan::origin::{self, Copies};
 use crate::plan::{Origin, Parts, frames};
 
 /// Ranges that are fetched at the same time: a round trip costs one of them and not all.
-const RANGES_IN_FLIGHT: usize = 4;
+const RANGES_IN_FLIGHT: usize = 6;
 /// The most bytes of one range. A kill loses what is in flight, so this times the number above stays small beside an
-/// image; and it is long enough that a round trip of 50 ms leaves 80 MB/s.
-const RANGE: u64 = 1 << 20;
+/// image: measured with a kill at half, ranges of 1 MiB cost 3 % of 124 MB. A round trip of 50 ms still leaves 30 MB/s.
+const RANGE: u64 = 256 << 10;
 
 /// Where frames come from. Whatever implements it hands out verified frames only.
 pub trait FrameSource {
@@ -329,5 +329,5 @@ async fn fetch<S: FrameSource>(
             Ok::<(), Error>(())
         }
     };
-    tokio::try_join!(lane(0), lane(1), lane(2), lane(3)).map(|_| ())
+    tokio::try_join!(lane(0), lane(1), lane(2), lane(3), lane(4), lane(5)).map(|_| ())
 }

@@ -178,8 +178,8 @@ fn what_was_written_before_a_cut_is_not_fetched_again() {
     let frame = PER_FRAME * BLOCK_SIZE;
     let done =
         there.chunks(frame).zip(published.image.chunks(frame)).filter(|(there, new)| there == new).count();
-    // What had come as a whole piece was written, though the network failed then.
-    assert!(done > 100, "{done} of 140 frames");
+    // What had come was written though the network failed then, but for a piece of each range that was under way.
+    assert!(done > 50, "{done} of 140 frames");
     published.frames.most = usize::MAX;
     disks.install(&published, &old).unwrap();
     assert!(disks.inactive.bytes() == published.image);
