@@ -28,7 +28,8 @@ pub struct Explained {
     pub verdict: Verdict,
     /// Why, as a sentence without a final stop.
     pub reason: String,
-    /// When its wave opens for this host's seed, or did; null where it has no waves.
+    /// When its wave opens for this host's seed, or did; null where it has no waves. Told in whole seconds, as in the reason.
+    #[serde(serialize_with = "whole_seconds")]
     pub wave_opens: Option<DateTime<Utc>>,
 }
 
@@ -187,6 +188,11 @@ impl Judge<'_> {
             },
         }
     }
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn whole_seconds<S: serde::Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(instant).serialize(serializer)
 }
 
 fn other_kind() -> (Verdict, String) {

@@ -1,5 +1,6 @@
 //! `history`: what was done on this host lately, and one run in full. Needs no network and changes nothing.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use host_io::OperationLock;
 
 use crate::answer;
@@ -84,13 +85,17 @@ fn outcome(record: &Evidence, running: bool) -> String {
     text
 }
 
+fn second(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// One run in full.
 fn detail(record: &Evidence) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", record.command, record.id, outcome(record, false))];
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
-    line("began", record.started.to_rfc3339());
+    line("began", second(record.started));
     if let Some(ended) = record.ended {
-        line("ended", ended.to_rfc3339());
+        line("ended", second(ended));
     }
     let kind = [&record.variant, &record.arch].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
     if let Some(from) = &record.from {
