@@ -36,11 +36,12 @@ fuzz_target!(|bytes: &[u8]| {
     let changed = rewrite(&mut disk, |copies| {
         let (table, _) = copies.current().map_err(|_| "no table")?;
         let layout = Layout::find(table).map_err(|_| "no sets")?;
-        let state = layout.state(table.entries(), active);
+        let state = layout.state(table.entries(), active).ok_or("no such set")?;
         let next = transition::apply(&state, command).map_err(|_| "refused")?;
         let mut entries = table.entries().clone();
         layout.patch(&mut entries, &next);
-        assert_eq!(layout.state(&entries, active).next(), next.next(), "the table says what was decided");
+        let written = layout.state(&entries, active).map(|state| state.next());
+        assert_eq!(written, Some(next.next()), "the table says what was decided");
         Ok::<_, &str>(entries)
     });
     if changed.is_ok() {

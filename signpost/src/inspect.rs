@@ -234,7 +234,7 @@ pub(crate) fn state(
     let (active, _) = evidence
         .active(layout, table.entries())
         .map_err(|source| Error::Active { path: disk.to_owned(), source })?;
-    Ok(layout.state(table.entries(), active))
+    Ok(layout.state(table.entries(), active).expect("evidence names only sets of this layout"))
 }
 
 /// How a partition that has no node is shown: `disk.img#5`.

@@ -194,19 +194,20 @@ impl Layout {
             .find(|&name| self.members(name).is_some_and(|members| members.contains(number)))
     }
 
-    /// The boot state that the entries hold, while `active` is running.
+    /// The boot state that the entries hold, while `active` is running; `None` where these partitions have no such set.
     #[must_use]
-    pub fn state(&self, entries: &Entries, active: SetName) -> State {
+    pub fn state(&self, entries: &Entries, active: SetName) -> Option<State> {
+        self.members(active)?;
         let bits = |members: Members| BootBits::from_attributes(attributes(entries, members.boot));
         let attempts = |members: Members| Attempts::from_attributes(attributes(entries, members.boot));
-        State {
+        Some(State {
             active,
             a: bits(self.a),
             b: self.b.map(bits),
             attempts_a: attempts(self.a),
             attempts_b: self.b.map(attempts).unwrap_or_default(),
             boot_has_ever_succeeded: bits::boot_has_ever_succeeded(attributes(entries, self.private)),
-        }
+        })
     }
 
     /// Puts a boot state into the entries; nothing else in them changes.

@@ -127,13 +127,22 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_is_not_there_has_no_state_to_change() {
+        let laid = standard(512, FirstBoot::SetA);
+        let (table, _) = laid.copies().current().unwrap();
+        let one_set = Layout { b: None, ..Layout::find(table).unwrap() };
+        assert!(one_set.state(table.entries(), SetName::A).is_some());
+        assert_eq!(one_set.state(table.entries(), SetName::B), None);
+    }
+
+    #[test]
     fn only_set_a_of_a_factory_disk_boots_and_only_when_asked_for() {
         for sector_size in [512, 4096] {
             for (first_boot, next) in [(FirstBoot::Nothing, None), (FirstBoot::SetA, Some(SetName::A))] {
                 let laid = standard(sector_size, first_boot);
                 let (table, _) = laid.copies().current().unwrap();
                 let layout = Layout::find(table).unwrap();
-                let state = layout.state(table.entries(), SetName::A);
+                let state = layout.state(table.entries(), SetName::A).unwrap();
                 assert_eq!(state.next(), next);
                 assert_eq!(state.b, Some(BootBits::CLEAR));
                 assert!(!state.boot_has_ever_succeeded);

@@ -26,7 +26,7 @@ fn factory() -> State {
 fn state(disk: &dyn Disk, active: SetName) -> Option<State> {
     let copies = Copies::read(&mut DiskSectors::on_medium(disk));
     let (table, _) = copies.current().ok()?;
-    Some(Layout::find(table).unwrap().state(table.entries(), active))
+    Layout::find(table).unwrap().state(table.entries(), active)
 }
 
 fn equal(disk: &dyn Disk) -> bool {
