@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use super::report::{Row, Said};
 use super::tools::nightly;
 
-/// How long one input may take, in seconds, before it counts as a reader that never ends.
-const PATIENCE: u32 = 10;
+/// How long one input may take, in seconds on the wall, before it counts as a reader that never ends. Inputs take
+/// milliseconds; the rest is for a machine that has something better to do than to fuzz.
+const PATIENCE: u32 = 90;
 /// How much memory a target may take, in MiB.
 const MEMORY: u32 = 2048;
 
