@@ -2,12 +2,22 @@
 //!
 //! - [`api`]: the API under many callers, the start of its client, and what it costs to watch an install
 //! - [`images`]: root file systems of Debian packages, for the benches that move images
+//! - [`delta`]: bytes on the wire from one real release to the next, beside other tools
+//! - [`install`]: a release installed, beside plain ways
+//! - [`rates`]: how fast this machine does what an update consists of
+//! - [`field`]: what those benches stand on
 //! - [`tools`]: programs of the machine that a bench calls
+//! - [`publish`]: a release added beside the plain tools, a rollout over a large fleet, a large manifest
 //! - [`check`]: a check for updates, with and without memory, and a download over a bad link
 
 mod api;
 mod check;
+mod delta;
+mod field;
 mod images;
+mod install;
+mod publish;
+mod rates;
 mod tools;
 
 use clap::{Parser, Subcommand};
@@ -17,7 +27,7 @@ use crate::Outcome;
 /// Arguments of `cargo xtask bench`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full"
+    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -30,6 +40,14 @@ enum What {
     Api(api::Args),
     /// Build root file systems of Debian packages that apt offers, for the benches that move images
     Images(images::Args),
+    /// What it costs to publish: a release beside zstd and lz4, a rollout over a million hosts, a manifest explained
+    Publish(publish::Args),
+    /// Bytes on the wire from one real release to the next, beside what other tools would fetch
+    Delta(delta::Args),
+    /// A release installed onto a disk image, beside plain ways to write the same images
+    Install(install::Args),
+    /// How fast this machine does each thing that an update consists of
+    Rates(rates::Args),
     /// What a check for updates costs where nothing has changed, and what a link that breaks again and again costs
     Check(check::Args),
 }
@@ -39,6 +57,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
         What::Api(args) => api::run(args),
         What::Images(args) => images::run(args),
+        What::Publish(args) => publish::run(args),
+        What::Delta(args) => delta::run(args),
+        What::Install(args) => install::run(args),
+        What::Rates(args) => rates::run(args),
         What::Check(args) => check::run(args),
     }
 }

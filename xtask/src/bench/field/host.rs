@@ -1,0 +1,200 @@
+//! A disk with the old release, and what `updog` reads of a host. Both are files: no root is needed.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use host_io::Paths;
+use serde_json::Value;
+
+use super::program;
+use super::repository::{OLD, Repository};
+use super::web::Web;
+use crate::bench::images::catalog;
+use crate::bench::tools::{command, said};
+
+const MIB: u64 = 1 << 20;
+
+/// What runs on the host before the update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Running<'a> {
+    /// An old release, whose blocks can be copied.
+    Release(&'a catalog::Paths),
+    /// Nothing that has anything in common with the new one.
+    Nothing,
+}
+
+/// A host that is off.
+pub(crate) struct Host {
+    dir: PathBuf,
+    /// The disk as it is before each run.
+    pristine: PathBuf,
+    /// Where BOOT, ROOT and HASH of set B begin.
+    pub(crate) places: [u64; 3],
+}
+
+impl Host {
+    /// Makes a host in `dir` that asks `web` for what `repository` has. `new` is the release that has to fit.
+    pub(crate) fn make(
+        dir: &Path,
+        running: Running<'_>,
+        new: &catalog::Paths,
+        repository: &Repository,
+        web: &Web,
+    ) -> Result<Self, Box<dyn Error>> {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        fs::create_dir_all(dir)?;
+        let pristine = dir.join("pristine.img");
+        let lengths =
+            [&new.boot, &new.root, &new.hash].map(|image| fs::metadata(image).map(|about| about.len()));
+        let [boot, root, hash] = lengths;
+        let layout = layout([boot?, root?, hash?]);
+        fs::write(dir.join("layout.toml"), &layout.text)?;
+        let made = said(
+            command(&program("signpost").to_string_lossy())
+                .arg("--disk")
+                .arg(&pristine)
+                .args(["create", "--json", "--factory", "--size", &format!("{}M", layout.mib), "--layout"])
+                .arg(dir.join("layout.toml")),
+        )?;
+        let table = Partitions::parse(&made).ok_or("read what signpost says")?;
+        if let Running::Release(images) = running {
+            for (role, image) in [("BOOT", &images.boot), ("ROOT", &images.root), ("HASH", &images.hash)] {
+                let mut disk = File::options().write(true).open(&pristine)?;
+                disk.seek(SeekFrom::Start(table.start(&format!("{role}-A"))?))?;
+                std::io::copy(&mut File::open(image)?, &mut disk)?;
+            }
+        }
+        let places = [table.start("BOOT-B")?, table.start("ROOT-B")?, table.start("HASH-B")?];
+        let host = Self { dir: dir.to_owned(), pristine, places };
+        host.describe(repository, web, &table.guid("BOOT-A")?)?;
+        Ok(host)
+    }
+
+    fn describe(&self, repository: &Repository, web: &Web, boot: &str) -> Result<(), Box<dyn Error>> {
+        let paths = Paths::under(self.dir.join("host"));
+        let config = format!(
+            "metadata_base_url = {:?}\ntargets_base_url = {:?}\nseed = 7\nversion_lock = \"latest\"\nignore_waves = true\n",
+            web.url(&repository.metadata()),
+            web.url("targets/")
+        );
+        let disk = format!("disk = \"{}\"\n", self.disk().display());
+        for (path, bytes) in [
+            (paths.updog_config(), config.into_bytes()),
+            (
+                paths.os_release(),
+                format!("VARIANT_ID={}\nVERSION_ID={OLD}\n", repository.variant()).into_bytes(),
+            ),
+            (paths.trusted_root(), fs::read(repository.trusted_root())?),
+            (paths.kernel_command_line(), format!("signpost.boot=PARTUUID={boot}\n").into_bytes()),
+            (paths.signpost_config(), disk.into_bytes()),
+        ] {
+            fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
+            fs::write(path, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The disk that runs are made on.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.dir.join("disk.img")
+    }
+
+    /// As before the first run: the disk, and nothing remembered.
+    pub(crate) fn reset(&self) -> Result<(), Box<dyn Error>> {
+        let _not_there_at_first = fs::remove_dir_all(self.dir.join("host/var"));
+        said(command("cp").args(["--sparse=always", "--reflink=auto"]).arg(&self.pristine).arg(self.disk()))?;
+        said(&mut command("sync"))?;
+        Ok(())
+    }
+
+    /// A call of `updog` on it.
+    pub(crate) fn updog(&self, args: &[&str]) -> Command {
+        let mut updog = Command::new(program("updog"));
+        updog.env_clear().arg("--root").arg(self.dir.join("host")).args(["--log-level", "error"]).args(args);
+        updog
+    }
+
+    /// The evidence of the newest run.
+    pub(crate) fn evidence(&self) -> Result<Value, Box<dyn Error>> {
+        let told = said(&mut self.updog(&["history", "--json"]))?;
+        let all: Value = serde_json::from_str(&told)?;
+        Ok(all[0].clone())
+    }
+}
+
+/// A layout file, and how large a disk for it is.
+struct LayoutFile {
+    text: String,
+    mib: u64,
+}
+
+/// Two sets that images of these lengths fit into.
+fn layout(lengths: [u64; 3]) -> LayoutFile {
+    let mut text = String::new();
+    let mut mib = 4;
+    for set in ["A", "B"] {
+        for (role, length) in ["boot", "root", "hash"].into_iter().zip(lengths) {
+            let size = length.div_ceil(MIB) + 1;
+            mib += size;
+            let label = format!("BENCH-{}-{set}", role.to_uppercase());
+            text +=
+                &format!("[[partition]]\ntype = \"{role}\"\nlabel = \"{label}\"\nsize = \"{size} MiB\"\n\n");
+        }
+    }
+    LayoutFile { text, mib }
+}
+
+/// The partitions that `signpost create --json` made.
+struct Partitions(Vec<Value>);
+
+impl Partitions {
+    fn parse(made: &str) -> Option<Self> {
+        let made: Value = serde_json::from_str(made).ok()?;
+        Some(Self(made["disk"]["partitions"].as_array()?.clone()))
+    }
+
+    /// The partition whose label ends with `which`.
+    fn find(&self, which: &str) -> Result<&Value, Box<dyn Error>> {
+        let ends =
+            |partition: &&Value| partition["label"].as_str().is_some_and(|label| label.ends_with(which));
+        self.0.iter().find(ends).ok_or_else(|| format!("find the partition {which}").into())
+    }
+
+    fn start(&self, which: &str) -> Result<u64, Box<dyn Error>> {
+        self.find(which)?["start"].as_u64().ok_or_else(|| format!("find the start of {which}").into())
+    }
+
+    fn guid(&self, which: &str) -> Result<String, Box<dyn Error>> {
+        Ok(self.find(which)?["guid"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_has_two_sets_with_room_for_the_images() {
+        let file = layout([MIB, 10 * MIB + 1, 1]);
+        assert_eq!(file.mib, 4 + 2 * (2 + 12 + 2));
+        assert_eq!(file.text.matches("[[partition]]").count(), 6);
+        assert!(file.text.contains("label = \"BENCH-ROOT-B\"\nsize = \"12 MiB\""), "{}", file.text);
+    }
+
+    #[test]
+    fn partitions_are_found_by_the_end_of_their_label() {
+        let made = r#"{"disk": {"partitions": [{"label": "BENCH-BOOT-A", "start": 1048576, "guid": "x"}]}}"#;
+        let table = Partitions::parse(made).expect("partitions");
+        assert_eq!(
+            (table.start("BOOT-A").expect("there"), &*table.guid("BOOT-A").expect("there")),
+            (MIB, "x")
+        );
+        assert!(table.start("BOOT-B").is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask bench install`: a release installed by `updog` onto a disk image, beside three plain ways to write the
+//! same images; interleaved, so that whatever this machine does besides hits them all.
+//!
+//! - [`ways`]: who installs, and how
+//! - [`report`]: the figures, for people and for programs
+
+mod report;
+mod ways;
+
+use clap::Parser;
+
+use super::field::measure::Spent;
+use super::field::repository::Repository;
+use super::field::web::Web;
+use super::images::catalog::{Catalog, Kind};
+use super::images::release::{Extent, Pair};
+use super::{images, rates};
+use crate::Outcome;
+use report::{Figures, Row};
+use ways::{Field, Way};
+
+/// Arguments of `cargo xtask bench install`.
+#[derive(Parser)]
+pub(crate) struct Args {
+    /// How often each way is measured; the median counts
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    rounds: usize,
+    /// ROOT as erofs, not as ext4
+    #[arg(long)]
+    erofs: bool,
+    /// Images that are much smaller, for trying this out
+    #[arg(long)]
+    little: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures and prints.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let extent = Extent::little(args.little);
+    rates::ready(extent)?;
+    let kind = if args.erofs { Kind::Erofs } else { Kind::Ext4 };
+    let (old, new) = Pair::Security.releases();
+    let (old, new) = (Catalog::paths(extent, old, kind), Catalog::paths(extent, new, kind));
+    let dir = images::dir(extent).join("field");
+    let repository = Repository::make(extent, kind, &dir)?;
+    let web = Web::start(&repository.dir, &dir.join("web"))?;
+    let rates = rates::measure(extent, kind, &repository, &web)?;
+    let field = Field::make(&dir, &old, &new, repository, web)?;
+    let mut runs: Vec<Vec<(Spent, Option<rates::bound::Work>)>> = Way::ALL.map(|_| Vec::new()).into();
+    for round in 1..=args.rounds.max(1) {
+        eprintln!("round {round} of {} …", args.rounds.max(1));
+        for (way, runs) in Way::ALL.into_iter().zip(&mut runs) {
+            runs.push(field.install(way)?);
+        }
+    }
+    let cores =
+        std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let rows = Way::ALL.into_iter().zip(runs).map(|(way, runs)| {
+        let spent = Spent::median(&runs.iter().map(|(spent, _)| *spent).collect::<Vec<_>>());
+        let work = runs.last().and_then(|(_, work)| *work);
+        Row { way, spent, work, bound: work.map(|work| rates.bound(&work, cores)) }
+    });
+    let figures =
+        Figures { rows: rows.collect(), cores, rounds: args.rounds.max(1), kind, rates: rates.clone() };
+    println!("{}", if args.json { figures.json() } else { figures.table() });
+    Ok(true)
+}

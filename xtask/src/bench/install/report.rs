@@ -1,0 +1,91 @@
+//! The figures, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::ways::Way;
+use crate::bench::field::measure::Spent;
+use crate::bench::field::megabytes;
+use crate::bench::images::catalog::Kind;
+use crate::bench::rates::bound::{Rates, Work};
+
+/// One way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Row {
+    pub(super) way: Way,
+    pub(super) spent: Spent,
+    /// What was done, where the way tells.
+    pub(super) work: Option<Work>,
+    /// What that could take at best, in seconds.
+    pub(super) bound: Option<f64>,
+}
+
+/// Everything that was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Figures {
+    pub(super) rows: Vec<Row>,
+    pub(super) cores: u32,
+    pub(super) rounds: usize,
+    pub(super) kind: Kind,
+    pub(super) rates: Rates,
+}
+
+impl Figures {
+    /// One JSON object.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).expect("figures are plain data")
+    }
+
+    /// A table, and the rates below it.
+    pub(super) fn table(&self) -> String {
+        let mut text = format!(
+            "one release installed onto a disk image, ROOT as {}, {} cores; medians of {}\n",
+            self.kind.name(),
+            self.cores,
+            self.rounds
+        );
+        let _ = writeln!(
+            text,
+            "  {:<34}{:>9}{:>9}{:>12}{:>9}{:>9}",
+            "way", "wall", "CPU", "memory", "bound", "ratio"
+        );
+        for Row { way, spent, bound, .. } in &self.rows {
+            let (bound, ratio) = bound.map_or((String::new(), String::new()), |bound| {
+                (format!("{bound:.2} s"), format!("{:.2}", spent.wall / bound.max(1e-9)))
+            });
+            let (wall, cpu) = (format!("{:.2} s", spent.wall), format!("{:.2} s", spent.cpu));
+            let memory = megabytes(spent.memory);
+            let _ = writeln!(text, "  {:<34}{wall:>9}{cpu:>9}{memory:>12}{bound:>9}{ratio:>9}", way.what());
+        }
+        text += &self.rates.table();
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ways_that_tell_what_they_did_have_a_bound() {
+        let spent = Spent { wall: 2.6, cpu: 3.0, memory: 64_000_000 };
+        let figures = Figures {
+            rows: vec![
+                Row { way: Way::Full, spent, work: Some(Work::default()), bound: Some(2.0) },
+                Row { way: Way::Shell, spent, work: None, bound: None },
+            ],
+            cores: 2,
+            rounds: 5,
+            kind: Kind::Ext4,
+            rates: Rates::default(),
+        };
+        let table = figures.table();
+        assert!(table.contains("2.00 s     1.30\n") && table.contains("medians of 5"), "{table}");
+        assert!(
+            table.lines().any(|line| line.contains("dd direct") && line.trim_end().ends_with("64.00 MB")),
+            "{table}"
+        );
+        assert!(figures.json().contains("\"bound\":null"));
+    }
+}

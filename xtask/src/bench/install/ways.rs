@@ -1,0 +1,153 @@
+//! Who installs, and how.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::bench::field::host::{Host, Running};
+use crate::bench::field::measure::{Spent, measured};
+use crate::bench::field::repository::Repository;
+use crate::bench::field::web::Web;
+use crate::bench::images::catalog::Paths;
+use crate::bench::rates::{bound::Work, way};
+use crate::bench::tools::command;
+
+/// One way to install.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Way {
+    /// `updog`, with nothing on the host that helps.
+    Full,
+    /// `updog`, from the release before.
+    Update,
+    /// tough, LZ4, a buffered writer.
+    Plain,
+    /// The same, synced and read back.
+    PlainDurable,
+    /// `curl | lz4 -d | dd oflag=direct`: nothing is verified.
+    Shell,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Full, Self::Update, Self::Plain, Self::PlainDurable, Self::Shell];
+
+    /// For people.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Full => "updog, everything is new",
+            Self::Update => "updog, from the release before",
+            Self::Plain => "(a) tough, LZ4, buffered write",
+            Self::PlainDurable => "(b) the same, synced, read back",
+            Self::Shell => "(c) curl | lz4 -d | dd direct",
+        }
+    }
+}
+
+/// Everything that the ways need.
+pub(super) struct Field {
+    full: Host,
+    update: Host,
+    repository: Repository,
+    web: Web,
+    /// Raw lengths of BOOT, ROOT and HASH.
+    lengths: [u64; 3],
+}
+
+impl Field {
+    pub(super) fn make(
+        dir: &Path,
+        old: &Paths,
+        new: &Paths,
+        repository: Repository,
+        web: Web,
+    ) -> Result<Self, Box<dyn Error>> {
+        let length = |path: &PathBuf| fs::metadata(path).map(|about| about.len());
+        Ok(Self {
+            full: Host::make(&dir.join("host-full"), Running::Nothing, new, &repository, &web)?,
+            update: Host::make(&dir.join("host-update"), Running::Release(old), new, &repository, &web)?,
+            repository,
+            web,
+            lengths: [length(&new.boot)?, length(&new.root)?, length(&new.hash)?],
+        })
+    }
+
+    /// Installs once, on a disk as it was at first.
+    pub(super) fn install(&self, way: Way) -> Result<(Spent, Option<Work>), Box<dyn Error>> {
+        match way {
+            Way::Full => self.updog(&self.full),
+            Way::Update => self.updog(&self.update),
+            Way::Plain => Ok((self.plain(&[])?, None)),
+            Way::PlainDurable => Ok((self.plain(&["--durable"])?, None)),
+            Way::Shell => Ok((self.shell()?, None)),
+        }
+    }
+
+    fn updog(&self, host: &Host) -> Result<(Spent, Option<Work>), Box<dyn Error>> {
+        host.reset()?;
+        let (_, spent) = measured(&mut host.updog(&["update-image", "--json"]))?;
+        Ok((spent, work(&host.evidence()?["bytes"], self.lengths)))
+    }
+
+    fn plain(&self, more: &[&str]) -> Result<Spent, Box<dyn Error>> {
+        self.full.reset()?;
+        let mut plain = way("plain");
+        plain.arg("--root").arg(self.repository.trusted_root()).arg("--disk").arg(self.full.disk());
+        plain.args(["--metadata", &self.web.url(&self.repository.metadata())]);
+        plain.args(["--targets", &self.web.url("targets/")]).args(more);
+        for (image, place) in ["boot", "root", "hash"].into_iter().zip(self.full.places) {
+            plain.arg("--image").arg(format!("{}@{place}", self.repository.lz4(image)));
+        }
+        Ok(measured(&mut plain)?.1)
+    }
+
+    fn shell(&self) -> Result<Spent, Box<dyn Error>> {
+        self.full.reset()?;
+        let script = "disk=$1; shift; while [ $# -gt 0 ]; do \
+            curl -sf \"$1\" | lz4 -dc | dd of=\"$disk\" bs=1M iflag=fullblock oflag=direct,seek_bytes seek=\"$2\" \
+            conv=notrunc status=none; shift 2; done";
+        let mut shell = command("sh");
+        shell.args(["-ec", script, "sh"]).arg(self.full.disk());
+        for (image, place) in ["boot", "root", "hash"].into_iter().zip(self.full.places) {
+            let file = self.repository.file(&self.repository.lz4(image))?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            shell.arg(self.web.url(&format!("targets/{name}"))).arg(place.to_string());
+        }
+        Ok(measured(&mut shell)?.1)
+    }
+}
+
+/// The work that a run has done, from its own account of bytes. Both sets' ROOT is looked at once where blocks were
+/// copied, and the inactive one in any case: only what differs is written.
+fn work(bytes: &Value, [boot, root, hash]: [u64; 3]) -> Option<Work> {
+    let count = |name: &str| bytes[name].as_u64();
+    let (fetched, copied) = (count("fetched")?, count("copied")?);
+    let (skipped, written) = (count("skipped")?, count("written")?);
+    let all = boot + root + hash;
+    let decoded = all.saturating_sub(copied + skipped);
+    Some(Work {
+        fetched,
+        lz4: hash,
+        zstd: decoded.saturating_sub(hash),
+        scanned: root + copied,
+        checked: written,
+        written,
+        read_back: all,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_neither_copied_nor_skipped_was_decoded() {
+        let bytes = serde_json::json!({"fetched": 50, "copied": 600, "skipped": 100, "written": 900});
+        let work = work(&bytes, [100, 900, 10]).expect("all four counts");
+        assert_eq!((work.zstd, work.lz4, work.scanned, work.read_back), (300, 10, 1500, 1010));
+        assert_eq!(super::work(&serde_json::json!({"fetched": 50}), [1, 1, 1]), None);
+    }
+}
