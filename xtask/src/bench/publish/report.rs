@@ -95,7 +95,7 @@ impl Figures {
                     "{:.2} points from the plan, {:.0} hosts a minute at most",
                     rule.furthest_points, rule.busiest
                 );
-                line(&format!("  {} rule", rule.name), is, aim);
+                line(&format!("  rule: {}", rule.name), is, aim);
             }
         }
         let Explained { ours, older, program, bytes } = &self.explained;
