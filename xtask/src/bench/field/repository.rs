@@ -49,7 +49,10 @@ impl Repository {
                 let _half = fs::remove_dir_all(&dir);
                 said(&mut pubrepo("init"))?;
                 let images = Catalog::paths(extent, Release::After, kind);
+                let config = dir.join("Release.toml");
+                fs::write(&config, format!("version = \"{NEW}\"\n[migrations]\n\"({OLD}, {NEW})\" = []\n"))?;
                 let mut add = pubrepo("add");
+                add.arg("--release-config").arg(config);
                 add.args(["--version", NEW]).arg("--boot").arg(images.boot);
                 let added = said(add.arg("--root").arg(images.root).arg("--hash").arg(images.hash))?;
                 fs::write(&about, &added)?;
