@@ -14,6 +14,8 @@ use trusted_repo::{Mirror, Tls};
 use update_metadata::Seed;
 use url::Url;
 
+use crate::give_way;
+
 /// How this host takes updates, with every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -43,6 +45,8 @@ pub struct Config {
     pub data_budget: Option<u64>,
     /// No version below this one is installed.
     pub minimum_version: Option<Version>,
+    /// How far an update gives way to other work (see [`crate::give_way`]).
+    pub nice: u8,
 }
 
 impl Config {
@@ -157,6 +161,8 @@ struct Raw {
     data_budget: u64,
     #[serde(default, alias = "minimum-version")]
     minimum_version: String,
+    #[serde(default)]
+    nice: i64,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +225,10 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         data_budget: Some(raw.data_budget).filter(|bytes| *bytes > 0),
         minimum_version: minimum_version(&raw.minimum_version)
             .map_err(|reason| bad("minimum_version", &raw.minimum_version, reason))?,
+        nice: u8::try_from(raw.nice)
+            .ok()
+            .filter(|nice| *nice <= give_way::MOST)
+            .ok_or_else(|| bad("nice", &raw.nice.to_string(), "it is not between 0 and 19".to_owned()))?,
     })
 }
 
@@ -309,6 +319,7 @@ something_newer = { a = 1 }
         assert_eq!(config.https_proxy, None);
         assert!(config.no_proxy.is_empty());
         assert_eq!(parsed(&FULL.replace("proxy.example:3128", "")).unwrap().https_proxy, None);
+        assert_eq!(config.nice, 0, "who says nothing gives way to nobody");
     }
 
     #[test]
@@ -334,6 +345,10 @@ something_newer = { a = 1 }
     fn a_value_that_makes_no_sense_names_its_setting() {
         assert!(complaint("1042", "2049").contains("correct the setting settings.updates.seed"));
         assert!(complaint("1042", "-1").contains("\"-1\""));
+        for nice in ["20", "-5"] {
+            let said = complaint("seed = 1042", &format!("seed = 1042\nnice = {nice}"));
+            assert!(said.contains("not between 0 and 19") && said.contains("settings.updates.nice"), "{said}");
+        }
         assert!(complaint("v1.2.0", "1.2").contains("settings.updates.version-lock"));
         assert!(complaint("https://updates.example/targets/", "targets").contains("targets-base-url"));
         assert!(complaint("proxy.example:3128", "http://").contains("settings.network.https-proxy"));

@@ -23,7 +23,7 @@
 //!
 //! - [`events`]: what happens, told as events; [`answer`]: answers on stdout
 //! - [`evidence`]: what one run decided and did; [`history`]: the newest of these records
-//! - [`wait`]: waiting, and being told to stop
+//! - [`wait`]: waiting, and being told to stop; [`give_way`]: leaving the machine to others
 //! - [`context`]: the host at hand
 //! - [`commands`]: the subcommands; [`cli`]: what was typed
 //! - [`error`]: why something failed; [`exit`]: how the program ends
@@ -43,6 +43,7 @@ pub mod exit;
 pub mod explain;
 pub mod fetch;
 pub mod fill;
+pub mod give_way;
 pub mod guard;
 pub mod health;
 pub mod history;

@@ -17,6 +17,7 @@ use crate::events::Event;
 use crate::evidence;
 use crate::fetch::{self, Opened};
 use crate::fill::{self, Job};
+use crate::give_way;
 use crate::guard;
 use crate::install::ReadBack;
 use crate::plan::{Budget, MANIFEST};
@@ -146,6 +147,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         fetch::open(context, asked.variant.as_deref())?
     };
     let Opened { repository, manifest, machine, config } = &opened;
+    give_way::to_others(config.nice);
     context.evidence.note(|evidence| {
         evidence.from = Some(machine.version.clone());
         evidence.metadata = Some(repository.roles().into());
