@@ -7,7 +7,7 @@
 //! `flock(2)` locks: the kernel releases them when the holder dies, however it dies.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -168,15 +168,30 @@ fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// How often the list of locks is read before a holder counts as unknown. The kernel hands it out in parts, no larger
+/// than what is asked for at once, and an entry moves to a part that was read already when somebody lets go of a lock
+/// before it.
+const READINGS: u32 = 8;
+
 /// The process that holds a `flock` on `file`, from the kernel's list of locks.
 fn holder_of(file: &File) -> Option<u32> {
     let inode = file.metadata().ok()?.ino().to_string();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    (0..READINGS).find_map(|_| holder_in(&locks().ok()?, &inode))
+}
+
+/// The kernel's list of locks. The room to begin with makes the first part a large one; without it that is one entry.
+fn locks() -> io::Result<String> {
+    let mut text = String::with_capacity(64 << 10);
+    File::open("/proc/locks")?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn holder_in(locks: &str, inode: &str) -> Option<u32> {
     locks.lines().find_map(|line| {
         // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, "FLOCK", _, _, pid, place, ..] = fields[..] else { return None };
-        let same = place.rsplit(':').next() == Some(inode.as_str());
+        let same = place.rsplit(':').next() == Some(inode);
         same.then(|| pid.parse().ok().filter(|&pid| pid != 0)).flatten()
     })
 }
