@@ -6,6 +6,7 @@
 //! - [`install`]: a release installed, beside plain ways
 //! - [`rates`]: how fast this machine does what an update consists of
 //! - [`field`]: what those benches stand on
+//! - [`measure`](mod@measure): what a call cost; [`procfs`]: what the kernel says of a process
 //! - [`tools`]: programs of the machine that a bench calls
 //! - [`publish`]: a release added beside the plain tools, a rollout over a large fleet, a large manifest
 //! - [`check`]: a check for updates, with and without memory, and a download over a bad link
@@ -16,6 +17,8 @@ mod delta;
 mod field;
 mod images;
 mod install;
+mod measure;
+mod procfs;
 mod publish;
 mod rates;
 mod tools;

@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 
 use host_io::Paths;
 
+use crate::bench::procfs;
 use crate::cargo::workspace;
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Clock ticks per second in `/proc`; the same on every Linux that Rust runs on.
-const TICKS: u64 = 100;
 
 /// A running server. Dropping it ends it.
 pub(super) struct Server {
@@ -78,14 +77,12 @@ impl Server {
 
     /// Its memory in bytes.
     pub(super) fn resident(&self) -> Result<u64, Box<dyn Error>> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        resident(&text).ok_or_else(|| "read the memory of apiserver".into())
+        procfs::resident(self.child.id()).ok_or_else(|| "read the memory of apiserver".into())
     }
 
     /// Its processor time, without its children's.
     pub(super) fn spent(&self) -> Result<Duration, Box<dyn Error>> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        spent(&text).ok_or_else(|| "read the processor time of apiserver".into())
+        procfs::own(self.child.id())
     }
 }
 
@@ -101,31 +98,4 @@ pub(super) fn program(name: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
     target.join("release").join(name)
-}
-
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-/// The fields `utime` and `stime`; the second field is a name in parentheses that may hold anything.
-fn spent(stat: &str) -> Option<Duration> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    let (user, system) = (ticks()?, ticks()?);
-    Some(Duration::from_millis((user + system) * 1000 / TICKS))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_figures_of_a_process_are_read() {
-        assert_eq!(resident("Name:\tx\nVmRSS:\t    9000 kB\nVmData: 1 kB\n"), Some(9000 * 1024));
-        assert_eq!(resident("Name:\tx\n"), None);
-        let stat = "77 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 12 3 900 800 20 0 1 0";
-        assert_eq!(spent(stat), Some(Duration::from_millis(150)));
-    }
 }

@@ -8,12 +8,11 @@ use std::time::Duration;
 use host_io::Paths;
 
 use super::repository::Served;
+use crate::bench::procfs;
 use crate::cargo::workspace;
 
 /// How many checks one measurement of processor time is taken over: the system counts it in hundredths of a second.
 const CHECKS: u32 = 10;
-/// Clock ticks per second in `/proc`; the same on every Linux that Rust runs on.
-const TICKS: u64 = 100;
 
 /// Who checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +60,9 @@ impl Served {
                 fs::remove_dir_all(Paths::under(&self.host).trust())?;
             }
             self.world.server().clear_log();
-            let before = children()?;
+            let before = procfs::children()?;
             self.check_once()?;
-            cpu += children()? - before;
+            cpu += procfs::children()? - before;
         }
         let requests = self.world.server().requests();
         Ok(Cost {
@@ -84,31 +83,9 @@ impl Served {
     }
 }
 
-/// The processor time of all our children that have ended.
-fn children() -> Result<Duration, Box<dyn Error>> {
-    let text = fs::read_to_string("/proc/self/stat")?;
-    spent(&text).ok_or_else(|| format!("read the processor time of children in {text:?}").into())
-}
-
-/// The fields `cutime` and `cstime`; the second field is a name in parentheses that may hold anything.
-fn spent(stat: &str) -> Option<Duration> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(13);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    let (user, system) = (ticks()?, ticks()?);
-    Some(Duration::from_millis((user + system) * 1000 / TICKS))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_of_children_is_found_behind_any_name() {
-        let stat = "77 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 900 800 12 3 20 0 1 0";
-        assert_eq!(spent(stat), Some(Duration::from_millis(150)));
-        assert_eq!(spent("77 (x) S 1"), None);
-    }
 
     #[test]
     fn the_median_is_taken_of_each_figure() {

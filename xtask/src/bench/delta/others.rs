@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::field::measure::{Spent, measured};
 use crate::bench::images::catalog::Paths;
+use crate::bench::measure::{Spent, measured};
 use crate::bench::tools::command;
 
 /// What a tool made of BOOT and of ROOT.

@@ -5,8 +5,8 @@ use std::error::Error;
 use serde::Serialize;
 
 use crate::bench::field::host::Host;
-use crate::bench::field::measure::{Spent, measured};
 use crate::bench::field::web::Web;
+use crate::bench::measure::{Spent, measured};
 
 /// What one update took.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -89,7 +89,7 @@ fn table(case: &Case) -> String {
 mod tests {
     use super::*;
     use crate::bench::delta::ours::Wire;
-    use crate::bench::field::measure::Spent;
+    use crate::bench::measure::Spent;
 
     #[test]
     fn index_and_hash_count_as_root() {

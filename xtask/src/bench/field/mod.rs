@@ -1,13 +1,11 @@
-//! What the benches that move images stand on: a web server, a repository with a real release, a host that is only
-//! files, and a stopwatch.
+//! What the benches that move images stand on: a web server, a repository with a real release, and a host that is
+//! only files.
 //!
-//! - [`measure`]: what a call cost
 //! - [`web`]: nginx on loopback, and the bytes that it sent
 //! - [`repository`]: a repository with the newest release
 //! - [`host`]: a disk with the old release, and what `updog` reads of a host
 
 pub(super) mod host;
-pub(super) mod measure;
 pub(super) mod repository;
 pub(super) mod web;
 

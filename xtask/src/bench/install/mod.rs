@@ -9,11 +9,11 @@ mod ways;
 
 use clap::Parser;
 
-use super::field::measure::Spent;
 use super::field::repository::Repository;
 use super::field::web::Web;
 use super::images::catalog::{Catalog, Kind};
 use super::images::release::{Extent, Pair};
+use super::measure::Spent;
 use super::{images, rates};
 use crate::Outcome;
 use report::{Figures, Row};

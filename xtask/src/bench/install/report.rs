@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::ways::Way;
-use crate::bench::field::measure::Spent;
 use crate::bench::field::megabytes;
 use crate::bench::images::catalog::Kind;
+use crate::bench::measure::Spent;
 use crate::bench::rates::bound::{Rates, Work};
 
 /// One way.

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::bench::field::host::{Host, Running};
-use crate::bench::field::measure::{Spent, measured};
 use crate::bench::field::repository::Repository;
 use crate::bench::field::web::Web;
 use crate::bench::images::catalog::Paths;
+use crate::bench::measure::{Spent, measured};
 use crate::bench::rates::{bound::Work, way};
 use crate::bench::tools::command;
 

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use publish::Level;
 
-use super::cost::{Cost, run};
 use super::image::Image;
 use super::program;
+use crate::bench::measure::{Spent, measured};
 
 /// The boot image of a release: noise, as a compressed kernel and initrd are.
 const BOOT: u64 = 4 << 20;
@@ -21,26 +21,26 @@ pub(super) struct Rounds {
     pub(super) count: u32,
     pub(super) level: i32,
     /// `pubrepo add`, and what it made for root.
-    pub(super) add: Cost,
+    pub(super) add: Spent,
     pub(super) frames: u64,
     pub(super) index: u64,
     /// `zstd -T2`, and what it made.
-    pub(super) zstd: Cost,
+    pub(super) zstd: Spent,
     pub(super) zstd_bytes: u64,
     /// `lz4`, and what it made.
-    pub(super) lz4: Cost,
+    pub(super) lz4: Spent,
     pub(super) lz4_bytes: u64,
 }
 
 impl Rounds {
     /// The plain tools, one after the other.
-    pub(super) fn plain(&self) -> Cost {
+    pub(super) fn plain(&self) -> Spent {
         self.zstd.then(self.lz4)
     }
 
     /// Our time by theirs.
     pub(super) fn times(&self) -> f64 {
-        self.add.wall.as_secs_f64() / self.plain().wall.as_secs_f64()
+        self.add.wall / self.plain().wall
     }
 }
 
@@ -60,12 +60,12 @@ pub(super) fn measure(dir: &Path, root: &Image, count: u32) -> Result<Rounds, Bo
             command.current_dir(&desk);
             command
         };
-        run(pubrepo().arg("init").args(DESK))?;
+        measured(pubrepo().arg("init").args(DESK))?;
         let mut add = pubrepo();
         add.args(["add", "--json", "--version", "1.0.0"]).args(DESK);
-        let (cost, report) = run(add.arg("--boot").arg(&boot).arg("--root").arg(&root.path))?;
-        adds.push(cost);
-        let report: serde_json::Value = serde_json::from_str(&report)?;
+        let (report, spent) = measured(add.arg("--boot").arg(&boot).arg("--root").arg(&root.path))?;
+        adds.push(spent);
+        let report: serde_json::Value = serde_json::from_slice(&report.stdout)?;
         let length = |ending: &str| {
             let targets = report["targets"].as_array().into_iter().flatten();
             let mut found =
@@ -79,19 +79,20 @@ pub(super) fn measure(dir: &Path, root: &Image, count: u32) -> Result<Rounds, Bo
         fs::remove_dir_all(&desk)?;
         let at_level = format!("-{level}");
         let mut zstd = Command::new("zstd");
-        zstds.push(run(zstd.args(["-q", "-f", "-T2", &at_level, "-o"]).arg(&zstd_out).arg(&root.path))?.0);
+        zstd.args(["-q", "-f", "-T2", &at_level, "-o"]).arg(&zstd_out).arg(&root.path);
+        zstds.push(measured(&mut zstd)?.1);
         let mut lz4 = Command::new("lz4");
-        lz4s.push(run(lz4.args(["-q", "-f", "-1"]).arg(&root.path).arg(&lz4_out))?.0);
+        lz4s.push(measured(lz4.args(["-q", "-f", "-1"]).arg(&root.path).arg(&lz4_out))?.1);
     }
     Ok(Rounds {
         count,
         level,
-        add: Cost::median(&adds),
+        add: Spent::median(&adds),
         frames,
         index,
-        zstd: Cost::median(&zstds),
+        zstd: Spent::median(&zstds),
         zstd_bytes: fs::metadata(zstd_out)?.len(),
-        lz4: Cost::median(&lz4s),
+        lz4: Spent::median(&lz4s),
         lz4_bytes: fs::metadata(lz4_out)?.len(),
     })
 }

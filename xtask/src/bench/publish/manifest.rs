@@ -11,8 +11,8 @@ use semver::Version;
 use update_metadata::explain::{Host, Reader, explain};
 use update_metadata::{Images, Manifest, Seed, Update, UpdateExtensions};
 
-use super::cost::{Cost, run};
 use super::program;
+use crate::bench::measure::{Spent, measured};
 
 /// How many updates there are.
 pub(super) const UPDATES: u64 = 2000;
@@ -30,7 +30,7 @@ pub(super) struct Explained {
     pub(super) ours: Duration,
     pub(super) older: Duration,
     /// `updata explain`: start, read, explain, print.
-    pub(super) program: Cost,
+    pub(super) program: Spent,
     /// The length of the manifest in bytes.
     pub(super) bytes: u64,
 }
@@ -46,14 +46,15 @@ pub(super) fn measure(dir: &Path) -> Result<Explained, Box<dyn Error>> {
         let mut command = Command::new(program("updata"));
         command.arg("explain").arg(&path).args(["--variant", VARIANT, "--arch", ARCH]);
         costs.push(
-            run(command.args(["--version", "0.1.0", "--seed", "1024", "--at", "2026-06-01T00:00:00Z"]))?.0,
+            measured(command.args(["--version", "0.1.0", "--seed", "1024", "--at", "2026-06-01T00:00:00Z"]))?
+                .1,
         );
     }
     let updater = Version::new(9, 0, 0);
     Ok(Explained {
         ours: rule(&manifest, Reader::Ours { updater }),
         older: rule(&manifest, Reader::Older),
-        program: Cost::median(&costs),
+        program: Spent::median(&costs),
         bytes: json.len() as u64,
     })
 }

@@ -2,14 +2,12 @@
 //! file; a rollout over a large fleet, played; a large manifest, explained.
 //!
 //! - [`image`]: a root image of the size of a real one
-//! - [`cost`]: what a program took
 //! - [`add`]: a release, and the plain tools
 //! - [`rollout`]: a fleet of a million hosts
 //! - [`manifest`]: a manifest with thousands of updates
 //! - [`report`]: the figures, for people and for programs
 
 mod add;
-mod cost;
 mod image;
 mod manifest;
 mod report;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::add::Rounds;
-use super::cost::Cost;
 use super::image::Image;
 use super::manifest::{Explained, UPDATES, WAVES};
 use super::rollout::{HOSTS, Rollout};
+use crate::bench::measure::Spent;
 
 /// Everything that was measured.
 pub(super) struct Figures {
@@ -22,10 +22,10 @@ pub(super) struct Figures {
 impl Figures {
     /// One JSON object.
     pub(super) fn json(&self) -> String {
-        let cost = |cost: &Cost| {
+        let cost = |cost: &Spent| {
             json!({
-                "wall_seconds": cost.wall.as_secs_f64(),
-                "cpu_seconds": cost.cpu.as_secs_f64(),
+                "wall_seconds": cost.wall,
+                "cpu_seconds": cost.cpu,
                 "peak_memory_bytes": cost.memory,
             })
         };
@@ -106,13 +106,8 @@ impl Figures {
     }
 }
 
-fn cost(cost: &Cost) -> String {
-    format!(
-        "{:.2} s, {:.2} s of processor, {}",
-        cost.wall.as_secs_f64(),
-        cost.cpu.as_secs_f64(),
-        mb(cost.memory)
-    )
+fn cost(cost: &Spent) -> String {
+    format!("{:.2} s, {:.2} s of processor, {}", cost.wall, cost.cpu, mb(cost.memory))
 }
 
 fn mb(bytes: u64) -> String {

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::cost::{Cost, run};
 use super::program;
+use crate::bench::measure::{Spent, measured};
 
 /// How many hosts there are.
 pub(super) const HOSTS: u64 = 1_000_000;
@@ -17,7 +17,7 @@ pub(super) const HOSTS: u64 = 1_000_000;
 pub(super) struct Rollout {
     /// How the schedule is written.
     pub(super) name: &'static str,
-    pub(super) cost: Cost,
+    pub(super) cost: Spent,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -38,8 +38,8 @@ pub(super) fn measure() -> Result<Vec<Rollout>, Box<dyn Error>> {
         .map(|(name, how)| {
             let mut command = Command::new(program("pubrepo"));
             command.args(["simulate", "--json", "--poll", "1h", "--hosts", &HOSTS.to_string()]).args(how);
-            let (cost, said) = run(&mut command)?;
-            let outcome: Value = serde_json::from_str(&said)?;
+            let (said, cost) = measured(&mut command)?;
+            let outcome: Value = serde_json::from_slice(&said.stdout)?;
             let rules =
                 outcome["rules"].as_array().into_iter().flatten().map(rule).collect::<Option<Vec<_>>>();
             let rules = rules.filter(|rules| rules.len() == 2).ok_or("find both rules in the simulation")?;

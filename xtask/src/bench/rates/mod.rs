@@ -12,13 +12,13 @@ use std::process::Command;
 
 use clap::Parser;
 
-use super::field::measure::measured;
 use super::field::repository::Repository;
 use super::field::web::Web;
 use super::field::{self};
 use super::images;
 use super::images::catalog::{Catalog, Kind};
 use super::images::release::{Extent, Release};
+use super::measure::measured;
 use super::tools::{all_there, command, tool};
 use crate::Outcome;
 use crate::cargo::{cargo, workspace};

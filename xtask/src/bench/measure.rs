@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// Clock ticks per second in `/proc`; the same on every Linux that Rust runs on.
-const TICKS: u64 = 100;
+use super::procfs;
+
 /// How often memory is looked at. The kernel keeps the highest mark, so only what happens in a process's last moment
 /// can be missed.
 const LOOK: Duration = Duration::from_millis(5);
@@ -28,6 +28,11 @@ pub(crate) struct Spent {
 }
 
 impl Spent {
+    /// One after the other.
+    pub(crate) fn then(self, next: Self) -> Self {
+        Self { wall: self.wall + next.wall, cpu: self.cpu + next.cpu, memory: self.memory.max(next.memory) }
+    }
+
     /// The median of each figure.
     pub(crate) fn median(all: &[Self]) -> Self {
         fn middle(all: &[Spent], figure: impl Fn(&Spent) -> f64) -> f64 {
@@ -49,7 +54,7 @@ impl Spent {
 #[expect(clippy::disallowed_methods, reason = "a stopwatch is what this is")]
 pub(crate) fn measured(command: &mut Command) -> Result<(Output, Spent), Box<dyn Error>> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let before = children()?;
+    let before = procfs::children()?;
     let start = Instant::now();
     let child = command
         .stdin(Stdio::null())
@@ -79,38 +84,17 @@ pub(crate) fn measured(command: &mut Command) -> Result<(Output, Spent), Box<dyn
         let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         return Err(format!("run {name}: {}: {last}", output.status).into());
     }
-    let cpu = (children()? - before).as_secs_f64();
+    let cpu = (procfs::children()? - before).as_secs_f64();
     Ok((output, Spent { wall, cpu, memory }))
 }
 
 /// Notes the highest mark of a process and of all below it.
 fn look(id: u32, marks: &mut BTreeMap<u32, u64>) {
-    if let Some(mark) = fs::read_to_string(format!("/proc/{id}/status")).ok().as_deref().and_then(high_mark) {
+    if let Some(mark) = procfs::high_mark(id) {
         marks.insert(id, mark);
     }
     let below = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
     below.split_whitespace().filter_map(|id| id.parse().ok()).for_each(|id| look(id, marks));
-}
-
-/// The line `VmHWM:    1234 kB` in bytes.
-fn high_mark(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-/// The processor time of all our children that have ended, and of theirs.
-fn children() -> Result<Duration, Box<dyn Error>> {
-    let text = fs::read_to_string("/proc/self/stat")?;
-    spent(&text).ok_or_else(|| format!("read the processor time of children in {text:?}").into())
-}
-
-/// The fields `cutime` and `cstime`; the second field is a name in parentheses that may hold anything.
-fn spent(stat: &str) -> Option<Duration> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(13);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    let (user, system) = (ticks()?, ticks()?);
-    Some(Duration::from_millis((user + system) * 1000 / TICKS))
 }
 
 #[cfg(test)]
@@ -118,17 +102,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_says_is_read() {
-        assert_eq!(high_mark("Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t 1 kB\n"), Some(1234 * 1024));
-        assert_eq!(high_mark("Name:\tx\n"), None);
-        let stat = "77 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 900 800 12 3 20 0 1 0";
-        assert_eq!(spent(stat), Some(Duration::from_millis(150)));
-    }
-
-    #[test]
     fn the_median_is_taken_of_each_figure() {
         let of = |wall, memory| Spent { wall, cpu: 1.0, memory };
         assert_eq!(Spent::median(&[of(1.0, 9), of(3.0, 7), of(2.0, 8)]), of(2.0, 8));
+    }
+
+    #[test]
+    fn one_after_the_other_takes_both_times_and_the_larger_memory() {
+        let of = |wall, memory| Spent { wall, cpu: 2.0 * wall, memory };
+        assert_eq!(of(1.0, 50).then(of(2.0, 20)), of(3.0, 50));
     }
 
     #[test]
