@@ -8,7 +8,7 @@
 //! - [`size`]: how large a frame is
 //! - [`index`]: where the frames lie and what is in them, from bytes and back
 //! - [`seek_table`]: the same for other tools
-//! - [`encode`]: image in, frames and index out
+//! - [`mod@encode`]: image in, frames and index out
 //! - [`frame`]: what a frame may look like, before a decoder sees it
 //! - [`decode`]: one frame in, its part of the image out
 

@@ -5,7 +5,7 @@
 //!
 //! - [`engine`]: the command that reaches into a container
 //! - [`child`]: it, started, with one stream each way
-//! - [`session`]: a conversation from its first message to its close
+//! - [`mod@session`]: a conversation from its first message to its close
 //! - [`goodbye`]: how a conversation ends
 
 pub mod child;

@@ -4,7 +4,7 @@
 //! one entry there. All rules here are pure functions of the model and of what a caller sent (`docs/settings.md`).
 //!
 //! - [`name`]: the name of a setting, which may hold an id
-//! - [`format`]: what a text means
+//! - [`mod@format`]: what a text means
 //! - [`kind`]: the type of a setting and which values it takes
 //! - [`service`]: which service follows which settings, with which files
 //! - [`mod@file`]: the model's files, read strictly

@@ -6,7 +6,7 @@
 //!
 //! - [`template`]: a template and the settings become a text
 //! - [`plan`]: all files and services as they should be, as data
-//! - [`apply`]: making it so
+//! - [`mod@apply`]: making it so
 //! - [`command`]: a command of a service, with a limit on its time
 //! - [`keep`]: what is owed is tried again
 
