@@ -42,7 +42,7 @@ fn learn(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
         shown.ok() && shown.json()["motd"] == "the night shift was here",
         "the API shows the setting",
     )?;
-    stage.world.publish(Release::new("1.1.0"));
+    stage.world.publish(Release::new("1.1.0").framed());
     step.say("the author publishes 1.1.0");
     let checked = stage.run(step, "apiclient", &["update", "check"]);
     step.expect(checked.ok(), "the check ends well")?;
@@ -100,7 +100,7 @@ fn roll_back(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
 }
 
 fn bad_release(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
-    stage.world.publish(Release::new("1.2.0").boot_fault(BootFault::PanicAfterMigrations));
+    stage.world.publish(Release::new("1.2.0").framed().boot_fault(BootFault::PanicAfterMigrations));
     step.say("the author publishes 1.2.0, which panics once its settings are migrated");
     let settings = stage.host.settings();
     let store = store(stage);
@@ -159,7 +159,7 @@ fn waves(stage: &mut Stage, step: &mut Step) -> Result<(), Unmet> {
                   [[waves]]\nstart_after = '1 day'\nfleet_percentage = 50\n\
                   [[waves]]\nstart_after = '3 days'\nfleet_percentage = 100\n";
     let start = now() - Duration::hours(3);
-    stage.world.publish(Release::new("1.4.0").migrations("1.3.0", &[]).waves(policy, start));
+    stage.world.publish(Release::new("1.4.0").framed().migrations("1.3.0", &[]).waves(policy, start));
     step.say("the author publishes 1.4.0 in waves: from 2 hours ago over 3 days");
     let seeded = |seed| {
         let mut host =
