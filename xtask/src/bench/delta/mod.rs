@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Only this kind of file system: ext4 or erofs
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Option<Kind>,
+    /// Only tools with this in their name, beside ours; may be repeated. The others take minutes on real images
+    #[arg(long, value_name = "TOOL", value_parser = beside)]
+    beside: Vec<String>,
     /// Images that are much smaller, for trying this out
     #[arg(long)]
     little: bool,
@@ -49,6 +52,11 @@ fn kind(name: &str) -> Result<Kind, String> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| "ext4 or erofs".to_owned())
 }
 
+fn beside(name: &str) -> Result<String, String> {
+    let known = others::names().any(|tool| tool.contains(name));
+    known.then(|| name.to_owned()).ok_or_else(|| others::names().collect::<Vec<_>>().join(", or "))
+}
+
 /// Measures and prints. What other tools made of the same images before is not made again.
 pub(crate) fn run(args: &Args) -> Outcome {
     all_there(&TOOLS)?;
@@ -60,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for kind in Kind::ALL.into_iter().filter(|kind| args.kind.is_none_or(|only| only == *kind)) {
         for pair in Pair::ALL.into_iter().filter(|pair| args.pair.is_none_or(|only| only == *pair)) {
             eprintln!("{} as {}: {} …", pair.name(), kind.name(), catalog.difference(pair));
-            cases.push(case(extent, &catalog, pair, kind)?);
+            cases.push(case(extent, &catalog, pair, kind, &args.beside)?);
         }
     }
     let figures = Figures { cases };
@@ -68,7 +76,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(true)
 }
 
-fn case(extent: Extent, catalog: &Catalog, pair: Pair, kind: Kind) -> Result<Case, Box<dyn Error>> {
+fn case(
+    extent: Extent,
+    catalog: &Catalog,
+    pair: Pair,
+    kind: Kind,
+    beside: &[String],
+) -> Result<Case, Box<dyn Error>> {
     let (old, new) = pair.releases();
     let (old, new) = (Catalog::paths(extent, old, kind), Catalog::paths(extent, new, kind));
     let dir = images::dir(extent).join("field");
@@ -77,7 +91,8 @@ fn case(extent: Extent, catalog: &Catalog, pair: Pair, kind: Kind) -> Result<Cas
     let host = host::Host::make(&dir.join("host"), host::Running::Release(&old), &new, &repository, &web)?;
     let ours = ours::update(&host, &web)?;
     let kept = dir.join(format!("others-{}-{}", pair.name(), kind.name()));
-    let others = others::all(&old, &new, &kept)?;
+    let wanted = |tool: &str| beside.is_empty() || beside.iter().any(|name| tool.contains(name.as_str()));
+    let others = others::all(&old, &new, &kept, wanted)?;
     let whole = ["boot", "root", "hash"].map(|image| repository.length(&repository.lz4(image)));
     Ok(Case { pair, kind, difference: catalog.difference(pair), ours, whole, others })
 }

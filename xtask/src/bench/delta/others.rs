@@ -31,6 +31,9 @@ struct Way {
     script: &'static str,
 }
 
+/// The tool that does not fit a script.
+const CASYNC: &str = "casync, old image as seed";
+
 const WAYS: [Way; 3] = [
     Way { tool: "zstd -9, whole", script: "zstd -q -9 -T0 -f \"$2\" -o \"$3\"" },
     Way {
@@ -40,37 +43,54 @@ const WAYS: [Way; 3] = [
     Way { tool: "xdelta3 -9", script: "xdelta3 -e -f -9 -B 536870912 -s \"$1\" \"$2\" \"$3\"" },
 ];
 
-/// All tools. What is in `dir` from before was made of the same images if these are as old.
-pub(super) fn all(old: &Paths, new: &Paths, dir: &Path) -> Result<Vec<Other>, Box<dyn Error>> {
+/// The names of all tools.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    WAYS.iter().map(|way| way.tool).chain([CASYNC])
+}
+
+/// What the tools make of it whose names `wanted` takes. What lies in `dir` from before was made of the same images if
+/// these are as old, and is not made again.
+pub(super) fn all(
+    old: &Paths,
+    new: &Paths,
+    dir: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Other>, Box<dyn Error>> {
     let (kept, stamp) = (dir.join("others.json"), stamp(old, new)?);
-    if let Ok(text) = fs::read_to_string(&kept)
-        && let Ok((of, others)) = serde_json::from_str::<(String, Vec<Other>)>(&text)
-        && of == stamp
-    {
-        return Ok(others);
-    }
-    let _from_before = fs::remove_dir_all(dir);
+    let mut known = from_before(&kept, &stamp).unwrap_or_default();
     fs::create_dir_all(dir)?;
     let mut others = Vec::new();
-    for Way { tool, script } in WAYS {
+    for tool in names().filter(|tool| wanted(tool)) {
+        if let Some(other) = known.iter().find(|other| other.tool == tool) {
+            others.push(other.clone());
+            continue;
+        }
         eprintln!("  {tool} …");
-        let made = |old: &Path, new: &Path| -> Result<(u64, Spent), Box<dyn Error>> {
-            let out = dir.join("out");
-            let (_, spent) = measured(command("sh").args(["-ec", script, "sh"]).arg(old).arg(new).arg(&out))?;
-            let bytes = fs::metadata(&out)?.len();
-            fs::remove_file(out)?;
-            Ok((bytes, spent))
+        let ((boot, _), (root, making)) = match WAYS.iter().find(|way| way.tool == tool) {
+            Some(way) => (way.make(&old.boot, &new.boot, dir)?, way.make(&old.root, &new.root, dir)?),
+            None => (casync(&old.boot, &new.boot, dir)?, casync(&old.root, &new.root, dir)?),
         };
-        let (boot, _) = made(&old.boot, &new.boot)?;
-        let (root, making) = made(&old.root, &new.root)?;
-        others.push(Other { tool: tool.to_owned(), boot, root, making });
+        known.push(Other { tool: tool.to_owned(), boot, root, making });
+        fs::write(&kept, serde_json::to_string(&(&stamp, &known))?)?;
+        others.extend(known.last().cloned());
     }
-    eprintln!("  casync …");
-    let (boot, _) = casync(&old.boot, &new.boot, dir)?;
-    let (root, making) = casync(&old.root, &new.root, dir)?;
-    others.push(Other { tool: "casync, old image as seed".to_owned(), boot, root, making });
-    fs::write(kept, serde_json::to_string(&(stamp, &others))?)?;
     Ok(others)
+}
+
+impl Way {
+    fn make(&self, old: &Path, new: &Path, dir: &Path) -> Result<(u64, Spent), Box<dyn Error>> {
+        let out = dir.join("out");
+        let (_, spent) =
+            measured(command("sh").args(["-ec", self.script, "sh"]).arg(old).arg(new).arg(&out))?;
+        let bytes = fs::metadata(&out)?.len();
+        fs::remove_file(out)?;
+        Ok((bytes, spent))
+    }
+}
+
+fn from_before(kept: &Path, stamp: &str) -> Option<Vec<Other>> {
+    let (of, others) = serde_json::from_str::<(String, Vec<Other>)>(&fs::read_to_string(kept).ok()?).ok()?;
+    (of == stamp).then_some(others)
 }
 
 /// Which images these are.
