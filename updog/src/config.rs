@@ -347,7 +347,10 @@ something_newer = { a = 1 }
         assert!(complaint("1042", "-1").contains("\"-1\""));
         for nice in ["20", "-5"] {
             let said = complaint("seed = 1042", &format!("seed = 1042\nnice = {nice}"));
-            assert!(said.contains("not between 0 and 19") && said.contains("settings.updates.nice"), "{said}");
+            assert!(
+                said.contains("not between 0 and 19") && said.contains("settings.updates.nice"),
+                "{said}"
+            );
         }
         assert!(complaint("v1.2.0", "1.2").contains("settings.updates.version-lock"));
         assert!(complaint("https://updates.example/targets/", "targets").contains("targets-base-url"));
