@@ -159,7 +159,8 @@ fn a_boot_is_confirmed_once_its_api_answers_and_again_without_harm() {
     assert_eq!(host.bits(Set::A), disk);
     let recorded: Vec<_> =
         records(&host).into_iter().filter(|(command, _)| command == "confirm-boot").collect();
-    assert_eq!(recorded[0].1, "confirmed", "{recorded:?}");
+    // Two of them ran side by side; which began first is nobody's promise.
+    assert!(recorded.iter().any(|(_, outcome)| outcome == "confirmed"), "{recorded:?}");
     assert_eq!(status(&host)["failed"], Value::Null);
 }
 
