@@ -141,52 +141,67 @@ fn encode_at_most(
     options: &Options,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Index, EncodeError> {
-    let mut frames = Vec::new();
-    let mut raw_len = 0;
-    thread::scope(|scope| {
-        let lanes: Vec<Lane> = (0..options.threads.get().min(MOST_THREADS))
+    let (raw_len, frames) = thread::scope(|scope| {
+        let (lanes, threads): (Vec<Lane>, Vec<_>) = (0..options.threads.get().min(MOST_THREADS))
             .map(|_| {
                 let (jobs, todo) = sync_channel(DEPTH);
                 let (done, packed) = sync_channel(DEPTH);
-                scope.spawn(move || work(&todo, &done, options));
-                Lane { jobs, packed }
+                (Lane { jobs, packed }, scope.spawn(move || work(&todo, &done, options)))
             })
-            .collect();
-        let mut written = |frames: &mut Vec<Frame>| -> Result<Buffers, EncodeError> {
-            let lane = &lanes[frames.len() % lanes.len()];
-            let packed =
-                lane.packed.recv().expect("a lane answers each job").map_err(EncodeError::Compress)?;
-            to.write_all(&packed.buffers.compressed).map_err(EncodeError::Write)?;
-            progress(packed.buffers.raw.len() as u64);
-            frames.push(packed.frame(frames.last()));
-            Ok(packed.buffers)
-        };
-        let mut spare: Vec<Buffers> = (0..lanes.len() * DEPTH).map(|_| Buffers::default()).collect();
-        let mut sent = 0;
-        loop {
-            let mut buffers = match spare.pop() {
-                Some(buffers) => buffers,
-                None => written(&mut frames)?,
-            };
-            fill(from, &mut buffers.raw, options.frame_size.bytes()).map_err(EncodeError::Read)?;
-            if buffers.raw.is_empty() {
-                break;
-            }
-            if sent as u64 == most {
-                return Err(EncodeError::TooManyFrames);
-            }
-            raw_len += buffers.raw.len() as u64;
-            lanes[sent % lanes.len()].jobs.send(buffers).expect("a lane ends with its encoder");
-            sent += 1;
+            .unzip();
+        let frames = in_turn(lanes, most, from, to, options, progress);
+        for thread in threads {
+            // The scope waits for the work only; the thread itself, and its memory, may outlive it by a moment.
+            thread.join().expect("compressing does not panic");
         }
-        while frames.len() < sent {
-            written(&mut frames)?;
-        }
-        Ok(())
+        frames
     })?;
     let index = Index::new(raw_len, options.frame_size, frames);
     to.write_all(&seek_table(&index)).map_err(EncodeError::Write)?;
     Ok(index)
+}
+
+/// Sends the image along the lanes and writes what comes back, up to the image's end. The lanes end with it.
+fn in_turn(
+    lanes: Vec<Lane>,
+    most: u64,
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(u64, Vec<Frame>), EncodeError> {
+    let mut written = |frames: &mut Vec<Frame>| -> Result<Buffers, EncodeError> {
+        let lane = &lanes[frames.len() % lanes.len()];
+        let packed = lane.packed.recv().expect("a lane answers each job").map_err(EncodeError::Compress)?;
+        to.write_all(&packed.buffers.compressed).map_err(EncodeError::Write)?;
+        progress(packed.buffers.raw.len() as u64);
+        frames.push(packed.frame(frames.last()));
+        Ok(packed.buffers)
+    };
+    let mut spare: Vec<Buffers> = (0..lanes.len() * DEPTH).map(|_| Buffers::default()).collect();
+    let mut frames = Vec::new();
+    let mut raw_len = 0;
+    let mut sent = 0;
+    loop {
+        let mut buffers = match spare.pop() {
+            Some(buffers) => buffers,
+            None => written(&mut frames)?,
+        };
+        fill(from, &mut buffers.raw, options.frame_size.bytes()).map_err(EncodeError::Read)?;
+        if buffers.raw.is_empty() {
+            break;
+        }
+        if sent as u64 == most {
+            return Err(EncodeError::TooManyFrames);
+        }
+        raw_len += buffers.raw.len() as u64;
+        lanes[sent % lanes.len()].jobs.send(buffers).expect("a lane ends with its encoder");
+        sent += 1;
+    }
+    while frames.len() < sent {
+        written(&mut frames)?;
+    }
+    Ok((raw_len, frames))
 }
 
 /// One thread and the way to it and back.
