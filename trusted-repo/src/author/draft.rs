@@ -444,8 +444,10 @@ mod tests {
         let mut draft = RootDraft::successor(&first, &change()).expect("a draft");
         draft.sign(Some(&first), &old[0]).expect("signed");
         draft.sign(Some(&first), &old[1]).expect("signed");
-        let text = String::from_utf8(draft.bytes()).expect("text").replace("1971", "2971");
-        let forged = RootDraft::parse(text.as_bytes()).expect("still a root role");
+        let text = String::from_utf8(draft.bytes()).expect("text");
+        let later = text.replace(r#""expires": "1971-"#, r#""expires": "2971-"#);
+        assert_ne!(later, text);
+        let forged = RootDraft::parse(later.as_bytes()).expect("still a root role");
         assert_eq!(forged.counts(&first).0.have, 0);
         assert!(forged.finish(&first).is_err());
     }
