@@ -8,11 +8,13 @@
 //! - [`habit`]: what a server is like altogether
 //! - [`log`]: what was asked for and what was sent
 //! - [`http2`]: the same over TLS and HTTP/2
+//! - `closed`: no server at all
 //! - `http`: a request as bytes and as a value
 //! - `answer`: what a request gets, decided before anything is sent
 //! - `connection`: one connection, from its first request to its end
 
 mod answer;
+mod closed;
 mod connection;
 pub mod fault;
 pub mod habit;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use closed::ClosedPort;
 use connection::Connection;
 use fault::Plans;
 pub use fault::{Fault, Plan};

@@ -37,7 +37,7 @@ async fn decoded(fixture: &Fixture, image: &FramedImage) -> (Index, Vec<u8>) {
     (index, raw)
 }
 
-/// Published files of this ending, oldest first.
+/// Published files of this ending, in the order of their digests.
 fn files(fixture: &Fixture, ending: &str) -> Vec<(PathBuf, Vec<u8>)> {
     fixture.published().into_iter().filter(|(path, _)| path.display().to_string().ends_with(ending)).collect()
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use testdata::{Fault, FaultyServer, Http2Server};
+use testdata::{ClosedPort, Fault, FaultyServer, Http2Server};
 use trusted_repo::{Error, Proxy, Repository, Source, Tls};
 use url::Url;
 
@@ -196,8 +196,8 @@ async fn proxy_that_opens_no_way_is_blamed_and_not_the_server() {
         assert!(head.starts_with("CONNECT updates.invalid:443"), "{head}");
         b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n".to_vec()
     });
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).expect("a free port");
-    for proxy in [refusing, closed] {
+    let closed = ClosedPort::new();
+    for proxy in [refusing, closed.address()] {
         let base = Url::parse("https://updates.invalid/").expect("an address");
         let https_proxy = Some(Url::parse(&format!("http://{proxy}")).expect("an address"));
         let source = Source { proxy: Proxy { https_proxy, ..Proxy::default() }, ..fixture.source_at(&base) };

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use testdata::{Fault, FaultyServer, Habit};
+use testdata::{ClosedPort, Fault, FaultyServer, Habit};
 use trusted_repo::open::open_online_paced;
 use trusted_repo::{Error, Pacing, Repository};
 use url::Url;
@@ -58,13 +58,10 @@ impl Served {
 #[tokio::test]
 async fn nothing_listens_there() {
     let fixture = Fixture::new();
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.local_addr().expect("bound").port()
-    };
-    let base = Url::parse(&format!("http://127.0.0.1:{port}/")).expect("an address");
+    let closed = ClosedPort::new();
+    let base = Url::parse(&format!("http://{}/", closed.address())).expect("an address");
     let opened = fixture.open_from(fixture.source_at(&base), &fixture.anchor, today()).await;
-    assert_refused(opened, "unreachable", &format!("127.0.0.1:{port} refuses the connection"));
+    assert_refused(opened, "unreachable", &format!("{} refuses the connection", closed.address()));
     assert!(fixture.remembered().is_empty());
 }
 

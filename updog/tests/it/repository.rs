@@ -1,9 +1,7 @@
 //! Repositories that cannot be reached, read or trusted. Nothing changes, remembered trust included.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use chrono::Duration;
-use testdata::{Fault, Host, Release, World};
+use testdata::{ClosedPort, Fault, Host, Release, World};
 
 use crate::support::{Failure, Snapshot, failure, offered, offered_by};
 
@@ -22,13 +20,14 @@ fn refused(host: &mut Host) -> Failure {
 fn an_unreachable_repository_is_named() {
     let (world, mut host) = offered();
     let _ = host.run("updog", &["check-update"]).expect_ok();
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
+    let address = closed.address().to_string();
     let config = host.paths().updog_config();
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(config, text.replace(&world.server().address().to_string(), &closed.to_string())).unwrap();
+    std::fs::write(config, text.replace(&world.server().address().to_string(), &address)).unwrap();
     let said = refused(&mut host);
     assert_eq!(said.code, "unreachable");
-    assert!(said.message.contains(&closed.to_string()), "{}", said.message);
+    assert!(said.message.contains(&address), "{}", said.message);
 }
 
 #[test]
