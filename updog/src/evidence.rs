@@ -242,12 +242,8 @@ impl Recorder {
 
     /// From here on there is something to record. The operation lock is held, or nothing that needs it is done.
     pub fn begin(&self) {
-        let evidence = Evidence {
-            id: history::next_id(&*self.fs, &self.paths, self.clock.now()),
-            started: self.clock.now(),
-            command: self.command.to_owned(),
-            ..Evidence::default()
-        };
+        let evidence =
+            Evidence { started: self.clock.now(), command: self.command.to_owned(), ..Evidence::default() };
         *self.draft() = Some(evidence);
     }
 
@@ -267,7 +263,7 @@ impl Recorder {
     /// Keeps what is known so far: a run that is cut short after this is in the history. To be called before the first
     /// change.
     pub fn keep(&self) {
-        if let Some(evidence) = self.draft().as_ref() {
+        if let Some(evidence) = self.draft().as_mut() {
             history::keep(&*self.fs, &self.paths, evidence);
         }
     }
@@ -278,7 +274,7 @@ impl Recorder {
             evidence.ended = Some(self.clock.now());
             evidence.outcome = outcome;
             evidence.error = error.map(Failure::of);
-            history::keep(&*self.fs, &self.paths, &evidence);
+            history::keep(&*self.fs, &self.paths, &mut evidence);
         }
     }
 

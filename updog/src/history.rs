@@ -17,7 +17,8 @@ pub const KEPT: usize = 32;
 /// The largest record, in bytes.
 pub const LARGEST: usize = 64 << 10;
 
-/// The name of a record: a number that only grows, and when it began. The number counts, as clocks go back.
+/// The name of a record: a number that only grows, and when it began. The number counts, as clocks go back. By default
+/// it is the name of none: a record gets one when it is kept for the first time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Id(String);
@@ -65,27 +66,28 @@ pub fn load(fs: &dyn Fs, paths: &Paths) -> Vec<Evidence> {
     ids(fs, paths).iter().rev().filter_map(read).collect()
 }
 
-/// The name for a record that begins now.
-#[must_use]
-pub fn next_id(fs: &dyn Fs, paths: &Paths, now: DateTime<Utc>) -> Id {
-    let newest = ids(fs, paths).last().and_then(Id::number).unwrap_or_default();
-    Id::new(newest.saturating_add(1), now)
-}
-
-/// Keeps a record, in the place of an earlier state of the same one, and removes the oldest ones above [`KEPT`]. A run
-/// that changed nothing, after one that ended in the same way, takes its place.
-pub fn keep(fs: &dyn Fs, paths: &Paths, evidence: &Evidence) {
-    if let Err(error) = try_keep(fs, paths, evidence.clone()) {
-        tracing::warn!("this run will not be in the history: {error}");
+/// Keeps a record and removes the oldest ones above [`KEPT`]. It is named when it is kept for the first time; later it
+/// takes the place of its earlier state. A run that changed nothing, after one that ended in the same way, takes that
+/// one's place.
+pub fn keep(fs: &dyn Fs, paths: &Paths, evidence: &mut Evidence) {
+    match try_keep(fs, paths, evidence.clone()) {
+        Ok(id) => evidence.id = id,
+        Err(error) => tracing::warn!("this run will not be in the history: {error}"),
     }
 }
 
-fn try_keep(fs: &dyn Fs, paths: &Paths, mut evidence: Evidence) -> std::io::Result<()> {
+fn try_keep(fs: &dyn Fs, paths: &Paths, mut evidence: Evidence) -> std::io::Result<Id> {
     let dir = paths.history();
     swap::make_dirs(fs, &dir, 0o755)?;
+    // Two boots may be confirmed side by side: a number is free only for whoever holds this.
     let _lock = DirLock::acquire(&dir).map_err(|error| std::io::Error::other(error.to_string()))?;
     let path_of = |id: &Id| -> PathBuf { dir.join(format!("{id}.json")) };
-    let others: Vec<Id> = ids(fs, paths).into_iter().filter(|id| *id != evidence.id).collect();
+    let mut others = ids(fs, paths);
+    if evidence.id == Id::default() {
+        let newest = others.last().and_then(Id::number).unwrap_or_default();
+        evidence.id = Id::new(newest.saturating_add(1), evidence.started);
+    }
+    others.retain(|id| *id != evidence.id);
     // Room first: what is removed may be what makes the new record fit.
     let mut gone = others[..(others.len() + 1).saturating_sub(KEPT)].to_vec();
     let before = others.last().and_then(|id| fs.read(&path_of(id)).ok().map(|bytes| (id, bytes)));
@@ -99,7 +101,8 @@ fn try_keep(fs: &dyn Fs, paths: &Paths, mut evidence: Evidence) -> std::io::Resu
     for id in gone {
         fs.remove_file(&path_of(&id))?;
     }
-    swap::replace_file(fs, &path_of(&evidence.id), &text(&mut evidence), 0o644)
+    swap::replace_file(fs, &path_of(&evidence.id), &text(&mut evidence), 0o644)?;
+    Ok(evidence.id)
 }
 
 /// Whether a run did no more than the one before it: nothing, for the same reason.
@@ -149,19 +152,21 @@ fn ids(fs: &dyn Fs, paths: &Paths) -> Vec<Id> {
 
 #[cfg(test)]
 mod tests {
-    use host_io::SystemFs;
+    use std::sync::{Arc, Barrier};
+    use std::thread;
+
+    use host_io::{SystemClock, SystemFs};
 
     use super::*;
-    use crate::evidence::Failure;
+    use crate::evidence::{Failure, Recorder};
 
     fn at(hour: u32) -> DateTime<Utc> {
         format!("2024-06-01T{hour:02}:00:00Z").parse().unwrap()
     }
 
     fn run(paths: &Paths, outcome: Outcome, code: Option<&str>) {
-        let id = next_id(&SystemFs, paths, at(1));
         let error = code.map(|code| Failure { code: code.to_owned(), ..Failure::default() });
-        keep(&SystemFs, paths, &Evidence { id, outcome, error, ..Evidence::default() });
+        keep(&SystemFs, paths, &mut Evidence { started: at(1), outcome, error, ..Evidence::default() });
     }
 
     #[test]
@@ -170,11 +175,14 @@ mod tests {
         let paths = Paths::under(dir.path());
         assert!(load(&SystemFs, &paths).is_empty());
         for number in 0..40u32 {
-            let id = next_id(&SystemFs, &paths, at(23 - number % 24));
-            let evidence =
-                Evidence { id, command: number.to_string(), outcome: Outcome::Staged, ..Evidence::default() };
-            keep(&SystemFs, &paths, &evidence);
-            keep(&SystemFs, &paths, &evidence);
+            let mut evidence = Evidence {
+                started: at(23 - number % 24),
+                command: number.to_string(),
+                outcome: Outcome::Staged,
+                ..Evidence::default()
+            };
+            keep(&SystemFs, &paths, &mut evidence);
+            keep(&SystemFs, &paths, &mut evidence);
         }
         let kept = load(&SystemFs, &paths);
         assert_eq!(kept.len(), KEPT);
@@ -207,10 +215,9 @@ mod tests {
     fn a_record_has_a_limit_and_a_broken_one_does_not_hide_the_others() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
-        let id = next_id(&SystemFs, &paths, at(1));
         let message = "x".repeat(200_000);
         let error = Some(Failure { message, ..Failure::default() });
-        keep(&SystemFs, &paths, &Evidence { id, error, outcome: Outcome::Failed, ..Evidence::default() });
+        keep(&SystemFs, &paths, &mut Evidence { error, outcome: Outcome::Failed, ..Evidence::default() });
         run(&paths, Outcome::Staged, None);
         std::fs::write(paths.history().join("000003-x.json"), "{").unwrap();
         std::fs::write(paths.history().join("README"), "hello").unwrap();
@@ -221,6 +228,31 @@ mod tests {
         }
         run(&paths, Outcome::Staged, None);
         assert!(load(&SystemFs, &paths)[0].id.is("4"));
+    }
+
+    #[test]
+    fn runs_side_by_side_have_a_record_each() {
+        const RUNS: usize = 8;
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        let begun = Barrier::new(RUNS);
+        thread::scope(|scope| {
+            for _ in 0..RUNS {
+                scope.spawn(|| {
+                    let recorder =
+                        Recorder::new(Arc::new(SystemFs), Arc::new(SystemClock), &paths, "confirm-boot");
+                    recorder.begin();
+                    begun.wait();
+                    recorder.keep();
+                    begun.wait();
+                    recorder.end(Outcome::Confirmed, None);
+                });
+            }
+        });
+        let kept = load(&SystemFs, &paths);
+        let numbers: Vec<u64> = kept.iter().rev().filter_map(|record| record.id.number()).collect();
+        assert_eq!(numbers, (1..=RUNS as u64).collect::<Vec<_>>());
+        assert!(kept.iter().all(|record| record.outcome == Outcome::Confirmed));
     }
 
     #[test]
