@@ -35,6 +35,11 @@ impl Said {
             features: count("ft:"),
         }
     }
+
+    /// The numbers of this run and of a `later` one, which went on from where this one ended.
+    pub(crate) fn and(self, later: Self) -> Self {
+        Self { executions: self.executions + later.executions, ..later }
+    }
 }
 
 /// One target's line of the table.
@@ -84,6 +89,7 @@ mod tests {
         let said = Said { executions: 600_000, per_second: 120, edges: 533, features: 1250 };
         assert_eq!(Said::parse(LOG), said);
         assert_eq!(Said::parse("error: could not compile"), Said::default());
+        assert_eq!(Said { executions: 400_000, ..said }.and(said), Said { executions: 1_000_000, ..said });
     }
 
     #[test]
