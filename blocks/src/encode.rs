@@ -3,10 +3,8 @@
 //! Each thread has a lane of its own, and frames go to the lanes in turn. So they come back in the order of the image
 //! without being sorted, and who is fast or slow changes nothing in what is written.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -16,6 +14,7 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
 use crate::index::{Frame, Index, MAX_FRAMES};
+use crate::level::Level;
 use crate::seek_table::seek_table;
 use crate::size::FrameSize;
 
@@ -38,15 +37,6 @@ pub struct Options {
     /// On how many threads; the bytes are the same for any number.
     pub threads: NonZeroUsize,
 }
-
-/// A level of zstd, from 1 to 22.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Level(i32);
-
-/// Why something is no level.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error("take a level of compression: it has to be a number from 1 to 22")]
-pub struct LevelError;
 
 /// Whether an index has digests of the raw bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,41 +63,6 @@ pub enum EncodeError {
     /// The image has more frames than an index may have.
     #[error("cut the image up: it has more than {MAX_FRAMES} frames; take larger ones")]
     TooManyFrames,
-}
-
-impl Level {
-    /// A level, if there is such a one.
-    #[must_use]
-    pub fn new(level: u8) -> Option<Self> {
-        (1..=22).contains(&level).then_some(Self(i32::from(level)))
-    }
-
-    /// The number.
-    #[must_use]
-    pub fn number(self) -> i32 {
-        self.0
-    }
-}
-
-impl FromStr for Level {
-    type Err = LevelError;
-
-    fn from_str(text: &str) -> Result<Self, LevelError> {
-        text.parse().ok().and_then(Self::new).ok_or(LevelError)
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Default for Level {
-    /// 9: see `docs/formats.md`, "Frames", for what was measured.
-    fn default() -> Self {
-        Self(9)
-    }
 }
 
 /// As many threads as this machine runs at once, within reason.
@@ -427,14 +382,6 @@ mod tests {
         assert!(matches!(write, Err(EncodeError::Write(_))), "{write:?}");
         let endless = encode_at_most(20, &mut io::repeat(0), &mut io::sink(), &options, &mut |_| {});
         assert!(matches!(endless, Err(EncodeError::TooManyFrames)), "{endless:?}");
-    }
-
-    #[test]
-    fn levels_are_those_of_zstd() {
-        assert_eq!("9".parse::<Level>().map(|level| level.to_string()), Ok("9".to_owned()));
-        for text in ["", "0", "23", "-1", "fast", "1.5", "300"] {
-            assert_eq!(text.parse::<Level>(), Err(LevelError), "{text}");
-        }
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 //! caller gives. It serves the publishing step and the fetch step of the walk (`docs/design.md`, "Images").
 //!
 //! - [`size`]: how large a frame is
+//! - [`level`]: how hard it is compressed
 //! - [`index`]: where the frames lie and what is in them, from bytes and back
 //! - [`seek_table`]: the same for other tools
 //! - [`mod@encode`]: image in, frames and index out
@@ -16,10 +17,12 @@ pub mod decode;
 pub mod encode;
 pub mod frame;
 pub mod index;
+pub mod level;
 pub mod seek_table;
 pub mod size;
 
 pub use decode::{DecodeError, Decoder};
-pub use encode::{EncodeError, Level, RawDigests, encode};
+pub use encode::{EncodeError, RawDigests, encode};
 pub use index::{Frame, Index, IndexError};
+pub use level::Level;
 pub use size::{FrameSize, FrameSizeError};
