@@ -10,14 +10,18 @@ use axum::http::StatusCode;
 use datastore::Value;
 use host_io::{Host, report};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::failure::blocking;
 use super::openapi::{BadRequest, Os, Unable};
 use super::{Api, Failure};
 
 /// The query of `GET /os`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct OsQuery {
+    /// What the names of the fields begin with
+    #[param(min_length = 1)]
     prefix: Option<String>,
 }
 
@@ -26,7 +30,7 @@ pub struct OsQuery {
 /// # Errors
 /// 400 for an empty prefix, 500 when the image's description is unreadable.
 #[utoipa::path(get, path = "/os",
-    params(("prefix" = Option<String>, Query, min_length = 1, description = "What the names of the fields begin with")),
+    params(OsQuery),
     responses((status = 200, body = Os, description = "The running image; with a prefix, a part of it"), BadRequest, Unable))]
 pub async fn os(
     State(api): State<Api>,

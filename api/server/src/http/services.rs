@@ -11,21 +11,30 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use host_io::Paths;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::openapi::{BadRequest, Nothing};
 use super::{Api, Failure};
 use crate::model::{Model, change};
 
 /// Which of them to show; `names` goes before `prefix`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct NamesQuery {
+    /// Names, separated by commas
+    #[param(min_length = 1)]
     names: Option<String>,
+    /// What the names begin with
+    #[param(min_length = 1)]
     prefix: Option<String>,
 }
 
 /// Which settings are asked about.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct KeysQuery {
+    /// Keys, separated by commas
+    #[param(min_length = 1, required = true, value_type = String)]
     keys: Option<String>,
 }
 
@@ -34,10 +43,7 @@ pub struct KeysQuery {
 /// # Errors
 /// 400 for an empty selection, 404 for a name that is none of theirs.
 #[utoipa::path(get, path = "/services",
-    params(
-        ("names" = Option<String>, Query, min_length = 1, description = "Names, separated by commas"),
-        ("prefix" = Option<String>, Query, min_length = 1, description = "What the names begin with"),
-    ),
+    params(NamesQuery),
     responses((status = 200, body = BTreeMap<String, Service>, description = "The services by name"), BadRequest, Nothing))]
 pub async fn services(
     State(api): State<Api>,
@@ -51,10 +57,7 @@ pub async fn services(
 /// # Errors
 /// 400 for an empty selection, 404 for a name that is none of theirs.
 #[utoipa::path(get, path = "/configuration-files",
-    params(
-        ("names" = Option<String>, Query, min_length = 1, description = "Names, separated by commas"),
-        ("prefix" = Option<String>, Query, min_length = 1, description = "What the names begin with"),
-    ),
+    params(NamesQuery),
     responses((status = 200, body = BTreeMap<String, ConfigurationFile>, description = "The files by name"), BadRequest, Nothing))]
 pub async fn configuration_files(
     State(api): State<Api>,
@@ -68,7 +71,7 @@ pub async fn configuration_files(
 /// # Errors
 /// 400 without keys, or for a malformed one.
 #[utoipa::path(get, path = "/metadata/affected-services",
-    params(("keys" = String, Query, min_length = 1, description = "Keys, separated by commas")),
+    params(KeysQuery),
     responses((status = 200, body = BTreeMap<String, Vec<String>>, description = "Names of services by key"), BadRequest))]
 pub async fn affected_services(
     State(api): State<Api>,
@@ -90,7 +93,7 @@ pub async fn affected_services(
 /// # Errors
 /// 400 without keys, or for a malformed one.
 #[utoipa::path(get, path = "/metadata/templates",
-    params(("keys" = String, Query, min_length = 1, description = "Keys, separated by commas")),
+    params(KeysQuery),
     responses((status = 200, body = BTreeMap<String, String>, description = "Templates by key"), BadRequest))]
 pub async fn templates(
     query: Result<Query<KeysQuery>, QueryRejection>,

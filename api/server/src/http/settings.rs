@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use datastore::Value;
 use serde::Deserialize;
 use serde_json::{Map, json};
+use utoipa::IntoParams;
 
 use super::failure::blocking;
 use super::in_force::Cache;
@@ -20,9 +21,14 @@ use crate::model::tree::{Selection, nested};
 use crate::model::{ChangeError, change};
 
 /// Which settings to show; `keys` goes before `prefix`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct SelectQuery {
+    /// Keys, separated by commas
+    #[param(min_length = 1)]
     keys: Option<String>,
+    /// What the keys begin with
+    #[param(min_length = 1)]
     prefix: Option<String>,
 }
 
@@ -31,10 +37,7 @@ pub struct SelectQuery {
 /// # Errors
 /// 400 for an empty or malformed selection.
 #[utoipa::path(get, path = "/settings",
-    params(
-        ("keys" = Option<String>, Query, min_length = 1, description = "Keys, separated by commas"),
-        ("prefix" = Option<String>, Query, min_length = 1, description = "What the keys begin with"),
-    ),
+    params(SelectQuery),
     responses((status = 200, body = Object, description = "The settings, nested"), BadRequest, Unable))]
 pub async fn read(
     State(api): State<Api>,
@@ -55,8 +58,11 @@ pub async fn read(
 }
 
 /// The query of `GET /`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct EverythingQuery {
+    /// What the names begin with
+    #[param(min_length = 1)]
     prefix: Option<String>,
 }
 
@@ -66,7 +72,7 @@ pub struct EverythingQuery {
 /// # Errors
 /// 400 for an empty prefix.
 #[utoipa::path(get, path = "/",
-    params(("prefix" = Option<String>, Query, min_length = 1, description = "What the names begin with")),
+    params(EverythingQuery),
     responses((status = 200, body = Object, description = "`settings`, `services`, `configuration-files` and `os`"), BadRequest, Unable))]
 pub async fn everything(
     State(api): State<Api>,
@@ -107,7 +113,7 @@ pub async fn everything(
 ///
 /// # Errors
 /// 400 when a setting is unknown or takes something else; nothing is then changed.
-#[utoipa::path(patch, path = "/settings", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")),
+#[utoipa::path(patch, path = "/settings", params(TxQuery),
     request_body(content = Object, description = "Settings, nested"),
     responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
 pub async fn change(
@@ -129,7 +135,7 @@ pub async fn change(
 ///
 /// # Errors
 /// As [`fn@change`].
-#[utoipa::path(patch, path = "/settings/keypair", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")),
+#[utoipa::path(patch, path = "/settings/keypair", params(TxQuery),
     request_body(content = KeypairPayload),
     responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
 pub async fn change_pairs(

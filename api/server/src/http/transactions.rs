@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use datastore::{Key, Value};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::failure::blocking;
 use super::in_force::Cache;
@@ -18,8 +19,11 @@ use crate::model::tree::nested;
 const DEFAULT: &str = "default";
 
 /// Which transaction.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct TxQuery {
+    /// The transaction; "default" when absent
+    #[param(min_length = 1)]
     tx: Option<String>,
 }
 
@@ -39,8 +43,11 @@ impl TxQuery {
 }
 
 /// What to apply.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ApplyQuery {
+    /// Keys, separated by commas
+    #[param(min_length = 1)]
     keys: Option<String>,
 }
 
@@ -48,7 +55,7 @@ pub struct ApplyQuery {
 ///
 /// # Errors
 /// 400 for a name that no transaction can have.
-#[utoipa::path(get, path = "/tx", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")), responses(
+#[utoipa::path(get, path = "/tx", params(TxQuery), responses(
     (status = 200, body = Object, description = "Its settings"), BadRequest, Unable,
 ))]
 pub async fn read(
@@ -74,7 +81,7 @@ pub async fn list(State(api): State<Api>) -> Result<Json<Vec<String>>, Failure> 
 ///
 /// # Errors
 /// 400 for a name that no transaction can have.
-#[utoipa::path(delete, path = "/tx", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")), responses(
+#[utoipa::path(delete, path = "/tx", params(TxQuery), responses(
     (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, Unable,
 ))]
 pub async fn forget(
@@ -89,7 +96,7 @@ pub async fn forget(
 ///
 /// # Errors
 /// 422 when nothing is pending.
-#[utoipa::path(post, path = "/tx/commit", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")), responses(
+#[utoipa::path(post, path = "/tx/commit", params(TxQuery), responses(
     (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, NothingPending, Unable,
 ))]
 pub async fn commit(
@@ -112,7 +119,7 @@ pub async fn commit(
 /// # Errors
 /// 400 for a malformed list of keys, 500 when a file cannot be written.
 #[utoipa::path(post, path = "/tx/apply",
-    params(("keys" = Option<String>, Query, min_length = 1, description = "Keys, separated by commas")),
+    params(ApplyQuery),
     responses((status = 204, description = "Every file is in line"), BadRequest, Unable))]
 pub async fn apply(
     State(api): State<Api>,
@@ -131,7 +138,7 @@ pub async fn apply(
 ///
 /// # Errors
 /// As both.
-#[utoipa::path(post, path = "/tx/commit_and_apply", params(("tx" = Option<String>, Query, min_length = 1, description = "The transaction; \"default\" when absent")), responses(
+#[utoipa::path(post, path = "/tx/commit_and_apply", params(TxQuery), responses(
     (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, NothingPending, Unable,
 ))]
 pub async fn commit_and_apply(

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::openapi::{BadRequest, Busy, Disallowed, Explanation, Nothing, Unable};
 use super::{Api, Failure};
@@ -82,12 +83,17 @@ pub async fn cancel(State(api): State<Api>) -> Result<StatusCode, Failure> {
 }
 
 /// The query of `POST /actions/rollback`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "kebab-case")]
 pub struct RollbackQuery {
+    /// Only say what would change
     #[serde(default)]
+    #[param(value_type = Option<bool>)]
     dry_run: bool,
+    /// With the settings that were kept
     #[serde(default)]
+    #[param(value_type = Option<bool>)]
     restore_snapshot: bool,
 }
 
@@ -98,10 +104,7 @@ pub struct RollbackQuery {
 /// # Errors
 /// 409 when the other set does not boot or its settings cannot come back, 423 while a command runs.
 #[utoipa::path(post, path = "/actions/rollback",
-    params(
-        ("dry-run" = Option<bool>, Query, description = "Only say what would change"),
-        ("restore-snapshot" = Option<bool>, Query, description = "With the settings that were kept"),
-    ),
+    params(RollbackQuery),
     responses(
         (status = 200, body = Object, description = "What would change"),
         (status = 204, description = "The other set boots next"),
