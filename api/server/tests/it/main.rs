@@ -1,13 +1,14 @@
 //! Stories through the real `apiserver`, on a host that is one temporary directory.
 //!
 //! - [`host`]: the host, its server, and requests to it
+//! - [`updog`]: a host whose `updog` does what a test tells it
 //! - [`start`]: the first boot, later boots, what stops a start
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
 //! - [`services`]: from settings to files and services
 //! - [`exec`]: commands in host containers, over real WebSockets
 //! - [`units`]: what is shipped for systemd, held against systemd
 //! - [`wrong`]: requests that are wrong, and what they are told
-//! - [`updates`]: update commands over an `updog` that does what a test tells it
+//! - [`updates`]: update commands, their states and how they end
 //! - [`work`]: what stands beside the commands: progress, cancelling, going back, history
 //! - [`connections`]: callers that are slow, many, or started by a service manager
 //! - [`operator`]: a fleet tool that knows nothing but `apiclient raw`, on a whole host
@@ -25,5 +26,6 @@ mod settings;
 mod start;
 mod units;
 mod updates;
+mod updog;
 mod work;
 mod wrong;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::host::{Answer, Host, Server};
-use crate::updates::{STARTED, act, error, host};
+use crate::updog::{STARTED, act, error, host};
 
 /// The description, and what of it has been seen.
 struct Described<'a> {

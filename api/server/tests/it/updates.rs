@@ -1,81 +1,14 @@
-//! Update commands over an `updog` that does what a test tells it.
+//! Update commands: their states, and how they end.
 
 use std::fs;
 
 use host_io::OperationLock;
 use serde_json::{Value, json};
 
-use crate::host::{Host, Server, until};
-
-/// The words of an action that works.
-pub(crate) const STARTED: &str = "echo '{\"event\":\"started\"}'";
-
-pub(crate) fn facts(running: &str, inactive: Value) -> Value {
-    let next = !inactive["next_to_boot"].as_bool().unwrap_or_default();
-    json!({
-        "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": running, "proven": true, "next_to_boot": next},
-        "inactive": inactive,
-    })
-}
-
-pub(crate) fn inactive(version: Option<&str>, valid: bool, next: bool, failed: bool) -> Value {
-    json!({"set": "B", "version": version, "valid": valid, "next_to_boot": next, "failed_boot": failed, "proven": false})
-}
-
-pub(crate) fn empty() -> Value {
-    facts("1.0.0", inactive(None, false, false, false))
-}
-
-fn staged() -> Value {
-    facts("1.0.0", inactive(Some("1.1.0"), true, false, false))
-}
-
-fn ready() -> Value {
-    facts("1.0.0", inactive(Some("1.1.0"), true, true, false))
-}
-
-pub(crate) fn error(code: &str, message: &str) -> String {
-    let event = json!({"event": "error", "error": {"code": code, "message": message, "help": "look again"}});
-    format!("echo '{event}'; exit 1")
-}
-
-/// A host whose `updog` offers 1.1.0 and does each action as the real one would.
-pub(crate) fn host() -> Host {
-    let host = Host::new();
-    host.install_updog();
-    host.write(&host.fake("facts.json"), &empty().to_string());
-    host.on("all", "echo '[{\"variant\":\"metal\",\"arch\":\"x86_64\",\"version\":\"1.1.0\",\"max_version\":\"1.1.0\"}]'");
-    host.on("check-update", "echo '{\"variant\":\"metal\",\"arch\":\"x86_64\",\"version\":\"1.1.0\"}'");
-    for (command, after) in
-        [("update-image", staged()), ("update-apply", ready()), ("update-revert", staged())]
-    {
-        host.write(&host.fake(&format!("after-{command}.json")), &after.to_string());
-        let script = format!(
-            "{STARTED}\ncp \"$dir/after-{command}.json\" \"$dir/facts.json\"\necho '{{\"event\":\"done\"}}'"
-        );
-        host.on(command, &script);
-    }
-    host
-}
-
-/// Runs an action to its end and returns the status after it.
-pub(crate) fn act(server: &Server, action: &str) -> Value {
-    server.post(&format!("/actions/{action}")).done();
-    server.settled()
-}
-
-pub(crate) fn last(status: &Value) -> (String, String) {
-    let command = &status["most_recent_command"];
-    let text = |field: &str| command[field].as_str().unwrap().to_owned();
-    assert!(
-        command["exit_status"].is_u64() && command["timestamp"].is_string() && command["stderr"].is_string()
-    );
-    (text("cmd_type"), text("cmd_status"))
-}
-
-pub(crate) fn pair(cmd_type: &str, cmd_status: &str) -> (String, String) {
-    (cmd_type.to_owned(), cmd_status.to_owned())
-}
+use crate::host::until;
+use crate::updog::{
+    DONE, GATE, STARTED, act, becomes, empty, error, facts, host, inactive, last, script, told,
+};
 
 #[test]
 fn before_the_first_command_there_is_no_status() {
@@ -98,7 +31,7 @@ fn an_update_goes_from_idle_to_ready_and_back_to_staged() {
     let image = json!({"arch": "x86_64", "version": "1.1.0", "variant": "metal"});
 
     let status = act(&server, "refresh-updates");
-    assert_eq!(last(&status), pair("refresh", "Success"));
+    assert_eq!(last(&status), ["refresh", "Success"]);
     assert_eq!(status["update_state"], "Available");
     assert_eq!(status["available_updates"], json!(["1.1.0"]));
     assert_eq!(status["chosen_update"], image);
@@ -106,17 +39,11 @@ fn an_update_goes_from_idle_to_ready_and_back_to_staged() {
     assert_eq!(status["staging_partition"], Value::Null);
 
     let status = act(&server, "prepare-update");
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Staged"), pair("prepare", "Success"))
-    );
+    assert_eq!(told(&status), ["Staged", "prepare", "Success"]);
     assert_eq!(status["staging_partition"], json!({"image": image, "next_to_boot": false}));
 
     let status = act(&server, "activate-update");
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Ready"), pair("activate", "Success"))
-    );
+    assert_eq!(told(&status), ["Ready", "activate", "Success"]);
     assert_eq!(status["staging_partition"]["next_to_boot"], true);
     assert_eq!(status["active_partition"]["next_to_boot"], false);
     server.post("/actions/prepare-update").refused(409);
@@ -126,10 +53,7 @@ fn an_update_goes_from_idle_to_ready_and_back_to_staged() {
     assert_eq!(status["update_state"], "Ready", "looking for updates changes nothing on the disk");
 
     let status = act(&server, "deactivate-update");
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Staged"), pair("deactivate", "Success"))
-    );
+    assert_eq!(told(&status), ["Staged", "deactivate", "Success"]);
     let kept: Value = serde_json::from_slice(&fs::read(host.paths().update_status()).unwrap()).unwrap();
     assert_eq!(kept, status, "the known place shows the same");
 
@@ -147,10 +71,7 @@ fn while_a_command_runs_everybody_is_told_to_ask_again() {
     let host = host();
     let server = host.serve();
     act(&server, "refresh-updates");
-    host.on(
-        "update-image",
-        &format!("{STARTED}\ncat \"$dir/gate\"\ncp \"$dir/after-update-image.json\" \"$dir/facts.json\""),
-    );
+    host.on("update-image", &script(&[STARTED, GATE, &becomes("after-update-image.json")]));
     server.post("/actions/prepare-update").done();
     assert!(server.get("/updates/status").refused(423).contains("an update command is running"));
     for action in ["refresh-updates", "prepare-update", "activate-update", "deactivate-update"] {
@@ -159,7 +80,7 @@ fn while_a_command_runs_everybody_is_told_to_ask_again() {
     server.get("/settings").ok();
     host.open_gate();
     let status = server.settled();
-    assert_eq!(last(&status), pair("prepare", "Success"));
+    assert_eq!(last(&status), ["prepare", "Success"]);
     assert_eq!(host.calls().iter().filter(|call| call.starts_with("update-image")).count(), 1);
 }
 
@@ -173,7 +94,7 @@ fn a_refresh_is_answered_before_the_repository_is() {
     server.get("/updates/status").refused(423);
     host.open_gate();
     let status = server.settled();
-    assert_eq!((status["update_state"].as_str(), last(&status)), (Some("Idle"), pair("refresh", "Success")));
+    assert_eq!(told(&status), ["Idle", "refresh", "Success"]);
     assert_eq!(status["chosen_update"], Value::Null);
     assert_eq!(status["available_updates"], json!([]));
 }
@@ -197,7 +118,7 @@ fn a_failed_refresh_says_why_and_claims_no_update() {
     let before = act(&server, "refresh-updates");
     host.on("all", &error("unreachable", "failed to reach https://updates.example/: connection refused"));
     let status = act(&server, "refresh-updates");
-    assert_eq!(last(&status), pair("refresh", "Failed"));
+    assert_eq!(last(&status), ["refresh", "Failed"]);
     let told = status["most_recent_command"]["stderr"].as_str().unwrap();
     assert_eq!(told, "failed to reach https://updates.example/: connection refused\nhelp: look again");
     assert_eq!(status["most_recent_command"]["exit_status"], 1);
@@ -244,12 +165,9 @@ fn a_failed_prepare_leaves_nothing_staged() {
     act(&server, "prepare-update");
     host.write(&host.fake("cleared.json"), &empty().to_string());
     let fails = error("tampered", "failed to write root image: its digest differs");
-    host.on("update-image", &format!("{STARTED}\ncp \"$dir/cleared.json\" \"$dir/facts.json\"\n{fails}"));
+    host.on("update-image", &script(&[STARTED, &becomes("cleared.json"), &fails]));
     let status = act(&server, "prepare-update");
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Available"), pair("prepare", "Failed"))
-    );
+    assert_eq!(told(&status), ["Available", "prepare", "Failed"]);
     assert_eq!(status["staging_partition"], Value::Null);
     assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("its digest differs"));
     server.post("/actions/activate-update").refused(409);
@@ -262,7 +180,7 @@ fn an_update_that_was_taken_back_in_between_is_no_success() {
     act(&server, "refresh-updates");
     host.on("update-image", &format!("{STARTED}\necho '{{\"event\":\"done\",\"update\":null}}'"));
     let status = act(&server, "prepare-update");
-    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(last(&status), ["prepare", "Failed"]);
     assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("no longer offered"));
 }
 
@@ -271,12 +189,9 @@ fn success_is_not_believed_without_the_disk_and_a_killed_child_is_told_by_its_si
     let host = host();
     let server = host.serve();
     act(&server, "refresh-updates");
-    host.on("update-image", &format!("{STARTED}\necho '{{\"event\":\"done\"}}'"));
+    host.on("update-image", &script(&[STARTED, DONE]));
     let status = act(&server, "prepare-update");
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Available"), pair("prepare", "Failed"))
-    );
+    assert_eq!(told(&status), ["Available", "prepare", "Failed"]);
     assert!(status["most_recent_command"]["stderr"].as_str().unwrap().contains("the disk does not show it"));
     host.on("update-image", &format!("{STARTED}\necho last words >&2\nkill -9 $$"));
     let status = act(&server, "prepare-update");
@@ -320,7 +235,7 @@ fn after_a_boot_into_the_update_nothing_is_left_to_do() {
     assert_eq!(status["chosen_update"], Value::Null);
     assert_eq!(status["staging_partition"], Value::Null);
     assert_eq!(status["active_partition"]["image"]["version"], "1.1.0");
-    assert_eq!(last(&status), pair("activate", "Success"));
+    assert_eq!(last(&status), ["activate", "Success"]);
 }
 
 #[test]
@@ -349,7 +264,7 @@ fn an_update_outlives_its_server_and_the_next_one_tells_its_end() {
     act(&server, "refresh-updates");
     host.on(
         "update-image",
-        &format!("{STARTED}\ncat \"$dir/gate\"\ncp \"$dir/after-update-image.json\" \"$dir/facts.json\"\n: > \"$dir/ended\""),
+        &script(&[STARTED, GATE, &becomes("after-update-image.json"), ": > \"$dir/ended\""]),
     );
     server.post("/actions/prepare-update").done();
     // The test holds the lock that the real program would hold while it works.
@@ -361,10 +276,7 @@ fn an_update_outlives_its_server_and_the_next_one_tells_its_end() {
     until("the update ends", || host.fake("ended").exists().then_some(()));
     drop(lock);
     let status = server.get("/updates/status").ok();
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Staged"), pair("prepare", "Success"))
-    );
+    assert_eq!(told(&status), ["Staged", "prepare", "Success"]);
 }
 
 #[test]

@@ -7,17 +7,16 @@ use host_io::OperationLock;
 use serde_json::{Value, json};
 
 use crate::host::{Host, Server, until};
-use crate::updates::{STARTED, act, empty, error, facts, host, inactive, last, pair};
+use crate::updog::{
+    DONE, GATE, STARTED, act, becomes, empty, error, facts, host, inactive, last, script, told,
+};
 
 /// Work that tells how far it is, waits at the gate, and then does what the host's `update-image` does.
 fn slow_prepare(host: &Host) {
     let progress = r#"{"event":"progress","phase":"write","image":"root","bytes":5,"total":10}"#;
-    host.on(
-        "update-image",
-        &format!(
-            "{STARTED}\necho '{progress}'\ncat \"$dir/gate\"\ncp \"$dir/after-update-image.json\" \"$dir/facts.json\"\necho '{{\"event\":\"done\"}}'"
-        ),
-    );
+    let progress = format!("echo '{progress}'");
+    let after = becomes("after-update-image.json");
+    host.on("update-image", &script(&[STARTED, &progress, GATE, &after, DONE]));
 }
 
 fn event(progress: &Value) -> &str {
@@ -102,7 +101,7 @@ fn a_command_that_runs_is_cancelled_and_recorded_so() {
     server.post("/actions/prepare-update").done();
     server.post("/actions/cancel").done();
     let status = server.settled();
-    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(last(&status), ["prepare", "Failed"]);
     assert_eq!(status["most_recent_command"]["exit_status"], 15);
     assert_eq!(status["most_recent_command"]["stderr"], "cancelled on request");
     assert_eq!(status["update_state"], "Available");
@@ -112,7 +111,7 @@ fn a_command_that_runs_is_cancelled_and_recorded_so() {
     server.post("/actions/refresh-updates").done();
     server.post("/actions/cancel").done();
     let status = server.settled();
-    assert_eq!(last(&status), pair("refresh", "Failed"));
+    assert_eq!(last(&status), ["refresh", "Failed"]);
     assert_eq!(status["most_recent_command"]["exit_status"], 15);
 }
 
@@ -127,10 +126,7 @@ fn when_nothing_runs_cancelling_takes_back_what_is_activated_and_nothing_else() 
     }
     act(&server, "activate-update");
     let status = act(&server, "cancel");
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Staged"), pair("deactivate", "Success"))
-    );
+    assert_eq!(told(&status), ["Staged", "deactivate", "Success"]);
 }
 
 #[test]
@@ -149,7 +145,7 @@ fn an_update_of_an_earlier_server_can_be_cancelled_too() {
     server.get("/updates/status").refused(423);
     server.post("/actions/cancel").done();
     let status = server.settled();
-    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(last(&status), ["prepare", "Failed"]);
     assert_eq!(status["most_recent_command"]["exit_status"], 15);
 }
 
@@ -161,7 +157,7 @@ fn going_back_is_done_before_it_is_answered_and_is_no_command_of_the_states() {
     host.on(
         "rollback",
         &format!(
-            "case \"$*\" in *--dry-run*) echo '{{\"event\":\"done\",\"to\":\"0.9.0\"}}';; *) {STARTED}; touch \"$dir/back\"; echo '{{\"event\":\"done\"}}';; esac"
+            "case \"$*\" in *--dry-run*) echo '{{\"event\":\"done\",\"to\":\"0.9.0\"}}';; *) {STARTED}; touch \"$dir/back\"; {DONE};; esac"
         ),
     );
     let answer = server.post("/actions/rollback?dry-run=true");
@@ -196,14 +192,11 @@ fn a_release_that_failed_is_told_until_it_is_cleared() {
     host.write(&host.fake("facts.json"), &held.to_string());
     // An updog that offers it all the same changes nothing.
     let status = act(&server, "refresh-updates");
-    assert_eq!((status["update_state"].as_str(), last(&status)), (Some("Idle"), pair("refresh", "Success")));
+    assert_eq!(told(&status), ["Idle", "refresh", "Success"]);
     assert_eq!(status["chosen_update"], Value::Null);
     assert_eq!(status["failed_update"]["image"]["version"], "1.1.0");
     assert_eq!(status["failed_update"]["reason"], "dns: no answer");
-    host.on(
-        "clear-failed",
-        &format!("{STARTED}\ncp \"$dir/cleared.json\" \"$dir/facts.json\"\necho '{{\"event\":\"done\"}}'"),
-    );
+    host.on("clear-failed", &script(&[STARTED, &becomes("cleared.json"), DONE]));
     host.write(&host.fake("cleared.json"), &empty().to_string());
     server.post("/actions/clear-failed").done();
     let status = act(&server, "refresh-updates");
@@ -266,10 +259,7 @@ fn a_server_that_is_asked_to_end_leaves_the_work_to_its_child() {
     });
     drop(lock);
     let status = server.get("/updates/status").ok();
-    assert_eq!(
-        (status["update_state"].as_str(), last(&status)),
-        (Some("Staged"), pair("prepare", "Success"))
-    );
+    assert_eq!(told(&status), ["Staged", "prepare", "Success"]);
 }
 
 #[test]
@@ -283,12 +273,12 @@ fn a_failure_that_no_server_saw_is_told_in_its_own_words() {
     let progress = host.paths().progress();
     fs::create_dir_all(progress.parent().unwrap()).unwrap();
     let leave = format!("cp \"$dir/left.json\" {}", progress.display());
-    host.on("update-image", &format!("{STARTED}\ncat \"$dir/gate\"\n{leave}\n: > \"$dir/ended\""));
+    host.on("update-image", &script(&[STARTED, GATE, &leave, ": > \"$dir/ended\""]));
     server.post("/actions/prepare-update").done();
     server.kill();
     host.open_gate();
     until("the child ends", || host.fake("ended").exists().then_some(()));
     let status = host.serve().get("/updates/status").ok();
-    assert_eq!(last(&status), pair("prepare", "Failed"));
+    assert_eq!(last(&status), ["prepare", "Failed"]);
     assert_eq!(status["most_recent_command"]["stderr"], "failed to write root image\nhelp: another mirror");
 }
