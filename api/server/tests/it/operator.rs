@@ -107,13 +107,19 @@ fn version(text: &str) -> semver::Version {
     text.parse().unwrap()
 }
 
-#[test]
-fn an_operator_checks_prepares_activates_and_reboots_into_the_update() {
+/// A host that runs 1.0.0, in a world that has it and offers `release`.
+fn offered_by(release: Release) -> (World, Host) {
     let world = World::new();
     world.publish(Release::new("1.0.0"));
-    world.publish(Release::new("1.1.0"));
+    world.publish(release);
     let mut host = world.host("1.0.0");
     host.boot();
+    (world, host)
+}
+
+#[test]
+fn an_operator_checks_prepares_activates_and_reboots_into_the_update() {
+    let (_world, mut host) = offered_by(Release::new("1.1.0"));
     let operator = Operator(&host);
     assert_eq!(operator.version(), version("1.0.0"));
     assert_eq!(operator.call(&["-u", "/updates/status"]), Err(404), "nothing was done yet");
@@ -137,11 +143,7 @@ fn an_operator_checks_prepares_activates_and_reboots_into_the_update() {
 
 #[test]
 fn each_refusal_has_its_code_and_a_failure_is_told_in_the_status() {
-    let world = World::new();
-    world.publish(Release::new("1.0.0"));
-    world.publish(Release::new("1.1.0"));
-    let mut host = world.host("1.0.0");
-    host.boot();
+    let (world, mut host) = offered_by(Release::new("1.1.0"));
     let operator = Operator(&host);
     let post = |action: &str| operator.call(&["-u", &format!("/actions/{action}"), "-m", "POST"]);
     for action in ["prepare-update", "activate-update", "deactivate-update"] {
@@ -174,11 +176,7 @@ fn each_refusal_has_its_code_and_a_failure_is_told_in_the_status() {
 
 #[test]
 fn a_release_that_did_not_come_up_is_not_chosen_again() {
-    let world = World::new();
-    world.publish(Release::new("1.0.0"));
-    world.publish(Release::new("1.1.0").boot_fault(BootFault::Panic));
-    let mut host = world.host("1.0.0");
-    host.boot();
+    let (_world, mut host) = offered_by(Release::new("1.1.0").boot_fault(BootFault::Panic));
     let operator = Operator(&host);
     operator.succeed("refresh-updates", Word::Refresh);
     operator.succeed("prepare-update", Word::Prepare);
