@@ -159,6 +159,19 @@ pub(crate) fn pubrepo<S: AsRef<std::ffi::OsStr>>(fixture: &Fixture, args: &[S]) 
     command.current_dir(fixture.path("")).args(args).output().expect("it runs")
 }
 
+/// What a program said that did what it was asked for.
+pub(crate) fn done(output: std::process::Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A program that did not, and that said why and what helps.
+pub(crate) fn refused(output: &std::process::Output, says: &str) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(says) && said.contains("\nhelp: "), "{said}");
+}
+
 fn collect(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in std::fs::read_dir(dir).expect("there") {
         let path = entry.expect("readable").path();

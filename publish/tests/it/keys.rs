@@ -1,23 +1,12 @@
 //! Keys that are encrypted, that other programs hold, and that their holders keep.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use publish::{InitOptions, Keys, Passphrase};
 use trusted_repo::author::{KeyPair, KeySources};
 
-use crate::fixture::{Fixture, pubrepo, today};
-
-fn done(output: Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn refused(output: &Output, says: &str) {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(says) && said.contains("\nhelp: "), "{said}");
-}
+use crate::fixture::{Fixture, done, pubrepo, refused, today};
 
 const REPO: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 

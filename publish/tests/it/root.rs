@@ -1,20 +1,7 @@
 //! Holders of root keys who come, go and sign one after another.
 
-use std::process::Output;
-
 use crate::check::{check, two_releases};
-use crate::fixture::{Fixture, pubrepo};
-
-fn done(output: Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn refused(output: &Output, says: &str) {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(says) && said.contains("\nhelp: "), "{said}");
-}
+use crate::fixture::{Fixture, done, pubrepo, refused};
 
 const PUBLISH: [&str; 11] = [
     "root",
