@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use datastore::{Datastore, Key, Value};
 use host_io::{Advise, Fs, Paths};
@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::model::Model;
 use crate::only::OnlyServer;
-use crate::render::{self, Extent};
+use crate::render::{self, Changed, Extent};
 
 /// Why settings could not be read or changed.
 #[derive(Debug, Error)]
@@ -50,6 +50,8 @@ pub struct Store {
     applying: Mutex<()>,
     /// Whether something is still to be applied.
     owes: AtomicBool,
+    /// What was committed and is not applied. Only whoever holds `data` for writing adds to it.
+    changed: Mutex<Changed>,
     _only: OnlyServer,
 }
 
@@ -58,7 +60,8 @@ impl Store {
     #[must_use]
     pub fn new(fs: Arc<dyn Fs>, paths: Paths, model: Model, data: Datastore, only: OnlyServer) -> Self {
         let (data, applying, owes) = (RwLock::new(data), Mutex::new(()), AtomicBool::new(true));
-        Self { fs, paths, model, data, applying, owes, _only: only }
+        let changed = Mutex::new(Changed::Anything);
+        Self { fs, paths, model, data, applying, owes, changed, _only: only }
     }
 
     /// Which settings there can be.
@@ -115,7 +118,13 @@ impl Store {
     /// # Errors
     /// [`Error::NothingPending`] when it is empty or unknown; otherwise when the storage refuses.
     pub fn commit(&self, transaction: &str) -> Result<Vec<Key>, Error> {
-        commit(&mut self.write(), transaction)
+        let mut data = self.write();
+        let keys = data.commit(transaction)?;
+        if keys.is_empty() {
+            return Err(Error::NothingPending(transaction.to_owned()));
+        }
+        self.changed().add(&keys);
+        Ok(keys)
     }
 
     /// Brings configuration files in line with the settings in force, and leaves services for [`Store::apply`].
@@ -153,8 +162,8 @@ impl Store {
 
     fn bring(&self, extent: Extent) -> Result<(), Error> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let brought = self.live().and_then(|settings| {
-            Ok(render::apply(self.fs.as_ref(), &self.paths, &self.model, &settings, extent)?)
+        let brought = self.all_that_changed().and_then(|(settings, changed)| {
+            Ok(render::apply(self.fs.as_ref(), &self.paths, &self.model, &settings, &changed, extent)?)
         });
         let failed = match &brought {
             Ok(()) => false,
@@ -162,7 +171,21 @@ impl Store {
             Err(Error::Datastore(_) | Error::NothingPending(_)) => true,
         };
         self.owes.store(failed || extent == Extent::Files, Ordering::Release);
+        if brought.is_err() || extent == Extent::Files {
+            *self.changed() = Changed::Anything;
+        }
         brought
+    }
+
+    /// The settings in force, and what of them is not applied. From here on nothing is left of that.
+    fn all_that_changed(&self) -> Result<(BTreeMap<Key, Value>, Changed), Error> {
+        let data = self.read();
+        let settings = data.live()?;
+        Ok((settings, std::mem::replace(&mut *self.changed(), Changed::nothing())))
+    }
+
+    fn changed(&self) -> MutexGuard<'_, Changed> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // A request that panicked left the disk whole (a commit is one rename); the others go on.
@@ -173,9 +196,4 @@ impl Store {
     fn write(&self) -> RwLockWriteGuard<'_, Datastore> {
         self.data.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn commit(data: &mut Datastore, transaction: &str) -> Result<Vec<Key>, Error> {
-    let keys = data.commit(transaction)?;
-    if keys.is_empty() { Err(Error::NothingPending(transaction.to_owned())) } else { Ok(keys) }
 }

@@ -13,6 +13,7 @@ use datastore::{Key, Value};
 use host_io::{Advise, Fs, Paths, report, swap};
 use thiserror::Error;
 
+use super::changed::Changed;
 use super::command;
 use super::plan::{self, Lasting, Plan, Wanted, plan};
 use super::template::Templates;
@@ -98,8 +99,8 @@ impl Advise for Error {
     }
 }
 
-/// Brings the files of this host in line with its settings, and its services as far as `extent` says. What goes wrong
-/// with one stops no other.
+/// Brings the files of this host in line with its settings, and its services as far as `extent` says; their commands are
+/// told what has `changed`. What goes wrong with one stops no other.
 ///
 /// # Errors
 /// What could not be done; a file is then as it was, and a service is owed its restart.
@@ -108,6 +109,7 @@ pub fn apply(
     paths: &Paths,
     model: &Model,
     settings: &BTreeMap<Key, Value>,
+    changed: &Changed,
     extent: Extent,
 ) -> Result<(), Error> {
     let templates = Templates::new(fs, paths.templates());
@@ -122,7 +124,10 @@ pub fn apply(
     let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
     let notes = Notes { fs, paths };
     for one in &wanted {
-        if let Err(failure) = bring(fs, paths, &notes, one, extent) {
+        let kind = one.name.split_once('@').map_or(one.name.as_str(), |(kind, _)| kind);
+        let service = model.services().iter().find(|service| service.name == kind);
+        let told = service.and_then(|service| changed.told(service));
+        if let Err(failure) = bring(fs, paths, &notes, one, told.as_deref(), extent) {
             failures.push(failure);
         }
     }
@@ -137,6 +142,7 @@ fn bring(
     paths: &Paths,
     notes: &Notes<'_>,
     wanted: &Wanted,
+    told: Option<&str>,
     extent: Extent,
 ) -> Result<(), Failure> {
     let changed: Vec<_> = wanted
@@ -175,7 +181,7 @@ fn bring(
     }
     for words in &wanted.commands {
         tracing::info!("{}: {}", wanted.name, words.join(" "));
-        command::run(paths, words)
+        command::run(paths, words, told)
             .map_err(|source| Failure::Command { service: wanted.name.clone(), source })?;
     }
     notes.write(&wanted.name, wanted.fingerprint.as_bytes())
@@ -204,7 +210,7 @@ fn stop_the_gone(
         }
         let stopped = service.stop.iter().try_for_each(|words| {
             let words: Vec<String> = words.iter().map(|word| with_id(word, Some(id))).collect();
-            command::run(paths, &words)
+            command::run(paths, &words, None)
         });
         match stopped {
             Ok(()) => notes.forget(&name),

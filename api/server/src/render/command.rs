@@ -21,6 +21,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Where programs are looked for, whatever the environment says.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The variable in which a command finds the settings that changed, apart by spaces.
+const CHANGED: &str = "CHANGED_SETTINGS";
+
 /// Why a command did not do what it should.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -54,11 +57,12 @@ pub fn program(paths: &Paths, word: &str) -> Option<PathBuf> {
     Some(paths.resolve(&path)).filter(|path| path.is_file())
 }
 
-/// Runs one command to its end. A host below a directory notes it instead, unless the program is there.
+/// Runs one command to its end and tells it which settings `changed`, where that is known. A host below a directory
+/// notes it instead, unless the program is there.
 ///
 /// # Errors
 /// When it cannot be run, fails, or takes too long; it is then killed.
-pub fn run(paths: &Paths, words: &[String]) -> Result<(), Error> {
+pub fn run(paths: &Paths, words: &[String], changed: Option<&str>) -> Result<(), Error> {
     let told = words.join(" ");
     let failed = |error| Error::Run(told.clone(), error);
     let Some((first, arguments)) = words.split_first() else { return Ok(()) };
@@ -67,6 +71,7 @@ pub fn run(paths: &Paths, words: &[String]) -> Result<(), Error> {
         .args(arguments)
         .env_clear()
         .env("PATH", SEARCH_PATH)
+        .envs(changed.map(|keys| (CHANGED, keys)))
         .current_dir(paths.root())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -150,10 +155,10 @@ mod tests {
     #[test]
     fn a_program_below_the_root_is_run_and_another_one_is_noted() {
         let (_dir, paths) = host("echo \"$*\" > ran\n");
-        run(&paths, &words("systemctl restart a")).unwrap();
+        run(&paths, &words("systemctl restart a"), None).unwrap();
         assert_eq!(std::fs::read_to_string(paths.resolve(Path::new("/ran"))).unwrap(), "restart a\n");
-        run(&paths, &words("rm -rf /")).unwrap();
-        run(&paths, &words("/usr/sbin/reload b")).unwrap();
+        run(&paths, &words("rm -rf /"), None).unwrap();
+        run(&paths, &words("/usr/sbin/reload b"), None).unwrap();
         let noted = std::fs::read_to_string(paths.service_requests()).unwrap();
         assert_eq!(noted, "rm -rf /\n/usr/sbin/reload b\n");
     }
@@ -161,7 +166,7 @@ mod tests {
     #[test]
     fn a_failure_is_told_with_what_it_said() {
         let (_dir, paths) = host("echo 'no such\n unit' >&2\nexit 5\n");
-        let error = run(&paths, &words("systemctl restart a")).unwrap_err().to_string();
+        let error = run(&paths, &words("systemctl restart a"), None).unwrap_err().to_string();
         assert_eq!(error, "run \"systemctl restart a\": exit status: 5: no such unit");
     }
 
@@ -170,6 +175,6 @@ mod tests {
         let (dir, paths) = host("");
         let program = dir.path().join("usr/bin/systemctl");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(run(&paths, &words("systemctl")), Err(Error::Run(..))));
+        assert!(matches!(run(&paths, &words("systemctl"), None), Err(Error::Run(..))));
     }
 }

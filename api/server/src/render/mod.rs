@@ -7,13 +7,16 @@
 //! - [`template`]: a template and the settings become a text
 //! - [`plan`]: all files and services as they should be, as data
 //! - [`mod@apply`]: making it so
+//! - [`changed`]: which settings changed, for those commands
 //! - [`command`]: a command of a service, with a limit on its time
 //! - [`keep`]: what is owed is tried again
 
 pub mod apply;
+pub mod changed;
 pub mod command;
 pub mod keep;
 pub mod plan;
 pub mod template;
 
 pub use apply::{Error, Extent, apply};
+pub use changed::Changed;

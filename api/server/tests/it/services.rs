@@ -116,6 +116,40 @@ fn a_restart_that_fails_is_told_and_owed_also_over_a_restart_of_the_server() {
 }
 
 #[test]
+fn a_restart_is_told_which_settings_of_its_service_changed_where_that_is_known() {
+    let host = host();
+    host.install_program(
+        "systemctl",
+        "echo \"${CHANGED_SETTINGS-anything}\" >> asked\nif [ -e broken ]; then exit 1; fi\n",
+    );
+    let server = host.serve();
+    at_rest(&host, "logger");
+    let told = || asked(&host).pop().unwrap();
+    assert_eq!(told(), "anything", "this server does not know what was before it");
+    server.patch("/settings", r#"{"motd":"hi","logger":{"level":"loud"}}"#).done();
+    server.post("/tx/commit_and_apply").ok();
+    assert_eq!(told(), "settings.logger.level");
+    // Two callers commit, and one apply serves both.
+    for (transaction, body) in
+        [("one", r#"{"logger":{"level":"quiet"}}"#), ("two", r#"{"logger":{"keep":"2h"}}"#)]
+    {
+        server.patch(&format!("/settings?tx={transaction}"), body).done();
+        server.post(&format!("/tx/commit?tx={transaction}")).ok();
+    }
+    server.post("/tx/apply").done();
+    assert_eq!(told(), "settings.logger.keep settings.logger.level");
+    // A try that failed may have done anything.
+    host.write(&host.root().join("broken"), "");
+    server.patch("/settings", r#"{"logger":{"keep":"3h"}}"#).done();
+    server.post("/tx/commit_and_apply").refused(500);
+    assert_eq!(told(), "settings.logger.keep");
+    std::fs::remove_file(host.root().join("broken")).unwrap();
+    server.patch("/settings", r#"{"logger":{"level":"loud"}}"#).done();
+    server.post("/tx/commit_and_apply").ok();
+    assert_eq!(told(), "anything");
+}
+
+#[test]
 fn after_a_boot_a_service_that_started_with_the_right_file_is_left_alone() {
     let host = host();
     let server = host.serve();
