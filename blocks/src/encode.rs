@@ -208,6 +208,9 @@ fn work(todo: &Receiver<Buffers>, done: &SyncSender<io::Result<Packed>>, options
 
 fn compressor(options: &Options) -> io::Result<Compressor<'static>> {
     let mut compressor = Compressor::new(options.level.number())?;
+    for parameter in options.level.search() {
+        compressor.set_parameter(parameter)?;
+    }
     // A frame is one segment if its window covers it; the fast levels would take a smaller one.
     let window = options.frame_size.bytes().next_power_of_two().ilog2().max(LEAST_WINDOW);
     compressor.set_parameter(CParameter::WindowLog(window))?;
