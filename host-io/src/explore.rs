@@ -2,7 +2,7 @@
 //!
 //! [`CutFs`] is the machine's file system until a given number of changes was made; the next one happens half, and from
 //! then on everything is refused. What was written but never synced is then lost: files become empty. A test runs its
-//! operation once for every possible number and looks at what is left with [`SystemFs`](crate::SystemFs).
+//! operation once for every possible number and looks at what is left with [`SystemFs`].
 //!
 //! Syncs only count; they are not carried out, so that thousands of runs are quick.
 
