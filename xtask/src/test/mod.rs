@@ -10,6 +10,8 @@ mod steps;
 mod threats;
 mod walkthrough;
 
+use std::num::NonZeroUsize;
+
 use clap::Parser;
 
 use crate::Outcome;
@@ -34,7 +36,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     steps.check("tests of threats", threats::check);
     steps.cargo("build programs", &BUILD_PROGRAMS);
     if steps.has_cargo_tool("nextest") {
-        steps.cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast", "--status-level=fail"]);
+        let threads = format!("--test-threads={}", threads());
+        steps.cargo(
+            "tests",
+            &["nextest", "run", "--workspace", "--no-fail-fast", "--status-level=fail", &threads],
+        );
     } else {
         steps.cargo("tests", &["test", "--workspace", "--all-targets", "--no-fail-fast", "--quiet"]);
     }
@@ -58,4 +64,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let Report { failed, text } = steps.finish();
     println!("{text}");
     Ok(!failed)
+}
+
+/// How many tests run at a time. Many wait for a disk or for a pause to end, so there are more of them than cores.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
