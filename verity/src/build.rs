@@ -1,11 +1,12 @@
 //! Blocks in, hash image out.
 
-use crate::{BLOCK_SIZE, DIGEST_SIZE, Error, RootHash, Salt, Superblock};
+use crate::{BLOCK_SIZE, BlockHasher, DIGEST_SIZE, Error, RootHash, Salt, Superblock};
 
 /// Builds the tree over blocks that are given one after another. It keeps one digest per block (8 MiB for 1 GiB).
 #[derive(Debug, Clone)]
 pub struct TreeBuilder {
     salt: Salt,
+    hasher: BlockHasher,
     uuid: [u8; 16],
     leaves: Vec<u8>,
 }
@@ -25,7 +26,7 @@ impl TreeBuilder {
     /// A tree over no block yet.
     #[must_use]
     pub fn new(salt: Salt, uuid: [u8; 16]) -> Self {
-        Self { salt, uuid, leaves: Vec::new() }
+        Self { hasher: BlockHasher::new(&salt), salt, uuid, leaves: Vec::new() }
     }
 
     /// Adds the next block of the data.
@@ -36,7 +37,7 @@ impl TreeBuilder {
         if block.len() != BLOCK_SIZE {
             return Err(Error::BlockLength { len: block.len() });
         }
-        self.leaves.extend_from_slice(&self.salt.digest(block));
+        self.leaves.extend_from_slice(&self.hasher.digest(block));
         Ok(())
     }
 
@@ -49,7 +50,8 @@ impl TreeBuilder {
         let mut digests = self.leaves;
         while digests.len() > DIGEST_SIZE {
             digests.resize(digests.len().next_multiple_of(BLOCK_SIZE), 0);
-            let above = digests.chunks_exact(BLOCK_SIZE).flat_map(|block| self.salt.digest(block)).collect();
+            let above =
+                digests.chunks_exact(BLOCK_SIZE).flat_map(|block| self.hasher.digest(block)).collect();
             levels.push(std::mem::replace(&mut digests, above));
         }
         // One digest is left. Over a single block it is that block's own, and there is no level.

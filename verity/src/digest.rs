@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use ring::digest::{Context, SHA256};
 
-use crate::DIGEST_SIZE;
 use crate::error::TextError;
+use crate::{BLOCK_SIZE, DIGEST_SIZE};
 
 /// The most salt bytes that a superblock can hold.
 pub const MAX_SALT: usize = 256;
@@ -75,14 +75,56 @@ impl Salt {
         &self.0
     }
 
-    /// The digest that a tree holds for `block`: SHA-256 of the salt followed by the block.
+    /// The digest that a tree holds for `block`: SHA-256 of the salt followed by the block. Whoever has many blocks takes a
+    /// [`BlockHasher`].
     #[must_use]
     pub fn digest(&self, block: &[u8]) -> [u8; DIGEST_SIZE] {
+        digest_after(self.absorbed(), block)
+    }
+
+    fn absorbed(&self) -> Context {
         let mut context = Context::new(&SHA256);
         context.update(&self.0);
-        context.update(block);
-        context.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes")
+        context
     }
+}
+
+/// Digests of many blocks with one salt. A block of zeros, of which images and disks are full, is recognised and not
+/// hashed again.
+#[derive(Clone)]
+pub struct BlockHasher {
+    absorbed: Context,
+    zeros: [u8; DIGEST_SIZE],
+}
+
+impl BlockHasher {
+    /// For blocks of trees with this salt.
+    #[must_use]
+    pub fn new(salt: &Salt) -> Self {
+        Self { absorbed: salt.absorbed(), zeros: salt.digest(&ZEROS) }
+    }
+
+    /// As [`Salt::digest`].
+    #[must_use]
+    pub fn digest(&self, block: &[u8]) -> [u8; DIGEST_SIZE] {
+        if block == ZEROS {
+            return self.zeros;
+        }
+        digest_after(self.absorbed.clone(), block)
+    }
+}
+
+impl fmt::Debug for BlockHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockHasher").finish_non_exhaustive()
+    }
+}
+
+static ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
+
+fn digest_after(mut context: Context, block: &[u8]) -> [u8; DIGEST_SIZE] {
+    context.update(block);
+    context.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes")
 }
 
 impl fmt::Display for Salt {
@@ -107,6 +149,18 @@ fn from_hex(text: &str) -> Result<Vec<u8>, TextError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_blocks_get_the_digests_that_each_of_them_has() {
+        for salt in [Salt::default(), Salt::new([7; 32]).unwrap(), Salt::new([1; 256]).unwrap()] {
+            let hasher = BlockHasher::new(&salt);
+            let mut last_differs = [0; BLOCK_SIZE];
+            last_differs[BLOCK_SIZE - 1] = 1;
+            for block in [&[0; BLOCK_SIZE][..], &last_differs, &[0; 512], &[], &[0; 2 * BLOCK_SIZE]] {
+                assert_eq!(hasher.digest(block), salt.digest(block), "{} bytes", block.len());
+            }
+        }
+    }
 
     #[test]
     fn a_root_hash_is_64_hexadecimal_digits_both_ways() {

@@ -20,7 +20,7 @@ pub mod superblock;
 pub mod tree;
 
 pub use build::{HashImage, TreeBuilder};
-pub use digest::{RootHash, Salt};
+pub use digest::{BlockHasher, RootHash, Salt};
 pub use error::Error;
 pub use superblock::Superblock;
 pub use tree::HashTree;

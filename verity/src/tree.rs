@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::layout::{Layout, Level};
-use crate::{BLOCK_SIZE, DIGEST_SIZE, Error, RootHash, Superblock};
+use crate::{BLOCK_SIZE, BlockHasher, DIGEST_SIZE, Error, RootHash, Superblock};
 
 /// A hash image whose levels agree with one another. It is worth what its root hash is worth: compare that with one
 /// that you trust, or take the image from a signed target.
@@ -11,6 +11,7 @@ use crate::{BLOCK_SIZE, DIGEST_SIZE, Error, RootHash, Superblock};
 pub struct HashTree {
     superblock: Superblock,
     root_hash: RootHash,
+    hasher: BlockHasher,
     /// The whole image: superblock and tree, and whatever zeros came behind them.
     image: Vec<u8>,
     leaves: Range<usize>,
@@ -89,7 +90,8 @@ impl HashTree {
         let lowest = below.last().unwrap_or(top);
         let start = to_usize(lowest.first_block) * BLOCK_SIZE;
         let leaves = start..start + digests.len();
-        Ok(Self { root_hash, leaves, superblock, image })
+        let hasher = BlockHasher::new(&superblock.salt);
+        Ok(Self { root_hash, leaves, hasher, superblock, image })
     }
 
     /// The digest that stands for the whole image.
@@ -144,7 +146,7 @@ impl HashTree {
         }
         match self.leaf(index) {
             None => Err(Error::OutOfRange { index, data_blocks: self.data_blocks() }),
-            Some(leaf) if leaf == self.superblock.salt.digest(block) => Ok(()),
+            Some(leaf) if leaf == self.hasher.digest(block) => Ok(()),
             Some(_) => Err(Error::Differs { index }),
         }
     }
