@@ -40,7 +40,8 @@ pub trait Disk: Send + Sync {
     /// Bytes per logical sector: the unit that is written whole or not at all.
     fn sector_size(&self) -> u32;
 
-    /// Fills `buf` from `offset`.
+    /// Fills `buf` from `offset`. Whole blocks into a [`Buffer`] may come around the page cache: who reads a whole partition
+    /// once pushes nothing else out of it.
     ///
     /// # Errors
     /// When the range is outside of the disk, or the device refuses.
@@ -178,7 +179,10 @@ impl Disk for FileDisk {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         check_range(self.len, offset, buf.len())?;
-        self.file.read_exact_at(buf, offset)
+        match self.direct.as_ref().filter(|_| suits_direct(offset, buf)) {
+            Some(direct) => direct.read_exact_at(buf, offset),
+            None => self.file.read_exact_at(buf, offset),
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
