@@ -159,7 +159,9 @@ impl Job<'_> {
             BootRecipe::Stream => {
                 let write = |source| write_boot(target.clone(), source, self.crew());
                 let boot = self.streamed(Role::Boot, write)?;
-                receipts.note(&self.signed(Role::Boot)?, boot.sum()?, &*self.context.fs, &self.context.paths);
+                if let Some(sum) = boot.sum() {
+                    receipts.note(&self.signed(Role::Boot)?, sum, &*self.context.fs, &self.context.paths);
+                }
                 Ok(boot)
             }
         }
@@ -279,7 +281,6 @@ impl Job<'_> {
     fn prove(&self, images: Images, tree: &VerifiedTree, receipts: &mut Receipts) -> Result<ReadBack, Error> {
         let Context { evidence, fs, paths, .. } = self.context;
         let Images { boot, root, hash } = images;
-        let sum = boot.sum()?;
         let tallies = [(Role::Boot, boot.tally()), (Role::Root, root.tally()), (Role::Hash, hash.tally())];
         let synced = {
             let _timer = evidence.time("sync");
@@ -290,13 +291,13 @@ impl Job<'_> {
             synced.read_back(self.crew())?
         };
         // Only now is it known that these are the bytes.
-        receipts.note(&self.signed(Role::Boot)?, sum, &**fs, paths);
+        receipts.note(&self.signed(Role::Boot)?, read_back.boot(), &**fs, paths);
         evidence.note(|evidence| {
             evidence.syncs += Synced::SYNCS;
             evidence.read_back = Some(medium(read_back.medium()).to_owned());
             evidence.bytes = bytes(self.opened.repository.bytes_fetched(), read_back.tally());
             for (image, tally) in tallies {
-                let found = self.image(image, tally, tree, sum);
+                let found = self.image(image, tally, tree, read_back.boot());
                 evidence.images.insert(image.as_str().to_owned(), found);
             }
         });

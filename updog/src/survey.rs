@@ -249,7 +249,7 @@ impl Surveyor<'_> {
         let copies = if there == wanted {
             Vec::new()
         } else {
-            scan::frame_digests(&*running.boot, "running boot", index, self.crew())?
+            scan::frames_to_copy(&*running.boot, index, self.crew())?
         };
         Ok(Parts::of(origin::of_frames(&wanted, &there, &copies), &index.cut()))
     }
@@ -309,7 +309,7 @@ impl Surveyor<'_> {
     }
 
     /// Where the running root has which block. Its own tree tells, if it was made with the same salt; else root is
-    /// hashed once, if that can save anything.
+    /// hashed once, if that seems to save anything.
     fn lookup(&self, tree: &VerifiedTree, running: &Running, framed: bool) -> Result<Lookup, Error> {
         let salt = &tree.tree().superblock().salt;
         // A running tree that cannot be read saves nothing, and is no reason to stop.
@@ -321,7 +321,7 @@ impl Surveyor<'_> {
         if !framed {
             return Ok(Lookup::default());
         }
-        Ok(scan::lookup_over(&*running.root, salt, self.crew())?)
+        Ok(scan::lookup_over(&*running.root, tree.tree(), self.crew())?)
     }
 
     fn framed(&self, image: Role) -> Option<&FramedImage> {

@@ -41,11 +41,11 @@ impl<J> Queue<J> {
 }
 
 impl<'a> Crew<'a> {
-    /// A crew with a thread for each core, and one more, because one of them waits for the disk now and then.
+    /// A crew with a thread for each core, and two more, because some of them wait for the disk now and then.
     #[must_use]
     pub fn new(waiter: &'a Waiter, events: &'a Events) -> Self {
         let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { waiter, events, threads: (cores + 1).min(MOST_THREADS) }
+        Self { waiter, events, threads: (cores + 2).min(MOST_THREADS) }
     }
 
     /// Does `each` job that `feed` hands out. Every thread has a state of its own.

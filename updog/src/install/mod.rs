@@ -37,6 +37,8 @@ mod tests;
 mod tests_device;
 #[cfg(test)]
 mod tests_parts;
+#[cfg(test)]
+mod tests_scan;
 
 pub use crew::Crew;
 pub use durable::ReadBack;

@@ -4,10 +4,11 @@
 //! and where it was to be copied it is fetched instead.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use host_io::{Buffer, Disk};
 use ring::digest;
-use verity::{BLOCK_SIZE, HashTree, Salt};
+use verity::{BLOCK_SIZE, BlockHasher, HashTree};
 
 use super::PIECE;
 use super::crew::{Crew, Queue, lock};
@@ -18,26 +19,106 @@ use super::truth::{Sha256, sha256};
 use crate::events::Phase;
 use crate::plan::{Lookup, lookup};
 
-/// Which blocks of the image that `tree` is over are right in `disk`.
+/// How much is read at one place to see whether a disk has anything that is wanted.
+const GLANCE: usize = 16 * BLOCK_SIZE;
+/// How far these places are apart at most: whatever is shared and longer than this is found, and most of what is shorter.
+const GLANCE_EVERY: u64 = 1 << 20;
+/// On a small disk they are closer, so that there are as many of them.
+const GLANCES: u64 = 64;
+
+/// Which blocks of the image that `tree` is over are right in `disk`; none where a [glance](has_any) finds none.
 ///
 /// # Errors
 /// [`Error::Stopped`].
 pub fn blocks_in_place(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Result<Vec<bool>, Error> {
+    let is_there = |index: u64, block: &[u8]| tree.check_block(index, block).is_ok();
+    if !has_any(disk, tree.data_len(), BLOCK_SIZE, crew, is_there)? {
+        return Ok(vec![false; usize::try_from(tree.data_blocks()).unwrap_or(usize::MAX)]);
+    }
     let is_right = |index: usize, block: Option<&[u8]>| {
         block.is_some_and(|block| tree.check_block(index as u64, block).is_ok())
     };
     units(disk, "root", tree.data_len(), BLOCK_SIZE, crew, is_right)
 }
 
-/// A lookup over all blocks of `disk`, hashed with `salt`.
+/// A lookup over all blocks of `disk`, hashed with the salt of `tree`; an empty one where a [glance](has_any) finds
+/// nothing of what `tree` is over.
 ///
 /// # Errors
 /// [`Error::Stopped`].
-pub fn lookup_over(disk: &dyn Disk, salt: &Salt, crew: Crew<'_>) -> Result<Lookup, Error> {
+pub fn lookup_over(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Result<Lookup, Error> {
     let len = disk.len() / BLOCK_SIZE as u64 * BLOCK_SIZE as u64;
+    let hasher = BlockHasher::new(&tree.superblock().salt);
+    let wanted = Lookup::over((0..tree.data_blocks()).filter_map(|block| tree.leaf(block)));
+    if !has_any(disk, len, BLOCK_SIZE, crew, |_, block| wanted.find(&hasher.digest(block), 0).is_some())? {
+        return Ok(Lookup::default());
+    }
+    drop(wanted);
     // A block that cannot be read gets a prefix like any other; whoever copies it finds out.
-    let prefix = |_, block: Option<&[u8]>| block.map_or(0, |block| lookup::prefix(&salt.digest(block)));
+    let prefix = |_, block: Option<&[u8]>| block.map_or(0, |block| lookup::prefix(&hasher.digest(block)));
     Ok(Lookup::from_prefixes(units(disk, "running root", len, BLOCK_SIZE, crew, prefix)?))
+}
+
+/// Whether a glance at the first `len` bytes of `disk` finds a unit that is `wanted`, by its number and its bytes: one
+/// [`GLANCE`] of each [`GLANCE_EVERY`], which is enough to tell an older release from something else. Zeros count for nothing, as every
+/// disk has them.
+///
+/// # Errors
+/// [`Error::Stopped`].
+fn has_any(
+    disk: &dyn Disk,
+    len: u64,
+    unit_len: usize,
+    crew: Crew<'_>,
+    wanted: impl Fn(u64, &[u8]) -> bool + Sync,
+) -> Result<bool, Error> {
+    let glance = GLANCE.next_multiple_of(unit_len);
+    // At units of this size, wherever that is.
+    let every = GLANCE_EVERY.min(len / GLANCES).next_multiple_of(unit_len as u64);
+    if every <= glance as u64 {
+        return Ok(true);
+    }
+    let found = AtomicBool::new(false);
+    let feed = async |queue: Queue<u64>| {
+        let mut at = 0;
+        while at < len && !found.load(Ordering::Relaxed) {
+            queue.put(at).await;
+            at += every;
+        }
+        Ok(())
+    };
+    let each = |buffer: &mut Buffer, at: u64| {
+        let count = usize::try_from(len - at).unwrap_or(usize::MAX).min(glance);
+        let piece = &mut buffer[..count];
+        let readable = disk.read_at(at, piece).is_ok();
+        let mut units = (at / unit_len as u64..).zip(piece.chunks(unit_len));
+        if readable && units.any(|(index, unit)| unit.iter().any(|byte| *byte != 0) && wanted(index, unit)) {
+            found.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    crew.work(feed, || Buffer::new(glance), each)?;
+    Ok(found.into_inner())
+}
+
+/// The digests of the frames of `index`, as far as `disk` has them at the places of frames; none at all where a
+/// [glance](has_any) finds none of them.
+///
+/// # Errors
+/// [`Error::Stopped`].
+pub fn frames_to_copy(
+    disk: &dyn Disk,
+    index: &VerifiedIndex,
+    crew: Crew<'_>,
+) -> Result<Vec<Option<[u8; 32]>>, Error> {
+    let mut wanted: Vec<_> = (0..index.frames()).filter_map(|frame| index.raw_digest(frame)).collect();
+    wanted.sort_unstable();
+    let len = index.raw_len().min(disk.len());
+    if !has_any(disk, len, index.frame_len(), crew, |_, frame| wanted.binary_search(&sha256(frame)).is_ok())?
+    {
+        return Ok(Vec::new());
+    }
+    frame_digests(disk, "running boot", index, crew)
 }
 
 /// The digests of what lies at the places of the frames of `index`; none for what cannot be read.

@@ -1,6 +1,7 @@
 //! Stories of one set on disks that fail in every way that disks do.
 
 use std::io::{self, Cursor, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use host_io::{Advise as _, Disk, Medium};
@@ -31,6 +32,8 @@ pub(super) struct FaultyDisk {
     cache: Mutex<Vec<u8>>,
     /// What read-backs see.
     medium: Mutex<Vec<u8>>,
+    /// How many bytes were read.
+    read: AtomicU64,
     fault: Fault,
 }
 
@@ -51,7 +54,16 @@ pub(super) enum Fault {
 
 impl FaultyDisk {
     pub(super) fn new(content: Vec<u8>, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { cache: Mutex::new(content.clone()), medium: Mutex::new(content), fault })
+        Arc::new(Self {
+            cache: Mutex::new(content.clone()),
+            medium: Mutex::new(content),
+            read: AtomicU64::new(0),
+            fault,
+        })
+    }
+
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -82,6 +94,7 @@ impl Disk for FaultyDisk {
             return Err(io::Error::from_raw_os_error(EIO));
         }
         buf.copy_from_slice(&self.cache.lock().unwrap()[range(offset, buf.len())]);
+        self.read.fetch_add(buf.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
