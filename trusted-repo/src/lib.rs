@@ -12,7 +12,8 @@
 //! - [`now`]: the time that counts, and what has expired by then
 //! - [`still`]: whether a repository still moves
 //! - [`open`]: online with memory and expiry, offline with a pin
-//! - [`repository`]: an open repository: its roles, its targets, its manifest
+//! - [`roles`]: the roles of an open repository, and which of them have expired
+//! - [`repository`]: an open repository: its targets and its manifest
 //! - [`target`]: the proof that a target's bytes are the signed ones
 //! - [`reader`]: a target as a stream that cannot be finished without that proof
 //! - [`frame`]: a part of a target whose digest stands in a verified index
@@ -37,6 +38,7 @@ pub mod now;
 pub mod open;
 pub mod reader;
 pub mod repository;
+pub mod roles;
 pub mod run;
 pub mod source;
 pub mod still;
@@ -49,7 +51,8 @@ pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};
 pub use open::{open_offline, open_online};
 pub use reader::TargetReader;
-pub use repository::{PlaceNumber, Repository, Role, Roles};
+pub use repository::{PlaceNumber, Repository};
+pub use roles::{Role, Roles};
 pub use run::FrameRun;
 pub use source::{Mirror, Proxy, Source, Tls};
 pub use target::{TargetInfo, VerifiedBytes, VerifiedTarget};

@@ -1,15 +1,14 @@
-//! An open repository: its roles, its targets, its manifest.
+//! An open repository: its targets and its manifest.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use host_io::report::chain;
 use tokio::sync::OnceCell;
 use tough::TargetName;
-use tough::schema::{RoleType, Targets};
+use tough::schema::Targets;
 use tracing::{debug, warn};
 use update_metadata::{Manifest, safe_target_name};
 
@@ -20,9 +19,10 @@ use crate::frame::{FrameInfo, VerifiedFrame};
 use crate::memory::kept::Kept;
 use crate::memory::roots::KnownRoot;
 use crate::memory::start::LONGEST_ROOT;
-use crate::now::{EffectiveNow, from_jiff};
+use crate::now::EffectiveNow;
 use crate::open::mirrors::Mirrors;
 use crate::reader::{self, TargetReader};
+use crate::roles::{Roles, drop_expired};
 use crate::run::{self, FrameRun};
 use crate::source::Place;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
@@ -37,67 +37,9 @@ const LONGEST_MANIFEST: u64 = update_metadata::manifest::MAX_LEN as u64;
 /// So many root roles before the first one in hand are looked for at most.
 const MOST_OLDER_ROOTS: usize = 64;
 
-/// One role of an open repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Role {
-    /// Its version.
-    pub version: u64,
-    /// When it expires.
-    pub expires: DateTime<Utc>,
-}
-
 /// One of the places that an open repository is fetched from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaceNumber(usize);
-
-/// The four roles of an open repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roles {
-    /// Says whose signatures count.
-    pub root: Role,
-    /// Says which snapshot is the current one.
-    pub timestamp: Role,
-    /// Says which versions belong together.
-    pub snapshot: Role,
-    /// Says what the targets are.
-    pub targets: Role,
-}
-
-impl Roles {
-    pub(crate) fn of(repository: &tough::Repository) -> Self {
-        let role = |version: std::num::NonZeroU64, expires| Role {
-            version: version.get(),
-            expires: from_jiff(expires),
-        };
-        let (root, timestamp) = (&repository.root().signed, &repository.timestamp().signed);
-        let (snapshot, targets) = (&repository.snapshot().signed, &repository.targets().signed);
-        Self {
-            root: role(root.version, root.expires),
-            timestamp: role(timestamp.version, timestamp.expires),
-            snapshot: role(snapshot.version, snapshot.expires),
-            targets: role(targets.version, targets.expires),
-        }
-    }
-
-    /// Refuses when a role has expired, and names the first one in the order of trust.
-    pub(crate) fn in_force_at(&self, now: EffectiveNow, place: &str) -> Result<(), Error> {
-        let all = [
-            (RoleType::Root, &self.root),
-            (RoleType::Timestamp, &self.timestamp),
-            (RoleType::Snapshot, &self.snapshot),
-            (RoleType::Targets, &self.targets),
-        ];
-        match all.into_iter().find(|(_, role)| now.is_after(role.expires)) {
-            None => Ok(()),
-            Some((kind, role)) => Err(Error::Expired {
-                role: kind.to_string(),
-                place: place.to_owned(),
-                expired: role.expires,
-                now,
-            }),
-        }
-    }
-}
 
 /// What an opening found.
 pub(crate) struct Opened {
@@ -472,21 +414,6 @@ impl std::fmt::Debug for Repository {
             .field("metadata", &self.opened.metadata)
             .field("roles", &self.roles())
             .finish_non_exhaustive()
-    }
-}
-
-/// Takes the roles out that have expired: what they list does not count.
-fn drop_expired(targets: &mut Targets, now: EffectiveNow) {
-    let Some(delegations) = &mut targets.delegations else { return };
-    for role in &mut delegations.roles {
-        match &mut role.targets {
-            Some(below) if now.is_after(from_jiff(below.signed.expires)) => {
-                warn!(role = role.name, "a delegated role has expired: its targets do not count");
-                role.targets = None;
-            }
-            Some(below) => drop_expired(&mut below.signed, now),
-            None => {}
-        }
     }
 }
 
