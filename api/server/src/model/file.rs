@@ -23,24 +23,9 @@ use serde::Deserialize;
 use serde_json::Map;
 use thiserror::Error;
 
-use super::kind::{Empty, Pattern, TextRule};
-use super::name::USUAL_ID;
+use super::Name;
+use super::entry::{RawSetting, Setting};
 use super::service::{Service, Words};
-use super::{Format, Kind, Name};
-
-/// The first segment of every setting.
-const ROOT: &str = "settings";
-
-/// One setting of this image.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Setting {
-    /// Its name.
-    pub name: Name,
-    /// The type of its value.
-    pub kind: Kind,
-    /// What it is for, in words for people.
-    pub about: String,
-}
 
 /// How a command is run in a host container: the words before those of the command. `{id}` stands for the container,
 /// `{exec-id}` for a name of this run and `{socket}` for the engine's socket.
@@ -110,39 +95,9 @@ struct RawFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawSetting {
-    key: String,
-    #[serde(rename = "type")]
-    kind: RawKind,
-    #[serde(default)]
-    about: String,
-    default: Option<Value>,
-    #[serde(default)]
-    values: Vec<String>,
-    format: Option<Format>,
-    pattern: Option<String>,
-    #[serde(default)]
-    empty: bool,
-    min: Option<i64>,
-    max: Option<i64>,
-    /// What the id in the key looks like.
-    id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawDefault {
     key: String,
     value: Value,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawKind {
-    String,
-    Integer,
-    Boolean,
-    Strings,
 }
 
 impl Model {
@@ -203,7 +158,7 @@ impl Model {
             for entry in raw.setting {
                 let text = entry.key.clone();
                 let default = entry.default.clone();
-                let setting = setting(entry).map_err(|reason| bad(&text, reason))?;
+                let setting = entry.checked().map_err(|reason| bad(&text, reason))?;
                 model.add(setting).map_err(|reason| bad(&text, reason))?;
                 if let Some(value) = default {
                     defaults.push((path, RawDefault { key: text, value }));
@@ -327,47 +282,13 @@ impl Model {
     }
 }
 
-/// An entry, checked. The error is to be read after the entry's key.
-fn setting(raw: RawSetting) -> Result<Setting, String> {
-    let id = pattern(raw.id.as_deref().unwrap_or(USUAL_ID))?;
-    let name = Name::parse(&raw.key, &id).map_err(|error| format!("failed to {error}"))?;
-    if name.first() != Some(ROOT) || name.depth() < 2 {
-        return Err(format!("it must begin with \"{ROOT}.\""));
-    }
-    let has_text_rule = !raw.values.is_empty() || raw.format.is_some() || raw.pattern.is_some() || raw.empty;
-    if has_text_rule && matches!(raw.kind, RawKind::Integer | RawKind::Boolean) {
-        return Err("only texts can have \"values\", \"format\", \"pattern\" or \"empty\"".to_owned());
-    }
-    if (raw.min.is_some() || raw.max.is_some()) && raw.kind != RawKind::Integer {
-        return Err("only an integer can have \"min\" or \"max\"".to_owned());
-    }
-    let rule = TextRule {
-        values: raw.values,
-        format: raw.format,
-        pattern: raw.pattern.as_deref().map(pattern).transpose()?,
-        empty: if raw.empty { Empty::Taken } else { Empty::Judged },
-    };
-    let kind = match raw.kind {
-        RawKind::String => Kind::String(rule),
-        RawKind::Integer => {
-            Kind::Integer { min: raw.min.unwrap_or(i64::MIN), max: raw.max.unwrap_or(i64::MAX) }
-        }
-        RawKind::Boolean => Kind::Boolean,
-        RawKind::Strings => Kind::Strings(rule),
-    };
-    Ok(Setting { name, kind, about: raw.about })
-}
-
-fn pattern(text: &str) -> Result<Pattern, String> {
-    Pattern::new(text).map_err(|error| format!("{text:?} is no regular expression: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use host_io::SystemFs;
     use serde_json::json;
 
     use super::*;
+    use crate::model::Kind;
 
     const GOOD: &str = r#"
 [[setting]]

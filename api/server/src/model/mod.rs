@@ -7,12 +7,14 @@
 //! - [`mod@format`]: what a text means
 //! - [`kind`]: the type of a setting and which values it takes
 //! - [`service`]: which service follows which settings, with which files
+//! - [`entry`]: one setting of the model's files, as it is written and as it is meant
 //! - [`mod@file`]: the model's files, read strictly
 //! - [`known`]: the settings that this server itself has a hand in
 //! - [`change`]: a request body, checked and turned into keys and values
 //! - [`tree`]: keys and values as the nested object that callers see
 
 pub mod change;
+pub mod entry;
 pub mod file;
 pub mod format;
 pub mod kind;
@@ -22,7 +24,8 @@ pub mod service;
 pub mod tree;
 
 pub use change::ChangeError;
-pub use file::{Exec, Model, ModelError, Setting};
+pub use entry::Setting;
+pub use file::{Exec, Model, ModelError};
 pub use format::Format;
 pub use kind::Kind;
 pub use name::Name;
