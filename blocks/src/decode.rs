@@ -8,11 +8,8 @@ use thiserror::Error;
 use crate::frame::{self, FrameError};
 use crate::index::Frame;
 
-/// Decodes frames one at a time into a buffer that is made once.
-pub struct Decoder {
-    context: zstd::bulk::Decompressor<'static>,
-    raw: Vec<u8>,
-}
+/// Decodes frames one at a time.
+pub struct Decoder(zstd::bulk::Decompressor<'static>);
 
 /// Why a frame was not decoded.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -27,14 +24,6 @@ pub enum DecodeError {
         len: usize,
         /// Bytes that the index says.
         expected: u32,
-    },
-    /// More raw bytes than the decoder was made for.
-    #[error("decode the frame at {offset}: {raw_len} bytes are more than there is room for")]
-    TooLong {
-        /// Where the frame begins in the data.
-        offset: u64,
-        /// Bytes that it should have.
-        raw_len: usize,
     },
     /// It is no frame of ours.
     #[error("decode the frame at {offset}")]
@@ -61,52 +50,51 @@ pub enum DecodeError {
 }
 
 impl Decoder {
-    /// A decoder for frames of at most `frame_raw_len_max` raw bytes. That and some 100 KiB is all the memory it takes.
+    /// A decoder. It takes some 100 KiB of memory.
     ///
     /// # Panics
     /// When there is no memory for it.
     #[must_use]
-    pub fn new(frame_raw_len_max: usize) -> Self {
-        let context =
-            zstd::bulk::Decompressor::new().expect("a decoder without a dictionary needs memory only");
-        Self { context, raw: vec![0; frame_raw_len_max] }
+    pub fn new() -> Self {
+        Self(zstd::bulk::Decompressor::new().expect("a decoder without a dictionary needs memory only"))
     }
 
     /// Decodes one frame, whose `compressed` bytes are the verified ones: [`Frame::is`], or whoever fetched them, has
-    /// seen to that. There is exactly one frame in them, and exactly `raw_len` bytes in it.
+    /// seen to that. There is exactly one frame in them, and what is in it fills `raw`.
     ///
     /// # Errors
-    /// When the bytes are anything else. A later frame can be decoded all the same.
-    pub fn decode<'a>(
-        &'a mut self,
-        frame: &Frame,
-        raw_len: usize,
-        compressed: &[u8],
-    ) -> Result<&'a [u8], DecodeError> {
+    /// When the bytes are anything else; what is in `raw` is then worth nothing. A later frame can be decoded all the
+    /// same.
+    pub fn decode(&mut self, frame: &Frame, compressed: &[u8], raw: &mut [u8]) -> Result<(), DecodeError> {
         let offset = frame.offset;
         if compressed.len() != frame.length as usize {
             return Err(DecodeError::Length { offset, len: compressed.len(), expected: frame.length });
         }
-        let raw = self.raw.get_mut(..raw_len).ok_or(DecodeError::TooLong { offset, raw_len })?;
-        frame::check(compressed, raw_len).map_err(|source| DecodeError::Frame { offset, source })?;
+        frame::check(compressed, raw.len()).map_err(|source| DecodeError::Frame { offset, source })?;
         let content = |reason: String| DecodeError::Content { offset, reason };
         let count = self
-            .context
+            .0
             .decompress_to_buffer(compressed, raw)
             .map_err(|error| content(error.to_string().to_lowercase()))?;
-        if count != raw_len {
-            return Err(content(format!("it has {count} bytes, and {raw_len} are needed")));
+        if count != raw.len() {
+            return Err(content(format!("it has {count} bytes, and {} are needed", raw.len())));
         }
         if frame.raw_sha256.is_some_and(|expected| digest(&SHA256, raw).as_ref() != expected) {
             return Err(DecodeError::Differs { offset });
         }
-        Ok(raw)
+        Ok(())
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder").field("frame_raw_len_max", &self.raw.len()).finish_non_exhaustive()
+        f.debug_struct("Decoder").finish_non_exhaustive()
     }
 }
 
@@ -120,6 +108,16 @@ mod tests {
         Frame { offset: 7, length, sha256: sha256(compressed), raw_sha256: raw.map(sha256) }
     }
 
+    fn decode(
+        decoder: &mut Decoder,
+        frame: &Frame,
+        raw_len: usize,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, DecodeError> {
+        let mut raw = vec![0xa5; raw_len];
+        decoder.decode(frame, bytes, &mut raw).map(|()| raw)
+    }
+
     fn compressed(raw: &[u8]) -> Vec<u8> {
         zstd::bulk::compress(raw, 9).unwrap()
     }
@@ -128,10 +126,10 @@ mod tests {
     fn a_frame_gives_its_part_of_the_image() {
         let raw = b"one block of an image ".repeat(100);
         let bytes = compressed(&raw);
-        let mut decoder = Decoder::new(4096);
+        let mut decoder = Decoder::new();
         for frame in [framed(&bytes, Some(&raw)), framed(&bytes, None)] {
             assert!(frame.is(&bytes));
-            assert_eq!(decoder.decode(&frame, raw.len(), &bytes).unwrap(), raw);
+            assert_eq!(decode(&mut decoder, &frame, raw.len(), &bytes).unwrap(), raw);
         }
     }
 
@@ -139,20 +137,16 @@ mod tests {
     fn a_bomb_never_gets_beyond_the_buffer() {
         let bytes = compressed(&vec![0; 1 << 20]);
         let frame = framed(&bytes, None);
-        let mut decoder = Decoder::new(4096);
-        assert_eq!(
-            decoder.decode(&frame, 1 << 20, &bytes),
-            Err(DecodeError::TooLong { offset: 7, raw_len: 1 << 20 })
-        );
+        let mut decoder = Decoder::new();
         let stated = FrameError::Content { stated: 1 << 20, expected: 4096 };
         assert_eq!(
-            decoder.decode(&frame, 4096, &bytes),
+            decode(&mut decoder, &frame, 4096, &bytes),
             Err(DecodeError::Frame { offset: 7, source: stated })
         );
         // One that states the right length and has more.
         let mut lying = bytes;
         lying.splice(4..9, [0b0110_0000, 0, 0x0F]);
-        let refused = decoder.decode(&framed(&lying, None), 4096, &lying);
+        let refused = decode(&mut decoder, &framed(&lying, None), 4096, &lying);
         assert!(matches!(refused, Err(DecodeError::Content { .. })), "{refused:?}");
     }
 
@@ -160,7 +154,7 @@ mod tests {
     fn a_frame_with_less_in_it_than_it_states_is_refused() {
         let mut bytes = compressed(&[7; 100]);
         bytes[5] = 200;
-        let refused = Decoder::new(4096).decode(&framed(&bytes, None), 200, &bytes).map(<[u8]>::to_vec);
+        let refused = decode(&mut Decoder::new(), &framed(&bytes, None), 200, &bytes);
         assert!(matches!(refused, Err(DecodeError::Content { .. })), "{refused:?}");
     }
 
@@ -168,20 +162,20 @@ mod tests {
     fn other_bytes_than_the_index_names_are_refused_and_the_next_frame_is_decoded() {
         let raw = b"the right content".to_vec();
         let bytes = compressed(&raw);
-        let mut decoder = Decoder::new(4096);
+        let mut decoder = Decoder::new();
         let other = framed(&bytes, Some(b"some other content"));
-        assert_eq!(decoder.decode(&other, raw.len(), &bytes), Err(DecodeError::Differs { offset: 7 }));
+        assert_eq!(decode(&mut decoder, &other, raw.len(), &bytes), Err(DecodeError::Differs { offset: 7 }));
         let right = framed(&bytes, Some(&raw));
         assert!(matches!(
-            decoder.decode(&right, raw.len(), &bytes[1..]),
+            decode(&mut decoder, &right, raw.len(), &bytes[1..]),
             Err(DecodeError::Length { len: 25, expected: 26, .. })
         ));
         for at in 4..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x55;
             assert!(!right.is(&damaged));
-            assert!(decoder.decode(&right, raw.len(), &damaged).is_err(), "byte {at}");
+            assert!(decode(&mut decoder, &right, raw.len(), &damaged).is_err(), "byte {at}");
         }
-        assert_eq!(decoder.decode(&right, raw.len(), &bytes).unwrap(), raw);
+        assert_eq!(decode(&mut decoder, &right, raw.len(), &bytes).unwrap(), raw);
     }
 }

@@ -307,13 +307,13 @@ mod tests {
     }
 
     fn decoded(data: &[u8], index: &Index) -> Vec<u8> {
-        let mut decoder = Decoder::new(index.frame_size().bytes());
-        let mut image = Vec::new();
+        let mut decoder = Decoder::new();
+        let mut image = vec![0; at(index.raw_len())];
         for (number, frame) in index.frames().iter().enumerate() {
             let raw = index.raw_range(number);
             let compressed = &data[at(frame.offset)..at(frame.range().end)];
             assert!(frame.is(compressed));
-            image.extend_from_slice(decoder.decode(frame, at(raw.end - raw.start), compressed).unwrap());
+            decoder.decode(frame, compressed, &mut image[at(raw.start)..at(raw.end)]).unwrap();
         }
         image
     }

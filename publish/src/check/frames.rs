@@ -71,18 +71,19 @@ fn each(
     mut take: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<(), String> {
     let name = target.name().to_owned();
-    let mut decoder = Decoder::new(index.frame_size().bytes());
-    let mut compressed = Vec::new();
+    let mut decoder = Decoder::new();
+    let (mut compressed, mut decoded) = (Vec::new(), Vec::new());
     for (number, frame) in index.frames().iter().enumerate() {
         let raw = index.raw_range(number);
-        let raw_len = usize::try_from(raw.end - raw.start).expect("a frame has at most 4 MiB");
+        decoded.resize(usize::try_from(raw.end - raw.start).expect("a frame has at most 4 MiB"), 0);
         compressed.resize(frame.length as usize, 0);
         target.read_exact(&mut compressed).map_err(|error| told(&name, error))?;
         if !frame.is(&compressed) {
             return Err(format!("the frame at {} has other bytes than its index says", frame.offset));
         }
-        let decoded = decoder.decode(frame, raw_len, &compressed);
-        take(decoded.map_err(|error| format!("failed to {}", host_io::report::chain(&error)))?)?;
+        let refused = |error| format!("failed to {}", host_io::report::chain(&error));
+        decoder.decode(frame, &compressed, &mut decoded).map_err(refused)?;
+        take(&decoded)?;
     }
     let table = seek_table::seek_table(index);
     let mut rest = Vec::new();

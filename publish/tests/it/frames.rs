@@ -24,15 +24,14 @@ async fn decoded(fixture: &Fixture, image: &FramedImage) -> (Index, Vec<u8>) {
     let index = repository.fetch(&image.index, LIMIT).await.expect("verified");
     let index = Index::parse(index.bytes()).expect("an index");
     let data = repository.fetch(&image.data, LIMIT).await.expect("verified");
-    let mut decoder = Decoder::new(index.frame_size().bytes());
+    let mut decoder = Decoder::new();
     let mut raw = Vec::new();
     for (number, frame) in index.frames().iter().enumerate() {
         let at = |place: u64| usize::try_from(place).expect("small");
         let range = index.raw_range(number);
         let compressed = &data.bytes()[at(frame.offset)..at(frame.range().end)];
-        raw.extend_from_slice(
-            decoder.decode(frame, at(range.end - range.start), compressed).expect("a frame"),
-        );
+        raw.resize(at(range.end), 0);
+        decoder.decode(frame, compressed, &mut raw[at(range.start)..]).expect("a frame");
     }
     (index, raw)
 }

@@ -153,10 +153,8 @@ impl Assembly {
             tokio::try_join!(copy, fetch).map(|((), ())| ())
         };
         let frame_len = fetched.map_or(0, |(index, _)| index.frame_len());
-        let begin = || Bench {
-            decoder: Decoder::new(frame_len),
-            piece: Buffer::new(PIECE.max(frame_len).max(unit_len)),
-        };
+        let begin =
+            || Bench { decoder: Decoder::new(), piece: Buffer::new(PIECE.max(frame_len).max(unit_len)) };
         let index = fetched.map(|(index, _)| index);
         crew.work(feed, begin, |bench, job| match job {
             Job::Copy(copies) => site.copy(&copies, bench),
@@ -269,11 +267,9 @@ impl Site<'_, '_> {
         for (number, frame) in (first..).zip(frames) {
             let range = index.raw_range(number);
             let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-            let raw = bench
-                .decoder
-                .decode(index.frame(number), len, frame.as_ref())
-                .map_err(|source| Error::Frame { image, source })?;
-            bench.piece[filled..filled + len].copy_from_slice(raw);
+            let raw = &mut bench.piece[filled..filled + len];
+            let decoded = bench.decoder.decode(index.frame(number), frame.as_ref(), raw);
+            decoded.map_err(|source| Error::Frame { image, source })?;
             filled += len;
         }
         let piece = &bench.piece[..filled];
