@@ -5,6 +5,7 @@
 //! - [`delta`]: bytes on the wire from one real release to the next, beside other tools
 //! - [`install`]: a release installed, beside plain ways
 //! - [`rates`]: how fast this machine does what an update consists of
+//! - [`frames`]: how large frames are, how hard they are compressed, and what an update fetches then
 //! - [`field`]: what those benches stand on
 //! - [`measure`](mod@measure): what a call cost; [`procfs`]: what the kernel says of a process
 //! - [`tools`]: programs of the machine that a bench calls
@@ -15,6 +16,7 @@ mod api;
 mod check;
 mod delta;
 mod field;
+mod frames;
 mod images;
 mod install;
 mod measure;
@@ -47,6 +49,8 @@ enum What {
     Publish(publish::Args),
     /// Bytes on the wire from one real release to the next, beside what other tools would fetch
     Delta(delta::Args),
+    /// ROOT cut up in frames of several sizes, and what an update fetches of each
+    Frames(frames::Args),
     /// A release installed onto a disk image, beside plain ways to write the same images
     Install(install::Args),
     /// How fast this machine does each thing that an update consists of
@@ -62,6 +66,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         What::Images(args) => images::run(args),
         What::Publish(args) => publish::run(args),
         What::Delta(args) => delta::run(args),
+        What::Frames(args) => frames::run(args),
         What::Install(args) => install::run(args),
         What::Rates(args) => rates::run(args),
         What::Check(args) => check::run(args),
