@@ -151,3 +151,17 @@ fn took_long(path: &Path) -> bool {
 fn files(dir: &Path) -> io::Result<BTreeSet<PathBuf>> {
     fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_slow_gets_a_second_try() {
+        for (name, slow) in
+            [("timeout-472c", true), ("slow-unit-5295", true), ("crash-1", false), ("leak-fb", false)]
+        {
+            assert_eq!(took_long(&Path::new("/findings/timeout-").join(name)), slow, "{name}");
+        }
+    }
+}
