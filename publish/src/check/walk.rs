@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
-use trusted_repo::{Error as RepoError, Fault, Repository, TargetReader, author};
+use trusted_repo::{Error as RepoError, Fault, Repository, TargetInfo, TargetReader, author};
 use update_metadata::{Frames, Manifest, Update, safe_target_name, validate};
 use verity::HashTree;
 
@@ -60,9 +60,7 @@ pub async fn check(
     let mut done = BTreeSet::from([MANIFEST.to_owned()]);
     if let Some(manifest) = check_manifest(&mut report, &repository, options).await {
         for update in &manifest.updates {
-            let seen =
-                check_images(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
-            check_frames(&mut report, &repository, update, seen, &mut done, &progress).await?;
+            check_update(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
         }
     }
     for name in listed.iter().filter(|name| safe_target_name(name) && !done.contains(*name)) {
@@ -140,71 +138,110 @@ struct Seen {
     boot: Option<[u8; 32]>,
 }
 
-/// The three images of an update: verified, decoded, measured, and root held against its tree.
-async fn check_images(
+/// The images of an update and their frames. What the frames are held against is known once hash and boot were read; root
+/// takes the longest by far, and its frames as long, so these two go side by side.
+async fn check_update(
     report: &mut CheckReport,
     repository: &Arc<Repository>,
     update: &Update,
     sizes: Sizes,
     done: &mut BTreeSet<String>,
     progress: &Arc<dyn Progress>,
-) -> Result<Seen, Error> {
+) -> Result<(), Error> {
     let mut seen = Seen::default();
+    let mut root = None;
     for (image, name) in rules::images(update) {
         let Ok(info) = repository.target(name) else { continue };
-        if image != "hash" && !done.insert(name.to_owned()) {
+        if !done.insert(name.to_owned()) && image != "hash" {
             continue;
         }
-        let mut now = seen.clone();
-        let read = streamed(repository, name, move |target| {
-            let length = match (image, &now.tree) {
-                ("hash", _) => {
-                    let (tree, length) = images::tree(target)?;
-                    now.tree = Some(Arc::new(tree));
-                    length
-                }
-                ("root", Some(tree)) => images::against(target, tree)?,
-                _ => {
-                    let (digest, length) = images::measure(target)?;
-                    now.boot = Some(digest).filter(|_| image == "boot");
-                    length
-                }
-            };
-            Ok((now, length))
-        });
-        let most = match image {
-            "boot" => sizes.boot,
-            "root" => sizes.root,
-            _ => sizes.hash,
-        };
-        let version = &update.version;
-        match read.await? {
-            Err(what) => report.error("image", format!("the {image} image of {version}: {what}")),
+        if image == "root" {
+            root = Some(info);
+            continue;
+        }
+        match check_image(repository, image, &info, seen.clone(), progress).await? {
+            Err(what) => report.error("image", image_of(image, update, &what)),
             Ok((found, length)) => {
                 seen = found;
-                if length > most {
-                    let what = format!(
-                        "the {image} image of {version} has {length} bytes, and a host's partition {most}"
-                    );
-                    report.error("size", what);
-                }
+                fits(report, image, update, length, sizes);
             }
         }
-        done.insert(name.to_owned());
-        progress.done(info.length);
     }
-    Ok(seen)
+    let whole = async {
+        match root {
+            Some(info) => check_image(repository, "root", &info, seen.clone(), progress).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (whole, framed) = tokio::join!(whole, check_frames(repository, update, &seen, progress));
+    match whole? {
+        Some(Err(what)) => report.error("image", image_of("root", update, &what)),
+        Some(Ok((_, length))) => fits(report, "root", update, length, sizes),
+        None => {}
+    }
+    let (problems, names) = framed?;
+    problems.into_iter().for_each(|what| report.error("frames", what));
+    done.extend(names);
+    Ok(())
 }
 
-/// The frames of an update: the index read, every frame verified, decoded, and held against the whole image.
+fn image_of(image: &str, update: &Update, what: &str) -> String {
+    format!("the {image} image of {}: {what}", update.version)
+}
+
+/// Told when an image is longer than its partition.
+fn fits(report: &mut CheckReport, image: &str, update: &Update, length: u64, sizes: Sizes) {
+    let most = match image {
+        "boot" => sizes.boot,
+        "root" => sizes.root,
+        _ => sizes.hash,
+    };
+    if length > most {
+        let version = &update.version;
+        let what =
+            format!("the {image} image of {version} has {length} bytes, and a host's partition {most}");
+        report.error("size", what);
+    }
+}
+
+/// One image: verified, decoded, measured, and root held against its tree.
+async fn check_image(
+    repository: &Arc<Repository>,
+    image: &'static str,
+    info: &TargetInfo,
+    mut seen: Seen,
+    progress: &Arc<dyn Progress>,
+) -> Result<Result<(Seen, u64), String>, Error> {
+    let read = streamed(repository, &info.name, move |target| {
+        let length = match (image, &seen.tree) {
+            ("hash", _) => {
+                let (tree, length) = images::tree(target)?;
+                seen.tree = Some(Arc::new(tree));
+                length
+            }
+            ("root", Some(tree)) => images::against(target, tree)?,
+            _ => {
+                let (digest, length) = images::measure(target)?;
+                seen.boot = Some(digest).filter(|_| image == "boot");
+                length
+            }
+        };
+        Ok((seen, length))
+    });
+    let read = read.await?;
+    progress.done(info.length);
+    Ok(read)
+}
+
+/// The frames of an update: the index read, every frame verified, decoded, and held against the whole image. The answer is
+/// what is wrong, and the targets that were read.
 async fn check_frames(
-    report: &mut CheckReport,
     repository: &Arc<Repository>,
     update: &Update,
-    seen: Seen,
-    done: &mut BTreeSet<String>,
+    seen: &Seen,
     progress: &Arc<dyn Progress>,
-) -> Result<(), Error> {
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    let (mut problems, mut names) = (Vec::new(), Vec::new());
     for (image, framed) in update.extensions.frames.iter().flat_map(Frames::named) {
         let (Ok(index), Ok(data)) = (repository.target(&framed.index), repository.target(&framed.data))
         else {
@@ -224,12 +261,12 @@ async fn check_frames(
             }
         };
         if let Err(what) = checked {
-            report.error("frames", format!("the frames of the {image} image of {}: {what}", update.version));
+            problems.push(format!("the frames of the {image} image of {}: {what}", update.version));
         }
-        done.extend([framed.index.clone(), framed.data.clone()]);
+        names.extend([framed.index.clone(), framed.data.clone()]);
         progress.done(index.length + data.length);
     }
-    Ok(())
+    Ok((problems, names))
 }
 
 /// Reads a target on a thread of its own. The inner failure is told as a fragment.
