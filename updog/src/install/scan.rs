@@ -22,7 +22,7 @@ use crate::plan::{Lookup, lookup};
 /// How much is read at one place to see whether a disk has anything that is wanted.
 const GLANCE: usize = 16 * BLOCK_SIZE;
 /// How far these places are apart at most: whatever is shared and longer than this is found, and most of what is shorter.
-const GLANCE_EVERY: u64 = 4 << 20;
+const GLANCE_EVERY: u64 = 1 << 20;
 /// On a small disk they are closer, so that there are as many of them.
 const GLANCES: u64 = 64;
 
@@ -101,8 +101,27 @@ fn has_any(
     Ok(found.into_inner())
 }
 
-/// The digests of what lies at the places of the frames of `index`; none for what cannot be read, and none at all where
-/// a glance finds nothing that is a frame of it, in its own place or in another.
+/// The digests of the frames of `index`, as far as `disk` has them at the places of frames; none at all where a
+/// glance finds none of them.
+///
+/// # Errors
+/// [`Error::Stopped`].
+pub fn frames_to_copy(
+    disk: &dyn Disk,
+    index: &VerifiedIndex,
+    crew: Crew<'_>,
+) -> Result<Vec<Option<[u8; 32]>>, Error> {
+    let mut wanted: Vec<_> = (0..index.frames()).filter_map(|frame| index.raw_digest(frame)).collect();
+    wanted.sort_unstable();
+    let len = index.raw_len().min(disk.len());
+    if !has_any(disk, len, index.frame_len(), crew, |_, frame| wanted.binary_search(&sha256(frame)).is_ok())?
+    {
+        return Ok(Vec::new());
+    }
+    frame_digests(disk, "running boot", index, crew)
+}
+
+/// The digests of what lies at the places of the frames of `index`; none for what cannot be read.
 ///
 /// # Errors
 /// [`Error::Stopped`].
@@ -112,12 +131,6 @@ pub fn frame_digests(
     index: &VerifiedIndex,
     crew: Crew<'_>,
 ) -> Result<Vec<Option<[u8; 32]>>, Error> {
-    let mut wanted: Vec<_> = (0..index.frames()).filter_map(|frame| index.raw_digest(frame)).collect();
-    wanted.sort_unstable();
-    let is_wanted = |_, frame: &[u8]| wanted.binary_search(&sha256(frame)).is_ok();
-    if !has_any(disk, index.raw_len().min(disk.len()), index.frame_len(), crew, is_wanted)? {
-        return Ok(Vec::new());
-    }
     units(disk, name, index.raw_len(), index.frame_len(), crew, |_, frame| frame.map(sha256))
 }
 
