@@ -22,7 +22,7 @@ use crate::plan::{Lookup, lookup};
 /// How much is read at one place to see whether a disk has anything that is wanted.
 const GLANCE: usize = 16 * BLOCK_SIZE;
 /// How far these places are apart at most: whatever is shared and longer than this is found, and most of what is shorter.
-const GLANCE_EVERY: u64 = 1 << 20;
+const GLANCE_EVERY: u64 = 4 << 20;
 /// On a small disk they are closer, so that there are as many of them.
 const GLANCES: u64 = 64;
 

@@ -121,7 +121,7 @@ impl Field {
 }
 
 /// The work that a run has done, from its own account of bytes. What is copied is read first; of the inactive set, which
-/// has nothing in common with the release here, a sixteenth.
+/// has nothing in common with the release here, a sixty-fourth.
 fn work(bytes: &Value, [boot, root, hash]: [u64; 3]) -> Option<Work> {
     let count = |name: &str| bytes[name].as_u64();
     let (fetched, copied) = (count("fetched")?, count("copied")?);
@@ -132,7 +132,7 @@ fn work(bytes: &Value, [boot, root, hash]: [u64; 3]) -> Option<Work> {
         fetched,
         lz4: hash,
         zstd: decoded.saturating_sub(hash),
-        scanned: root / 16 + copied,
+        scanned: root / 64 + copied,
         checked: written,
         written,
         read_back: all,
@@ -147,7 +147,7 @@ mod tests {
     fn what_was_neither_copied_nor_skipped_was_decoded() {
         let bytes = serde_json::json!({"fetched": 50, "copied": 600, "skipped": 100, "written": 900});
         let work = work(&bytes, [100, 900, 10]).expect("all four counts");
-        assert_eq!((work.zstd, work.lz4, work.scanned, work.read_back), (300, 10, 656, 1010));
+        assert_eq!((work.zstd, work.lz4, work.scanned, work.read_back), (300, 10, 614, 1010));
         assert_eq!(super::work(&serde_json::json!({"fetched": 50}), [1, 1, 1]), None);
     }
 }
