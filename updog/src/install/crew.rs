@@ -16,7 +16,9 @@ use crate::wait::Waiter;
 
 /// Jobs that may wait for each thread.
 const QUEUE_PER_THREAD: usize = 1;
-/// The most threads: more would only wait for the disk.
+/// Threads for each core: at any moment most of them wait for the disk, which takes several requests at a time.
+const THREADS_PER_CORE: usize = 4;
+/// The most threads: each has its own piece of memory.
 const MOST_THREADS: usize = 8;
 
 /// Who works, and whom they tell.
@@ -41,11 +43,11 @@ impl<J> Queue<J> {
 }
 
 impl<'a> Crew<'a> {
-    /// A crew with a thread for each core, and two more, because some of them wait for the disk now and then.
+    /// A crew for this machine.
     #[must_use]
     pub fn new(waiter: &'a Waiter, events: &'a Events) -> Self {
         let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { waiter, events, threads: (cores + 2).min(MOST_THREADS) }
+        Self { waiter, events, threads: (cores * THREADS_PER_CORE).min(MOST_THREADS) }
     }
 
     /// Does `each` job that `feed` hands out. Every thread has a state of its own.

@@ -49,4 +49,4 @@ pub use tree::VerifiedTree;
 
 /// Bytes that are read, checked and written at once: long enough for a disk, and passing it on costs nothing beside
 /// hashing it.
-const PIECE: usize = 256 * verity::BLOCK_SIZE;
+const PIECE: usize = 128 * verity::BLOCK_SIZE;
