@@ -16,6 +16,7 @@ use super::images::release::{Extent, Pair};
 use super::measure::Spent;
 use super::{images, rates};
 use crate::Outcome;
+use crate::bench::rates::bound::{Rates, Work};
 use report::{Figures, Row};
 use ways::{Field, Way};
 
@@ -46,15 +47,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let dir = images::dir(extent).join("field");
     let repository = Repository::make(extent, kind, &dir)?;
     let web = Web::start(&repository.dir, &dir.join("web"))?;
-    let rates = rates::measure(extent, kind, &repository, &web)?;
     let field = Field::make(&dir, &old, &new, repository, web)?;
-    let mut runs: Vec<Vec<(Spent, Option<rates::bound::Work>)>> = Way::ALL.map(|_| Vec::new()).into();
+    let mut rates = Vec::new();
+    let mut runs: Vec<Vec<(Spent, Option<Work>)>> = Way::ALL.map(|_| Vec::new()).into();
     for round in 1..=args.rounds.max(1) {
         eprintln!("round {round} of {} …", args.rounds.max(1));
+        // In each round, as machines are not always as fast as they were.
+        rates.push(field.rates(extent, kind)?);
         for (way, runs) in Way::ALL.into_iter().zip(&mut runs) {
             runs.push(field.install(way)?);
         }
     }
+    let rates = Rates::median(&rates);
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let rows = Way::ALL.into_iter().zip(runs).map(|(way, runs)| {
@@ -62,8 +66,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let work = runs.last().and_then(|(_, work)| *work);
         Row { way, spent, work, bound: work.map(|work| rates.bound(&work, cores)) }
     });
-    let figures =
-        Figures { rows: rows.collect(), cores, rounds: args.rounds.max(1), kind, rates: rates.clone() };
+    let figures = Figures { rows: rows.collect(), cores, rounds: args.rounds.max(1), kind, rates };
     println!("{}", if args.json { figures.json() } else { figures.table() });
     Ok(true)
 }

@@ -10,9 +10,11 @@ use serde_json::Value;
 use crate::bench::field::host::{Host, Running};
 use crate::bench::field::repository::Repository;
 use crate::bench::field::web::Web;
-use crate::bench::images::catalog::Paths;
+use crate::bench::images::catalog::{Kind, Paths};
+use crate::bench::images::release::Extent;
 use crate::bench::measure::{Spent, measured};
-use crate::bench::rates::{bound::Work, way};
+use crate::bench::rates::bound::{Rates, Work};
+use crate::bench::rates::{self, way};
 use crate::bench::tools::command;
 
 /// One way to install.
@@ -73,6 +75,11 @@ impl Field {
             web,
             lengths: [length(&new.boot)?, length(&new.root)?, length(&new.hash)?],
         })
+    }
+
+    /// What this machine does in a second, now.
+    pub(super) fn rates(&self, extent: Extent, kind: Kind) -> Result<Rates, Box<dyn Error>> {
+        rates::measure(extent, kind, &self.repository, &self.web)
     }
 
     /// Installs once, on a disk as it was at first.

@@ -47,6 +47,19 @@ impl Rates {
         self.0.insert(name.to_owned(), bytes as f64 / seconds.max(1e-9));
     }
 
+    /// The median of each rate.
+    pub(crate) fn median(all: &[Self]) -> Self {
+        let mut each: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for (name, rate) in all.iter().flat_map(|rates| &rates.0) {
+            each.entry(name).or_default().push(*rate);
+        }
+        let median = |(name, mut rates): (&str, Vec<f64>)| {
+            rates.sort_unstable_by(f64::total_cmp);
+            (name.to_owned(), rates[rates.len() / 2])
+        };
+        Self(each.into_iter().map(median).collect())
+    }
+
     /// Seconds of one core for so many bytes; none where this was not measured.
     #[expect(clippy::cast_precision_loss, reason = "a time is no count")]
     fn seconds(&self, name: &str, bytes: u64) -> f64 {
@@ -95,6 +108,14 @@ mod tests {
         assert!((rates.bound(&work, 1) - 15.0).abs() < 1e-9);
         assert!((rates.bound(&work, 2) - 7.5).abs() < 1e-9);
         assert!(rates.bound(&Work { zstd: 7, ..Work::default() }, 2).abs() < 1e-9, "never measured");
+    }
+
+    #[test]
+    fn of_several_rates_the_middle_one_counts() {
+        let rates = ["sha256 3 1.0", "sha256 1 1.0\nlz4 7 1.0", "sha256 2 1.0"]
+            .map(|text| Rates::parse(text).unwrap());
+        assert_eq!(Rates::median(&rates), Rates::parse("sha256 2 1.0\nlz4 7 1.0").unwrap());
+        assert_eq!(Rates::median(&[]), Rates::default());
     }
 
     #[test]
