@@ -84,7 +84,10 @@ pub(super) fn measure(
 ) -> Result<Rates, Box<dyn Error>> {
     let lz4 = repository.file(&repository.lz4("root"))?;
     let mut rates = way("rates");
-    rates.arg("--root").arg(Catalog::paths(extent, Release::After, kind).root).arg("--lz4").arg(&lz4);
+    let root = Catalog::paths(extent, Release::After, kind).root;
+    // As much as an install writes and reads back: a cache on the way may hold less than that.
+    rates.arg("--bytes").arg(fs::metadata(&root)?.len().to_string());
+    rates.arg("--root").arg(root).arg("--lz4").arg(&lz4);
     let frames = repository.targets.keys().find(|name| name.ends_with("-root.zst"));
     if let Some(frames) = frames {
         rates.arg("--zstd").arg(repository.file(frames)?);
