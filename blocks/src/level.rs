@@ -7,7 +7,7 @@ use thiserror::Error;
 use zstd::zstd_safe::{CParameter, Strategy};
 
 /// The shortest match that is looked for. In large files zstd leaves out those of four bytes; a frame's window is short,
-/// so that they are cheap to name, and without them frames are longer by nearly 2 %.
+/// so that they are cheap to name, and frames are shorter with them.
 const LEAST_MATCH: u32 = 4;
 
 /// A level of zstd, from 1 to 22.
@@ -33,7 +33,7 @@ impl Level {
     }
 
     /// How matches are searched, where zstd's own choice is not for frames. It takes the same number to mean more work the
-    /// smaller its input is: at level 9 it builds binary trees over 16 KiB, for twice the time and 0.2 % fewer bytes. So a
+    /// smaller its input is: at level 9 it builds binary trees over 16 KiB, for much more time and hardly fewer bytes. So a
     /// level here is the work that zstd does at that level in a large file (its `clevels.h`). The fastest and the hardest
     /// levels are left to zstd: whoever asks for one of these means an extreme.
     pub(crate) fn search(self) -> Vec<CParameter> {
