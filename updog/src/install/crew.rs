@@ -37,8 +37,15 @@ pub(super) struct Queue<J>(mpsc::Sender<J>);
 impl<J> Queue<J> {
     /// Waits until there is room for `job`.
     pub(super) async fn put(&self, job: J) {
+        self.put_made(|| job).await;
+    }
+
+    /// Waits until there is room, and makes the job then: who gives up waiting has lost nothing.
+    pub(super) async fn put_made(&self, make: impl FnOnce() -> J) {
         // It ends only with the crew, which then does not wait for this any more.
-        let _nobody_works_any_more = self.0.send(job).await;
+        if let Ok(room) = self.0.reserve().await {
+            room.send(make());
+        }
     }
 }
 

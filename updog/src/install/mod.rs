@@ -34,6 +34,8 @@ mod truth;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_cut;
+#[cfg(test)]
 mod tests_device;
 #[cfg(test)]
 mod tests_parts;

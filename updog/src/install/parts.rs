@@ -3,6 +3,7 @@
 //! Copies and frames go through the same crew at the same time. No unit is written before it was compared with what the
 //! signed tree or index says of it, wherever it came from.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -137,6 +138,7 @@ impl Assembly {
             done: Mutex::new(Done { tally: Tally::default(), rotten: Vec::new(), meter }),
         };
         let unit_len = self.truth.unit_len();
+        let held = Held::default();
         let feed = async |queue: Queue<Job<S::Frame>>| {
             let copy = async {
                 for copies in origin::copies(&parts.origins, (PIECE / unit_len).max(1)) {
@@ -146,7 +148,9 @@ impl Assembly {
             };
             let fetch = async {
                 match fetched {
-                    Some((index, source)) => fetch(index, parts, source, &queue, self.target.image).await,
+                    Some((index, source)) => {
+                        fetch(index, parts, source, (&queue, &held), self.target.image).await
+                    }
                     None => Ok(()),
                 }
             };
@@ -156,13 +160,20 @@ impl Assembly {
         let begin =
             || Bench { decoder: Decoder::new(), piece: Buffer::new(PIECE.max(frame_len).max(unit_len)) };
         let index = fetched.map(|(index, _)| index);
-        crew.work(feed, begin, |bench, job| match job {
+        let each = |bench: &mut Bench, job: Job<S::Frame>| match job {
             Job::Copy(copies) => site.copy(&copies, bench),
-            Job::Frames { first, frames } => {
-                let index = index.expect("only an index makes jobs with frames");
-                site.unpack(index, first, &frames, bench)
+            Job::Frames(group) => {
+                site.unpack(index.expect("only an index makes jobs with frames"), &group, bench)
             }
-        })?;
+        };
+        let worked = crew.work(feed, begin, each);
+        if let Err(Error::Source { .. } | Error::Stopped(_)) = worked {
+            // They were paid for, and to write them needs no network. What is told is why it ended.
+            let bench = &mut begin();
+            let _nothing_is_worse_then =
+                held.into_groups().try_for_each(|group| each(bench, Job::Frames(group)));
+        }
+        worked?;
         let Done { tally, mut rotten, meter } =
             site.done.into_inner().unwrap_or_else(PoisonError::into_inner);
         meter.finish();
@@ -193,7 +204,39 @@ impl Assembly {
 /// What the threads do.
 enum Job<F> {
     Copy(Copies),
-    Frames { first: usize, frames: Vec<F> },
+    Frames(Group<F>),
+}
+
+/// Neighbouring frames, from number `first` on.
+struct Group<F> {
+    first: usize,
+    frames: Vec<F>,
+}
+
+impl<F> Group<F> {
+    fn starting_at(first: usize) -> Self {
+        Self { first, frames: Vec::new() }
+    }
+
+    /// The number of the frame after them.
+    fn end(&self) -> usize {
+        self.first + self.frames.len()
+    }
+}
+
+/// What each lane has fetched and not handed on yet. It outlives a fetch that ends early.
+struct Held<F>([RefCell<Group<F>>; RANGES_IN_FLIGHT]);
+
+impl<F> Default for Held<F> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| RefCell::new(Group::starting_at(0))))
+    }
+}
+
+impl<F> Held<F> {
+    fn into_groups(self) -> impl Iterator<Item = Group<F>> {
+        self.0.into_iter().map(RefCell::into_inner).filter(|group| !group.frames.is_empty())
+    }
 }
 
 /// What one thread works with.
@@ -253,14 +296,14 @@ impl Site<'_, '_> {
         Ok(())
     }
 
-    /// Decodes neighbouring frames, from number `first` on, and writes what is wanted of them.
+    /// Decodes neighbouring frames and writes what is wanted of them.
     fn unpack(
         &self,
         index: &VerifiedIndex,
-        first: usize,
-        frames: &[impl AsRef<[u8]>],
+        group: &Group<impl AsRef<[u8]>>,
         bench: &mut Bench,
     ) -> Result<(), Error> {
+        let Group { first, ref frames } = *group;
         let (image, unit_len) = (self.target.image, self.truth.unit_len());
         let start = index.raw_range(first).start;
         let mut filled = 0;
@@ -290,27 +333,33 @@ impl Site<'_, '_> {
     }
 }
 
-/// Fetches the frames of `parts`, several ranges at a time, and hands them on in groups that are worth one write.
+/// Fetches the frames of `parts`, several ranges at a time, and hands them on in groups that are worth one write. What
+/// was not handed on when it ends early is still held.
 async fn fetch<S: FrameSource>(
     index: &VerifiedIndex,
     parts: &Parts,
     source: &S,
-    queue: &Queue<Job<S::Frame>>,
+    (queue, held): (&Queue<Job<S::Frame>>, &Held<S::Frame>),
     image: Role,
 ) -> Result<(), Error> {
     let failed = |source| Error::Source { image, source };
-    let group = (PIECE / index.frame_len()).max(1);
-    let one = async |range: Range<usize>| {
+    let per_group = (PIECE / index.frame_len()).max(1);
+    let one = async |range: Range<usize>, held: &RefCell<Group<S::Frame>>| {
         let infos = range.clone().map(|frame| index.info(frame)).collect();
         let mut run = source.open(infos).await.map_err(failed)?;
-        let mut frames = Vec::with_capacity(group);
-        let mut first = range.start;
+        held.replace(Group::starting_at(range.start));
         while let Some(frame) = S::next(&mut run).await.map_err(failed)? {
-            frames.push(frame);
-            if frames.len() == group || first + frames.len() == range.end {
-                let next = first + frames.len();
-                queue.put(Job::Frames { first, frames: std::mem::take(&mut frames) }).await;
-                first = next;
+            let is_enough = {
+                let mut group = held.borrow_mut();
+                group.frames.push(frame);
+                group.frames.len() == per_group || group.end() == range.end
+            };
+            if is_enough {
+                let take = || {
+                    let next = Group::starting_at(held.borrow().end());
+                    Job::Frames(held.replace(next))
+                };
+                queue.put_made(take).await;
             }
         }
         Ok::<(), Error>(())
@@ -320,7 +369,7 @@ async fn fetch<S: FrameSource>(
         let (ranges, one) = (&ranges, &one);
         async move {
             for range in ranges.iter().skip(number).step_by(RANGES_IN_FLIGHT) {
-                one(range.clone()).await?;
+                one(range.clone(), &held.0[number]).await?;
             }
             Ok::<(), Error>(())
         }
