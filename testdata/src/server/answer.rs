@@ -105,6 +105,13 @@ pub(super) fn answer(
 ) -> io::Result<(Answer, Delivery)> {
     let delivery = match &fault {
         Some(Fault::Truncate(after)) => Delivery::Cut { after: *after, end: End::Close },
+        Some(Fault::Hole(at)) => match part(request.range.as_deref(), u64::MAX) {
+            Part::Whole => Delivery::Cut { after: *at, end: End::Close },
+            Part::Range { first, last } if (first..=last).contains(at) => {
+                Delivery::Cut { after: at - first, end: End::Close }
+            }
+            Part::Range { .. } | Part::Unsatisfiable => Delivery::Plain,
+        },
         Some(Fault::ResetAfter(after)) => Delivery::Cut { after: *after, end: End::Reset },
         Some(Fault::Slow { bytes_per_second }) => {
             Delivery::Slow { bytes_per_second: (*bytes_per_second).max(1), reset_after: None }

@@ -16,6 +16,9 @@ pub enum Fault {
     Stall,
     /// Announces the whole length, sends so many bytes of the body, and closes.
     Truncate(u64),
+    /// This byte of the file never comes: an answer that has it ends before it, as [`Fault::Truncate`] ends one.
+    /// What does not have it is served in full.
+    Hole(u64),
     /// Serves these bytes instead of the file, correctly, with a validator of their own.
     Swap(Vec<u8>),
     /// Answers a range that was asked for with another one, and says so. Only for requests with a range.

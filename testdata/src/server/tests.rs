@@ -161,6 +161,18 @@ fn a_cut_answer_announces_more_than_it_brings() {
 }
 
 #[test]
+fn a_hole_ends_what_has_it_and_nothing_else() {
+    let (_dir, server) = server(&[("x", b"0123456789")]);
+    server.fault("x", Fault::Hole(6));
+    let got = |head: &str| get(&mut connect(&server), head).body;
+    assert_eq!(got("GET /x HTTP/1.1"), b"012345");
+    assert_eq!(got("GET /x HTTP/1.1\nRange: bytes=4-8"), b"45");
+    assert_eq!(got("GET /x HTTP/1.1\nRange: bytes=6-6"), b"");
+    assert_eq!(got("GET /x HTTP/1.1\nRange: bytes=2-5"), b"2345");
+    assert_eq!(got("GET /x HTTP/1.1\nRange: bytes=7-"), b"789");
+}
+
+#[test]
 fn a_reset_is_one() {
     let (_dir, server) = server(&[("x", b"0123456789")]);
     for fault in [Fault::Reset, Fault::ResetAfter(4)] {
