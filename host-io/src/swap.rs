@@ -26,7 +26,8 @@ pub fn replace_file(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> io::Re
     fs.sync_dir(dir)
 }
 
-/// [`replace_file`] where nothing outlives a reboot: one step for every reader, and no sync.
+/// [`replace_file`] where nothing outlives a reboot, or whoever reads it finds out that a power cut damaged it: one step
+/// for every reader, and no sync.
 ///
 /// # Errors
 /// As the system says; the old content is then still there.

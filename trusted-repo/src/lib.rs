@@ -49,6 +49,7 @@ pub mod tuf_client;
 pub use cache::{CacheId, StagedCache, make_current};
 pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};
+pub use memory::kept::Slot;
 pub use open::{open_offline, open_online};
 pub use reader::TargetReader;
 pub use repository::{PlaceNumber, Repository};

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
 use crate::frame::{FrameInfo, VerifiedFrame};
-use crate::memory::kept::Kept;
+use crate::memory::kept::{Kept, Slot};
 use crate::memory::roots::KnownRoot;
 use crate::memory::start::LONGEST_ROOT;
 use crate::now::EffectiveNow;
@@ -136,16 +136,37 @@ impl Repository {
     }
 
     async fn fetch_manifest(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
-        // Files are at hand anyway.
-        let kept = self.opened.kept.as_ref().filter(|_| self.opened.carrier.has_web());
-        if let Some(known) = kept.and_then(|kept| kept.load(info)) {
+        if let Some(known) = self.kept(Slot::Manifest, info) {
             return Ok(known);
         }
         let fetched = self.fetch_whole(info).await?;
-        if let Some(kept) = kept {
-            kept.save(&fetched);
-        }
+        self.keep(Slot::Manifest, &fetched);
         Ok(fetched)
+    }
+
+    /// What was [kept](Self::keep) earlier, if it is what `info` says: verified like something that was fetched.
+    #[must_use]
+    pub fn kept(&self, slot: Slot, info: &TargetInfo) -> Option<VerifiedBytes> {
+        self.keeper()?.load(slot, info)
+    }
+
+    /// Keeps a small target, so that a later run need not fetch it again. What was in the slot before goes away.
+    pub fn keep(&self, slot: Slot, target: &VerifiedBytes) {
+        if let Some(kept) = self.keeper() {
+            kept.save(slot, target);
+        }
+    }
+
+    /// Ends the keeping of what is in a slot.
+    pub fn forget(&self, slot: Slot) {
+        if let Some(kept) = self.keeper() {
+            kept.forget(slot);
+        }
+    }
+
+    /// Files are at hand anyway.
+    fn keeper(&self) -> Option<&Kept> {
+        self.opened.kept.as_ref().filter(|_| self.opened.carrier.has_web())
     }
 
     async fn fetch_whole(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {

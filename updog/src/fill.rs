@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use host_io::Medium;
+use host_io::{Access, Medium};
 use semver::Version;
 use signpost::{Role, Set, SetName};
 use trusted_repo::lz4::Lz4Reader;
-use trusted_repo::{CacheId, TargetInfo, make_current};
+use trusted_repo::{CacheId, Slot, TargetInfo, make_current};
 use update_metadata::Update;
 use verity::RootHash;
 
@@ -247,7 +247,7 @@ impl Job<'_> {
 
     fn surveyor(&self) -> Surveyor<'_> {
         let Self { context, opened, update, budget, .. } = *self;
-        Surveyor { context, opened, update, budget }
+        Surveyor { context, opened, update, budget, access: Access::ReadWrite }
     }
 
     /// Writes an image from its stream. Where a mirror's bytes are not the signed ones, the next one is asked for all of
@@ -292,6 +292,9 @@ impl Job<'_> {
         };
         // Only now is it known that these are the bytes.
         receipts.note(&self.signed(Role::Boot)?, read_back.boot(), &**fs, paths);
+        // Nothing of this set has to be fetched once more.
+        self.opened.repository.forget(Slot::BootIndex);
+        self.opened.repository.forget(Slot::RootIndex);
         evidence.note(|evidence| {
             evidence.syncs += Synced::SYNCS;
             evidence.read_back = Some(medium(read_back.medium()).to_owned());

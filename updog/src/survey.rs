@@ -1,13 +1,14 @@
 //! What the disk holds of an update, and what follows from it: its plan, and how each image is made.
 //!
-//! Nothing is changed here. The hash image and the indexes of frames are fetched, because they say what to look for; both
-//! sets are looked at; and the rules in [`crate::plan`] make the rest of it.
+//! No set is changed here. The hash image and the indexes of frames are fetched, because they say what to look for; both
+//! sets are looked at; and the rules in [`crate::plan`] make the rest of it. Before a set is written the indexes are kept
+//! until that is done: an update that is cut short goes on with them.
 
 use std::sync::Arc;
 
 use host_io::{Access, Disk};
 use signpost::{OsDisk, Partition, Role, Set, SetName, Status};
-use trusted_repo::{Repository, TargetInfo, VerifiedBytes};
+use trusted_repo::{Repository, Slot, TargetInfo, VerifiedBytes};
 use update_metadata::{FramedImage, Update};
 use verity::BLOCK_SIZE;
 
@@ -126,6 +127,8 @@ pub struct Surveyor<'a> {
     pub update: &'a Update,
     /// How much may be fetched.
     pub budget: Budget,
+    /// What is to follow: a look by itself keeps nothing.
+    pub access: Access,
 }
 
 impl Surveyor<'_> {
@@ -348,15 +351,24 @@ impl Surveyor<'_> {
         if index.length >= stream.length || index.length > blocks::index::MAX_LEN {
             return Ok(Err(told(image, "the index of its frames is too long")));
         }
-        self.spend(index.length)?;
-        let name = match image {
-            Role::Boot => "boot index",
-            Role::Root | Role::Hash => "root index",
+        let (slot, name) = match image {
+            Role::Boot => (Slot::BootIndex, "boot index"),
+            Role::Root | Role::Hash => (Slot::RootIndex, "root index"),
         };
-        let fetched: VerifiedBytes =
-            fetch::small(self.context, self.repository(), &index, Phase::Fetch, name)?;
-        indexes.push(FilePlan { target: index.name, fetch_bytes: index.length });
-        let parsed = VerifiedIndex::parse(image, &fetched, &data.name, data.length);
+        let repository = self.repository();
+        let (bytes, fetch_bytes): (VerifiedBytes, u64) = match repository.kept(slot, &index) {
+            Some(kept) => (kept, 0),
+            None => {
+                self.spend(index.length)?;
+                let fetched = fetch::small(self.context, repository, &index, Phase::Fetch, name)?;
+                if self.access == Access::ReadWrite {
+                    repository.keep(slot, &fetched);
+                }
+                (fetched, index.length)
+            }
+        };
+        indexes.push(FilePlan { target: index.name, fetch_bytes });
+        let parsed = VerifiedIndex::parse(image, &bytes, &data.name, data.length);
         Ok(parsed.map_err(|unusable| said(image, &unusable)))
     }
 

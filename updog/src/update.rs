@@ -177,7 +177,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
     let budget = Budget::smallest(asked.max_bytes, config.data_budget);
     let survey = {
         let _timer = context.evidence.time("survey");
-        Surveyor { context, opened: &opened, update: &update, budget }.survey(&targets, &running)?
+        Surveyor { context, opened: &opened, update: &update, budget, access }.survey(&targets, &running)?
     };
     context.events.tell(&Event::Plan { plan: &survey.plan });
     Ok(Look::Found(Box::new(Prospect { opened, update, survey, budget, disk, inactive, targets, running })))

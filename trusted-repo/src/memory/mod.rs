@@ -5,7 +5,7 @@
 //!
 //! - `store`: the directory: loading, checking, committing
 //! - `roots`: chains of root roles
-//! - `kept`: the manifest that was verified last
+//! - `kept`: small targets that were verified, for the next run
 //! - [`view`]: looking at it, and forgetting it on request
 //! - `start`: which memory counts, and from which root to start
 

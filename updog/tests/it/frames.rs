@@ -287,6 +287,32 @@ fn killed_at_half(world: &World, host: &Host) {
     world.server().heal();
 }
 
+/// How many indexes lie on the host.
+fn kept_indexes(host: &Host) -> usize {
+    let entries = std::fs::read_dir(host.paths().trust()).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter(|name| name.to_string_lossy().ends_with(".idx")).count()
+}
+
+#[test]
+fn a_kept_index_that_rotted_is_fetched_again() {
+    let (world, host) = framed();
+    forget_the_running_root(&host);
+    killed_at_half(&world, &host);
+    for entry in std::fs::read_dir(host.paths().trust()).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().ends_with(".root.idx") {
+            let mut bytes = std::fs::read(entry.path()).unwrap();
+            bytes[40] ^= 1;
+            std::fs::write(entry.path(), bytes).unwrap();
+        }
+    }
+    world.server().clear_log();
+    let ran = host.run("updog", &["update", "--json"]);
+    let _ = done(&ran);
+    assert_eq!(sent(&world, &served(&world, "1.1.0-root.idx").0).0, 1);
+    assert_eq!(sent(&world, &served(&world, "1.1.0-boot.idx").0).0, 0);
+    assert_installed(&world, &host, "1.1.0");
+}
+
 #[test]
 fn a_killed_update_goes_on_where_it_was() {
     let (world, host) = framed();
@@ -297,9 +323,15 @@ fn a_killed_update_goes_on_where_it_was() {
     let after = host.disk().read_all(&Set::B.label("ROOT"));
     let changed =
         before.chunks(BLOCK).zip(after.chunks(BLOCK)).filter(|(before, after)| before != after).count();
+    world.server().clear_log();
     let ran = host.run("updog", &["update", "--json"]);
     let done = done(&ran);
     let plan = plan(&ran);
+    // The indexes were kept, until they were of no use any more.
+    assert_eq!(sent(&world, &served(&world, "1.1.0-root.idx").0), (0, 0));
+    assert_eq!(sent(&world, &served(&world, "1.1.0-boot.idx").0), (0, 0));
+    assert_eq!(number(&plan["indexes"][0]["fetch_bytes"]), 0, "{plan}");
+    assert_eq!(kept_indexes(&host), 0);
     // What was written is not written again, and the hash image that came first is not fetched again.
     assert!(number(&image(&plan, "root")["skip_bytes"]) >= (changed * BLOCK) as u64, "{plan}");
     assert_eq!(image(&plan, "hash")["way"], "local", "{plan}");
