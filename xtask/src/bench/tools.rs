@@ -1,8 +1,10 @@
 //! Programs of the machine that a bench calls, and what to install where one is missing.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::cargo::workspace;
 
 /// Where programs lie that ordinary users do not have in their path.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -36,6 +38,12 @@ fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Option<String> {
         return None;
     }
     Some(format!("find all tools: install the Debian packages {}", packages.join(" ")))
+}
+
+/// A program of ours as it ships, where cargo puts it.
+pub(super) fn shipped(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    workspace().join(target).join("release").join(name)
 }
 
 /// A call of a tool, in words that do not depend on the language of whoever calls.

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use super::tools::shipped;
 use crate::Outcome;
 use crate::cargo::cargo;
 use load::Load;
 use report::Figures;
-use server::{Server, program};
+use server::Server;
 
 /// How many settings the host has.
 const KEYS: usize = 5000;
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         paced,
         unpaced,
         client,
-        client_size: std::fs::metadata(program("apiclient"))?.len(),
+        client_size: std::fs::metadata(shipped("apiclient"))?.len(),
         install: install::measure()?,
     };
     println!("{}", if args.json { figures.json() } else { figures.table() });
@@ -86,7 +87,7 @@ fn client(server: &Server) -> Result<Duration, Box<dyn std::error::Error>> {
     let mut took = Vec::with_capacity(STARTS);
     for _ in 0..STARTS {
         let started = Instant::now();
-        let ran = Command::new(program("apiclient"))
+        let ran = Command::new(shipped("apiclient"))
             .arg("-s")
             .arg(server.socket())
             .args(["raw", "-u", "/os"])

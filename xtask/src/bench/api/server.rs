@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use host_io::Paths;
 
 use crate::bench::procfs;
-use crate::cargo::workspace;
+use crate::bench::tools::shipped;
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ impl Server {
     #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
     pub(super) fn on(root: &Path) -> Result<Self, Box<dyn Error>> {
         let socket = Paths::under(root).api_socket();
-        let child = Command::new(program("apiserver"))
+        let child = Command::new(shipped("apiserver"))
             .args(["--log-level", "error", "--root"])
             .arg(root)
             .stdin(Stdio::null())
@@ -91,11 +91,4 @@ impl Drop for Server {
         let _ended_already = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A program as it ships.
-pub(super) fn program(name: &str) -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    target.join("release").join(name)
 }

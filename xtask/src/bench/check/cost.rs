@@ -9,7 +9,7 @@ use host_io::Paths;
 
 use super::repository::Served;
 use crate::bench::procfs;
-use crate::cargo::workspace;
+use crate::bench::tools::shipped;
 
 /// How many checks one measurement of processor time is taken over: the system counts it in hundredths of a second.
 const CHECKS: u32 = 10;
@@ -73,7 +73,7 @@ impl Served {
     }
 
     fn check_once(&self) -> Result<(), Box<dyn Error>> {
-        let mut command = Command::new(workspace().join("target/release/updog"));
+        let mut command = Command::new(shipped("updog"));
         command.arg("--root").arg(&self.host).args(["check-update", "--json", "--log-level", "error"]);
         let ran = command.env_clear().stdin(Stdio::null()).output()?;
         if ran.status.success() {

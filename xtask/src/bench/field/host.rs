@@ -9,11 +9,10 @@ use std::process::Command;
 use host_io::Paths;
 use serde_json::Value;
 
-use super::program;
 use super::repository::{OLD, Repository};
 use super::web::Web;
 use crate::bench::images::catalog;
-use crate::bench::tools::{command, said};
+use crate::bench::tools::{command, said, shipped};
 
 const MIB: u64 = 1 << 20;
 
@@ -56,7 +55,7 @@ impl Host {
         let layout = layout([boot?, root?, hash?]);
         fs::write(dir.join("layout.toml"), &layout.text)?;
         let made = said(
-            command(&program("signpost").to_string_lossy())
+            command(&shipped("signpost").to_string_lossy())
                 .arg("--disk")
                 .arg(&pristine)
                 .args(["create", "--json", "--factory", "--size", &format!("{}M", layout.mib), "--layout"])
@@ -116,7 +115,7 @@ impl Host {
 
     /// A call of `updog` on it.
     pub(crate) fn updog(&self, args: &[&str]) -> Command {
-        let mut updog = Command::new(program("updog"));
+        let mut updog = Command::new(shipped("updog"));
         updog.env_clear().arg("--root").arg(self.dir.join("host")).args(["--log-level", "error"]).args(args);
         updog
     }

@@ -10,10 +10,9 @@ pub(super) mod repository;
 pub(super) mod web;
 
 use std::error::Error;
-use std::path::PathBuf;
 
 use super::tools::{Tool, tool};
-use crate::cargo::{cargo, workspace};
+use crate::cargo::cargo;
 
 /// What all of them need of the machine.
 pub(super) const TOOLS: [Tool; 3] =
@@ -28,11 +27,6 @@ pub(super) fn build_programs() -> Result<(), Box<dyn Error>> {
     } else {
         Err(format!("build the programs: cargo ended with {status}").into())
     }
-}
-
-/// A program as it ships.
-pub(super) fn program(name: &str) -> PathBuf {
-    workspace().join("target/release").join(name)
 }
 
 /// A number of bytes in megabytes.

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::program;
 use crate::bench::images::catalog::{Catalog, Kind};
 use crate::bench::images::release::{Extent, Release};
-use crate::bench::tools::{command, said};
+use crate::bench::tools::{command, said, shipped};
 
 const ARCH: &str = std::env::consts::ARCH;
 /// The version that hosts run, and the one on offer.
@@ -35,7 +34,7 @@ impl Repository {
         let dir = dir.join(&variant);
         let (repo, keys, about) = (dir.join("repo"), dir.join("keys"), dir.join("added.json"));
         let pubrepo = |verb: &str| {
-            let mut pubrepo = command(&program("pubrepo").to_string_lossy());
+            let mut pubrepo = command(&shipped("pubrepo").to_string_lossy());
             pubrepo.args([verb, "--json", "--variant", &variant, "--arch", ARCH]);
             pubrepo.arg("--repo").arg(&repo).arg("--keys").arg(&keys);
             pubrepo

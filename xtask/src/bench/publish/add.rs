@@ -8,8 +8,8 @@ use std::process::Command;
 use publish::Level;
 
 use super::image::Image;
-use super::program;
 use crate::bench::measure::{Spent, measured};
+use crate::bench::tools::shipped;
 
 /// The boot image of a release: noise, as a compressed kernel and initrd are.
 const BOOT: u64 = 4 << 20;
@@ -56,7 +56,7 @@ pub(super) fn measure(dir: &Path, root: &Image, count: u32) -> Result<Rounds, Bo
         let desk = dir.join(format!("desk-{round}"));
         fs::create_dir(&desk)?;
         let pubrepo = || {
-            let mut command = Command::new(program("pubrepo"));
+            let mut command = Command::new(shipped("pubrepo"));
             command.current_dir(&desk);
             command
         };

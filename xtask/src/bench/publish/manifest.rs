@@ -11,8 +11,8 @@ use semver::Version;
 use update_metadata::explain::{Host, Reader, explain};
 use update_metadata::{Images, Manifest, Seed, Update, UpdateExtensions};
 
-use super::program;
 use crate::bench::measure::{Spent, measured};
+use crate::bench::tools::shipped;
 
 /// How many updates there are.
 pub(super) const UPDATES: u64 = 2000;
@@ -43,7 +43,7 @@ pub(super) fn measure(dir: &Path) -> Result<Explained, Box<dyn Error>> {
     fs::write(&path, &json)?;
     let mut costs = Vec::new();
     for _ in 0..3 {
-        let mut command = Command::new(program("updata"));
+        let mut command = Command::new(shipped("updata"));
         command.arg("explain").arg(&path).args(["--variant", VARIANT, "--arch", ARCH]);
         costs.push(
             measured(command.args(["--version", "0.1.0", "--seed", "1024", "--at", "2026-06-01T00:00:00Z"]))?

@@ -60,8 +60,3 @@ pub(crate) fn run(args: &Args) -> Outcome {
     println!("{}", if args.json { figures.json() } else { figures.table() });
     Ok(true)
 }
-
-/// A program as it ships.
-fn program(name: &str) -> PathBuf {
-    workspace().join("target/release").join(name)
-}

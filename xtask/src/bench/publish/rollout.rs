@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::program;
 use crate::bench::measure::{Spent, measured};
+use crate::bench::tools::shipped;
 
 /// How many hosts there are.
 pub(super) const HOSTS: u64 = 1_000_000;
@@ -36,7 +36,7 @@ pub(super) fn measure() -> Result<Vec<Rollout>, Box<dyn Error>> {
     [("dense, tail 24 h", &["--tail", "24h"][..]), ("plain", &["--no-dense"])]
         .into_iter()
         .map(|(name, how)| {
-            let mut command = Command::new(program("pubrepo"));
+            let mut command = Command::new(shipped("pubrepo"));
             command.args(["simulate", "--json", "--poll", "1h", "--hosts", &HOSTS.to_string()]).args(how);
             let (said, cost) = measured(&mut command)?;
             let outcome: Value = serde_json::from_slice(&said.stdout)?;
