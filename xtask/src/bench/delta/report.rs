@@ -88,7 +88,7 @@ fn table(case: &Case) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::delta::ours::Wire;
+    use crate::bench::field::wire::Wire;
     use crate::bench::measure::Spent;
 
     #[test]

@@ -1,13 +1,14 @@
 //! What the benches that move images stand on: a web server, a repository with a real release, and a host that is
 //! only files.
 //!
-//! - [`web`]: nginx on loopback, and the bytes that it sent
+//! - [`web`]: nginx on loopback, and the bytes that it sent; [`wire`]: what they were for
 //! - [`repository`]: a repository with the newest release
 //! - [`host`]: a disk with the old release, and what `updog` reads of a host
 
 pub(super) mod host;
 pub(super) mod repository;
 pub(super) mod web;
+pub(super) mod wire;
 
 use std::error::Error;
 

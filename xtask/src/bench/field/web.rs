@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -55,12 +56,25 @@ impl Web {
 
     /// Forgets what was asked for.
     pub(crate) fn forget(&self) -> Result<(), Box<dyn Error>> {
+        self.settle()?;
         Ok(fs::write(&self.log, "")?)
     }
 
     /// What was asked for since: path and bytes sent, headers counted.
     pub(crate) fn sent(&self) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
+        self.settle()?;
         Ok(parse(&fs::read_to_string(&self.log)?))
+    }
+
+    /// Waits until everything that is over is in the log: a client may have its last byte before that is written. The only
+    /// worker does one thing after the other, and so answers this when it has done so.
+    fn settle(&self) -> Result<(), Box<dyn Error>> {
+        let mut answer = Vec::new();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.write_all(b"GET /settled HTTP/1.0\r\n\r\n")?;
+        stream.read_to_end(&mut answer)?;
+        let done = answer.starts_with(b"HTTP/1.1 204 ");
+        done.then_some(()).ok_or_else(|| "ask nginx whether its log is written".into())
     }
 }
 
@@ -80,7 +94,7 @@ fn configuration(dir: &Path, work: &Path, port: u16) -> String {
          http {{\n  log_format bytes '$request_uri $bytes_sent';\n  access_log {work}/access.log bytes;\n  \
          client_body_temp_path {work}/body;\n  proxy_temp_path {work}/proxy;\n  fastcgi_temp_path {work}/fastcgi;\n  \
          uwsgi_temp_path {work}/uwsgi;\n  scgi_temp_path {work}/scgi;\n  sendfile on;\n  keepalive_requests 1000000;\n  \
-         server {{ listen 127.0.0.1:{port}; root {dir}; }}\n}}\n"
+         server {{ listen 127.0.0.1:{port}; root {dir}; location = /settled {{ access_log off; return 204; }} }}\n}}\n"
     )
 }
 
