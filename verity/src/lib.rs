@@ -9,6 +9,7 @@
 //! - [`superblock`]: the first block of a hash image, which says how the rest was made
 //! - [`layout`]: where the levels of a tree lie
 //! - [`build`]: blocks in, hash image out
+//! - [`walk`]: hash image in, block by block
 //! - [`tree`]: hash image in, blocks checked
 //! - [`error`]: what can be wrong with an image
 
@@ -18,12 +19,14 @@ pub mod error;
 pub mod layout;
 pub mod superblock;
 pub mod tree;
+pub mod walk;
 
 pub use build::{HashImage, TreeBuilder};
 pub use digest::{BlockHasher, RootHash, Salt};
 pub use error::Error;
 pub use superblock::Superblock;
 pub use tree::HashTree;
+pub use walk::{TreeWalk, Walked};
 
 /// Bytes per block, of the data and of the tree alike: the only size that is read and written here.
 pub const BLOCK_SIZE: usize = 4096;

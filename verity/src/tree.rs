@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::layout::{Layout, Level};
+use crate::layout::Layout;
+use crate::walk::{TreeWalk, Walked};
 use crate::{BLOCK_SIZE, BlockHasher, DIGEST_SIZE, Error, RootHash, Superblock};
 
 /// A hash image whose levels agree with one another. It is worth what its root hash is worth: compare that with one
@@ -19,8 +20,8 @@ pub struct HashTree {
 
 impl PartialEq for HashTree {
     fn eq(&self, other: &Self) -> bool {
-        (&self.superblock, self.root_hash, self.leaves())
-            == (&other.superblock, other.root_hash, other.leaves())
+        (&self.superblock, self.root_hash, self.leaf_bytes())
+            == (&other.superblock, other.root_hash, other.leaf_bytes())
     }
 }
 
@@ -57,39 +58,24 @@ impl HashTree {
         let Some(first) = bytes.get(..BLOCK_SIZE) else {
             return Err(Error::Truncated { len, need: BLOCK_SIZE as u64 });
         };
-        let superblock = Superblock::parse(first)?;
-        let layout = Layout::over(superblock.data_blocks)?;
-        let need = layout.total_len();
+        let mut walk = TreeWalk::begin(first)?;
+        let need = walk.total_len();
         if len < need {
             return Err(Error::Truncated { len, need });
         }
-        let (tree, rest) = bytes.split_at(to_usize(need));
+        let (tree, rest) =
+            bytes.split_at(usize::try_from(need).expect("it is not larger than a slice in memory"));
         if let Some(at) = rest.iter().position(|byte| *byte != 0) {
             return Err(Error::Trailing { offset: need + at as u64 });
         }
-        let [top, below @ ..] = layout.levels() else {
-            return Err(Error::Unsupported {
-                field: "number of data blocks",
-                found: superblock.data_blocks.to_string(),
-                wanted: "2 or more",
-            });
-        };
-        let mut digests = digests_of(tree, top)?;
-        let root_hash = RootHash::new(superblock.salt.digest(&tree[BLOCK_SIZE..2 * BLOCK_SIZE]));
-        for level in below {
-            let blocks = blocks_of(tree, level).chunks_exact(BLOCK_SIZE);
-            for ((block, digest), at) in
-                blocks.zip(digests.chunks_exact(DIGEST_SIZE)).zip(level.first_block..)
-            {
-                if superblock.salt.digest(block) != digest {
-                    return Err(Error::Inner { block: at });
-                }
-            }
-            digests = digests_of(tree, level)?;
+        for block in tree[BLOCK_SIZE..].chunks_exact(BLOCK_SIZE) {
+            walk.next(block)?;
         }
-        let lowest = below.last().unwrap_or(top);
-        let start = to_usize(lowest.first_block) * BLOCK_SIZE;
-        let leaves = start..start + digests.len();
+        let Walked { superblock, root_hash } = walk.finish()?;
+        // They are what lies lowest, and so last, but for the zeros behind them.
+        let count = usize::try_from(superblock.data_blocks).expect("each has a digest in memory");
+        let start = tree.len() - (count * DIGEST_SIZE).next_multiple_of(BLOCK_SIZE);
+        let leaves = start..start + count * DIGEST_SIZE;
         let hasher = BlockHasher::new(&superblock.salt);
         Ok(Self { root_hash, leaves, hasher, superblock, image })
     }
@@ -124,15 +110,21 @@ impl HashTree {
         &self.image
     }
 
-    fn leaves(&self) -> &[u8] {
+    fn leaf_bytes(&self) -> &[u8] {
         &self.image[self.leaves.clone()]
+    }
+
+    /// The digests of all data blocks, in their order.
+    pub fn leaves(&self) -> impl ExactSizeIterator<Item = [u8; DIGEST_SIZE]> + '_ {
+        let leaves = self.leaf_bytes().chunks_exact(DIGEST_SIZE);
+        leaves.map(|leaf| leaf.try_into().expect("a chunk has the length of a digest"))
     }
 
     /// The digest of data block `index`; `None` past the data's end.
     #[must_use]
     pub fn leaf(&self, index: u64) -> Option<[u8; DIGEST_SIZE]> {
         let start = usize::try_from(index).ok()?.checked_mul(DIGEST_SIZE)?;
-        let leaf = self.leaves().get(start..start.checked_add(DIGEST_SIZE)?)?;
+        let leaf = self.leaf_bytes().get(start..start.checked_add(DIGEST_SIZE)?)?;
         Some(leaf.try_into().expect("the range has the length of a digest"))
     }
 
@@ -150,25 +142,6 @@ impl HashTree {
             Some(_) => Err(Error::Differs { index }),
         }
     }
-}
-
-/// The digests of a level, after a look at the zeros behind them.
-fn digests_of<'a>(tree: &'a [u8], level: &Level) -> Result<&'a [u8], Error> {
-    let (digests, padding) = blocks_of(tree, level).split_at(to_usize(level.digests) * DIGEST_SIZE);
-    if padding.iter().any(|byte| *byte != 0) {
-        return Err(Error::Padding { block: level.first_block + level.blocks - 1 });
-    }
-    Ok(digests)
-}
-
-fn blocks_of<'a>(tree: &'a [u8], level: &Level) -> &'a [u8] {
-    let start = to_usize(level.first_block) * BLOCK_SIZE;
-    &tree[start..start + to_usize(level.blocks) * BLOCK_SIZE]
-}
-
-/// A number that was compared with the length of a slice before.
-fn to_usize(number: u64) -> usize {
-    usize::try_from(number).expect("it is not larger than a slice in memory")
 }
 
 #[cfg(test)]
@@ -210,6 +183,7 @@ mod tests {
             for index in 0..data_blocks {
                 tree.check_block(index, &block(index)).unwrap();
             }
+            assert!(tree.leaves().eq((0..data_blocks).map(|index| tree.leaf(index).unwrap())));
             assert_eq!(tree.check_block(1, &block(0)), Err(Error::Differs { index: 1 }));
             assert_eq!(tree.leaf(data_blocks), None);
             assert_eq!(
