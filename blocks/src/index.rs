@@ -1,5 +1,6 @@
 //! Where the frames lie and what is in them, from bytes and back (`docs/formats.md`, "Index").
 
+use std::fmt;
 use std::ops::Range;
 
 use ring::digest::{SHA256, digest};
@@ -26,12 +27,21 @@ const DIGEST: usize = 32;
 /// The flag for a second digest in each entry, that of the raw bytes.
 const RAW_DIGESTS: u32 = 1;
 
-/// Where each frame lies and what its bytes must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Of so many frames the first one's place is kept; the others' follow from the lengths between.
+const STRIDE: usize = 64;
+
+/// Where each frame lies and what its bytes must be. It takes as much memory as it has bytes when it is published, and
+/// little more: an image has many frames.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Index {
     raw_len: u64,
     frame_size: FrameSize,
-    frames: Vec<Frame>,
+    raw_digests: bool,
+    /// As they are published.
+    entries: Vec<u8>,
+    /// Where every [`STRIDE`]th frame begins in the data.
+    places: Vec<u64>,
+    data_len: u64,
 }
 
 /// One frame.
@@ -104,6 +114,14 @@ impl Index {
     /// # Errors
     /// When anything in it is not exactly as it must be.
     pub fn parse(bytes: &[u8]) -> Result<Self, IndexError> {
+        Self::parse_vec(bytes.to_vec())
+    }
+
+    /// [`Index::parse`] of bytes that are given away: the index keeps them, and no second copy.
+    ///
+    /// # Errors
+    /// As [`Index::parse`].
+    pub fn parse_vec(mut bytes: Vec<u8>) -> Result<Self, IndexError> {
         let fixed = bytes.get(..HEADER).ok_or(IndexError::NotIndex)?;
         if fixed[..8] != MAGIC {
             return Err(IndexError::NotIndex);
@@ -128,19 +146,19 @@ impl Index {
             return Err(IndexError::Field { field: "image length" });
         }
         let raw_digests = flags & RAW_DIGESTS != 0;
-        let entry = if raw_digests { SHORT_ENTRY + DIGEST } else { SHORT_ENTRY };
-        let need = header as u64 + count * entry as u64;
+        let need = header as u64 + count * entry_len(raw_digests) as u64;
         if bytes.len() as u64 != need {
             return Err(IndexError::Length { len: bytes.len(), need });
         }
-        let mut index = Self { raw_len, frame_size, frames: Vec::with_capacity(bytes.len() / entry) };
-        for entry in bytes[header..].chunks_exact(entry) {
-            let length = u32_at(entry, 0);
-            let frame = index.frames.len();
+        bytes.drain(..header);
+        let places = Vec::new();
+        let mut index = Self { raw_len, frame_size, raw_digests, entries: bytes, places, data_len: 0 };
+        for frame in 0..index.frame_count() {
+            let length = index.length(frame);
             if length == 0 || length > longest_frame(index.raw_len_of(frame)) {
                 return Err(IndexError::FrameLength { frame, length });
             }
-            index.push(length, digest_at(entry, 4), raw_digests.then(|| digest_at(entry, SHORT_ENTRY)));
+            index.place(frame);
         }
         Ok(index)
     }
@@ -148,29 +166,38 @@ impl Index {
     /// The index as it is published.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let raw_digests = self.frames.first().is_some_and(|frame| frame.raw_sha256.is_some());
-        let mut bytes = Vec::with_capacity(HEADER + self.frames.len() * (SHORT_ENTRY + DIGEST));
+        let mut bytes = Vec::with_capacity(HEADER + self.entries.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&u16::try_from(HEADER).expect("a small number").to_le_bytes());
-        bytes.extend_from_slice(&(if raw_digests { RAW_DIGESTS } else { 0 }).to_le_bytes());
+        bytes.extend_from_slice(&(if self.raw_digests { RAW_DIGESTS } else { 0 }).to_le_bytes());
         bytes.extend_from_slice(&self.raw_len.to_le_bytes());
         bytes.extend_from_slice(&self.frame_size.blocks().to_le_bytes());
-        for frame in &self.frames {
-            bytes.extend_from_slice(&frame.length.to_le_bytes());
-            bytes.extend_from_slice(&frame.sha256);
-            bytes.extend(frame.raw_sha256.into_iter().flatten());
-        }
+        bytes.extend_from_slice(&self.entries);
         bytes
     }
 
-    /// An index over an image of `raw_len` bytes.
-    pub(crate) fn new(raw_len: u64, frame_size: FrameSize, frames: Vec<Frame>) -> Self {
-        Self { raw_len, frame_size, frames }
+    /// An index over an image of `raw_len` bytes, of frames that follow one another. They all have a raw digest, or none
+    /// of them has.
+    pub(crate) fn new(raw_len: u64, frame_size: FrameSize, frames: &[Frame]) -> Self {
+        let raw_digests = frames.first().is_some_and(|frame| frame.raw_sha256.is_some());
+        let entries = Vec::with_capacity(frames.len() * entry_len(raw_digests));
+        let mut index = Self { raw_len, frame_size, raw_digests, entries, places: Vec::new(), data_len: 0 };
+        for (number, frame) in frames.iter().enumerate() {
+            index.entries.extend_from_slice(&frame.length.to_le_bytes());
+            index.entries.extend_from_slice(&frame.sha256);
+            index.entries.extend(frame.raw_sha256.into_iter().flatten());
+            index.place(number);
+        }
+        index
     }
 
-    fn push(&mut self, length: u32, sha256: [u8; 32], raw_sha256: Option<[u8; 32]>) {
-        self.frames.push(Frame { offset: self.data_len(), length, sha256, raw_sha256 });
+    /// Counts the next frame, which has an entry already.
+    fn place(&mut self, frame: usize) {
+        if frame.is_multiple_of(STRIDE) {
+            self.places.push(self.data_len);
+        }
+        self.data_len += u64::from(self.length(frame));
     }
 
     /// The length of the image in bytes.
@@ -191,10 +218,57 @@ impl Index {
         self.frame_size
     }
 
-    /// The frames, in the order of the image and of the data.
+    /// How many frames there are.
     #[must_use]
-    pub fn frames(&self) -> &[Frame] {
-        &self.frames
+    pub fn frame_count(&self) -> usize {
+        self.entries.len() / entry_len(self.raw_digests)
+    }
+
+    /// Whether there is a digest of the raw bytes of each frame.
+    #[must_use]
+    pub fn has_raw_digests(&self) -> bool {
+        self.raw_digests || self.entries.is_empty()
+    }
+
+    /// One frame, by its number; none past the last one.
+    #[must_use]
+    pub fn frame(&self, frame: usize) -> Option<Frame> {
+        let first = frame / STRIDE * STRIDE;
+        let place = *self.places.get(first / STRIDE).filter(|_| frame < self.frame_count())?;
+        Some(self.frame_at(
+            frame,
+            place + (first..frame).map(|before| u64::from(self.length(before))).sum::<u64>(),
+        ))
+    }
+
+    /// The frames, in the order of the image and of the data.
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame> + '_ {
+        let mut next = 0;
+        (0..self.frame_count()).map(move |frame| {
+            let frame = self.frame_at(frame, next);
+            next = frame.range().end;
+            frame
+        })
+    }
+
+    /// The compressed length of a frame in bytes.
+    ///
+    /// # Panics
+    /// When there is no such frame.
+    #[must_use]
+    pub fn length(&self, frame: usize) -> u32 {
+        u32_at(self.entry(frame), 0)
+    }
+
+    fn frame_at(&self, frame: usize, offset: u64) -> Frame {
+        let entry = self.entry(frame);
+        let raw_sha256 = self.raw_digests.then(|| digest_at(entry, SHORT_ENTRY));
+        Frame { offset, length: u32_at(entry, 0), sha256: digest_at(entry, 4), raw_sha256 }
+    }
+
+    fn entry(&self, frame: usize) -> &[u8] {
+        let len = entry_len(self.raw_digests);
+        &self.entries[frame * len..][..len]
     }
 
     /// Which bytes of the image a frame has.
@@ -203,7 +277,7 @@ impl Index {
     /// When there is no such frame.
     #[must_use]
     pub fn raw_range(&self, frame: usize) -> Range<u64> {
-        assert!(frame < self.frames.len(), "the index has {} frames, not {frame}", self.frames.len());
+        assert!(frame < self.frame_count(), "the index has {} frames, not {frame}", self.frame_count());
         let start = frame as u64 * self.frame_size.bytes() as u64;
         start..start + self.raw_len_of(frame) as u64
     }
@@ -211,7 +285,7 @@ impl Index {
     /// How many bytes of the data the frames take; the table for other tools follows them.
     #[must_use]
     pub fn data_len(&self) -> u64 {
-        self.frames.last().map_or(0, |last| last.offset + u64::from(last.length))
+        self.data_len
     }
 
     /// Which frame has a block of the image.
@@ -227,6 +301,16 @@ impl Index {
     }
 }
 
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("raw_len", &self.raw_len)
+            .field("frame_size", &self.frame_size)
+            .field("frames", &self.frames().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
 impl Frame {
     /// Which bytes of the data it has.
     #[must_use]
@@ -239,6 +323,11 @@ impl Frame {
     pub fn is(&self, compressed: &[u8]) -> bool {
         compressed.len() == self.length as usize && digest(&SHA256, compressed).as_ref() == self.sha256
     }
+}
+
+/// How long the entry of a frame is.
+fn entry_len(raw_digests: bool) -> usize {
+    if raw_digests { SHORT_ENTRY + DIGEST } else { SHORT_ENTRY }
 }
 
 /// The most bytes that a frame over `raw_len` bytes takes when nothing in it can be compressed.
@@ -269,11 +358,14 @@ mod tests {
 
     fn sample(raw_digests: bool) -> Index {
         let size = FrameSize::from_blocks(2).unwrap();
-        let mut index = Index::new(2 * 8192 + 100, size, Vec::new());
-        for (number, length) in (0..).zip([300, 8192, 40]) {
-            index.push(length, [number; 32], raw_digests.then_some([number + 100; 32]));
-        }
-        index
+        let frame = |number: u8, offset, length| Frame {
+            offset,
+            length,
+            sha256: [number; 32],
+            raw_sha256: raw_digests.then_some([number + 100; 32]),
+        };
+        let frames = [frame(0, 0, 300), frame(1, 300, 8192), frame(2, 8492, 40)];
+        Index::new(2 * 8192 + 100, size, &frames)
     }
 
     fn changed(at: usize, bytes: &[u8]) -> Result<Index, IndexError> {
@@ -288,7 +380,8 @@ mod tests {
         assert_eq!((index.raw_len(), index.frame_blocks(), index.data_len()), (16_484, 2, 8532));
         let ranges: Vec<_> = (0..3).map(|frame| index.raw_range(frame)).collect();
         assert_eq!(ranges, [0..8192, 8192..16_384, 16_384..16_484]);
-        assert_eq!(index.frames()[2].range(), 8492..8532);
+        assert_eq!(index.frame(2).unwrap().range(), 8492..8532);
+        assert_eq!((index.frame_count(), index.frames().len(), index.frame(3)), (3, 3, None));
         assert_eq!([0, 1, 2, 4].map(|block| index.frame_of_block(block)), [0, 0, 1, 2]);
     }
 
@@ -300,7 +393,7 @@ mod tests {
             assert_eq!(bytes.len(), 28 + 3 * if raw_digests { 68 } else { 36 });
             assert_eq!(Index::parse(&bytes), Ok(index));
         }
-        let empty = Index::new(0, FrameSize::default(), Vec::new());
+        let empty = Index::new(0, FrameSize::default(), &[]);
         assert_eq!(Index::parse(&empty.encode()), Ok(empty));
     }
 
@@ -358,26 +451,30 @@ mod tests {
         /// The model: a list of lengths, cut from an image length.
         #[test]
         fn an_index_says_what_a_list_of_frames_says(
-            blocks in 1u32..40, full in 0usize..20, tail in 1u64..160_000, raw_digests: bool, seed: u8,
+            blocks in 1u32..40, full in 0usize..200, tail in 1u64..160_000, raw_digests: bool, seed: u8,
         ) {
             let size = FrameSize::from_blocks(blocks).unwrap();
             let raw_len = (full * size.bytes()) as u64 + tail.min(size.bytes() as u64);
-            let mut index = Index::new(raw_len, size, Vec::new());
+            let mut frames = Vec::new();
             let mut model = Vec::new();
             let (mut raw, mut offset) = (0u64, 0u64);
             while raw < raw_len {
                 let end = raw_len.min(raw + size.bytes() as u64);
                 let length = u32::try_from(1 + (u64::from(seed) * 37 + offset) % (end - raw)).unwrap();
-                index.push(length, [seed; 32], raw_digests.then_some([1; 32]));
+                let raw_sha256 = raw_digests.then_some([1; 32]);
+                frames.push(Frame { offset, length, sha256: [seed; 32], raw_sha256 });
                 model.push((raw..end, offset..offset + u64::from(length)));
                 (raw, offset) = (end, offset + u64::from(length));
             }
+            let index = Index::new(raw_len, size, &frames);
             let parsed = Index::parse(&index.encode()).unwrap();
             prop_assert_eq!(parsed.data_len(), offset);
-            let said: Vec<_> = (0..parsed.frames().len())
-                .map(|frame| (parsed.raw_range(frame), parsed.frames()[frame].range()))
-                .collect();
+            let said: Vec<_> =
+                parsed.frames().enumerate().map(|(at, frame)| (parsed.raw_range(at), frame.range())).collect();
             prop_assert_eq!(said, model);
+            // One at a time they are the same.
+            let each: Vec<_> = (0..=frames.len()).map_while(|at| parsed.frame(at)).collect();
+            prop_assert_eq!(&each, &frames);
             prop_assert_eq!(parsed, index);
         }
 

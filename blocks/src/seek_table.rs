@@ -24,13 +24,13 @@ pub fn seek_table(index: &Index) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + body as usize);
     bytes.extend_from_slice(&SKIPPABLE.to_le_bytes());
     bytes.extend_from_slice(&body.to_le_bytes());
-    for (number, frame) in frames.iter().enumerate() {
+    for (number, frame) in frames.enumerate() {
         let raw = index.raw_range(number);
         let raw_len = u32::try_from(raw.end - raw.start).expect("a frame has at most 4 MiB");
         bytes.extend_from_slice(&frame.length.to_le_bytes());
         bytes.extend_from_slice(&raw_len.to_le_bytes());
     }
-    let count = u32::try_from(frames.len()).expect("frames are counted in 18 bits");
+    let count = u32::try_from(index.frame_count()).expect("frames are counted in 18 bits");
     bytes.extend_from_slice(&count.to_le_bytes());
     bytes.push(DESCRIPTOR);
     bytes.extend_from_slice(&SEEKABLE.to_le_bytes());
@@ -40,7 +40,7 @@ pub fn seek_table(index: &Index) -> Vec<u8> {
 /// How long the whole file is: the frames and the table.
 #[must_use]
 pub fn file_len(index: &Index) -> u64 {
-    index.data_len() + (HEADER + index.frames().len() * ENTRY + FOOTER) as u64
+    index.data_len() + (HEADER + index.frame_count() * ENTRY + FOOTER) as u64
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn the_table_is_the_one_of_the_seekable_format() {
         let frame = |offset, length| Frame { offset, length, sha256: [0; 32], raw_sha256: None };
-        let index = Index::new(4196, FrameSize::from_blocks(1).unwrap(), vec![frame(0, 50), frame(50, 20)]);
+        let index = Index::new(4196, FrameSize::from_blocks(1).unwrap(), &[frame(0, 50), frame(50, 20)]);
         let table = seek_table(&index);
         #[rustfmt::skip]
         let expected = [

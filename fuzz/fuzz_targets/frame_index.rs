@@ -7,8 +7,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(index) = Index::parse(bytes) else { return };
     let (mut raw, mut data) = (0, 0);
-    for (number, frame) in index.frames().iter().enumerate() {
+    for (number, frame) in index.frames().enumerate() {
         let range = index.raw_range(number);
+        assert_eq!(index.frame(number).as_ref(), Some(&frame));
         assert_eq!((range.start, frame.offset), (raw, data), "one frame follows the other");
         assert!(range.end > range.start && frame.length > 0);
         assert!(range.end - range.start <= index.frame_size().bytes() as u64);

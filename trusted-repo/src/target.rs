@@ -74,6 +74,12 @@ impl VerifiedBytes {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// Its bytes, for whoever keeps them in the proof's place. They are copied only if somebody else has them as well.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes.into()
+    }
 }
 
 /// A check that is under way.

@@ -22,7 +22,7 @@ use crate::install::receipt::Receipts;
 use crate::install::stream::RawSum;
 use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
 use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree};
-use crate::plan::{Budget, MANIFEST, Origin, Parts, Plan};
+use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan};
 use crate::record::{Entry, Record};
 use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
 
@@ -195,10 +195,7 @@ impl Job<'_> {
         }
         // There are no frames: all of it, for the sake of what is missing.
         self.spend(Role::Root, rotten.len(), self.signed(Role::Root)?.length)?;
-        let mut origins = vec![Origin::InPlace; parts.origins.len()];
-        for block in &rotten {
-            origins[*block] = Origin::Fetch;
-        }
+        let origins = Origins::fetched_again(parts.origins.len(), &rotten);
         let (target, earlier) = assembly.give_up();
         let write = |source| write_root(target.clone(), tree, &origins, source, self.crew());
         Ok(self.streamed(Role::Root, write)?.after(earlier))

@@ -12,7 +12,7 @@
 //! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
 //! - [`fill`]: one update into one set
-//! - [`record`]: which version is in which set
+//! - [`record`]: which version is in which set; [`hash_partition`]: the tree that tells
 //! - [`attempts`]: releases that did not stay, and when one may be tried again; [`observe`]: what became of them
 //! - [`recall`]: whether what is staged is still offered
 //! - [`apply`]: marking valid, activating, taking back
@@ -45,6 +45,7 @@ pub mod fetch;
 pub mod fill;
 pub mod give_way;
 pub mod guard;
+pub mod hash_partition;
 pub mod health;
 pub mod history;
 pub mod install;

@@ -14,7 +14,9 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use signpost::SetName;
 use thiserror::Error;
-use verity::{BLOCK_SIZE, HashTree, RootHash};
+use verity::RootHash;
+
+use crate::hash_partition::StoredTree;
 
 /// What lies in one set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,28 +156,8 @@ impl Record {
 /// # Errors
 /// When the partition cannot be read.
 pub fn root_hash_of(hash_partition: &dyn Disk) -> Result<Option<RootHash>, Error> {
-    Ok(tree_in(hash_partition)?.map(|tree| tree.root_hash()))
-}
-
-/// The tree in a HASH partition; `None` when there is no sound one.
-///
-/// # Errors
-/// When the partition cannot be read.
-pub fn tree_in(hash_partition: &dyn Disk) -> Result<Option<HashTree>, Error> {
-    let mut block = vec![0; BLOCK_SIZE];
-    if hash_partition.len() < block.len() as u64 {
-        return Ok(None);
-    }
-    hash_partition.read_at(0, &mut block).map_err(Error::Tree)?;
-    let Ok(len) = HashTree::len_from_superblock(&block) else { return Ok(None) };
-    // A superblock is a claim until the tree is parsed; it must not make us ask for more memory than the partition has.
-    if len > hash_partition.len() {
-        return Ok(None);
-    }
-    let Ok(len) = usize::try_from(len) else { return Ok(None) };
-    let mut bytes = vec![0; len];
-    hash_partition.read_at(0, &mut bytes).map_err(Error::Tree)?;
-    Ok(HashTree::parse_vec(bytes).ok())
+    let Some(tree) = StoredTree::find(hash_partition).map_err(Error::Tree)? else { return Ok(None) };
+    tree.walk(|_| ()).map_err(Error::Tree)
 }
 
 fn file(paths: &Paths) -> PathBuf {
@@ -199,7 +181,7 @@ mod root_hash_text {
 #[cfg(test)]
 mod tests {
     use host_io::{Access, FileDisk, SystemFs};
-    use verity::{Salt, TreeBuilder};
+    use verity::{BLOCK_SIZE, Salt, TreeBuilder};
 
     use super::*;
     use crate::testing::{entry, hash};

@@ -22,9 +22,8 @@ use crate::install::scan::{self, BootInPlace};
 use crate::install::{self, Crew, Target, VerifiedIndex, VerifiedTree};
 use crate::plan::update::{ImageBytes, cheapest};
 use crate::plan::{
-    Budget, Bytes, Cut, FilePlan, ImagePlan, Lookup, Origin, Parts, Plan, Way, frames, origin, target_of,
+    Budget, Bytes, FilePlan, ImagePlan, Lookup, Origin, Origins, Parts, Plan, Way, frames, origin, target_of,
 };
-use crate::record;
 
 /// The partitions of the inactive set, opened.
 pub struct Targets {
@@ -84,7 +83,7 @@ pub enum RootRecipe {
     /// From what the disk has, and from frames where there is an index.
     Parts(Parts, Option<Arc<VerifiedIndex>>),
     /// From its stream, except the blocks that are in place.
-    Stream(Vec<Origin>),
+    Stream(Origins),
 }
 
 /// How boot is made.
@@ -270,18 +269,14 @@ impl Surveyor<'_> {
             let (target, bytes) = (target.to_owned(), ImageBytes::Known(bytes));
             ImagePlan { image: Role::Root, target, way, bytes, note }
         };
-        let in_place = scan::blocks_in_place(&*targets.root.disk, tree.tree(), self.crew())?;
-        let lookup = if in_place.iter().all(|right| *right) {
-            Lookup::default()
-        } else {
-            self.lookup(tree, running, framed.is_some())?
-        };
-        let origins = origin::of_root(tree.tree(), &in_place, &lookup);
-        drop((lookup, in_place));
+        let mut origins = scan::blocks_in_place(&*targets.root.disk, tree.tree(), self.crew())?;
+        if origins.any(Origin::Fetch) {
+            let lookup = self.lookup(tree, running, framed.is_some())?;
+            origins = origin::of_root(tree.tree(), origins, &lookup);
+        }
         let image_len = tree.tree().data_len();
-        if !origins.contains(&Origin::Fetch) {
-            let cut = Cut { image_len, unit_len: BLOCK_SIZE as u64, units_per_frame: 1, lengths: &[] };
-            let parts = Parts::of(origins, &cut);
+        if !origins.any(Origin::Fetch) {
+            let parts = Parts::of_disk(origins, image_len, BLOCK_SIZE as u64);
             let plan = plan(&signed.name, Way::Local, parts.bytes, None);
             return Ok((RootRecipe::Parts(parts, None), plan));
         }
@@ -296,12 +291,14 @@ impl Surveyor<'_> {
             None => None,
             Some(Err(note)) => Some(note),
             Some(Ok(index)) => {
-                let parts = Parts::of(origins.clone(), &index.cut());
+                let parts = Parts::of(origins, &index.cut());
                 let frames = (Way::Frames, parts.bytes.fetch);
                 if cheapest([frames, (Way::PlainStream, signed.length)]) == Way::Frames {
                     let plan = plan(index.data(), Way::Frames, parts.bytes, None);
                     return Ok((RootRecipe::Parts(parts, Some(Arc::new(index))), plan));
                 }
+                // The stream is not asked which blocks could have been copied.
+                origins = parts.origins;
                 Some(format!("its frames would take {} bytes", parts.bytes.fetch))
             }
         };
@@ -314,12 +311,9 @@ impl Surveyor<'_> {
     /// Where the running root has which block. Its own tree tells, if it was made with the same salt; else root is
     /// hashed once, if that seems to save anything.
     fn lookup(&self, tree: &VerifiedTree, running: &Running, framed: bool) -> Result<Lookup, Error> {
-        let salt = &tree.tree().superblock().salt;
         // A running tree that cannot be read saves nothing, and is no reason to stop.
-        let old = record::tree_in(&*running.hash).ok().flatten();
-        if let Some(old) = old.filter(|old| old.superblock().salt == *salt) {
-            let leaves = (0..old.data_blocks()).filter_map(|block| old.leaf(block));
-            return Ok(Lookup::over(leaves));
+        if let Some(lookup) = scan::lookup_in_tree(&*running.hash, &tree.tree().superblock().salt) {
+            return Ok(lookup);
         }
         if !framed {
             return Ok(Lookup::default());
@@ -368,7 +362,7 @@ impl Surveyor<'_> {
             }
         };
         indexes.push(FilePlan { target: index.name, fetch_bytes });
-        let parsed = VerifiedIndex::parse(image, &bytes, &data.name, data.length);
+        let parsed = VerifiedIndex::parse(image, bytes, &data.name, data.length);
         Ok(parsed.map_err(|unusable| said(image, &unusable)))
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn against_digest(
     index: &Index,
     whole: Option<[u8; 32]>,
 ) -> Result<(), String> {
-    if index.frames().iter().any(|frame| frame.raw_sha256.is_none()) {
+    if !index.has_raw_digests() {
         return Err(
             "its index has no digests of the raw bytes, and nothing else says what these are".to_owned()
         );
@@ -73,7 +73,7 @@ fn each(
     let name = target.name().to_owned();
     let mut decoder = Decoder::new();
     let (mut compressed, mut decoded) = (Vec::new(), Vec::new());
-    for (number, frame) in index.frames().iter().enumerate() {
+    for (number, frame) in index.frames().enumerate() {
         let raw = index.raw_range(number);
         decoded.resize(usize::try_from(raw.end - raw.start).expect("a frame has at most 4 MiB"), 0);
         compressed.resize(frame.length as usize, 0);
@@ -82,7 +82,7 @@ fn each(
             return Err(format!("the frame at {} has other bytes than its index says", frame.offset));
         }
         let refused = |error| format!("failed to {}", host_io::report::chain(&error));
-        decoder.decode(frame, &compressed, &mut decoded).map_err(refused)?;
+        decoder.decode(&frame, &compressed, &mut decoded).map_err(refused)?;
         take(&decoded)?;
     }
     let table = seek_table::seek_table(index);

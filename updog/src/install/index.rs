@@ -7,6 +7,7 @@ use trusted_repo::{FrameInfo, VerifiedBytes};
 use verity::BLOCK_SIZE;
 
 use crate::plan::Cut;
+use crate::plan::frames::Lengths;
 
 /// The index of one image: its bytes come from a signed target. Holding one is what makes fetched frames worth
 /// anything.
@@ -14,7 +15,6 @@ use crate::plan::Cut;
 pub struct VerifiedIndex {
     image: Role,
     index: Index,
-    lengths: Vec<u32>,
     data: String,
 }
 
@@ -51,8 +51,8 @@ impl VerifiedIndex {
     ///
     /// # Errors
     /// [`Unusable`] when the image had better come in another way.
-    pub fn parse(image: Role, target: &VerifiedBytes, data: &str, signed: u64) -> Result<Self, Unusable> {
-        Self::new(image, Index::parse(target.bytes())?, data, signed)
+    pub fn parse(image: Role, target: VerifiedBytes, data: &str, signed: u64) -> Result<Self, Unusable> {
+        Self::new(image, Index::parse_vec(target.into_bytes())?, data, signed)
     }
 
     /// `index` must come from a signed target.
@@ -60,11 +60,10 @@ impl VerifiedIndex {
         if index.data_len() > signed {
             return Err(Unusable::Data { index: index.data_len(), signed });
         }
-        if image == Role::Boot && index.frames().iter().any(|frame| frame.raw_sha256.is_none()) {
+        if image == Role::Boot && !index.has_raw_digests() {
             return Err(Unusable::NoRawDigests);
         }
-        let lengths = index.frames().iter().map(|frame| frame.length).collect();
-        Ok(Self { image, index, lengths, data: data.to_owned() })
+        Ok(Self { image, index, data: data.to_owned() })
     }
 
     /// Refuses an index that is not over an image of `len` bytes.
@@ -97,13 +96,13 @@ impl VerifiedIndex {
     /// How many frames there are.
     #[must_use]
     pub fn frames(&self) -> usize {
-        self.index.frames().len()
+        self.index.frame_count()
     }
 
     /// The SHA-256 of a frame's raw bytes, where the image has no tree.
     #[must_use]
     pub fn raw_digest(&self, frame: usize) -> Option<[u8; 32]> {
-        self.index.frames().get(frame)?.raw_sha256
+        self.index.frame(frame)?.raw_sha256
     }
 
     /// How the image is cut. Its units are blocks for root, and frames for boot.
@@ -114,20 +113,26 @@ impl VerifiedIndex {
             Role::Root => (BLOCK_SIZE, blocks),
             Role::Boot | Role::Hash => (self.frame_len(), 1),
         };
-        Cut { image_len: self.raw_len(), unit_len: unit_len as u64, units_per_frame, lengths: &self.lengths }
+        Cut { image_len: self.raw_len(), unit_len: unit_len as u64, units_per_frame, lengths: self }
     }
 
     pub(super) fn info(&self, frame: usize) -> FrameInfo {
-        let frame = &self.index.frames()[frame];
+        let frame = self.frame(frame);
         FrameInfo { offset: frame.offset, length: u64::from(frame.length), sha256: frame.sha256 }
     }
 
-    pub(super) fn frame(&self, frame: usize) -> &blocks::Frame {
-        &self.index.frames()[frame]
+    pub(super) fn frame(&self, frame: usize) -> blocks::Frame {
+        self.index.frame(frame).expect("a plan names frames of its index")
     }
 
     /// The raw bytes that a frame holds, as a range of the image.
     pub(super) fn raw_range(&self, frame: usize) -> std::ops::Range<u64> {
         self.index.raw_range(frame)
+    }
+}
+
+impl Lengths for VerifiedIndex {
+    fn length(&self, frame: usize) -> u64 {
+        u64::from(self.index.length(frame))
     }
 }

@@ -22,7 +22,7 @@ use super::tree::VerifiedTree;
 use super::truth::Truth;
 use crate::events::{Meter, Phase};
 use crate::plan::origin::{self, Copies};
-use crate::plan::{Origin, Parts, frames};
+use crate::plan::{Origin, Origins, Parts, frames};
 
 /// Ranges that are fetched at the same time: a round trip costs one of them and not all.
 const RANGES_IN_FLIGHT: usize = 6;
@@ -249,7 +249,7 @@ struct Bench {
 struct Site<'a, 'm> {
     target: &'a Target,
     truth: &'a Truth,
-    origins: &'a [Origin],
+    origins: &'a Origins,
     running: &'a dyn Disk,
     done: Mutex<Done<'m>>,
 }
@@ -311,13 +311,13 @@ impl Site<'_, '_> {
             let range = index.raw_range(number);
             let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
             let raw = &mut bench.piece[filled..filled + len];
-            let decoded = bench.decoder.decode(index.frame(number), frame.as_ref(), raw);
+            let decoded = bench.decoder.decode(&index.frame(number), frame.as_ref(), raw);
             decoded.map_err(|source| Error::Frame { image, source })?;
             filled += len;
         }
         let piece = &bench.piece[..filled];
         let first_unit = usize::try_from(start).unwrap_or(usize::MAX) / unit_len;
-        let wanted = |unit: usize| self.origins.get(first_unit + unit) == Some(&Origin::Fetch);
+        let wanted = |unit: usize| self.origins.get(first_unit + unit) == Some(Origin::Fetch);
         if let Truth::Root(tree) = self.truth {
             for (unit, block) in piece.chunks(unit_len).enumerate().filter(|(unit, _)| wanted(*unit)) {
                 let checked = tree.tree().check_block((first_unit + unit) as u64, block);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use host_io::{Buffer, Disk};
 use ring::digest;
-use verity::{BLOCK_SIZE, BlockHasher, HashTree};
+use verity::{BLOCK_SIZE, BlockHasher, HashTree, Salt};
 
 use super::PIECE;
 use super::crew::{Crew, Queue, lock};
@@ -17,7 +17,9 @@ use super::index::VerifiedIndex;
 use super::stream::RawSum;
 use super::truth::{Sha256, sha256};
 use crate::events::Phase;
-use crate::plan::{Lookup, lookup};
+use crate::hash_partition::StoredTree;
+use crate::plan::lookup::Entry;
+use crate::plan::{Lookup, Origin, Origins};
 
 /// How much is read at one place to see whether a disk has anything that is wanted.
 const GLANCE: usize = 16 * BLOCK_SIZE;
@@ -26,19 +28,38 @@ const GLANCE_EVERY: u64 = 4 << 20;
 /// On a small disk they are closer, so that there are as many of them.
 const GLANCES: u64 = 64;
 
-/// Which blocks of the image that `tree` is over are right in `disk`; none where a glance finds none.
+/// Which blocks of the image that `tree` is over are right in `disk`, and so in place: none where a glance finds none. The rest
+/// is to be fetched, as far as is known here.
 ///
 /// # Errors
 /// [`Error::Stopped`].
-pub fn blocks_in_place(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Result<Vec<bool>, Error> {
+pub fn blocks_in_place(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Result<Origins, Error> {
     let is_there = |index: u64, block: &[u8]| tree.check_block(index, block).is_ok();
+    let mut origins = Origins::all(usize::try_from(tree.data_blocks()).unwrap_or(usize::MAX), Origin::Fetch);
     if !has_any(disk, tree.data_len(), BLOCK_SIZE, crew, is_there)? {
-        return Ok(vec![false; usize::try_from(tree.data_blocks()).unwrap_or(usize::MAX)]);
+        return Ok(origins);
     }
-    let is_right = |index: usize, block: Option<&[u8]>| {
-        block.is_some_and(|block| tree.check_block(index as u64, block).is_ok())
+    let origin = |index: usize, block: Option<&[u8]>| {
+        let is_right = block.is_some_and(|block| tree.check_block(index as u64, block).is_ok());
+        if is_right { Origin::InPlace } else { Origin::Fetch }
     };
-    units(disk, "root", tree.data_len(), BLOCK_SIZE, crew, is_right)
+    let take = |first: usize, seen: &[Origin]| origins.set(first, seen);
+    units(disk, "root", tree.data_len(), BLOCK_SIZE, crew, origin, take)?;
+    Ok(origins)
+}
+
+/// A lookup over the blocks that the tree in a HASH partition is over; none unless it is sound and was made with `salt`.
+#[must_use]
+pub fn lookup_in_tree(hash_partition: &dyn Disk, salt: &Salt) -> Option<Lookup> {
+    let tree = StoredTree::find(hash_partition).ok()?.filter(|tree| tree.superblock().salt == *salt)?;
+    let mut entries = Vec::with_capacity(usize::try_from(tree.superblock().data_blocks).ok()?);
+    let gather = |leaves: &[u8]| {
+        let first = entries.len();
+        let leaves = leaves.as_chunks().0.iter().enumerate();
+        entries.extend(leaves.filter_map(|(at, leaf)| Entry::new(first + at, leaf)));
+    };
+    let _its_root_hash = tree.walk(gather).ok()??;
+    Some(Lookup::of(entries))
 }
 
 /// A lookup over all blocks of `disk`, hashed with the salt of `tree`; an empty one where a glance finds
@@ -49,14 +70,16 @@ pub fn blocks_in_place(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Resu
 pub fn lookup_over(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Result<Lookup, Error> {
     let len = disk.len() / BLOCK_SIZE as u64 * BLOCK_SIZE as u64;
     let hasher = BlockHasher::new(&tree.superblock().salt);
-    let wanted = Lookup::over((0..tree.data_blocks()).filter_map(|block| tree.leaf(block)));
+    let wanted = Lookup::over(tree.leaves());
     if !has_any(disk, len, BLOCK_SIZE, crew, |_, block| wanted.find(&hasher.digest(block), 0).is_some())? {
         return Ok(Lookup::default());
     }
     drop(wanted);
-    // A block that cannot be read gets a prefix like any other; whoever copies it finds out.
-    let prefix = |_, block: Option<&[u8]>| block.map_or(0, |block| lookup::prefix(&hasher.digest(block)));
-    Ok(Lookup::from_prefixes(units(disk, "running root", len, BLOCK_SIZE, crew, prefix)?))
+    let mut entries = Vec::with_capacity(usize::try_from(len / BLOCK_SIZE as u64).unwrap_or_default());
+    let entry = |at, block: Option<&[u8]>| block.and_then(|block| Entry::new(at, &hasher.digest(block)));
+    let take = |_, seen: &[Option<Entry>]| entries.extend(seen.iter().flatten());
+    units(disk, "running root", len, BLOCK_SIZE, crew, entry, take)?;
+    Ok(Lookup::of(entries))
 }
 
 /// Whether a glance at the first `len` bytes of `disk` finds a unit that is `wanted`, by its number and its bytes: one
@@ -131,7 +154,11 @@ pub fn frame_digests(
     index: &VerifiedIndex,
     crew: Crew<'_>,
 ) -> Result<Vec<Option<[u8; 32]>>, Error> {
-    units(disk, name, index.raw_len(), index.frame_len(), crew, |_, frame| frame.map(sha256))
+    let mut digests = vec![None; index.frames()];
+    let digest = |_, frame: Option<&[u8]>| frame.map(sha256);
+    let take = |first, seen: &[Option<Sha256>]| digests[first..first + seen.len()].copy_from_slice(seen);
+    units(disk, name, index.raw_len(), index.frame_len(), crew, digest, take)?;
+    Ok(digests)
 }
 
 /// A boot image that lies where it belongs, though no index says so.
@@ -178,7 +205,8 @@ pub fn differing_blocks(disk: &dyn Disk, image: &[u8]) -> u64 {
 }
 
 /// Looks at the first `len` bytes of `disk` in units of `unit_len`; the last one may be shorter. What lies beyond the
-/// disk's end cannot be read.
+/// disk's end cannot be read. What was seen goes to `take` in pieces, as they come: the number of the first unit, and what
+/// each of them is.
 fn units<T: Send>(
     disk: &dyn Disk,
     name: &'static str,
@@ -186,11 +214,12 @@ fn units<T: Send>(
     unit_len: usize,
     crew: Crew<'_>,
     look: impl Fn(usize, Option<&[u8]>) -> T + Sync,
-) -> Result<Vec<T>, Error> {
+    take: impl FnMut(usize, &[T]) + Send,
+) -> Result<(), Error> {
     let units = len.div_ceil(unit_len as u64);
     let per_piece = (PIECE / unit_len).max(1);
     let meter = Mutex::new(crew.events.meter(Phase::Scan, name, Some(len)));
-    let found = Mutex::new(Vec::new());
+    let take = Mutex::new(take);
     let feed = async |queue: Queue<u64>| {
         for first in (0..units).step_by(per_piece) {
             queue.put(first).await;
@@ -209,14 +238,12 @@ fn units<T: Send>(
             let readable = readable || disk.read_at(offset, unit).is_ok();
             seen.push(look(usize::try_from(index).unwrap_or(usize::MAX), readable.then_some(&*unit)));
         }
-        lock(&found).push((first, seen));
+        lock(&take)(usize::try_from(first).unwrap_or(usize::MAX), &seen);
         lock(&meter).add(count as u64);
         Ok(())
     };
     let buffer = || Buffer::new(per_piece * unit_len);
     crew.work(feed, buffer, each)?;
     meter.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
-    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    found.sort_unstable_by_key(|(first, _)| *first);
-    Ok(found.into_iter().flat_map(|(_, seen)| seen).collect())
+    Ok(())
 }

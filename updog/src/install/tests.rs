@@ -15,7 +15,6 @@ use super::stream::RawImage;
 use super::target::{RootWritten, Tally, Target};
 use super::{Crew, Error, PIECE, ReadBack, VerifiedTree, scan};
 use crate::events::Events;
-use crate::plan::{Lookup, origin};
 use crate::wait::Waiter;
 
 const BLOCK: u64 = BLOCK_SIZE as u64;
@@ -255,8 +254,7 @@ impl Set {
 
     fn write_root(&self, release: &Release, image: Image, crew: Crew<'_>) -> Result<RootWritten, Error> {
         let root = target(Role::Root, &self.root);
-        let in_place = scan::blocks_in_place(&*root.disk, release.tree.tree(), crew)?;
-        let origins = origin::of_root(release.tree.tree(), &in_place, &Lookup::default());
+        let origins = scan::blocks_in_place(&*root.disk, release.tree.tree(), crew)?;
         write_root(root, &release.tree, &origins, image, crew)
     }
 }

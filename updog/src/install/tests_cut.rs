@@ -13,7 +13,7 @@ use super::tests::{Fault, FaultyDisk, Shared, noise, target};
 use super::tests_parts::{PER_FRAME, Published};
 use super::{Crew, Error, scan};
 use crate::events::Events;
-use crate::plan::{Lookup, Parts, origin};
+use crate::plan::Parts;
 use crate::wait::Waiter;
 
 /// Bytes of a frame.
@@ -97,8 +97,7 @@ fn cut(
 ) -> (Error, usize) {
     let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
     let crew = Crew::new(&waiter, &events);
-    let in_place = scan::blocks_in_place(&Shared(Arc::clone(disk)), published.tree.tree(), crew).unwrap();
-    let origins = origin::of_root(published.tree.tree(), &in_place, &Lookup::default());
+    let origins = scan::blocks_in_place(&Shared(Arc::clone(disk)), published.tree.tree(), crew).unwrap();
     let parts = Parts::of(origins, &published.index.cut());
     let silent = Arc::new(watch::Sender::new(0));
     let source = Silent { data: &published.frames.data, silent, end: end(&waiter) };

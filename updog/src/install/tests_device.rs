@@ -15,7 +15,6 @@ use super::target::Tally;
 use super::tests::{Image, noise, tree_over};
 use super::{Crew, Error, ReadBack, Target, VerifiedTree, scan};
 use crate::events::Events;
-use crate::plan::{Lookup, origin};
 use crate::wait::Waiter;
 
 const MIB: usize = 1 << 20;
@@ -69,8 +68,7 @@ impl Devices {
         let hash = write_hash(self.target(Role::Hash), tree, crew)?;
         let boot = write_boot(self.target(Role::Boot), Image::signed(boot), crew)?;
         let target = self.target(Role::Root);
-        let in_place = scan::blocks_in_place(&*target.disk, tree.tree(), crew)?;
-        let origins = origin::of_root(tree.tree(), &in_place, &Lookup::default());
+        let origins = scan::blocks_in_place(&*target.disk, tree.tree(), crew)?;
         let root = write_root(target, tree, &origins, Image::signed(root), crew)?;
         Synced::new(boot, root, hash, crew)?.read_back(crew)
     }

@@ -115,7 +115,7 @@ impl Disks {
         let in_place = scan::blocks_in_place(&Shared(Arc::clone(&self.inactive)), tree, crew).unwrap();
         let salt = &tree.superblock().salt;
         let lookup = Lookup::over(hint.chunks(BLOCK_SIZE).map(|block| salt.digest(block)));
-        Parts::of(origin::of_root(tree, &in_place, &lookup), &published.index.cut())
+        Parts::of(origin::of_root(tree, in_place, &lookup), &published.index.cut())
     }
 
     fn install(&self, published: &Published, hint: &[u8]) -> Result<(Assembly, Vec<usize>), Error> {
@@ -239,8 +239,8 @@ fn a_frame_larger_than_its_index_says_is_refused() {
     let half = &image[..8 * BLOCK_SIZE];
     let small = encode(&mut &half[..], &mut Vec::new(), &options(4), &mut |_| ()).unwrap();
     let mut bytes = small.encode();
-    let length = large.frames()[0].length.to_le_bytes();
-    let known = small.frames()[0].length.to_le_bytes();
+    let length = large.length(0).to_le_bytes();
+    let known = small.length(0).to_le_bytes();
     let at = bytes.windows(4).position(|window| window == known).unwrap();
     bytes[at..at + 4].copy_from_slice(&length);
     // No frame of four blocks is as long as one of eight, so such an index is none.

@@ -1,8 +1,9 @@
 //! Which frames have to be fetched, and what is copied beside them.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::origin::{Bytes, Origin};
+use super::origin::{Bytes, Origin, Origins};
 
 /// How an image is cut: its units into frames, and its bytes into units.
 #[derive(Debug, Clone, Copy)]
@@ -13,15 +14,21 @@ pub struct Cut<'a> {
     pub unit_len: u64,
     /// Units of a frame; the last one may have fewer.
     pub units_per_frame: usize,
-    /// What each frame weighs, compressed.
-    pub lengths: &'a [u32],
+    /// What each frame weighs.
+    pub lengths: &'a dyn Lengths,
+}
+
+/// What the frames of an image weigh.
+pub trait Lengths: fmt::Debug {
+    /// Bytes of a frame that there is, compressed.
+    fn length(&self, frame: usize) -> u64;
 }
 
 /// An image as the parts that it is put together from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
     /// Where each unit comes from.
-    pub origins: Vec<Origin>,
+    pub origins: Origins,
     /// The frames to fetch: runs of neighbours.
     pub runs: Vec<Range<usize>>,
     /// What that makes in bytes.
@@ -32,46 +39,41 @@ impl Parts {
     /// The parts of an image of which each unit comes from `origins`: every frame that has a unit which is nowhere on
     /// this disk is fetched, and no other. What such a frame brings besides is taken from it rather than copied.
     #[must_use]
-    pub fn of(mut origins: Vec<Origin>, cut: &Cut<'_>) -> Self {
+    pub fn of(mut origins: Origins, cut: &Cut<'_>) -> Self {
         let mut runs: Vec<Range<usize>> = Vec::new();
         let mut fetch = 0u64;
-        for (frame, units) in origins.chunks_mut(cut.units_per_frame.max(1)).enumerate() {
-            if !units.contains(&Origin::Fetch) {
-                continue;
-            }
-            for unit in units {
-                if matches!(unit, Origin::Copy(_)) {
-                    *unit = Origin::Fetch;
-                }
-            }
+        for frame in origins.fetch_whole(cut.units_per_frame) {
             match runs.last_mut() {
                 Some(run) if run.end == frame => run.end += 1,
                 _ => runs.push(frame..frame + 1),
             }
-            fetch += u64::from(cut.lengths.get(frame).copied().unwrap_or_default());
+            fetch += cut.lengths.length(frame);
         }
         let bytes = Bytes { fetch, ..count(&origins, cut.image_len, cut.unit_len) };
         Self { origins, runs, bytes }
+    }
+
+    /// The parts of an image that is all on this disk, by units of `unit_len` bytes.
+    #[must_use]
+    pub fn of_disk(origins: Origins, image_len: u64, unit_len: u64) -> Self {
+        let bytes = count(&origins, image_len, unit_len);
+        Self { origins, runs: Vec::new(), bytes }
     }
 
     /// The parts that come when `rotten` units, which were to be copied, turn out to be something else: those alone.
     #[must_use]
     pub fn instead_of(rotten: &[usize], cut: &Cut<'_>) -> Self {
         let units = usize::try_from(cut.image_len.div_ceil(cut.unit_len.max(1))).unwrap_or(usize::MAX);
-        let mut origins = vec![Origin::InPlace; units];
-        for unit in rotten {
-            origins[*unit] = Origin::Fetch;
-        }
-        Self::of(origins, cut)
+        Self::of(Origins::fetched_again(units, rotten), cut)
     }
 }
 
 /// What is copied, left alone and written of an image with these origins.
 #[must_use]
-pub fn count(origins: &[Origin], image_len: u64, unit_len: u64) -> Bytes {
+pub fn count(origins: &Origins, image_len: u64, unit_len: u64) -> Bytes {
     let mut bytes = Bytes::default();
     let mut left = image_len;
-    for origin in origins {
+    for origin in origins.iter() {
         let len = unit_len.min(left);
         left -= len;
         match origin {
@@ -87,13 +89,13 @@ pub fn count(origins: &[Origin], image_len: u64, unit_len: u64) -> Bytes {
 }
 
 /// Cuts runs of frames so that none weighs more than `most` bytes, except one that is a single frame.
-pub fn in_pieces(runs: &[Range<usize>], lengths: &[u32], most: u64) -> Vec<Range<usize>> {
+pub fn in_pieces(runs: &[Range<usize>], lengths: &dyn Lengths, most: u64) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     for run in runs {
         let mut start = run.start;
         let mut weight = 0u64;
         for frame in run.clone() {
-            let length = u64::from(lengths.get(frame).copied().unwrap_or_default());
+            let length = lengths.length(frame);
             if frame > start && weight + length > most {
                 pieces.push(start..frame);
                 (start, weight) = (frame, 0);
@@ -117,6 +119,12 @@ mod tests {
     use crate::plan::lookup::Lookup;
     use crate::plan::origin::{self, Copies};
 
+    impl Lengths for Vec<u32> {
+        fn length(&self, frame: usize) -> u64 {
+            self[frame].into()
+        }
+    }
+
     /// A block is told by one byte here; 0 is the block of zeros.
     fn tree(blocks: &[u8]) -> HashTree {
         let mut builder = TreeBuilder::new(Salt::new(*b"salt").unwrap(), [1; 16]);
@@ -133,14 +141,15 @@ mod tests {
     /// The plan of `new` over what the disk holds.
     fn planned(new: &[u8], inactive: &[u8], running: &[u8], per_frame: usize) -> (Parts, Vec<u32>) {
         let tree = tree(new);
-        let in_place: Vec<bool> =
-            new.iter().enumerate().map(|(at, block)| inactive.get(at) == Some(block)).collect();
+        let right = |at, block: &u8| inactive.get(at) == Some(block);
+        let origin = |(at, block)| if right(at, block) { Origin::InPlace } else { Origin::Fetch };
+        let in_place = new.iter().enumerate().map(origin).collect();
         let salt = &tree.superblock().salt;
         let lookup = Lookup::over(running.iter().map(|block| salt.digest(&[*block; BLOCK_SIZE])));
         let lengths = lengths(new.len().div_ceil(per_frame));
         let (image_len, unit_len) = (tree.data_len(), BLOCK_SIZE as u64);
         let cut = Cut { image_len, unit_len, units_per_frame: per_frame, lengths: &lengths };
-        (Parts::of(origin::of_root(&tree, &in_place, &lookup), &cut), lengths)
+        (Parts::of(origin::of_root(&tree, in_place, &lookup), &cut), lengths)
     }
 
     #[test]
@@ -157,6 +166,7 @@ mod tests {
     fn copies_are_cut_where_the_new_image_has_a_gap_and_where_they_are_long() {
         use Origin::{Copy, Fetch, InPlace};
         let origins = [Copy(5), Copy(6), Copy(2), InPlace, Copy(3), Fetch, Copy(4), Copy(5), Copy(6)];
+        let origins = Origins::from_iter(origins);
         let found: Vec<Copies> = origin::copies(&origins, 2).collect();
         let copies = |to, from: &[Range<u32>]| Copies { to, from: from.to_vec() };
         assert_eq!(
@@ -185,8 +195,8 @@ mod tests {
     fn a_boot_image_goes_by_the_digests_of_its_frames() {
         use Origin::{Copy, Fetch, InPlace};
         let origins = origin::of_frames(&["a", "b", "c", "d", "c"], &["a", "x"], &["c", "d", "b", "a"]);
-        assert_eq!(origins, [InPlace, Copy(2), Copy(0), Copy(1), Copy(0)]);
-        assert_eq!(origin::of_frames(&["a", "b"], &[], &["b"]), [Fetch, Copy(0)]);
+        assert!(origins.iter().eq([InPlace, Copy(2), Copy(0), Copy(1), Copy(0)]));
+        assert!(origin::of_frames(&["a", "b"], &[], &["b"]).iter().eq([Fetch, Copy(0)]));
     }
 
     proptest! {
@@ -228,7 +238,7 @@ mod tests {
             let frames: Vec<usize> = pieces.iter().cloned().flatten().collect();
             for frame in &frames {
                 for (at, block) in new.iter().enumerate().skip(frame * per_frame).take(per_frame) {
-                    if parts.origins[at] == Origin::Fetch {
+                    if parts.origins.get(at) == Some(Origin::Fetch) {
                         put(at, *block);
                     }
                 }

@@ -18,5 +18,5 @@ pub mod update;
 pub use budget::{Budget, OverBudget};
 pub use frames::{Cut, Parts};
 pub use lookup::Lookup;
-pub use origin::{Bytes, Origin};
+pub use origin::{Bytes, Origin, Origins};
 pub use update::{FilePlan, ImagePlan, MANIFEST, Plan, Unsigned, Way, target_of};

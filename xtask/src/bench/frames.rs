@@ -110,10 +110,10 @@ fn row(
     let index = encode(&mut file, &mut data, &options, &mut |_| {})?;
     let encoded = spent()?;
     let (mut decoder, mut piece) = (Decoder::new(), vec![0; frame_size.bytes()]);
-    for (number, frame) in index.frames().iter().enumerate() {
+    for (number, frame) in index.frames().enumerate() {
         let (raw, range) = (index.raw_range(number), frame.range());
         let compressed = &data[usize::try_from(range.start)?..usize::try_from(range.end)?];
-        decoder.decode(frame, compressed, &mut piece[..usize::try_from(raw.end - raw.start)?])?;
+        decoder.decode(&frame, compressed, &mut piece[..usize::try_from(raw.end - raw.start)?])?;
     }
     let seconds = |time: Duration| time.as_secs_f64();
     Ok(Row {
@@ -131,7 +131,7 @@ fn row(
 fn update(pair: Pair, index: &Index, missing: &[bool]) -> Update {
     let fetched: Vec<bool> =
         missing.chunks(index.frame_size().blocks() as usize).map(|blocks| blocks.contains(&true)).collect();
-    let lengths = index.frames().iter().zip(&fetched).filter(|(_, fetched)| **fetched);
+    let lengths = index.frames().zip(&fetched).filter(|(_, fetched)| **fetched);
     let begins = |at: usize| fetched[at] && (at == 0 || !fetched[at - 1]);
     Update {
         pair,
