@@ -73,10 +73,10 @@ pub(crate) fn make_current(fs: &dyn Fs, base: &Path, name: &str) -> io::Result<(
     swap::replace_link(fs, Path::new(name), &base.join(CURRENT))
 }
 
-/// Removes every state but `keep`, and what writers left behind.
-pub(crate) fn prune(fs: &dyn Fs, base: &Path, keep: &str) -> io::Result<()> {
+/// Removes every state but those in `keep`, and what writers left behind.
+pub(crate) fn prune(fs: &dyn Fs, base: &Path, keep: &[&str]) -> io::Result<()> {
     for entry in fs.list(base)? {
-        if entry.name != keep && entry.name != CURRENT {
+        if !keep.contains(&entry.name.as_str()) && entry.name != CURRENT {
             swap::discard(fs, &base.join(&entry.name))?;
         }
     }
@@ -100,7 +100,7 @@ mod tests {
         }
         assert_eq!(current(&SystemFs, &base).expect("a link").as_deref(), Some("two"));
         assert_eq!(std::fs::read(base.join("current/sub/file")).expect("there"), b"2");
-        prune(&SystemFs, &base, "two").expect("pruned");
+        prune(&SystemFs, &base, &["two"]).expect("pruned");
         assert!(!base.join("one").exists());
         assert!(base.join("current/top").exists());
     }

@@ -233,8 +233,15 @@ impl Prospect {
     fn prepare(&self, context: &Context) -> Result<(CacheId, Option<Entry>), Error> {
         let staged = fetch::next_boot(context, &self.opened.repository, &self.survey.plan)?;
         let cache = context.paths.cache();
-        let files = self.survey.plan.staged.len() as u64 + METADATA_FILES;
-        guard::room_for(&*context.fs, &cache, staged.len(), files)?;
+        let missing = staged.missing(&*context.fs, &cache).map_err(Error::Cache)?;
+        if missing > 0 {
+            // What cut updates left must not stand in the way of this one.
+            if let Err(error) = staged.discard_others(&*context.fs, &cache) {
+                tracing::warn!("failed to {}", host_io::report::chain(&error));
+            }
+            let files = self.survey.plan.staged.len() as u64 + METADATA_FILES;
+            guard::room_for(&*context.fs, &cache, missing, files)?;
+        }
         let cache = staged.write(&*context.fs, &cache).map_err(Error::Cache)?;
         let os = context.host.os_release()?;
         let root_hash = record::root_hash_of(&*self.running.hash)?;

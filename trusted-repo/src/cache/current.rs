@@ -24,7 +24,7 @@ pub fn make_current(fs: &dyn Fs, paths: &Paths, id: &CacheId) -> Result<(), Erro
         lead_through(fs, &path, &cache.join(generation::CURRENT).join(part))
             .map_err(|error| Error::cache("lead to the new set from", &path, error))?;
     }
-    if let Err(error) = generation::prune(fs, &cache, id.as_str()) {
+    if let Err(error) = generation::prune(fs, &cache, &[id.as_str()]) {
         warn!(%error, "an older set could not be removed; it does no harm");
     }
     Ok(())

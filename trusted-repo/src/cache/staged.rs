@@ -13,6 +13,9 @@ use super::pin::{PIN, Pin};
 use crate::target::VerifiedBytes;
 use crate::{Error, generation};
 
+/// What writing is called where it fails.
+const WRITE: &str = "write the set for the next boot below";
+
 /// A written set, named by its directory below the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheId(String);
@@ -43,17 +46,40 @@ impl StagedCache {
         Self { metadata, targets }
     }
 
-    /// Bytes that the set takes on disk, file system overhead left out.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        let metadata = self.metadata.values().map(Bytes::len);
-        metadata.chain(self.targets.iter().map(|target| target.bytes().len())).map(|len| len as u64).sum()
+    /// Bytes that [`StagedCache::write`] has to find room for below `cache_dir`, file system overhead left out: none
+    /// where this very set lies there already, whole.
+    ///
+    /// # Errors
+    /// When what is there cannot be told.
+    pub fn missing(&self, fs: &dyn Fs, cache_dir: &Path) -> Result<u64, Error> {
+        let pin = self.pin();
+        let files = self.files(&pin);
+        match self.name(fs, cache_dir, &pin, &files)? {
+            Name::Taken(_) => Ok(0),
+            Name::Free(_) => Ok(files.iter().map(|(_, bytes)| bytes.len() as u64).sum()),
+        }
     }
 
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.metadata.is_empty() && self.targets.is_empty()
+    /// Removes the sets below `cache_dir` that are neither live nor this one, and what was half written: updates that
+    /// were cut short leave them, and nobody leads there.
+    ///
+    /// # Errors
+    /// When the file system refuses; what is live stays.
+    pub fn discard_others(&self, fs: &dyn Fs, cache_dir: &Path) -> Result<(), Error> {
+        let pin = self.pin();
+        let this = match self.name(fs, cache_dir, &pin, &self.files(&pin))? {
+            Name::Taken(name) => Some(name),
+            Name::Free(_) => None,
+        };
+        let discard = || {
+            if fs.kind(cache_dir)?.is_none() {
+                return Ok(());
+            }
+            let live = generation::current(fs, cache_dir)?;
+            let keep: Vec<&str> = [&this, &live].into_iter().flatten().map(String::as_str).collect();
+            generation::prune(fs, cache_dir, &keep)
+        };
+        discard().map_err(|error| Error::cache("remove what was left below", cache_dir, error))
     }
 
     /// Writes the set below `cache_dir`, durable and complete, beside the live one, which stays as it is.
@@ -61,9 +87,22 @@ impl StagedCache {
     /// # Errors
     /// When the file system refuses; what was live still is.
     pub fn write(&self, fs: &dyn Fs, cache_dir: &Path) -> Result<CacheId, Error> {
-        let pin = Pin::new(&self.metadata, &self.targets).to_json();
-        let failed =
-            |error: io::Error| Error::cache("write the set for the next boot below", cache_dir, error);
+        let pin = self.pin();
+        let files = self.files(&pin);
+        let name = self.name(fs, cache_dir, &pin, &files)?;
+        if let Name::Free(name) = &name {
+            generation::write(fs, cache_dir, name, &files)
+                .map_err(|error| Error::cache(WRITE, cache_dir, error))?;
+        }
+        let (Name::Free(name) | Name::Taken(name)) = name;
+        Ok(CacheId(name))
+    }
+
+    fn pin(&self) -> Vec<u8> {
+        Pin::new(&self.metadata, &self.targets).to_json()
+    }
+
+    fn files<'a>(&'a self, pin: &'a [u8]) -> Vec<generation::File<'a>> {
         let mut files: Vec<generation::File<'_>> = Vec::new();
         for (name, bytes) in &self.metadata {
             files.push((Path::new("metadata").join(name), bytes));
@@ -72,42 +111,45 @@ impl StagedCache {
             let name = format!("{}.{}", hex::encode(target.target().sha256()), target.name());
             files.push((Path::new("targets").join(name), target.bytes()));
         }
-        files.push((PathBuf::from(PIN), &pin));
-
-        let digest = hex::encode(digest(&SHA256, &pin));
-        let name = self.free_name(fs, cache_dir, &digest, &files).map_err(failed)?;
-        if let Name::Free(name) = &name {
-            generation::write(fs, cache_dir, name, &files).map_err(failed)?;
-        }
-        let (Name::Free(name) | Name::Taken(name)) = name;
-        Ok(CacheId(name))
+        files.push((PathBuf::from(PIN), pin));
+        files
     }
 
-    /// The set's name is its pin's digest. If a set of that name is there, it is either this one, or it has rotted; a
-    /// rotten set that is live cannot be written over, so the new one gets a name beside it.
-    fn free_name(
+    fn name(
         &self,
         fs: &dyn Fs,
         cache_dir: &Path,
-        digest: &str,
+        pin: &[u8],
         files: &[generation::File<'_>],
-    ) -> io::Result<Name> {
-        let live = if fs.kind(cache_dir)?.is_some() { generation::current(fs, cache_dir)? } else { None };
-        let mut name = digest.to_owned();
-        for attempt in 2.. {
-            let dir = cache_dir.join(&name);
-            let intact =
-                files.iter().all(|(path, bytes)| fs.read(&dir.join(path)).is_ok_and(|found| found == *bytes));
-            if intact {
-                return Ok(Name::Taken(name));
-            }
-            if live.as_deref() != Some(name.as_str()) {
-                break;
-            }
-            name = format!("{digest}-{attempt}");
-        }
-        Ok(Name::Free(name))
+    ) -> Result<Name, Error> {
+        let digest = hex::encode(digest(&SHA256, pin));
+        free_name(fs, cache_dir, &digest, files).map_err(|error| Error::cache(WRITE, cache_dir, error))
     }
+}
+
+/// The set's name is its pin's digest. If a set of that name is there, it is either this one, or it has rotted; a
+/// rotten set that is live cannot be written over, so the new one gets a name beside it.
+fn free_name(
+    fs: &dyn Fs,
+    cache_dir: &Path,
+    digest: &str,
+    files: &[generation::File<'_>],
+) -> io::Result<Name> {
+    let live = if fs.kind(cache_dir)?.is_some() { generation::current(fs, cache_dir)? } else { None };
+    let mut name = digest.to_owned();
+    for attempt in 2.. {
+        let dir = cache_dir.join(&name);
+        let intact =
+            files.iter().all(|(path, bytes)| fs.read(&dir.join(path)).is_ok_and(|found| found == *bytes));
+        if intact {
+            return Ok(Name::Taken(name));
+        }
+        if live.as_deref() != Some(name.as_str()) {
+            break;
+        }
+        name = format!("{digest}-{attempt}");
+    }
+    Ok(Name::Free(name))
 }
 
 enum Name {

@@ -155,7 +155,7 @@ impl Store {
         generation::write(fs, &self.dir, &name, &files).map_err(failed)?;
         generation::make_current(fs, &self.dir, &name).map_err(failed)?;
         debug!(memory = %self.dir.display(), "remembered");
-        if let Err(error) = generation::prune(fs, &self.dir, &name) {
+        if let Err(error) = generation::prune(fs, &self.dir, &[&name]) {
             warn!(%error, "an older memory could not be removed; it does no harm");
         }
         Ok(())

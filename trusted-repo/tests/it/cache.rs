@@ -1,11 +1,11 @@
 //! The pinned set for the next boot, and opening it offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use host_io::{Paths, SystemFs};
 use trusted_repo::author::{Editor, SignedRoot};
-use trusted_repo::{CacheId, Error, Repository, make_current, open_offline};
+use trusted_repo::{CacheId, Error, Repository, StagedCache, make_current, open_offline};
 
 use crate::fixture::{Fixture, Keys, MANIFEST, assert_refused, days, frame, system_fs, today};
 
@@ -43,13 +43,17 @@ impl Staged {
     }
 }
 
-async fn stage(fixture: &Fixture, paths: &Paths) -> CacheId {
+async fn next_set(fixture: &Fixture) -> StagedCache {
     let repository = fixture.open().await.expect("opened");
     let mut targets = Vec::new();
     for name in ["manifest.json", "migrate.lz4"] {
         targets.push(repository.fetch(name, 1 << 20).await.expect("verified"));
     }
-    repository.staged(targets).write(&SystemFs, &paths.cache()).expect("written")
+    repository.staged(targets)
+}
+
+async fn stage(fixture: &Fixture, paths: &Paths) -> CacheId {
+    next_set(fixture).await.write(&SystemFs, &paths.cache()).expect("written")
 }
 
 #[tokio::test]
@@ -88,6 +92,51 @@ async fn staging_the_same_set_again_is_the_same_set() {
     make_current(&SystemFs, &staged.paths, &next).expect("swapped");
     let repository = staged.open().await.expect("opened");
     repository.fetch("migrate.lz4", 1 << 20).await.expect("whole again");
+}
+
+#[tokio::test]
+async fn set_that_lies_there_whole_needs_no_room() {
+    let staged = Staged::new().await;
+    let (set, cache) = (next_set(&staged.fixture).await, staged.paths.cache());
+    let missing = |dir: &Path| set.missing(&SystemFs, dir).expect("told");
+    assert_eq!(missing(&cache), 0);
+    let elsewhere = staged.fixture.path("elsewhere");
+    let needed = missing(&elsewhere);
+    assert!(!elsewhere.exists(), "asking writes nothing");
+    let written = elsewhere.join(set.write(&SystemFs, &elsewhere).expect("written").as_str());
+    let files =
+        ["", "metadata", "targets"].map(|folder| std::fs::read_dir(written.join(folder)).expect("there"));
+    let sizes =
+        files.into_iter().flatten().map(|entry| entry.expect("readable").metadata().expect("readable"));
+    assert_eq!(needed, sizes.filter(std::fs::Metadata::is_file).map(|file| file.len()).sum::<u64>());
+    std::fs::write(staged.target(), b"rotten").expect("damaged");
+    assert_eq!(missing(&cache), needed, "another one beside it");
+}
+
+#[tokio::test]
+async fn sets_that_cut_updates_left_are_removed_and_the_live_one_stays() {
+    let staged = Staged::new().await;
+    let mut fixture = Fixture::new();
+    fixture.target("migrate.lz4", &frame(b"another program"));
+    fixture.sign();
+    let (next, cache) = (next_set(&fixture).await, staged.paths.cache());
+    // One that was written and never became current, one that was half written, and what this one left.
+    std::fs::create_dir_all(cache.join("0123/targets")).expect("left behind");
+    std::fs::write(cache.join("0123/targets/big"), vec![7; 100_000]).expect("left behind");
+    std::fs::create_dir_all(cache.join(".4567.new/metadata")).expect("left behind");
+    let this = stage(&fixture, &staged.paths).await;
+    next.discard_others(&SystemFs, &cache).expect("removed");
+    let mut names: Vec<String> = std::fs::read_dir(&cache)
+        .expect("there")
+        .map(|entry| entry.expect("readable").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    let mut kept = vec![staged.id.to_string(), this.to_string(), "current".to_owned()];
+    kept.sort();
+    assert_eq!(names, kept);
+    staged.open().await.expect("the live set is as it was");
+    assert_eq!(next.missing(&SystemFs, &cache).expect("told"), 0);
+    next.discard_others(&SystemFs, &staged.fixture.path("nowhere")).expect("nothing to remove");
 }
 
 #[tokio::test]
