@@ -91,10 +91,17 @@ fn sign(world: &World, editor: &mut Editor, keys: &Keys, before: u64) {
 
 /// Signs the world's targets again, with other bytes for one of them.
 pub(crate) fn forge(world: &World, name: &str, bytes: &[u8]) {
+    forge_again(world, &[(name, bytes)], 0);
+}
+
+/// [`forge`], with other bytes for several targets, for a host that has seen so many forgeries already.
+pub(crate) fn forge_again(world: &World, others: &[(&str, &[u8])], seen: u64) {
     let mut editor = editor(world);
-    let info = targets::publish(&SystemFs, &world.repo_dir().join("targets"), name, bytes).unwrap();
-    assert!(editor.replace_target(info).is_ok());
-    sign(world, &mut editor, &Keys::of(world), 100);
+    for (name, bytes) in others {
+        let info = targets::publish(&SystemFs, &world.repo_dir().join("targets"), name, bytes).unwrap();
+        assert!(editor.replace_target(info).is_ok());
+    }
+    sign(world, &mut editor, &Keys::of(world), 100 + seen);
 }
 
 #[test]

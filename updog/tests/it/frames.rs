@@ -20,13 +20,13 @@ fn framed() -> (World, Host) {
 }
 
 /// The plan that a command told.
-fn plan(ran: &Ran) -> Value {
+pub(crate) fn plan(ran: &Ran) -> Value {
     let events = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut plans = events.filter(|event| event["event"] == "plan");
     plans.next().unwrap_or_else(|| panic!("no plan: {ran}"))["plan"].take()
 }
 
-fn image<'a>(plan: &'a Value, role: &str) -> &'a Value {
+pub(crate) fn image<'a>(plan: &'a Value, role: &str) -> &'a Value {
     plan["images"].as_array().unwrap().iter().find(|image| image["image"] == role).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn number(value: &Value) -> u64 {
 }
 
 /// Set B holds exactly what was published as `version`.
-fn assert_installed(world: &World, host: &Host, version: &str) {
+pub(crate) fn assert_installed(world: &World, host: &Host, version: &str) {
     let images = world.images(&Release::new(version));
     for (role, file) in [("BOOT", images.boot), ("ROOT", images.root), ("HASH", images.hash)] {
         let image = std::fs::read(file).unwrap();
@@ -52,7 +52,7 @@ fn sent(world: &World, path: &str) -> (usize, u64) {
 }
 
 /// The running root has nothing that a new one could use, and its tree says so as well.
-fn forget_the_running_root(host: &Host) {
+pub(crate) fn forget_the_running_root(host: &Host) {
     let len = host.disk().read_all(&Set::A.label("ROOT")).len();
     let noise: Vec<u8> = (0..u32::try_from(len).unwrap() / 4)
         .flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes())

@@ -5,6 +5,7 @@
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`frames`]: releases with frames, so that only what changed moves
+//! - [`frame_threats`]: frames that never come, and frames that are not what their signed index says
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
 //! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
@@ -12,6 +13,7 @@
 //! - [`repository_threats`]: what a repository or a network may do to a host, threat by threat
 //! - [`targets`]: images and migrations that are not what they should be
 //! - [`refused`]: hosts and moments that do not allow an update
+//! - [`room`]: how much is free on the partition that both sets share
 //! - [`stopped`]: an update that ends in the middle
 //! - [`trust`]: what is trusted, shown and forgotten
 //! - [`tuf`]: the same trust code as a client of any TUF repository
@@ -24,12 +26,14 @@ mod clock;
 mod downgrade;
 mod flip;
 mod forged;
+mod frame_threats;
 mod frames;
 mod install;
 mod memory;
 mod refused;
 mod repository;
 mod repository_threats;
+mod room;
 mod stopped;
 mod support;
 mod targets;
