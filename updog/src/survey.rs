@@ -247,7 +247,7 @@ impl Surveyor<'_> {
         running: &Running,
     ) -> Result<Parts, Error> {
         let wanted: Vec<_> = (0..index.frames()).map(|frame| index.raw_digest(frame)).collect();
-        let there = scan::frame_digests(&*targets.boot.disk, "boot", index, self.crew())?;
+        let there = scan::frames_in_place(&*targets.boot.disk, index, self.crew())?;
         let copies = if there == wanted {
             Vec::new()
         } else {

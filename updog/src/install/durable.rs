@@ -1,7 +1,6 @@
 //! Sync, read back, compare: what turns written images into a set that may boot.
 
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use host_io::{Buffer, Medium};
 use ring::digest;
@@ -11,7 +10,7 @@ use super::crew::{Crew, Queue, lock};
 use super::error::Error;
 use super::stream::RawSum;
 use super::target::{BootWritten, HashWritten, RootWritten, Tally, Written};
-use crate::events::{Meter, Phase};
+use crate::events::Phase;
 
 /// The three images of a set, made durable as far as the device tells.
 pub struct Synced([Written; 3]);
@@ -57,16 +56,13 @@ impl Synced {
     /// [`Error::Differs`] with the first place that is not right; [`Error::ReadBack`] when it cannot be read.
     pub fn read_back(self, crew: Crew<'_>) -> Result<ReadBack, Error> {
         let [boot, root, hash] = &self.0;
-        let sum = thread::scope(|scope| {
-            // In one piece after the other, as its digest wants it: on a thread beside the others.
-            let boot = thread::Builder::new()
-                .name("boot".to_owned())
-                .spawn_scoped(scope, || compare_in_order(boot, crew))
-                .map_err(Error::Thread)?;
-            let others = compare(root, crew).and_then(|()| compare(hash, crew));
-            let sum = boot.join().expect("what is read is compared without a panic")?;
-            others.map(|()| sum)
-        })?;
+        // One after the other, as they lie on most disks: a scheduler that serves requests by their place would keep
+        // those of another image waiting until they are half a second old.
+        let sum = InOrder::default();
+        compare(boot, crew, Some(&sum))?;
+        compare(root, crew, None)?;
+        compare(hash, crew, None)?;
+        let sum = sum.finish();
         let mut tally = Tally::default();
         let mut medium = Medium::Device;
         for written in &self.0 {
@@ -117,10 +113,72 @@ impl Findings {
     }
 }
 
-/// Compares an image with what it must be, on all threads.
-fn compare(written: &Written, crew: Crew<'_>) -> Result<(), Error> {
+/// A digest over pieces that are read side by side: each is taken in when all before it were.
+struct InOrder {
+    seen: Mutex<Seen>,
+    next: Condvar,
+}
+
+struct Seen {
+    /// Where the next piece begins; none where one before it is wrong.
+    at: Option<u64>,
+    digest: digest::Context,
+}
+
+impl Default for InOrder {
+    fn default() -> Self {
+        let seen = Seen { at: Some(0), digest: digest::Context::new(&digest::SHA256) };
+        Self { seen: Mutex::new(seen), next: Condvar::new() }
+    }
+}
+
+impl InOrder {
+    fn turn(&self, at: u64) -> Turn<'_> {
+        Turn { order: self, at }
+    }
+
+    fn finish(self) -> RawSum {
+        let seen = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let sha256 = seen.digest.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
+        RawSum { len: seen.at.unwrap_or_default(), sha256 }
+    }
+}
+
+/// The turn of one piece. Whoever drops it without one ends the wait of all pieces behind it.
+struct Turn<'a> {
+    order: &'a InOrder,
+    at: u64,
+}
+
+impl Turn<'_> {
+    fn take(&self, piece: &[u8]) {
+        let mut seen = lock(&self.order.seen);
+        while seen.at.is_some_and(|next| next != self.at) {
+            seen = self.order.next.wait(seen).unwrap_or_else(PoisonError::into_inner);
+        }
+        if seen.at.is_some() {
+            seen.digest.update(piece);
+            seen.at = Some(self.at + piece.len() as u64);
+            self.order.next.notify_all();
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut seen = lock(&self.order.seen);
+        if seen.at.is_some_and(|next| next <= self.at) {
+            seen.at = None;
+            self.order.next.notify_all();
+        }
+    }
+}
+
+/// Compares an image with what it must be, on all threads, and takes `sum` of it.
+fn compare(written: &Written, crew: Crew<'_>, sum: Option<&InOrder>) -> Result<(), Error> {
     let (len, piece_len) = (written.truth.len(), piece_len(written));
-    let meter = Mutex::new(meter(written, crew));
+    let image = written.target.image.as_str();
+    let meter = Mutex::new(crew.events.meter(Phase::ReadBack, image, Some(len)));
     let findings = Mutex::new(Findings::default());
     // Pieces are handed out in order, so when something is found, all pieces before it are at least under way.
     let feed = async |queue: Queue<u64>| {
@@ -136,8 +194,14 @@ fn compare(written: &Written, crew: Crew<'_>) -> Result<(), Error> {
         feed,
         || Buffer::new(piece_len),
         |buffer, at| {
+            let turn = sum.map(|sum| sum.turn(at));
             match compare_piece(written, at, buffer) {
-                Ok(piece) => lock(&meter).add(piece.len() as u64),
+                Ok(piece) => {
+                    lock(&meter).add(piece.len() as u64);
+                    if let Some(turn) = turn {
+                        turn.take(piece);
+                    }
+                }
                 Err(error) => lock(&findings).add(error),
             }
             Ok(())
@@ -148,26 +212,6 @@ fn compare(written: &Written, crew: Crew<'_>) -> Result<(), Error> {
     }
     meter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     Ok(())
-}
-
-/// Compares an image with what it must be, and says what it is as a whole.
-fn compare_in_order(written: &Written, crew: Crew<'_>) -> Result<RawSum, Error> {
-    let (len, piece_len) = (written.truth.len(), piece_len(written));
-    let mut meter = meter(written, crew);
-    let mut sum = digest::Context::new(&digest::SHA256);
-    let mut buffer = Buffer::new(piece_len);
-    for at in (0..len).step_by(piece_len) {
-        crew.waiter.check()?;
-        let piece = compare_piece(written, at, &mut buffer)?;
-        sum.update(piece);
-        meter.add(piece.len() as u64);
-    }
-    meter.finish();
-    Ok(RawSum { len, sha256: sum.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes") })
-}
-
-fn meter<'a>(written: &Written, crew: Crew<'a>) -> Meter<'a> {
-    crew.events.meter(Phase::ReadBack, written.target.image.as_str(), Some(written.truth.len()))
 }
 
 /// Whole units, about as much as is read at once elsewhere.

@@ -144,11 +144,31 @@ pub fn frames_to_copy(
     frame_digests(disk, "running boot", index, crew)
 }
 
+/// The digests of what lies in `disk` at the places of the frames of `index`, where these are to be; none for what cannot
+/// be read, and none at all where a glance finds nothing that is right.
+///
+/// # Errors
+/// [`Error::Stopped`].
+pub fn frames_in_place(
+    disk: &dyn Disk,
+    index: &VerifiedIndex,
+    crew: Crew<'_>,
+) -> Result<Vec<Option<[u8; 32]>>, Error> {
+    let is_there = |frame: u64, bytes: &[u8]| {
+        let frame = usize::try_from(frame).unwrap_or(usize::MAX);
+        index.raw_digest(frame) == Some(sha256(bytes))
+    };
+    if !has_any(disk, index.raw_len(), index.frame_len(), crew, is_there)? {
+        return Ok(vec![None; index.frames()]);
+    }
+    frame_digests(disk, "boot", index, crew)
+}
+
 /// The digests of what lies at the places of the frames of `index`; none for what cannot be read.
 ///
 /// # Errors
 /// [`Error::Stopped`].
-pub fn frame_digests(
+pub(super) fn frame_digests(
     disk: &dyn Disk,
     name: &'static str,
     index: &VerifiedIndex,
