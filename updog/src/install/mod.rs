@@ -38,6 +38,8 @@ mod tests_cut;
 #[cfg(test)]
 mod tests_device;
 #[cfg(test)]
+mod tests_faults;
+#[cfg(test)]
 mod tests_parts;
 #[cfg(test)]
 mod tests_scan;

@@ -23,7 +23,7 @@ const ROOT_BLOCKS: usize = 2 * PIECE / BLOCK_SIZE + 37;
 /// No whole number of blocks.
 const BOOT_LEN: usize = PIECE + 5 * BLOCK_SIZE + 100;
 pub(super) const EIO: i32 = 5;
-const ENOSPC: i32 = 28;
+pub(super) const ENOSPC: i32 = 28;
 
 /// A disk in memory that fails on request.
 pub(super) struct FaultyDisk {
@@ -67,6 +67,11 @@ impl FaultyDisk {
 
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.cache.lock().unwrap().clone()
+    }
+
+    /// What is left when the power goes.
+    pub(super) fn durable_bytes(&self) -> Vec<u8> {
+        self.medium.lock().unwrap().clone()
     }
 }
 
