@@ -1,14 +1,17 @@
-//! A disk with the old release, and what `updog` reads of a host. Both are files: no root is needed.
+//! A disk with the old release, and what `updog` reads of a host. Both are files, so no root is needed; root may have the
+//! disk as a block device.
 
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use host_io::Paths;
 use serde_json::Value;
 
+use super::loops::{LoopDisk, Place};
 use super::repository::{OLD, Repository};
 use super::web::Web;
 use crate::bench::images::catalog;
@@ -32,7 +35,11 @@ pub(crate) struct Host {
     pristine: PathBuf,
     /// Where BOOT, ROOT and HASH of set B begin.
     pub(crate) places: [u64; 3],
+    partitions: Vec<Place>,
 }
+
+/// What a host sees of the machine when its disk is a device.
+const MACHINE: [&str; 2] = ["sys", "dev"];
 
 impl Host {
     /// Makes a host in `dir` that asks `web` for what `repository` has. `new` is the release that has to fit.
@@ -70,7 +77,8 @@ impl Host {
             }
         }
         let places = [table.start("BOOT-B")?, table.start("ROOT-B")?, table.start("HASH-B")?];
-        let host = Self { dir: dir.to_owned(), pristine, places };
+        let partitions = table.places().ok_or("read where the partitions are")?;
+        let host = Self { dir: dir.to_owned(), pristine, places, partitions };
         host.describe(repository, web, &table.guid("BOOT-A")?)?;
         Ok(host)
     }
@@ -82,7 +90,6 @@ impl Host {
             web.url(&repository.metadata()),
             web.url("targets/")
         );
-        let disk = format!("disk = \"{}\"\n", self.disk().display());
         for (path, bytes) in [
             (paths.updog_config(), config.into_bytes()),
             (
@@ -91,7 +98,6 @@ impl Host {
             ),
             (paths.trusted_root(), fs::read(repository.trusted_root())?),
             (paths.kernel_command_line(), format!("signpost.boot=PARTUUID={boot}\n").into_bytes()),
-            (paths.signpost_config(), disk.into_bytes()),
         ] {
             fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
             fs::write(path, bytes)?;
@@ -104,13 +110,38 @@ impl Host {
         self.dir.join("disk.img")
     }
 
-    /// As before the first run: the disk, and nothing remembered.
+    /// As before the first run: the disk, which is a file, and nothing remembered.
     pub(crate) fn reset(&self) -> Result<(), Box<dyn Error>> {
         let _not_there_at_first = fs::remove_dir_all(self.dir.join("host/var"));
+        for link in MACHINE {
+            let _only_after_a_device = fs::remove_file(self.dir.join("host").join(link));
+        }
+        self.stand_on(&self.disk())?;
         // A partition has no holes, which would be quick to read and slow to write.
         said(command("cp").args(["--sparse=never", "--reflink=never"]).arg(&self.pristine).arg(self.disk()))?;
         said(&mut command("sync"))?;
         Ok(())
+    }
+
+    /// Why its disk cannot be a device, if so.
+    pub(crate) fn no_device(&self) -> Option<Box<dyn Error>> {
+        LoopDisk::over(&self.pristine, &self.partitions).err()
+    }
+
+    /// Its disk is a device from now on, for as long as what this gives lives.
+    pub(crate) fn attach(&self) -> Result<LoopDisk, Box<dyn Error>> {
+        let disk = LoopDisk::over(&self.disk(), &self.partitions)?;
+        for link in MACHINE {
+            symlink(Path::new("/").join(link), self.dir.join("host").join(link))?;
+        }
+        self.stand_on(disk.node())?;
+        Ok(disk)
+    }
+
+    /// Names its disk.
+    fn stand_on(&self, disk: &Path) -> Result<(), Box<dyn Error>> {
+        let config = Paths::under(self.dir.join("host")).signpost_config();
+        Ok(fs::write(config, format!("disk = {disk:?}\n"))?)
     }
 
     /// A call of `updog` on it.
@@ -168,6 +199,15 @@ impl Partitions {
         self.0.iter().find(ends).ok_or_else(|| format!("find the partition {which}").into())
     }
 
+    /// Where all of them are.
+    fn places(&self) -> Option<Vec<Place>> {
+        let one = |partition: &Value| {
+            let count = |name: &str| partition[name].as_u64();
+            Some(Place { number: count("number")?, start: count("start")?, len: count("len")? })
+        };
+        self.0.iter().map(one).collect()
+    }
+
     fn start(&self, which: &str) -> Result<u64, Box<dyn Error>> {
         self.find(which)?["start"].as_u64().ok_or_else(|| format!("find the start of {which}").into())
     }
@@ -191,8 +231,9 @@ mod tests {
 
     #[test]
     fn partitions_are_found_by_the_end_of_their_label() {
-        let made = r#"{"disk": {"partitions": [{"label": "BENCH-BOOT-A", "start": 1048576, "guid": "x"}]}}"#;
+        let made = r#"{"disk": {"partitions": [{"label": "BENCH-BOOT-A", "number": 2, "start": 1048576, "len": 512, "guid": "x"}]}}"#;
         let table = Partitions::parse(made).expect("partitions");
+        assert_eq!(table.places(), Some(vec![Place { number: 2, start: MIB, len: 512 }]));
         assert_eq!(
             (table.start("BOOT-A").expect("there"), &*table.guid("BOOT-A").expect("there")),
             (MIB, "x")

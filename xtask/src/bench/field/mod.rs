@@ -4,8 +4,10 @@
 //! - [`web`]: nginx on loopback, and the bytes that it sent; [`wire`]: what they were for
 //! - [`repository`]: a repository with the newest release
 //! - [`host`]: a disk with the old release, and what `updog` reads of a host
+//! - [`loops`]: its disk as a block device, where root may make one
 
 pub(super) mod host;
+pub(super) mod loops;
 pub(super) mod repository;
 pub(super) mod web;
 pub(super) mod wire;

@@ -1,5 +1,6 @@
-//! `cargo xtask bench install`: a release installed by `updog` onto a disk image, beside three plain ways to write the
-//! same images; interleaved, so that whatever this machine does besides hits them all.
+//! `cargo xtask bench install`: a release installed by `updog` onto a disk image, and onto loop devices where root runs
+//! this, beside three plain ways to write the same images; interleaved, so that whatever this machine does besides hits
+//! them all.
 //!
 //! - [`ways`]: who installs, and how
 //! - [`report`]: the figures, for people and for programs
@@ -16,9 +17,9 @@ use super::images::release::{Extent, Pair};
 use super::measure::Spent;
 use super::{images, rates};
 use crate::Outcome;
-use crate::bench::rates::bound::{Rates, Work};
+use crate::bench::rates::bound::Rates;
 use report::{Figures, Row};
-use ways::{Field, Way};
+use ways::{Field, Run};
 
 /// Arguments of `cargo xtask bench install`.
 #[derive(Parser)]
@@ -48,23 +49,24 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let repository = Repository::make(extent, kind, &dir)?;
     let web = Web::start(&repository.dir, &dir.join("web"))?;
     let field = Field::make(&dir, &old, &new, repository, web)?;
+    let ways = field.ways();
     let mut rates = Vec::new();
-    let mut runs: Vec<Vec<(Spent, Option<Work>)>> = Way::ALL.map(|_| Vec::new()).into();
+    let mut runs: Vec<Vec<Run>> = ways.iter().map(|_| Vec::new()).collect();
     for round in 1..=args.rounds.max(1) {
         eprintln!("round {round} of {} …", args.rounds.max(1));
         // In each round, as machines are not always as fast as they were.
         rates.push(field.rates(extent, kind)?);
-        for (way, runs) in Way::ALL.into_iter().zip(&mut runs) {
-            runs.push(field.install(way)?);
+        for (way, runs) in ways.iter().zip(&mut runs) {
+            runs.push(field.install(*way)?);
         }
     }
     let rates = Rates::median(&rates);
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    let rows = Way::ALL.into_iter().zip(runs).map(|(way, runs)| {
-        let spent = Spent::median(&runs.iter().map(|(spent, _)| *spent).collect::<Vec<_>>());
-        let work = runs.last().and_then(|(_, work)| *work);
-        Row { way, spent, work, bound: work.map(|work| rates.bound(&work, cores)) }
+    let rows = ways.into_iter().zip(runs).map(|(way, runs)| {
+        let spent = Spent::median(&runs.iter().map(|run| run.spent).collect::<Vec<_>>());
+        let (work, read_back) = runs.last().map_or((None, None), |run| (run.work, run.read_back.clone()));
+        Row { way, spent, work, read_back, bound: work.map(|work| rates.bound(&work, cores)) }
     });
     let figures = Figures { rows: rows.collect(), cores, rounds: args.rounds.max(1), kind, rates };
     println!("{}", if args.json { figures.json() } else { figures.table() });

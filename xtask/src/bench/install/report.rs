@@ -17,6 +17,8 @@ pub(super) struct Row {
     pub(super) spent: Spent,
     /// What was done, where the way tells.
     pub(super) work: Option<Work>,
+    /// Where it was read back from, where the way tells.
+    pub(super) read_back: Option<String>,
     /// What that could take at best, in seconds.
     pub(super) bound: Option<f64>,
 }
@@ -47,7 +49,7 @@ impl Figures {
         );
         let _ = writeln!(
             text,
-            "  {:<34}{:>9}{:>9}{:>12}{:>9}{:>9}",
+            "  {:<41}{:>9}{:>9}{:>12}{:>9}{:>9}",
             "way", "wall", "CPU", "memory", "bound", "ratio"
         );
         for Row { way, spent, bound, .. } in &self.rows {
@@ -56,7 +58,7 @@ impl Figures {
             });
             let (wall, cpu) = (format!("{:.2} s", spent.wall), format!("{:.2} s", spent.cpu));
             let memory = megabytes(spent.memory);
-            let _ = writeln!(text, "  {:<34}{wall:>9}{cpu:>9}{memory:>12}{bound:>9}{ratio:>9}", way.what());
+            let _ = writeln!(text, "  {:<41}{wall:>9}{cpu:>9}{memory:>12}{bound:>9}{ratio:>9}", way.what());
         }
         text += &self.rates.table();
         text
@@ -67,25 +69,29 @@ impl Figures {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_ways_that_tell_what_they_did_have_a_bound() {
+    fn figures() -> Figures {
         let spent = Spent { wall: 2.6, cpu: 3.0, memory: 64_000_000 };
-        let figures = Figures {
+        let read_back = Some("image-file".to_owned());
+        Figures {
             rows: vec![
-                Row { way: Way::Full, spent, work: Some(Work::default()), bound: Some(2.0) },
-                Row { way: Way::Shell, spent, work: None, bound: None },
+                Row { way: Way::Full, spent, work: Some(Work::default()), read_back, bound: Some(2.0) },
+                Row { way: Way::Shell, spent, work: None, read_back: None, bound: None },
             ],
             cores: 2,
             rounds: 5,
             kind: Kind::Ext4,
             rates: Rates::default(),
-        };
-        let table = figures.table();
+        }
+    }
+
+    #[test]
+    fn only_ways_that_tell_what_they_did_have_a_bound() {
+        let table = figures().table();
         assert!(table.contains("2.00 s     1.30\n") && table.contains("medians of 5"), "{table}");
         assert!(
             table.lines().any(|line| line.contains("dd direct") && line.trim_end().ends_with("64.00 MB")),
             "{table}"
         );
-        assert!(figures.json().contains("\"bound\":null"));
+        assert!(figures().json().contains("\"bound\":null"));
     }
 }

@@ -23,6 +23,8 @@ use crate::bench::tools::command;
 pub(super) enum Way {
     /// `updog`, with nothing on the host that helps.
     Full,
+    /// The same, onto a block device of the kernel. Only root can.
+    Devices,
     /// `updog`, from the release before.
     Update,
     /// tough, LZ4, a buffered writer.
@@ -34,18 +36,35 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Full, Self::Update, Self::Plain, Self::PlainDurable, Self::Shell];
+    const ALL: [Self; 6] =
+        [Self::Full, Self::Devices, Self::Update, Self::Plain, Self::PlainDurable, Self::Shell];
 
     /// For people.
     pub(super) fn what(self) -> &'static str {
         match self {
             Self::Full => "updog, everything is new",
+            Self::Devices => "updog, everything is new, loop devices",
             Self::Update => "updog, from the release before",
             Self::Plain => "(a) tough, LZ4, buffered write",
             Self::PlainDurable => "(b) the same, synced, read back",
             Self::Shell => "(c) curl | lz4 -d | dd direct",
         }
+    }
+}
+
+/// What one run took.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) spent: Spent,
+    /// What it did, where the way tells.
+    pub(super) work: Option<Work>,
+    /// Where it read back from, where the way tells.
+    pub(super) read_back: Option<String>,
+}
+
+impl From<Spent> for Run {
+    fn from(spent: Spent) -> Self {
+        Self { spent, work: None, read_back: None }
     }
 }
 
@@ -82,21 +101,48 @@ impl Field {
         rates::measure(extent, kind, &self.repository, &self.web)
     }
 
+    /// The ways that can be gone here. One that cannot is told.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        let no_device = self.full.no_device();
+        if let Some(why) = &no_device {
+            eprintln!("SKIPPED: {}: failed to {why}; root may make them", Way::Devices.what());
+        }
+        Way::ALL.into_iter().filter(|way| *way != Way::Devices || no_device.is_none()).collect()
+    }
+
     /// Installs once, on a disk as it was at first.
-    pub(super) fn install(&self, way: Way) -> Result<(Spent, Option<Work>), Box<dyn Error>> {
+    pub(super) fn install(&self, way: Way) -> Result<Run, Box<dyn Error>> {
         match way {
-            Way::Full => self.updog(&self.full),
-            Way::Update => self.updog(&self.update),
-            Way::Plain => Ok((self.plain(&[])?, None)),
-            Way::PlainDurable => Ok((self.plain(&["--durable"])?, None)),
-            Way::Shell => Ok((self.shell()?, None)),
+            Way::Full => {
+                self.full.reset()?;
+                self.updog(&self.full)
+            }
+            Way::Devices => self.devices(),
+            Way::Update => {
+                self.update.reset()?;
+                self.updog(&self.update)
+            }
+            Way::Plain => Ok(self.plain(&[])?.into()),
+            Way::PlainDurable => Ok(self.plain(&["--durable"])?.into()),
+            Way::Shell => Ok(self.shell()?.into()),
         }
     }
 
-    fn updog(&self, host: &Host) -> Result<(Spent, Option<Work>), Box<dyn Error>> {
-        host.reset()?;
+    fn updog(&self, host: &Host) -> Result<Run, Box<dyn Error>> {
         let (_, spent) = measured(&mut host.updog(&["update-image", "--json"]))?;
-        Ok((spent, work(&host.evidence()?["bytes"], self.lengths)))
+        let evidence = host.evidence()?;
+        let read_back = evidence["read_back"].as_str().map(str::to_owned);
+        Ok(Run { spent, work: work(&evidence["bytes"], self.lengths), read_back })
+    }
+
+    fn devices(&self) -> Result<Run, Box<dyn Error>> {
+        self.full.reset()?;
+        let _attached = self.full.attach()?;
+        let run = self.updog(&self.full)?;
+        match run.read_back.as_deref() {
+            Some("device") => Ok(run),
+            other => Err(format!("read back from a device: updog says {other:?}").into()),
+        }
     }
 
     fn plain(&self, more: &[&str]) -> Result<Spent, Box<dyn Error>> {
