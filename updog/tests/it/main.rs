@@ -2,6 +2,7 @@
 //!
 //! - [`check`]: which update, and why none
 //! - [`clock`]: a clock that is wrong, and a repository that stands still
+//! - [`device`]: a disk that fails in the middle
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`frames`]: releases with frames, so that only what changed moves
@@ -23,6 +24,7 @@
 
 mod check;
 mod clock;
+mod device;
 mod downgrade;
 mod flip;
 mod forged;
