@@ -85,13 +85,7 @@ impl Host {
 
     fn describe(&self, repository: &Repository, web: &Web, boot: &str) -> Result<(), Box<dyn Error>> {
         let paths = Paths::under(self.dir.join("host"));
-        let config = format!(
-            "metadata_base_url = {:?}\ntargets_base_url = {:?}\nseed = 7\nversion_lock = \"latest\"\nignore_waves = true\n",
-            web.url(&repository.metadata()),
-            web.url("targets/")
-        );
         for (path, bytes) in [
-            (paths.updog_config(), config.into_bytes()),
             (
                 paths.os_release(),
                 format!("VARIANT_ID={}\nVERSION_ID={OLD}\n", repository.variant()).into_bytes(),
@@ -102,7 +96,18 @@ impl Host {
             fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
             fs::write(path, bytes)?;
         }
-        Ok(())
+        self.fetch_from(&web.url(&repository.metadata()), &web.url("targets/"))
+    }
+
+    /// Where it looks for metadata and for targets from now on.
+    pub(crate) fn fetch_from(&self, metadata: &str, targets: &str) -> Result<(), Box<dyn Error>> {
+        let config = format!(
+            "metadata_base_url = {metadata:?}\ntargets_base_url = {targets:?}\nseed = 7\nversion_lock = \"latest\"\n\
+             ignore_waves = true\n"
+        );
+        let path = Paths::under(self.dir.join("host")).updog_config();
+        fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
+        Ok(fs::write(path, config)?)
     }
 
     /// The disk that runs are made on.

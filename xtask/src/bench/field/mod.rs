@@ -2,6 +2,7 @@
 //! only files.
 //!
 //! - [`web`]: nginx on loopback, and the bytes that it sent; [`wire`]: what they were for
+//! - [`turnstile`]: a door before it that counts, and can end a run at a given byte
 //! - [`repository`]: a repository with the newest release
 //! - [`host`]: a disk with the old release, and what `updog` reads of a host
 //! - [`loops`]: its disk as a block device, where root may make one
@@ -9,6 +10,7 @@
 pub(super) mod host;
 pub(super) mod loops;
 pub(super) mod repository;
+pub(super) mod turnstile;
 pub(super) mod web;
 pub(super) mod wire;
 

@@ -54,6 +54,11 @@ impl Web {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
+    /// Where it listens on this machine.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Forgets what was asked for.
     pub(crate) fn forget(&self) -> Result<(), Box<dyn Error>> {
         self.settle()?;

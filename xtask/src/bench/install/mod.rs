@@ -1,10 +1,12 @@
 //! `cargo xtask bench install`: a release installed by `updog` onto a disk image, and onto loop devices where root runs
 //! this, beside three plain ways to write the same images; interleaved, so that whatever this machine does besides hits
-//! them all.
+//! them all. Then `updog` killed at half, and what it fetches twice.
 //!
 //! - [`ways`]: who installs, and how
+//! - [`cut`]: a run that is killed, and the next one
 //! - [`report`]: the figures, for people and for programs
 
+mod cut;
 mod report;
 mod ways;
 
@@ -60,6 +62,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             runs.push(field.install(*way)?);
         }
     }
+    eprintln!("killed at half …");
+    let cuts = ways.iter().filter_map(|way| field.cut(*way).transpose()).collect::<Result<_, _>>()?;
     let rates = Rates::median(&rates);
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
@@ -68,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let (work, read_back) = runs.last().map_or((None, None), |run| (run.work, run.read_back.clone()));
         Row { way, spent, work, read_back, bound: work.map(|work| rates.bound(&work, cores)) }
     });
-    let figures = Figures { rows: rows.collect(), cores, rounds: args.rounds.max(1), kind, rates };
+    let figures = Figures { rows: rows.collect(), cuts, cores, rounds: args.rounds.max(1), kind, rates };
     println!("{}", if args.json { figures.json() } else { figures.table() });
     Ok(true)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::cut::Cut;
 use super::ways::Way;
 use crate::bench::field::megabytes;
 use crate::bench::images::catalog::Kind;
@@ -27,6 +28,7 @@ pub(super) struct Row {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Figures {
     pub(super) rows: Vec<Row>,
+    pub(super) cuts: Vec<Cut>,
     pub(super) cores: u32,
     pub(super) rounds: usize,
     pub(super) kind: Kind,
@@ -60,23 +62,51 @@ impl Figures {
             let memory = megabytes(spent.memory);
             let _ = writeln!(text, "  {:<41}{wall:>9}{cpu:>9}{memory:>12}{bound:>9}{ratio:>9}", way.what());
         }
+        text += &self.cut();
         text += &self.rates.table();
+        text
+    }
+
+    /// What a kill costs.
+    fn cut(&self) -> String {
+        let mut text =
+            "killed at half and run again, bytes of targets with headers; then once more, bytes of images fetched + written\n"
+                .to_owned();
+        let _ = writeln!(
+            text,
+            "  {:<41}{:>12}{:>12}{:>12}{:>11}{:>9}{:>11}",
+            "way", "undisturbed", "killed", "resumed", "twice", "of all", "once more"
+        );
+        for Cut { way, undisturbed, killed, resumed, twice, percent, again } in &self.cuts {
+            let [all, killed, resumed, twice] = [undisturbed, killed, resumed, twice].map(|n| megabytes(*n));
+            let (percent, again) =
+                (format!("{percent:.2} %"), format!("{} + {}", again.fetched, again.written));
+            let _ = writeln!(
+                text,
+                "  {:<41}{all:>12}{killed:>12}{resumed:>12}{twice:>11}{percent:>9}{again:>11}",
+                way.what()
+            );
+        }
+        text += "  goal: at most 2 % twice, and nothing once more\n";
         text
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cut::Again;
     use super::*;
 
     fn figures() -> Figures {
         let spent = Spent { wall: 2.6, cpu: 3.0, memory: 64_000_000 };
         let read_back = Some("image-file".to_owned());
+        let again = Again { fetched: 0, written: 0 };
         Figures {
             rows: vec![
                 Row { way: Way::Full, spent, work: Some(Work::default()), read_back, bound: Some(2.0) },
                 Row { way: Way::Shell, spent, work: None, read_back: None, bound: None },
             ],
+            cuts: vec![Cut::of(Way::Full, [200_000_000, 101_000_000, 102_000_000], again)],
             cores: 2,
             rounds: 5,
             kind: Kind::Ext4,
@@ -93,5 +123,12 @@ mod tests {
             "{table}"
         );
         assert!(figures().json().contains("\"bound\":null"));
+    }
+
+    #[test]
+    fn what_came_twice_is_what_both_runs_took_beyond_one() {
+        let table = figures().table();
+        assert!(table.contains("3.00 MB   1.50 %      0 + 0\n"), "{table}");
+        assert!(figures().json().contains("\"twice\":3000000,\"percent\":1.5"));
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cut::Cut;
 use crate::bench::field::host::{Host, Running};
 use crate::bench::field::repository::Repository;
 use crate::bench::field::web::Web;
@@ -126,6 +127,16 @@ impl Field {
             Way::PlainDurable => Ok(self.plain(&["--durable"])?.into()),
             Way::Shell => Ok(self.shell()?.into()),
         }
+    }
+
+    /// Kills `updog` at half, runs it again, and says what came twice.
+    pub(super) fn cut(&self, way: Way) -> Result<Option<Cut>, Box<dyn Error>> {
+        let host = match way {
+            Way::Full => &self.full,
+            Way::Update => &self.update,
+            Way::Devices | Way::Plain | Way::PlainDurable | Way::Shell => return Ok(None),
+        };
+        Cut::measure(way, host, &self.repository, &self.web).map(Some)
     }
 
     fn updog(&self, host: &Host) -> Result<Run, Box<dyn Error>> {
