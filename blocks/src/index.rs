@@ -325,6 +325,17 @@ impl Frame {
     }
 }
 
+/// The most bytes that the frames with so many `blocks` of an image can have in all, as far as lengths tell while the index
+/// itself is not at hand: that of the index, of the data, and of the image.
+#[must_use]
+pub fn at_most(index_len: u64, data_len: u64, image_len: u64, blocks: u64) -> u64 {
+    // So many frames there are at least, and so large they are at most.
+    let frames = index_len.saturating_sub(MAX_HEADER as u64) / entry_len(true) as u64;
+    let raw = image_len.div_ceil(frames.saturating_sub(1).max(1)).min(FrameSize::LARGEST.bytes() as u64);
+    let longest = longest_frame(usize::try_from(raw).unwrap_or(usize::MAX));
+    blocks.saturating_mul(u64::from(longest)).min(data_len)
+}
+
 /// How long the entry of a frame is.
 fn entry_len(raw_digests: bool) -> usize {
     if raw_digests { SHORT_ENTRY + DIGEST } else { SHORT_ENTRY }
@@ -353,6 +364,7 @@ const _: () = assert!(BLOCK_SIZE == 4096);
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use verity::BLOCK_SIZE;
 
     use super::*;
 
@@ -476,6 +488,30 @@ mod tests {
             let each: Vec<_> = (0..=frames.len()).map_while(|at| parsed.frame(at)).collect();
             prop_assert_eq!(&each, &frames);
             prop_assert_eq!(parsed, index);
+        }
+
+        #[test]
+        fn frames_with_wanted_blocks_never_weigh_more_than_was_said_before(
+            per_frame in 1u32..40,
+            wanted in proptest::collection::vec(any::<bool>(), 1..3000),
+            weight in any::<u32>(),
+            raw_digests in any::<bool>(),
+        ) {
+            let size = FrameSize::from_blocks(per_frame).unwrap();
+            let raw_len = wanted.len() as u64 * BLOCK_SIZE as u64;
+            let (mut frames, mut offset, mut actual) = (Vec::new(), 0, 0);
+            for (number, blocks) in wanted.chunks(per_frame as usize).enumerate() {
+                let longest = longest_frame(blocks.len() * BLOCK_SIZE);
+                let length = 1 + weight.rotate_left(u32::try_from(number).unwrap() % 32) % longest;
+                let raw_sha256 = raw_digests.then_some([0; 32]);
+                frames.push(Frame { offset, length, sha256: [0; 32], raw_sha256 });
+                offset += u64::from(length);
+                actual += if blocks.contains(&true) { u64::from(length) } else { 0 };
+            }
+            let index = Index::new(raw_len, size, &frames);
+            let blocks = wanted.iter().filter(|wanted| **wanted).count() as u64;
+            let said = at_most(index.encode().len() as u64, index.data_len(), raw_len, blocks);
+            prop_assert!(actual <= said && said <= index.data_len(), "{} of {}", actual, said);
         }
 
         #[test]

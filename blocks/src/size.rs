@@ -19,6 +19,11 @@ pub struct FrameSize(u32);
 pub struct FrameSizeError;
 
 impl FrameSize {
+    /// The largest one.
+    pub const LARGEST: Self = Self(MAX_FRAME_BLOCKS);
+    /// 64 KiB.
+    pub const KIB_64: Self = Self(16);
+
     /// From a number of blocks.
     ///
     /// # Errors

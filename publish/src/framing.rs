@@ -16,6 +16,10 @@ use crate::image::settle;
 use crate::layout::{RepoLayout, frames_target, index_target};
 use crate::progress::Progress;
 
+/// Boot is a kernel and an initrd for the most part. Each of them changes as a whole and has been compressed before, so
+/// smaller frames would make a longer index and save nothing.
+const SMALLEST_OF_BOOT: FrameSize = FrameSize::KIB_64;
+
 /// Whether a release has frames beside its whole images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
@@ -23,7 +27,7 @@ pub enum Framing {
     Plain,
     /// It has frames of boot and root.
     Frames {
-        /// How much of an image a frame has.
+        /// How much of an image a frame has; those of boot have 64 KiB at least.
         size: FrameSize,
         /// How hard they are compressed.
         level: Level,
@@ -73,13 +77,14 @@ impl Cut {
     /// The boot and the root image of a release. Boot has no hash tree, so its index says what the raw bytes are.
     pub(crate) fn plan(framing: Framing, frames: Option<&Frames>, editor: &Editor) -> Option<[Self; 2]> {
         let Framing::Frames { size: frame_size, level } = framing else { return None };
-        let cut = |image: &FramedImage, raw_digests| Self {
+        let cut = |image: &FramedImage, frame_size, raw_digests| Self {
             options: Options { frame_size, level, raw_digests, threads: all_threads() },
             known: [&image.data, &image.index].map(|name| editor.target(name).cloned()),
             image: image.clone(),
         };
         let Frames { boot: Some(boot), root: Some(root), .. } = frames? else { return None };
-        Some([cut(boot, RawDigests::Keep), cut(root, RawDigests::LeaveOut)])
+        let of_boot = frame_size.max(SMALLEST_OF_BOOT);
+        Some([cut(boot, of_boot, RawDigests::Keep), cut(root, frame_size, RawDigests::LeaveOut)])
     }
 
     /// Publishes the frames of the image in `path`, then their index.

@@ -187,7 +187,10 @@ impl Job<'_> {
         }
         let index = match index {
             Some(index) => Some(index),
-            None => self.surveyor().late_root_index(tree.tree().data_len())?.map(Arc::new),
+            None => {
+                let (len, blocks) = (tree.tree().data_len(), rotten.len() as u64);
+                self.surveyor().late_root_index(len, blocks)?.map(Arc::new)
+            }
         };
         if let Some(index) = index {
             self.put_instead(&mut assembly, &rotten, &index)?;

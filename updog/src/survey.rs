@@ -116,6 +116,18 @@ pub struct Recipes {
     pub receipts: Receipts,
 }
 
+/// What is wanted of an image, as far as that is known before its index is there.
+#[derive(Clone, Copy)]
+struct Wanted {
+    image_len: u64,
+    blocks: u64,
+}
+
+impl Wanted {
+    /// Perhaps all of it.
+    const ALL: Self = Self { image_len: u64::MAX, blocks: u64::MAX };
+}
+
 /// One update that is looked at.
 pub struct Surveyor<'a> {
     /// The host.
@@ -218,7 +230,10 @@ impl Surveyor<'_> {
             }
         }
         let stream = ImageBytes::FetchOnly { fetch_bytes: signed.length };
-        let note = match framed.map(|framed| self.index(Role::Boot, framed, &signed, indexes)).transpose()? {
+        let note = match framed
+            .map(|framed| self.index(Role::Boot, framed, &signed, Wanted::ALL, indexes))
+            .transpose()?
+        {
             None => None,
             Some(Err(note)) => Some(note),
             Some(Ok(index)) => {
@@ -280,7 +295,10 @@ impl Surveyor<'_> {
             let plan = plan(&signed.name, Way::Local, parts.bytes, None);
             return Ok((RootRecipe::Parts(parts, None), plan));
         }
-        let index = framed.map(|framed| self.index(Role::Root, framed, &signed, indexes)).transpose()?;
+        let here = frames::count(&origins, image_len, BLOCK_SIZE as u64);
+        let wanted = Wanted { image_len, blocks: (here.write - here.copy).div_ceil(BLOCK_SIZE as u64) };
+        let index =
+            framed.map(|framed| self.index(Role::Root, framed, &signed, wanted, indexes)).transpose()?;
         let index = index.map(|index| {
             index.and_then(|index| match index.check_len(image_len) {
                 Ok(()) => Ok(index),
@@ -330,19 +348,21 @@ impl Surveyor<'_> {
         }
     }
 
-    /// The index of an image's frames; or why the image does not come in frames, which is said.
+    /// The index of an image's frames; or why the image does not come in frames, which is said. It is not fetched where
+    /// both together might be more than the stream.
     fn index(
         &self,
         image: Role,
         framed: &FramedImage,
         stream: &TargetInfo,
+        wanted: Wanted,
         indexes: &mut Vec<FilePlan>,
     ) -> Result<Result<VerifiedIndex, String>, Error> {
         let found = |name: &str| self.repository().target(name).ok();
         let (Some(data), Some(index)) = (found(&framed.data), found(&framed.index)) else {
             return Ok(Err(told(image, "its frames are named in the manifest and not signed")));
         };
-        if index.length >= stream.length || index.length > blocks::index::MAX_LEN {
+        if index.length > blocks::index::MAX_LEN {
             return Ok(Err(told(image, "the index of its frames is too long")));
         }
         let (slot, name) = match image {
@@ -353,6 +373,11 @@ impl Surveyor<'_> {
         let (bytes, fetch_bytes): (VerifiedBytes, u64) = match repository.kept(slot, &index) {
             Some(kept) => (kept, 0),
             None => {
+                let Wanted { image_len, blocks } = wanted;
+                let frames = blocks::index::at_most(index.length, data.length, image_len, blocks);
+                if index.length.saturating_add(frames) > stream.length {
+                    return Ok(Err(told(image, "its frames and their index may be more than all of it")));
+                }
                 self.spend(index.length)?;
                 let fetched = fetch::small(self.context, repository, &index, Phase::Fetch, name)?;
                 if self.access == Access::ReadWrite {
@@ -366,13 +391,15 @@ impl Surveyor<'_> {
         Ok(parsed.map_err(|unusable| said(image, &unusable)))
     }
 
-    /// The index of root's frames, when it turns out later that something has to be fetched after all.
+    /// The index of root's frames, when it turns out later that so many blocks of its `len` bytes have to be fetched
+    /// after all.
     ///
     /// # Errors
     /// When it does not come, or it would be more than may be fetched.
-    pub fn late_root_index(&self, len: u64) -> Result<Option<VerifiedIndex>, Error> {
+    pub fn late_root_index(&self, len: u64, blocks: u64) -> Result<Option<VerifiedIndex>, Error> {
         let Some(framed) = self.framed(Role::Root) else { return Ok(None) };
-        let index = self.index(Role::Root, framed, &self.target(Role::Root)?, &mut Vec::new())?;
+        let wanted = Wanted { image_len: len, blocks };
+        let index = self.index(Role::Root, framed, &self.target(Role::Root)?, wanted, &mut Vec::new())?;
         Ok(index.ok().filter(|index| index.check_len(len).is_ok()))
     }
 }

@@ -38,7 +38,8 @@ pub struct Args {
     /// Publish whole images only, without the frames that let hosts fetch what changed
     #[arg(long)]
     plain: bool,
-    /// How much of an image one frame has: small ones save hosts bytes, large ones compress better
+    /// How much of an image one frame has: small ones save hosts bytes, large ones compress better; those of boot have
+    /// 64 KiB at least
     #[arg(long, value_name = "SIZE", default_value_t = FrameSize::default(), conflicts_with = "plain")]
     frame_size: FrameSize,
     /// How hard frames are compressed, as a level of zstd

@@ -249,6 +249,26 @@ fn an_index_with_a_flipped_bit_is_refused_before_anything_changes() {
 }
 
 #[test]
+fn frames_that_may_be_more_than_the_whole_image_are_not_even_looked_into() {
+    let (world, host) = framed();
+    forget_the_running_root(&host);
+    let (path, mut bytes) = served(&world, "1.1.0-root.zst");
+    let whole = served(&world, "1.1.0-root.lz4").1.len() as u64;
+    let name = path.rsplit('/').next().unwrap().split_once('.').unwrap().1.to_owned();
+    // With the index it is just above the whole image.
+    bytes.resize(usize::try_from(whole).unwrap() - 100, 0);
+    forge(&world, &name, &bytes);
+    world.server().clear_log();
+    let ran = host.run("updog", &["update", "--json"]);
+    let _ = done(&ran);
+    let root = image(&plan(&ran), "root").clone();
+    assert_eq!((root["way"].as_str().unwrap(), number(&root["fetch_bytes"])), ("plain-stream", whole));
+    assert!(root["note"].as_str().unwrap().contains("more than all of it"), "{root}");
+    assert_eq!(sent(&world, &served(&world, "1.1.0-root.idx").0), (0, 0));
+    assert_installed(&world, &host, "1.1.0");
+}
+
+#[test]
 fn an_index_that_is_not_known_here_gives_way_to_the_plain_stream() {
     for (at, what) in [(8, "version"), (12, "understand")] {
         let (world, mut host) = framed();
