@@ -25,14 +25,29 @@ struct State {
     done: usize,
     cut: bool,
     free: Option<u64>,
+    program: Program,
     unsynced: BTreeSet<PathBuf>,
 }
+
+/// What becomes of the program when the power goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    /// It sees errors, as if the medium refused everything from then on.
+    SeesErrors,
+    /// It ends there.
+    Ends,
+}
+
+/// What a program that [ends](CutFs::ending) unwinds with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PowerCut;
 
 impl CutFs {
     /// Lets `changes` changes pass and cuts the next one.
     #[must_use]
     pub fn after(changes: usize) -> Self {
-        let state = State { left: changes, done: 0, cut: false, free: None, unsynced: BTreeSet::new() };
+        let (free, program, unsynced) = (None, Program::SeesErrors, BTreeSet::new());
+        let state = State { left: changes, done: 0, cut: false, free, program, unsynced };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -46,6 +61,14 @@ impl CutFs {
     #[must_use]
     pub fn with_free_bytes(self, bytes: u64) -> Self {
         self.state().free = Some(bytes);
+        self
+    }
+
+    /// Ends the program, too: whoever makes a change then or later unwinds with [`PowerCut`], for a test to catch. So
+    /// nothing that is no file is changed any more either.
+    #[must_use]
+    pub fn ending(self) -> Self {
+        self.state().program = Program::Ends;
         self
     }
 
@@ -69,7 +92,7 @@ impl CutFs {
     fn change<T>(&self, change: impl FnOnce() -> io::Result<T>, half: impl FnOnce()) -> io::Result<T> {
         let mut state = self.state();
         if state.cut {
-            return Err(power_cut());
+            return refuse(state);
         }
         if state.left == 0 {
             state.cut = true;
@@ -79,7 +102,7 @@ impl CutFs {
                     std::fs::write(path, b"")?;
                 }
             }
-            return Err(power_cut());
+            return refuse(state);
         }
         state.left -= 1;
         state.done += 1;
@@ -88,8 +111,13 @@ impl CutFs {
     }
 }
 
-fn power_cut() -> io::Error {
-    io::Error::other("the power was cut")
+fn refuse<T>(state: MutexGuard<'_, State>) -> io::Result<T> {
+    let program = state.program;
+    drop(state);
+    match program {
+        Program::SeesErrors => Err(io::Error::other("the power was cut")),
+        Program::Ends => std::panic::resume_unwind(Box::new(PowerCut)),
+    }
 }
 
 struct CutFile {
@@ -232,6 +260,19 @@ mod tests {
             })
             .collect();
         assert!(outcomes.iter().all(|content| content == b"old" || content == b"new"), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_program_that_ends_does_nothing_after_the_cut() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let fs = CutFs::after(1).ending();
+        let make = |name: &str| fs.make_dir(&dir.path().join(name), 0o700);
+        make("one").expect("before the cut");
+        for name in ["two", "three"] {
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| make(name)));
+            assert!(ended.expect_err("it ends").is::<PowerCut>());
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("there").count(), 1);
     }
 
     #[test]

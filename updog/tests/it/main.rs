@@ -2,6 +2,7 @@
 //!
 //! - [`check`]: which update, and why none
 //! - [`clock`]: a clock that is wrong, and a repository that stands still
+//! - [`cut`]: an update that ends at any change of what both sets share
 //! - [`device`]: a disk that fails in the middle
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
@@ -24,6 +25,7 @@
 
 mod check;
 mod clock;
+mod cut;
 mod device;
 mod downgrade;
 mod flip;
