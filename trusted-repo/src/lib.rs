@@ -15,6 +15,7 @@
 //! - [`roles`]: the roles of an open repository, and which of them have expired
 //! - [`repository`]: an open repository: its targets and its manifest
 //! - [`target`]: the proof that a target's bytes are the signed ones
+//! - [`pieces`]: a target that is decoded in memory
 //! - [`reader`]: a target as a stream that cannot be finished without that proof
 //! - [`frame`]: a part of a target whose digest stands in a verified index
 //! - [`run`]: frames that follow one another, in one request
@@ -36,6 +37,7 @@ pub mod lz4;
 pub mod memory;
 pub mod now;
 pub mod open;
+pub mod pieces;
 pub mod reader;
 pub mod repository;
 pub mod roles;
@@ -51,6 +53,7 @@ pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};
 pub use memory::kept::Slot;
 pub use open::{open_offline, open_online};
+pub use pieces::VerifiedPieces;
 pub use reader::TargetReader;
 pub use repository::{PlaceNumber, Repository};
 pub use roles::{Role, Roles};

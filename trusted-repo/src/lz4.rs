@@ -8,6 +8,7 @@ use std::io::{self, Cursor, Read, Write};
 use lz4_flex::frame::FrameDecoder;
 
 use crate::Error;
+use crate::pieces::VerifiedPieces;
 use crate::reader::TargetReader;
 use crate::target::{VerifiedBytes, VerifiedTarget};
 
@@ -95,6 +96,21 @@ pub fn decode(bytes: &VerifiedBytes, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(raw)
 }
 
+/// [`decode`] of a target that is given away; it goes while what is in it comes.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_pieces(mut pieces: VerifiedPieces, limit: u64) -> Result<Vec<u8>, Error> {
+    let target = pieces.target().clone();
+    // What comes in pieces can hardly be compressed, so this is about as long as it gets.
+    let mut raw = Vec::with_capacity(usize::try_from(target.length().min(limit)).unwrap_or_default());
+    decode_from(target.name(), &mut pieces, limit, &mut raw)?;
+    if !pieces.is_at_end() {
+        return Err(trailing_bytes(target.name()));
+    }
+    Ok(raw)
+}
+
 /// Whether [`decode`] would succeed: how many raw bytes there are. None of them is kept.
 ///
 /// # Errors
@@ -104,18 +120,23 @@ pub fn check(bytes: &VerifiedBytes, limit: u64) -> Result<u64, Error> {
 }
 
 fn decode_into(bytes: &VerifiedBytes, limit: u64, raw: &mut dyn Write) -> Result<u64, Error> {
-    let name = bytes.name();
+    let mut cursor = Cursor::new(bytes.bytes());
+    let count = decode_from(bytes.name(), &mut cursor, limit, raw)?;
+    if cursor.position() < bytes.bytes().len() as u64 {
+        return Err(trailing_bytes(bytes.name()));
+    }
+    Ok(count)
+}
+
+/// Decodes one frame. Whoever gave `from` looks at what is left in it.
+fn decode_from(name: &str, from: impl Read, limit: u64, raw: &mut dyn Write) -> Result<u64, Error> {
     let refused = |error: io::Error| Error::from_read(name, error);
-    let mut decoder = FrameDecoder::new(Tap::new(Cursor::new(bytes.bytes())));
+    let mut decoder = FrameDecoder::new(Tap::new(from));
     let count = io::copy(&mut (&mut decoder).take(limit.saturating_add(1)), raw).map_err(refused)?;
     if count > limit {
         return Err(Error::TooLarge { name: name.to_owned(), limit });
     }
-    let tap = decoder.into_inner();
-    tap.check_ended().map_err(refused)?;
-    if tap.inner.position() < bytes.bytes().len() as u64 {
-        return Err(trailing_bytes(name));
-    }
+    decoder.into_inner().check_ended().map_err(refused)?;
     Ok(count)
 }
 

@@ -21,6 +21,7 @@ use crate::memory::roots::KnownRoot;
 use crate::memory::start::LONGEST_ROOT;
 use crate::now::EffectiveNow;
 use crate::open::mirrors::Mirrors;
+use crate::pieces::VerifiedPieces;
 use crate::reader::{self, TargetReader};
 use crate::roles::{Roles, drop_expired};
 use crate::run::{self, FrameRun};
@@ -133,6 +134,24 @@ impl Repository {
             return self.manifest.get_or_try_init(|| self.fetch_manifest(&info)).await.cloned();
         }
         self.fetch_whole(&info).await
+    }
+
+    /// [`Repository::fetch`], for a target that is decoded right away: in pieces that go while it is read.
+    ///
+    /// # Errors
+    /// As [`Repository::fetch`].
+    pub async fn fetch_pieces(&self, name: &str, limit: u64) -> Result<VerifiedPieces, Error> {
+        let info = self.target(name)?;
+        if info.length > limit {
+            return Err(Error::TooLarge { name: name.to_owned(), limit });
+        }
+        let info = &info;
+        let from = async |place| {
+            let file = self.file_of(place, info)?;
+            let pieces = self.opened.carrier.pieces(place, &file, expected(info)).await;
+            pieces.map_err(|fault| of_file(&info.name, fault))?.verify(info.clone())
+        };
+        self.any_place(from).await
     }
 
     async fn fetch_manifest(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {

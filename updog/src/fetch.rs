@@ -131,8 +131,11 @@ pub fn hash_tree(
             have: partition_len,
         }));
     }
-    let target = small(context, repository, signed, Phase::Fetch, Role::Hash.as_str())?;
-    Ok(VerifiedTree::decode(&target, partition_len)?)
+    let mut meter = context.events.meter(Phase::Fetch, Role::Hash.as_str(), Some(signed.length));
+    let target = wait(context, repository.fetch_pieces(&signed.name, signed.length))?;
+    meter.add(signed.length);
+    meter.finish();
+    Ok(VerifiedTree::decode(target, partition_len)?)
 }
 
 /// Fetches a target that fits into memory, as long as it is signed to be.

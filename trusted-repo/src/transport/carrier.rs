@@ -11,7 +11,13 @@ use url::Url;
 use super::download::{Download, Expected, Part, Piece, Web};
 use super::validator::Validator;
 use super::{Fault, Pacing};
+use crate::pieces::Pieces;
 use crate::source::{Place, Source};
+
+/// How much is read at once from a file.
+const BLOCK: usize = 64 * 1024;
+/// The most room that is made for bytes which have not come yet.
+const MOST_ROOM: u64 = 16 << 20;
 
 /// Fetches named objects from places.
 #[derive(Clone)]
@@ -112,7 +118,7 @@ impl Carrier {
         let Some(mut download) = self.part(place, name, expected.clone(), part)? else {
             return Ok(Changed::Fresh(self.whole(place, name, expected).await?, None));
         };
-        let bytes = collect(&mut download).await?;
+        let bytes = collect(&mut download, 0).await?;
         if download.is_unchanged() {
             return Ok(Changed::Unchanged);
         }
@@ -129,8 +135,9 @@ impl Carrier {
         let limit = expected.size.limit();
         match place {
             Place::Web(_) => {
+                let length = expected.size.signed().unwrap_or_default();
                 let download = self.part(place, name, expected, Part::Whole)?;
-                collect(&mut download.expect("it is a web server")).await
+                collect(&mut download.expect("it is a web server"), length).await
             }
             Place::Directory(dir) => {
                 let bytes = read_up_to(self.file(dir, name)?, limit)
@@ -139,6 +146,46 @@ impl Carrier {
             }
         }
     }
+
+    /// [`Carrier::whole`], in pieces.
+    pub(crate) async fn pieces(
+        &self,
+        place: &Place,
+        name: &str,
+        expected: Expected,
+    ) -> Result<Pieces, Fault> {
+        let limit = expected.size.limit();
+        let mut all = Pieces::default();
+        match place {
+            Place::Web(_) => {
+                let download = self.part(place, name, expected, Part::Whole)?;
+                let mut download = download.expect("it is a web server");
+                while let Some(piece) = download.next().await? {
+                    match piece {
+                        Piece::Bytes(bytes) => all.add(&bytes),
+                        Piece::Again => all.clear(),
+                    }
+                }
+            }
+            Place::Directory(dir) => {
+                let fault = |error| local_fault(&dir.join(name), error);
+                let mut file = self.file(dir, name)?.take(limit.saturating_add(1));
+                let mut block = vec![0; BLOCK];
+                loop {
+                    match file.read(&mut block) {
+                        Ok(0) => break,
+                        Ok(count) => all.add(&block[..count]),
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(fault(error)),
+                    }
+                }
+                if file.limit() == 0 {
+                    return Err(Fault::TooLong { limit });
+                }
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// `name` below `base`. Target names are plain, and role names arrive here already encoded.
@@ -146,8 +193,9 @@ fn below(base: &Url, name: &str) -> Result<Url, Fault> {
     base.join(name).map_err(|_| Fault::Missing)
 }
 
-async fn collect(download: &mut Download) -> Result<Bytes, Fault> {
-    let mut all = Vec::new();
+/// All that comes; room for `expected` bytes is made beforehand, so that there is no second copy while it grows.
+async fn collect(download: &mut Download, expected: u64) -> Result<Bytes, Fault> {
+    let mut all = Vec::with_capacity(usize::try_from(expected.min(MOST_ROOM)).unwrap_or_default());
     while let Some(piece) = download.next().await? {
         match piece {
             Piece::Bytes(bytes) => all.extend_from_slice(&bytes),

@@ -44,6 +44,13 @@ impl Size {
             Self::Exactly(length) | Self::AtMost(length) => length,
         }
     }
+
+    pub(crate) fn signed(self) -> Option<u64> {
+        match self {
+            Self::Exactly(length) => Some(length),
+            Self::AtMost(_) => None,
+        }
+    }
 }
 
 /// Which part of an object is wanted.

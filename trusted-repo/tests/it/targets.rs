@@ -29,6 +29,11 @@ async fn decode(fixture: &Fixture, name: &'static str) -> Result<Vec<u8>, Error>
     let repository = fixture.open().await.expect("opened");
     let bytes = repository.fetch(name, 1 << 20).await?;
     let decoded = lz4::decode(&bytes, 1 << 20);
+    let in_pieces = lz4::decode_pieces(repository.fetch_pieces(name, 1 << 20).await?, 1 << 20);
+    assert_eq!(
+        in_pieces.as_ref().map_err(ToString::to_string),
+        decoded.as_ref().map_err(ToString::to_string)
+    );
     let reader = Lz4Reader::new(repository.open_target(name)?);
     let streamed = tokio::task::spawn_blocking(move || {
         let mut reader = reader;
@@ -164,9 +169,17 @@ async fn decompression_bomb_is_refused_at_the_limit() {
     let bytes = repository.fetch("bomb.lz4", 1 << 20).await.expect("small while packed");
     assert_refused(lz4::decode(&bytes, 1 << 20).map(|raw| raw.len()), "failed", "longer than 1048576 bytes");
     assert_eq!(lz4::decode(&bytes, 50 << 20).expect("exactly at the limit").len(), 50 << 20);
+    let pieces = repository.fetch_pieces("bomb.lz4", 1 << 20).await.expect("small while packed");
+    assert_refused(
+        lz4::decode_pieces(pieces, 1 << 20).map(|raw| raw.len()),
+        "failed",
+        "longer than 1048576 bytes",
+    );
     assert_refused(lz4::check(&bytes, 1 << 20), "failed", "longer than 1048576 bytes");
     assert_eq!(lz4::check(&bytes, 50 << 20).expect("exactly at the limit"), 50 << 20);
     assert_refused(repository.fetch("bomb.lz4", 1000).await, "failed", "longer than 1000 bytes");
+    let pieces = repository.fetch_pieces("bomb.lz4", 1000).await.map(|pieces| pieces.is_at_end());
+    assert_refused(pieces, "failed", "longer than 1000 bytes");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use host_io::Disk;
 use signpost::Role;
-use trusted_repo::{VerifiedBytes, lz4};
+use trusted_repo::{VerifiedPieces, lz4};
 use verity::{HashTree, RootHash};
 
 use super::error::Error;
@@ -22,8 +22,8 @@ impl VerifiedTree {
     ///
     /// # Errors
     /// When it is no LZ4 frame, decodes to more than the partition holds, or is no sound tree.
-    pub fn decode(target: &VerifiedBytes, partition_len: u64) -> Result<Self, Error> {
-        match lz4::decode(target, partition_len) {
+    pub fn decode(target: VerifiedPieces, partition_len: u64) -> Result<Self, Error> {
+        match lz4::decode_pieces(target, partition_len) {
             Ok(raw) => Self::from_signed(raw),
             Err(trusted_repo::Error::TooLarge { .. }) => {
                 Err(Error::NoFit { image: Role::Hash, need: None, have: partition_len })
