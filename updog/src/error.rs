@@ -165,6 +165,12 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether an image cannot come in parts where it may well come as a whole.
+    #[must_use]
+    pub fn is_for_want_of_ranges(&self) -> bool {
+        matches!(self, Self::Install(error) if error.is_for_want_of_ranges())
+    }
 }
 
 impl From<install::Error> for Error {

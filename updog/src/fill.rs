@@ -21,7 +21,7 @@ use crate::install::plain::{keep_boot, keep_hash, write_boot, write_hash, write_
 use crate::install::receipt::Receipts;
 use crate::install::stream::RawSum;
 use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
-use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree};
+use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree, scan};
 use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan};
 use crate::record::{Entry, Record};
 use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
@@ -150,11 +150,15 @@ impl Job<'_> {
             BootRecipe::InPlace(there) => Ok(keep_boot(target, there)),
             BootRecipe::Parts(parts, index) => {
                 let mut assembly = Assembly::boot(target, &index)?;
-                let rotten = self.put(&mut assembly, &parts, Some(&index))?;
-                if !rotten.is_empty() {
-                    self.put_instead(&mut assembly, &rotten, &index)?;
+                match self.boot_from_parts(&mut assembly, &parts, &index) {
+                    Ok(()) => Ok(assembly.into_boot()),
+                    Err(error) if error.is_for_want_of_ranges() => {
+                        self.stream_instead(Role::Boot, &error)?;
+                        let (target, earlier) = assembly.give_up();
+                        Ok(self.boot(target, BootRecipe::Stream, receipts)?.after(earlier))
+                    }
+                    Err(error) => Err(error),
                 }
-                Ok(assembly.into_boot())
             }
             BootRecipe::Stream => {
                 let write = |source| write_boot(target.clone(), source, self.crew());
@@ -167,6 +171,16 @@ impl Job<'_> {
         }
     }
 
+    fn boot_from_parts(
+        &self,
+        assembly: &mut Assembly,
+        parts: &Parts,
+        index: &VerifiedIndex,
+    ) -> Result<(), Error> {
+        let rotten = self.put(assembly, parts, Some(index))?;
+        if rotten.is_empty() { Ok(()) } else { self.put_instead(assembly, &rotten, index) }
+    }
+
     fn root(
         &self,
         target: Target,
@@ -174,16 +188,48 @@ impl Job<'_> {
         recipe: RootRecipe,
     ) -> Result<RootWritten, Error> {
         let (parts, index) = match recipe {
-            RootRecipe::Stream(origins) => {
-                let write = |source| write_root(target.clone(), tree, &origins, source, self.crew());
-                return self.streamed(Role::Root, write);
-            }
+            RootRecipe::Stream(origins) => return self.root_from_stream(target, tree, &origins),
             RootRecipe::Parts(parts, index) => (parts, index),
         };
         let mut assembly = Assembly::root(target, tree)?;
-        let rotten = self.put(&mut assembly, &parts, index.as_deref())?;
+        let missing = self.root_from_parts(&mut assembly, &parts, index, tree);
+        let (origins, target, earlier) = match missing {
+            Ok(None) => return Ok(assembly.into_root()),
+            Ok(Some(origins)) => {
+                let (target, earlier) = assembly.give_up();
+                (origins, target, earlier)
+            }
+            Err(error) if error.is_for_want_of_ranges() => {
+                self.stream_instead(Role::Root, &error)?;
+                let (target, earlier) = assembly.give_up();
+                (scan::blocks_in_place(&*target.disk, tree.tree(), self.crew())?, target, earlier)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(self.root_from_stream(target, tree, &origins)?.after(earlier))
+    }
+
+    fn root_from_stream(
+        &self,
+        target: Target,
+        tree: &Arc<VerifiedTree>,
+        origins: &Origins,
+    ) -> Result<RootWritten, Error> {
+        let write = |source| write_root(target.clone(), tree, origins, source, self.crew());
+        self.streamed(Role::Root, write)
+    }
+
+    /// What is still missing then, when there are no frames to take it from.
+    fn root_from_parts(
+        &self,
+        assembly: &mut Assembly,
+        parts: &Parts,
+        index: Option<Arc<VerifiedIndex>>,
+        tree: &VerifiedTree,
+    ) -> Result<Option<Origins>, Error> {
+        let rotten = self.put(assembly, parts, index.as_deref())?;
         if rotten.is_empty() {
-            return Ok(assembly.into_root());
+            return Ok(None);
         }
         let index = match index {
             Some(index) => Some(index),
@@ -193,15 +239,24 @@ impl Job<'_> {
             }
         };
         if let Some(index) = index {
-            self.put_instead(&mut assembly, &rotten, &index)?;
-            return Ok(assembly.into_root());
+            self.put_instead(assembly, &rotten, &index)?;
+            return Ok(None);
         }
-        // There are no frames: all of it, for the sake of what is missing.
+        // All of it, for the sake of what is missing.
         self.spend(Role::Root, rotten.len(), self.signed(Role::Root)?.length)?;
-        let origins = Origins::fetched_again(parts.origins.len(), &rotten);
-        let (target, earlier) = assembly.give_up();
-        let write = |source| write_root(target.clone(), tree, &origins, source, self.crew());
-        Ok(self.streamed(Role::Root, write)?.after(earlier))
+        Ok(Some(Origins::fetched_again(parts.origins.len(), &rotten)))
+    }
+
+    /// Says that an image cannot come in frames after all, and sees whether there is budget for its stream.
+    fn stream_instead(&self, image: Role, error: &Error) -> Result<(), Error> {
+        let bytes = self.signed(image)?.length;
+        let note = format!(
+            "the {image} image comes as a plain stream of {bytes} bytes after all: failed to {}",
+            host_io::report::chain(error)
+        );
+        tracing::warn!("{note}");
+        self.context.evidence.note(|evidence| evidence.notes.push(note));
+        Ok(self.budget.check(self.opened.repository.bytes_fetched(), bytes)?)
     }
 
     fn put(

@@ -173,11 +173,11 @@ impl Assembly {
             let _nothing_is_worse_then =
                 held.into_groups().try_for_each(|group| each(bench, Job::Frames(group)));
         }
-        worked?;
         let Done { tally, mut rotten, meter } =
             site.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        meter.finish();
         self.tally += tally;
+        worked?;
+        meter.finish();
         rotten.sort_unstable();
         Ok(rotten)
     }

@@ -55,7 +55,22 @@ pub struct RootWritten(pub(super) Written);
 /// The hash image, likewise.
 pub struct HashWritten(pub(super) Written);
 
+impl Written {
+    fn add_earlier(&mut self, earlier: Tally) {
+        self.tally.written += earlier.written;
+        self.tally.copied += earlier.copied;
+        self.tally.skipped = self.tally.skipped.saturating_sub(earlier.written);
+    }
+}
+
 impl BootWritten {
+    /// The same, after some of the image was written in another way.
+    #[must_use]
+    pub fn after(mut self, earlier: Tally) -> Self {
+        self.0.add_earlier(earlier);
+        self
+    }
+
     /// What happened to its bytes.
     #[must_use]
     pub fn tally(&self) -> Tally {
@@ -78,10 +93,7 @@ impl RootWritten {
     /// The same, after some of the image was written in another way.
     #[must_use]
     pub fn after(mut self, earlier: Tally) -> Self {
-        let tally = &mut self.0.tally;
-        tally.written += earlier.written;
-        tally.copied += earlier.copied;
-        tally.skipped = tally.skipped.saturating_sub(earlier.written);
+        self.0.add_earlier(earlier);
         self
     }
 

@@ -6,7 +6,7 @@ use blocks::encode::Options;
 use blocks::{FrameSize, Index, Level, RawDigests, encode};
 use ring::digest::{SHA256, digest};
 use testdata::server::Request;
-use testdata::{Fault, Host, Release, Set, World};
+use testdata::{Fault, Habit, Host, Release, Set, World};
 
 use crate::forged::forge_again;
 use crate::frames::{assert_installed, forget_the_running_root, image, plan};
@@ -219,4 +219,45 @@ fn frames_of_root_that_are_not_what_their_signed_index_says_are_refused() {
 #[test]
 fn frames_of_boot_that_are_not_what_their_signed_index_says_are_refused() {
     frames_that_are_not_what_their_signed_index_says_are_refused("boot");
+}
+
+#[test]
+fn a_server_that_hands_out_whole_objects_only_gives_the_plain_stream_if_there_is_budget_for_it() {
+    let (world, host) = framed();
+    forget_the_running_root(&host);
+    let planned = host.run("updog", &["plan", "--json"]);
+    let to_come = plan(&planned)["fetch_bytes"].as_u64().unwrap();
+    let fetched = done(&planned)["bytes_fetched"].as_u64().unwrap();
+    let stream = served(&world, "1.1.0-root.lz4");
+    world.server().habit(Habit::NoRanges);
+
+    let before = Snapshot::of(&host);
+    // Enough for what is planned.
+    let budget = (fetched + to_come).to_string();
+    let said = failure(&host.run("updog", &["update", "--json", "--max-bytes", &budget]));
+    assert_eq!(said.code, "over_budget", "{}", said.message);
+    assert!(said.help.contains("set B stays cleared"), "{}", said.help);
+    before.assert_only_cleared(&host);
+
+    world.server().clear_log();
+    let ran = host.run("updog", &["update", "--json"]);
+    let done = done(&ran);
+    assert_eq!(image(&plan(&ran), "root")["way"], "frames");
+    let told =
+        format!("the root image comes as a plain stream of {} bytes after all: failed to", stream.1.len());
+    assert!(ran.stderr.contains(&told) && ran.stderr.contains("whole objects only"), "{ran}");
+    let newest = &host.run("updog", &["history", "--json"]).expect_ok().json()[0];
+    assert!(
+        newest["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().starts_with(&told)),
+        "{newest}"
+    );
+    assert_eq!(asked_for(&world.server().requests(), &stream.0).count(), 1);
+    let number = |field: &str| done[field].as_u64().unwrap();
+    let images = world.images(&Release::new("1.1.0"));
+    let whole: u64 = [images.boot, images.root, images.hash]
+        .iter()
+        .map(|file| std::fs::metadata(file).unwrap().len())
+        .sum();
+    assert_eq!(number("bytes_written") + number("bytes_skipped"), whole, "{done}");
+    assert_installed(&world, &host, "1.1.0");
 }
