@@ -84,7 +84,8 @@ fn is_installed(world: &World, host: &Host) -> bool {
 fn a_power_cut_at_any_change_of_what_is_shared_leaves_what_boots_and_the_next_run_goes_on() {
     let (world, mut host) = offered_again();
     let (before, kept) = (Snapshot::of(&host), Kept::of(&host));
-    let way_back = host.bits(Set::A);
+    let (way_back, live) = (host.bits(Set::A), host.paths().cache().join("current"));
+    let migrations = fs::read_link(&live).unwrap();
     let counting = CutFs::counting();
     assert!(matches!(update(&host, &counting), Some(Ok(Outcome::Installed { .. }))));
     let changes = counting.changes();
@@ -96,6 +97,8 @@ fn a_power_cut_at_any_change_of_what_is_shared_leaves_what_boots_and_the_next_ru
         let bits = host.bits(Set::A);
         if bits == way_back {
             untouched += 1;
+            // Nothing but the clear takes the way back away: what it needs is still the live one.
+            assert_eq!(fs::read_link(&live).unwrap(), migrations, "cut {cut}");
         } else if bits == BootBits::default() {
             cleared += 1;
         } else {

@@ -149,6 +149,14 @@ const ATTACKS: [(&str, Attack); 8] = [
     ("does not begin like a zstd frame", |_, raw| raw[..BLOCK].to_vec()),
 ];
 
+/// The target names of an image's frames and their index.
+fn names(world: &World, role: &str) -> [String; 2] {
+    ["zst", "idx"].map(|end| {
+        let (path, _) = served(world, &format!("1.1.0-{role}.{end}"));
+        path.split_once('.').expect("it has a digest").1.to_owned()
+    })
+}
+
 /// A disk that was fed with such frames holds nothing of them, and boots what it booted.
 fn frames_that_are_not_what_their_signed_index_says_are_refused(role: &str) {
     let (world, mut host) = framed();
@@ -156,11 +164,7 @@ fn frames_that_are_not_what_their_signed_index_says_are_refused(role: &str) {
         ["BOOT", "ROOT", "HASH"].map(|part| (Set::A.label(part), host.disk().read_all(&Set::A.label(part))));
     forget_the_running_root(&host);
     host.disk().write(&Set::A.label("BOOT"), 0, &vec![0x11; running[0].1.len()]);
-    let [data_name, index_name] = ["zst", "idx"].map(|end| {
-        let (path, _) = served(&world, &format!("1.1.0-{role}.{end}"));
-        // Behind the digest.
-        path.split_once('.').expect("it has a digest").1.to_owned()
-    });
+    let [data_name, index_name] = names(&world, role);
     let images = world.images(&Release::new("1.1.0"));
     let raw = std::fs::read(if role == "boot" { images.boot } else { images.root }).unwrap();
     let frames = Frames::of(&world, role);
@@ -260,4 +264,28 @@ fn a_server_that_hands_out_whole_objects_only_gives_the_plain_stream_if_there_is
         .sum();
     assert_eq!(number("bytes_written") + number("bytes_skipped"), whole, "{done}");
     assert_installed(&world, &host, "1.1.0");
+}
+
+#[test]
+fn an_index_of_a_boot_image_larger_than_its_partition_is_refused_before_anything_changes() {
+    let (world, mut host) = framed();
+    let len = host.disk().read_all(&Set::B.label("BOOT")).len();
+    let mut data = Vec::new();
+    let options = Options {
+        frame_size: FrameSize::from_blocks(16).unwrap(),
+        level: Level::default(),
+        raw_digests: RawDigests::Keep,
+        threads: NonZeroUsize::MIN,
+    };
+    let larger = vec![0x5a; len + 1];
+    let index = encode(&mut &larger[..], &mut data, &options, &mut |_| ()).unwrap().encode();
+    let [data_name, index_name] = names(&world, "boot");
+    forge_again(&world, &[(&data_name, &data), (&index_name, &index)], 0);
+    let before = Snapshot::of(&host);
+    let said = failure(&host.run("updog", &["update", "--json"]));
+    assert_eq!(said.code, "no_fit");
+    let sizes = format!("it has {} bytes and the partition {len}", len + 1);
+    assert!(said.message.contains(&sizes), "{}", said.message);
+    before.assert_disk_unchanged(&host);
+    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
 }

@@ -68,6 +68,44 @@ fn events_tell_how_far_it_is_and_how_much_it_took() {
 }
 
 #[test]
+fn the_record_of_an_update_tells_what_decided_it_and_what_was_checked() {
+    let (world, host) = offered();
+    let done = done(&host.run("updog", &["update-image", "--json"]));
+    let record = &host.run("updog", &["history", "--json"]).expect_ok().json()[0];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    for (field, value) in [
+        ("command", "update-image"),
+        ("from", "1.0.0"),
+        ("to", "1.1.0"),
+        ("set", "B"),
+        ("outcome", "staged"),
+        ("read_back", "image-file"),
+    ] {
+        assert_eq!(record[field], value, "{record}");
+    }
+    for role in ["root", "timestamp", "snapshot", "targets"] {
+        assert!(record["metadata"][role].as_u64().unwrap() > 0, "{record}");
+    }
+    assert_eq!(record["syncs"], 3);
+    for (field, told) in
+        [("written", "bytes_written"), ("skipped", "bytes_skipped"), ("fetched", "bytes_fetched")]
+    {
+        assert_eq!(record["bytes"][field], done[told], "{record}");
+    }
+    for phase in ["metadata", "survey", "write", "sync", "read-back"] {
+        assert!(record["timings"][phase].is_u64(), "{phase}: {record}");
+    }
+    let images = world.images(&Release::new("1.1.0"));
+    let sha256 =
+        |file| hex::encode(ring::digest::digest(&ring::digest::SHA256, &std::fs::read(file).unwrap()));
+    assert_eq!(text(&record["images"]["boot"]["sha256"]), Some(sha256(images.boot)));
+    assert_eq!(text(&record["images"]["hash"]["sha256"]), Some(sha256(images.hash)));
+    assert_eq!(text(&record["images"]["root"]["root_hash"]).unwrap().len(), 64);
+    let manifest = format!("{}.manifest.json", text(&record["manifest_sha256"]).unwrap());
+    assert!(world.repo_dir().join("targets").join(manifest).exists(), "{record}");
+}
+
+#[test]
 fn the_same_update_again_fetches_and_writes_no_image() {
     let (world, host) = offered();
     let first = done(&host.run("updog", &["update-image", "--json"]));

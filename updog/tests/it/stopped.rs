@@ -46,9 +46,17 @@ fn a_signal_before_the_clear_changes_nothing() {
 
 #[test]
 fn a_kill_during_a_write_leaves_the_set_cleared_and_the_lock_free() {
-    let (_world, mut host, before, update) = waiting_for("1.2.0-root.lz4");
+    let (world, mut host, before, update) = waiting_for("1.2.0-root.lz4");
     assert_eq!(update.kill().code(), None);
     before.assert_only_cleared(&host);
+    // The images that were written before it are there, and come from nowhere.
+    world.server().clear_log();
     let _ = host.run("updog", &["update"]).expect_ok();
+    let asked = world.server().requests();
+    let asked_for = |end: &str| asked.iter().any(|request| request.path_only().ends_with(end));
+    assert_eq!(
+        ["hash", "boot", "root"].map(|image| asked_for(&format!("1.2.0-{image}.lz4"))),
+        [false, false, true]
+    );
     assert_eq!(host.reboot().version_at_once(), Some("1.2.0"));
 }

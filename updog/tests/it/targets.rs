@@ -1,7 +1,10 @@
 //! Images and migrations that are not what they should be.
 
-use testdata::{Fault, Host, Release, World};
+use std::io::Write as _;
 
+use testdata::{Fault, Host, Release, Set, World};
+
+use crate::forged::forge;
 use crate::support::{Failure, Snapshot, failure, offered_again, offered_again_by, served};
 
 /// An update that fails before anything is cleared.
@@ -132,4 +135,26 @@ fn a_root_image_larger_than_its_partition_is_refused_before_anything_changes() {
     let said = refused_early(&mut host);
     assert_eq!(said.code, "no_fit");
     assert!(said.message.contains("fit the root image"), "{}", said.message);
+}
+
+#[test]
+fn a_boot_image_larger_than_its_partition_ends_at_the_partitions_end() {
+    let (world, host) = offered_again();
+    let part = |label: &str| host.disk().read_all(&Set::A.label(label));
+    let (behind, len) = (part("ROOT"), part("BOOT").len());
+    let (path, _) = served(&world, "1.2.0-boot.lz4");
+    let name = path.split_once('.').expect("it has a digest").1;
+    // Nothing that is signed tells how much is in there.
+    let mut larger = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    larger.write_all(&vec![0x5a; len + 1]).unwrap();
+    forge(&world, name, &larger.finish().unwrap());
+    let before = Snapshot::of(&host);
+    let said = failure(&host.run("updog", &["update", "--json"]));
+    assert_eq!(said.code, "no_fit");
+    assert!(said.message.contains(&format!("more than the partition's {len} bytes")), "{}", said.message);
+    assert!(said.help.contains("set A stays cleared"), "{}", said.help);
+    before.assert_only_cleared(&host);
+    assert!(part("ROOT") == behind, "what lies behind the partition was written to");
+    let mut host = host;
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
 }
