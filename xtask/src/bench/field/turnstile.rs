@@ -14,9 +14,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// What the kernel may hold on our side of a connection. It counts as handed over, so it is little.
-const WAITING: u32 = 16 << 10;
+const WAITING: u32 = 64 << 10;
 /// What is handed over at once.
-const PIECE: usize = 16 << 10;
+const PIECE: usize = 64 << 10;
 
 /// A port that leads to the web server. Dropping it closes it.
 pub(crate) struct Turnstile {
@@ -104,6 +104,7 @@ impl Turnstile {
 
 /// One connection, both ways, until one of them ends.
 async fn through(client: TcpStream, server: u16, passed: &watch::Sender<u64>) -> std::io::Result<()> {
+    client.set_nodelay(true)?;
     let (mut asks, mut takes) = client.into_split();
     let (mut answers, mut hears) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?.into_split();
     let down = async {
