@@ -32,7 +32,7 @@ use crate::Outcome;
 /// Arguments of `cargo xtask bench`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json"
+    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json\n  cargo xtask bench install --little --rounds 1\n  cargo xtask bench delta --pair security --kind ext4 --beside casync\n  cargo xtask bench rates"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -51,7 +51,7 @@ enum What {
     Delta(delta::Args),
     /// ROOT cut up in frames of several sizes, and what an update fetches of each
     Frames(frames::Args),
-    /// A release installed onto a disk image, beside plain ways to write the same images
+    /// A release installed onto a disk image, and by root onto loop devices, beside plain ways; and what a kill costs
     Install(install::Args),
     /// How fast this machine does each thing that an update consists of
     Rates(rates::Args),

@@ -57,13 +57,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for round in 1..=args.rounds.max(1) {
         eprintln!("round {round} of {} …", args.rounds.max(1));
         // In each round, as machines are not always as fast as they were.
+        eprintln!("  rates …");
         rates.push(field.rates(extent, kind)?);
         for (way, runs) in ways.iter().zip(&mut runs) {
+            eprintln!("  {} …", way.what());
             runs.push(field.install(*way)?);
         }
     }
     eprintln!("killed at half …");
-    let cuts = ways.iter().filter_map(|way| field.cut(*way).transpose()).collect::<Result<_, _>>()?;
+    let mut cuts = Vec::new();
+    for (way, host) in field.to_kill() {
+        eprintln!("  {} …", way.what());
+        cuts.push(field.cut(way, host)?);
+    }
     let rates = Rates::median(&rates);
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));

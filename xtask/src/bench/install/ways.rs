@@ -129,14 +129,14 @@ impl Field {
         }
     }
 
+    /// Whose runs are killed, and on which host.
+    pub(super) fn to_kill(&self) -> [(Way, &Host); 2] {
+        [(Way::Full, &self.full), (Way::Update, &self.update)]
+    }
+
     /// Kills `updog` at half, runs it again, and says what came twice.
-    pub(super) fn cut(&self, way: Way) -> Result<Option<Cut>, Box<dyn Error>> {
-        let host = match way {
-            Way::Full => &self.full,
-            Way::Update => &self.update,
-            Way::Devices | Way::Plain | Way::PlainDurable | Way::Shell => return Ok(None),
-        };
-        Cut::measure(way, host, &self.repository, &self.web).map(Some)
+    pub(super) fn cut(&self, way: Way, host: &Host) -> Result<Cut, Box<dyn Error>> {
+        Cut::measure(way, host, &self.repository, &self.web)
     }
 
     fn updog(&self, host: &Host) -> Result<Run, Box<dyn Error>> {

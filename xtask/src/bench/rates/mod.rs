@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     ready(extent)?;
     let repository = Repository::make(extent, Kind::Ext4, &images::dir(extent).join("field"))?;
     let web = Web::start(&repository.dir, &images::dir(extent).join("field/web"))?;
+    eprintln!("measuring …");
     let rates = measure(extent, Kind::Ext4, &repository, &web)?;
     println!("{}", if args.json { serde_json::to_string(&rates)? } else { rates.table() });
     Ok(true)
