@@ -56,7 +56,7 @@ pub(super) fn all(
     dir: &Path,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Other>, Box<dyn Error>> {
-    let (kept, stamp) = (dir.join("others.json"), stamp(old, new)?);
+    let (kept, stamp) = (dir.join("others.json"), format!("{} {}", old.stamp()?, new.stamp()?));
     let mut known = from_before(&kept, &stamp).unwrap_or_default();
     fs::create_dir_all(dir)?;
     let mut others = Vec::new();
@@ -91,19 +91,6 @@ impl Way {
 fn from_before(kept: &Path, stamp: &str) -> Option<Vec<Other>> {
     let (of, others) = serde_json::from_str::<(String, Vec<Other>)>(&fs::read_to_string(kept).ok()?).ok()?;
     (of == stamp).then_some(others)
-}
-
-/// Which images these are.
-fn stamp(old: &Paths, new: &Paths) -> Result<String, Box<dyn Error>> {
-    let one = |path: &Path| -> Result<String, Box<dyn Error>> {
-        let about = fs::metadata(path)?;
-        Ok(format!("{}:{:?}", about.len(), about.modified()?))
-    };
-    Ok([&old.boot, &old.root, &new.boot, &new.root]
-        .map(|path| one(path))
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?
-        .join(" "))
 }
 
 /// The index of the new image and all chunks that the old one has not, as they lie in a store.

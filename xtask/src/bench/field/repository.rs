@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use publish::{FrameSize, Level};
 use serde_json::Value;
 
 use crate::bench::images::catalog::{Catalog, Kind};
@@ -15,6 +16,9 @@ const ARCH: &str = std::env::consts::ARCH;
 /// The version that hosts run, and the one on offer.
 pub(crate) const OLD: &str = "1.0.0";
 const NEW: &str = "1.1.0";
+
+/// Counts the ways in which `pubrepo` made repositories: one that it would make in another way now is made anew.
+const RECIPE: u32 = 2;
 
 /// A repository on disk.
 #[derive(Debug, Clone)]
@@ -28,7 +32,7 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// The repository for a kind of ROOT; made if it is not there, else only dated anew.
+    /// The repository for a kind of ROOT. One that was made of the same images in the same way is only dated anew.
     pub(crate) fn make(extent: Extent, kind: Kind, dir: &Path) -> Result<Self, Box<dyn Error>> {
         let variant = format!("bench-{}", kind.name());
         let dir = dir.join(&variant);
@@ -39,22 +43,25 @@ impl Repository {
             pubrepo.arg("--repo").arg(&repo).arg("--keys").arg(&keys);
             pubrepo
         };
-        let added = match fs::read_to_string(&about) {
-            Ok(added) => {
+        let images = Catalog::paths(extent, Release::After, kind);
+        let (size, level) = (FrameSize::default(), Level::default());
+        let stamp = format!("{RECIPE} {size} {level} {}", images.stamp()?);
+        let added = match from_before(&about, &stamp) {
+            Some(added) => {
                 said(&mut pubrepo("refresh"))?;
                 added
             }
-            Err(_) => {
+            None => {
+                eprintln!("a repository, {} …", kind.name());
                 let _half = fs::remove_dir_all(&dir);
                 said(&mut pubrepo("init"))?;
-                let images = Catalog::paths(extent, Release::After, kind);
                 let config = dir.join("Release.toml");
                 fs::write(&config, format!("version = \"{NEW}\"\n[migrations]\n\"({OLD}, {NEW})\" = []\n"))?;
                 let mut add = pubrepo("add");
                 add.arg("--release-config").arg(config);
                 add.args(["--version", NEW]).arg("--boot").arg(images.boot);
                 let added = said(add.arg("--root").arg(images.root).arg("--hash").arg(images.hash))?;
-                fs::write(&about, &added)?;
+                fs::write(&about, serde_json::to_string(&(&stamp, &added))?)?;
                 added
             }
         };
@@ -97,6 +104,12 @@ impl Repository {
     }
 }
 
+/// What was told when the repository was made, if it would be made in the same way now.
+fn from_before(about: &Path, stamp: &str) -> Option<String> {
+    let (of, added) = serde_json::from_str::<(String, String)>(&fs::read_to_string(about).ok()?).ok()?;
+    (of == stamp).then_some(added)
+}
+
 /// The lengths of targets in a report of `pubrepo add --json`.
 fn lengths(added: &str) -> Option<BTreeMap<String, u64>> {
     let report: Value = serde_json::from_str(added).ok()?;
@@ -107,6 +120,17 @@ fn lengths(added: &str) -> Option<BTreeMap<String, u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_of_other_images_is_made_anew() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let about = dir.path().join("added.json");
+        assert_eq!(from_before(&about, "2 a"), None);
+        fs::write(&about, r#"{"targets": []}"#).expect("as it was written once");
+        assert_eq!(from_before(&about, "2 a"), None);
+        fs::write(&about, r#"["2 a", "told"]"#).expect("written");
+        assert_eq!((from_before(&about, "2 a").as_deref(), from_before(&about, "2 b")), (Some("told"), None));
+    }
 
     #[test]
     fn lengths_are_read_from_the_report_of_add() {

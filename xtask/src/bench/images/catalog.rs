@@ -40,6 +40,17 @@ pub(crate) struct Paths {
     pub(crate) hash: PathBuf,
 }
 
+impl Paths {
+    /// Which images these are: what was made of others is no use for them.
+    pub(crate) fn stamp(&self) -> Result<String, Box<dyn Error>> {
+        let one = |path: &Path| -> Result<String, Box<dyn Error>> {
+            let about = fs::metadata(path)?;
+            Ok(format!("{}:{:?}", about.len(), about.modified()?))
+        };
+        Ok(format!("{} {}", one(&self.boot)?, one(&self.root)?))
+    }
+}
+
 impl Catalog {
     /// What was built before, if it was built as it would be now.
     pub(super) fn load(dir: &Path) -> Result<Option<Self>, Box<dyn Error>> {
