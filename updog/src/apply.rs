@@ -64,10 +64,10 @@ pub fn held_by(disk: &OsDisk, record: &Record, set: SetName) -> Result<Option<En
 /// What runs, from `set`.
 ///
 /// # Errors
-/// When the host does not say what it is, or the set's HASH partition cannot be read.
+/// When the host does not say what it is, or the set's HASH partition cannot be opened.
 pub fn running(context: &Context, disk: &OsDisk, set: SetName) -> Result<Release, Error> {
     let os = context.host.os_release()?;
-    let root_hash = record::root_hash_of(&*disk.open_partition(set, Role::Hash, Access::Read)?)?;
+    let root_hash = record::root_hash_if_known(&*disk.open_partition(set, Role::Hash, Access::Read)?);
     Ok(Release {
         variant: os.variant_id,
         arch: context.host.arch().to_owned(),

@@ -160,6 +160,16 @@ pub fn root_hash_of(hash_partition: &dyn Disk) -> Result<Option<RootHash>, Error
     tree.walk(|_| ()).map_err(Error::Tree)
 }
 
+/// [`root_hash_of`] for whoever only tells or notes it: a partition that cannot be read is one whose tree is not known,
+/// which is said. An update may be what helps against it.
+#[must_use]
+pub fn root_hash_if_known(hash_partition: &dyn Disk) -> Option<RootHash> {
+    root_hash_of(hash_partition).unwrap_or_else(|error| {
+        tracing::warn!("what a set holds is not known: failed to {}", host_io::report::chain(&error));
+        None
+    })
+}
+
 fn file(paths: &Paths) -> PathBuf {
     paths.record().join(Path::new("sets.json"))
 }
@@ -180,8 +190,10 @@ mod root_hash_text {
 
 #[cfg(test)]
 mod tests {
-    use host_io::{Access, FileDisk, SystemFs};
-    use verity::{BLOCK_SIZE, Salt, TreeBuilder};
+    use std::io;
+
+    use host_io::{Access, FileDisk, Medium, SystemFs};
+    use verity::{BLOCK_SIZE, HashImage, Salt, TreeBuilder};
 
     use super::*;
     use crate::testing::{entry, hash};
@@ -225,13 +237,60 @@ mod tests {
         assert!(matches!(Record::load(&SystemFs, &paths), Err(Error::Parse { .. })));
     }
 
-    #[test]
-    fn the_root_hash_comes_from_the_tree_in_the_partition() {
+    fn image() -> HashImage {
         let mut builder = TreeBuilder::new(Salt::default(), [1; 16]);
         for number in 0..300u16 {
             builder.push(&number.to_le_bytes().repeat(BLOCK_SIZE / 2)).unwrap();
         }
-        let image = builder.finish();
+        builder.finish()
+    }
+
+    /// A partition with one block that cannot be read.
+    struct Rotten(Vec<u8>, u64);
+
+    impl Disk for Rotten {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+        fn sector_size(&self) -> u32 {
+            512
+        }
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+            if (offset..offset + buf.len() as u64).contains(&self.1) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            let start = usize::try_from(offset).unwrap();
+            buf.copy_from_slice(&self.0[start..start + buf.len()]);
+            Ok(())
+        }
+        fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+            unreachable!("it is only read")
+        }
+        fn sync(&self) -> io::Result<()> {
+            unreachable!("it is only read")
+        }
+        fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+            self.read_at(offset, buf)
+        }
+        fn medium(&self) -> Medium {
+            Medium::Device
+        }
+    }
+
+    #[test]
+    fn a_hash_partition_that_cannot_be_read_is_not_known_and_no_reason_to_stop() {
+        let HashImage { bytes, root_hash, .. } = image();
+        let healthy = Rotten(bytes.clone(), u64::MAX);
+        assert_eq!(root_hash_if_known(&healthy), Some(root_hash));
+        for block in 0..bytes.len() / BLOCK_SIZE {
+            let rotten = Rotten(bytes.clone(), (block * BLOCK_SIZE + 9) as u64);
+            assert_eq!(root_hash_if_known(&rotten), None, "block {block}");
+        }
+    }
+
+    #[test]
+    fn the_root_hash_comes_from_the_tree_in_the_partition() {
+        let image = image();
         let partition = |bytes: &[u8], len: u64| {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), bytes).unwrap();

@@ -120,7 +120,7 @@ pub fn run(context: &Context) -> Result<(), Error> {
     let record = Record::load_or_empty(&*context.fs, &context.paths);
     let found = match status.inactive() {
         Some(Set { name, .. }) => {
-            record::root_hash_of(&*disk.open_partition(*name, Role::Hash, Access::Read)?)?
+            record::root_hash_if_known(&*disk.open_partition(*name, Role::Hash, Access::Read)?)
         }
         None => None,
     };
