@@ -15,7 +15,7 @@ use crate::support::{Snapshot, done, failure, offered_by, served};
 const BLOCK: usize = 4096;
 
 fn framed() -> (World, Host) {
-    offered_by(Release::new("1.1.0").framed())
+    offered_by(Release::new("1.1.0").migrations("1.0.0", &[]).framed())
 }
 
 /// The first byte that a request asks for, and the one after the last that it got.
