@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testdata::{Fault, Host, Ran, Release, Set, World};
+use testdata::{Fault, Host, Ran, Release, Running, Set, World};
 
 use crate::forged::forge;
 use crate::support::{Snapshot, done, failure, offered_by, served};
@@ -44,7 +44,7 @@ pub(crate) fn assert_installed(world: &World, host: &Host, version: &str) {
 }
 
 /// The requests for a file so far, and the bytes of their bodies.
-fn sent(world: &World, path: &str) -> (usize, u64) {
+pub(crate) fn sent(world: &World, path: &str) -> (usize, u64) {
     let requests = world.server().requests();
     let of: Vec<u64> =
         requests.iter().filter(|request| request.path_only() == path).map(|request| request.bytes).collect();
@@ -289,9 +289,9 @@ fn an_index_that_is_not_known_here_gives_way_to_the_plain_stream() {
     }
 }
 
-/// Starts an update over a thin link and kills it when half of root has been sent.
+/// An update over a thin link, of which half of root has been sent.
 #[expect(clippy::disallowed_methods, reason = "bounds a wait")]
-fn killed_at_half(world: &World, host: &Host) {
+pub(crate) fn half_sent(world: &World, host: &Host) -> Running {
     let (path, bytes) = served(world, "1.1.0-root.zst");
     world.server().fault(&path, Fault::Slow { bytes_per_second: 600_000 });
     world.server().clear_log();
@@ -303,10 +303,13 @@ fn killed_at_half(world: &World, host: &Host) {
         // Only to leave the processor to those who do something.
         std::thread::park_timeout(Duration::from_millis(5));
     }
-    assert_eq!(update.kill().code(), None);
-    world.server().heal();
+    update
 }
 
+fn killed_at_half(world: &World, host: &Host) {
+    assert_eq!(half_sent(world, host).kill().code(), None);
+    world.server().heal();
+}
 /// How many indexes lie on the host.
 fn kept_indexes(host: &Host) -> usize {
     let entries = std::fs::read_dir(host.paths().trust()).unwrap().map(|entry| entry.unwrap().file_name());

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use testdata::{Fault, Host, World};
+use blocks::Index;
+use testdata::{Fault, Host, Release, World};
 
-use crate::support::{Snapshot, failure, offered_again, served};
+use crate::frames::{assert_installed, forget_the_running_root, half_sent, sent};
+use crate::support::{Snapshot, done, failure, offered_again, offered_by, served};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -59,4 +61,26 @@ fn a_kill_during_a_write_leaves_the_set_cleared_and_the_lock_free() {
         [false, false, true]
     );
     assert_eq!(host.reboot().version_at_once(), Some("1.2.0"));
+}
+
+#[test]
+fn a_signal_between_frames_keeps_what_has_come() {
+    let (world, host) = offered_by(Release::new("1.1.0").framed());
+    forget_the_running_root(&host);
+    let (path, data) = served(&world, "1.1.0-root.zst");
+    let update = half_sent(&world, &host);
+    update.terminate();
+    let said = failure(&update.wait());
+    assert!(said.message.contains("a signal asked to stop"), "{}", said.message);
+    assert!(said.help.contains("set B stays cleared"), "{}", said.help);
+    let before = sent(&world, &path).1;
+    world.server().heal();
+    world.server().clear_log();
+    let _ = done(&host.run("updog", &["update", "--json"]));
+    let again = (before + sent(&world, &path).1).saturating_sub(data.len() as u64);
+    // Of each of six ranges the frame that was under way, and what was sent and not read yet.
+    let index = Index::parse(&served(&world, "1.1.0-root.idx").1).unwrap();
+    let longest = index.frames().map(|frame| u64::from(frame.length)).max().unwrap();
+    assert!(again <= 6 * (longest + 30_000), "{again} of {} bytes came twice", data.len());
+    assert_installed(&world, &host, "1.1.0");
 }
