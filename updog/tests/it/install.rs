@@ -1,9 +1,11 @@
 //! From the choice to the next boot.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use testdata::{BootBits, Fault, Release, Set};
 
-use crate::support::{Snapshot, done, offered, served};
+use crate::support::{Snapshot, done, offered, reconfigure, served};
 
 #[test]
 fn an_update_is_written_flipped_to_and_booted() {
@@ -203,4 +205,23 @@ fn an_update_that_does_not_boot_is_told_as_such() {
     );
     let ran = host.run("updog", &["status"]).expect_ok();
     assert!(ran.stdout.contains("Inactive: set B, metal-dev 1.2.0, tried and did not boot"), "{ran}");
+}
+
+#[test]
+fn a_host_that_is_there_for_something_else_is_given_way_to_by_every_thread() {
+    let (world, host) = offered();
+    reconfigure(&host, |text| format!("nice = 11\n{text}"));
+    let hash = served(&world, "1.1.0-hash.lz4").0;
+    world.server().fault(&hash, Fault::Stall.once());
+    let update = host.spawn("updog", &["update"]);
+    assert!(world.server().wait_for(&hash, Duration::from_secs(60)).is_some());
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", update.id())).unwrap();
+    let niceness: Vec<i32> = tasks
+        .map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap())
+        // The name may have anything in it; the niceness is the 17th field behind it.
+        .map(|stat| stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().parse().unwrap())
+        .collect();
+    assert!(niceness.len() > 2 && niceness.iter().all(|nice| *nice >= 11), "{niceness:?}");
+    update.terminate();
+    let _ = update.wait().expect_code(1);
 }
