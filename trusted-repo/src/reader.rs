@@ -17,8 +17,10 @@ use crate::target::{Check, TargetInfo, VerifiedTarget};
 use crate::transport::download::{Expected, Part, Piece};
 use crate::transport::{Carrier, Fault};
 
-/// Pieces that may wait between the network and the reader: about a megabyte.
-const QUEUE: usize = 64;
+/// Pieces that may wait between the network and the reader: a megabyte.
+const QUEUE: usize = 16;
+/// The most bytes of a piece. A fast network brings far more at once.
+const PIECE: usize = 64 * 1024;
 /// How much is read at once from a file, and while draining.
 const BLOCK: usize = 64 * 1024;
 
@@ -200,13 +202,13 @@ impl Delivery {
             };
             let known = self.handed_out.saturating_sub(position).min(bytes.len() as u64);
             position += bytes.len() as u64;
-            let fresh = bytes.split_off(usize::try_from(known).unwrap_or(bytes.len()));
-            if fresh.is_empty() {
-                continue;
-            }
-            self.handed_out += fresh.len() as u64;
-            if self.sender.send(Ok((number, fresh))).await.is_err() {
-                return Ok(());
+            let mut fresh = bytes.split_off(usize::try_from(known).unwrap_or(bytes.len()));
+            while !fresh.is_empty() {
+                let part = fresh.split_to(fresh.len().min(PIECE));
+                self.handed_out += part.len() as u64;
+                if self.sender.send(Ok((number, part))).await.is_err() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
