@@ -22,7 +22,7 @@ use crate::install::scan::{self, BootInPlace};
 use crate::install::{self, Crew, Target, VerifiedIndex, VerifiedTree};
 use crate::plan::update::{ImageBytes, cheapest};
 use crate::plan::{
-    Budget, Bytes, FilePlan, ImagePlan, Lookup, Origin, Origins, Parts, Plan, Way, frames, origin, target_of,
+    Budget, Bytes, FilePlan, ImagePlan, Lookup, Origins, Parts, Plan, Way, frames, origin, target_of,
 };
 
 /// The partitions of the inactive set, opened.
@@ -285,12 +285,12 @@ impl Surveyor<'_> {
             ImagePlan { image: Role::Root, target, way, bytes, note }
         };
         let mut origins = scan::blocks_in_place(&*targets.root.disk, tree.tree(), self.crew())?;
-        if origins.any(Origin::Fetch) {
+        if origins.any_fetched() {
             let lookup = self.lookup(tree, running, framed.is_some())?;
-            origins = origin::of_root(tree.tree(), origins, &lookup);
+            origins = origin::of_root(tree.tree(), &origins, &lookup);
         }
         let image_len = tree.tree().data_len();
-        if !origins.any(Origin::Fetch) {
+        if !origins.any_fetched() {
             let parts = Parts::of_disk(origins, image_len, BLOCK_SIZE as u64);
             let plan = plan(&signed.name, Way::Local, parts.bytes, None);
             return Ok((RootRecipe::Parts(parts, None), plan));

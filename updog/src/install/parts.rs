@@ -22,7 +22,7 @@ use super::tree::VerifiedTree;
 use super::truth::Truth;
 use crate::events::{Meter, Phase};
 use crate::plan::origin::{self, Copies};
-use crate::plan::{Origin, Origins, Parts, frames};
+use crate::plan::{Origins, Parts, frames};
 
 /// Ranges that are fetched at the same time: a round trip costs one of them and not all.
 const RANGES_IN_FLIGHT: usize = 6;
@@ -317,7 +317,7 @@ impl Site<'_, '_> {
         }
         let piece = &bench.piece[..filled];
         let first_unit = usize::try_from(start).unwrap_or(usize::MAX) / unit_len;
-        let wanted = |unit: usize| self.origins.get(first_unit + unit) == Some(Origin::Fetch);
+        let wanted = |unit: usize| self.origins.is_fetched(first_unit + unit);
         if let Truth::Root(tree) = self.truth {
             for (unit, block) in piece.chunks(unit_len).enumerate().filter(|(unit, _)| wanted(*unit)) {
                 let checked = tree.tree().check_block((first_unit + unit) as u64, block);

@@ -16,7 +16,7 @@ use super::target::{BootWritten, HashWritten, RootWritten, Tally, Target, Writte
 use super::tree::VerifiedTree;
 use super::truth::{Sha256, Truth, sha256};
 use crate::events::Phase;
-use crate::plan::{Origin, Origins};
+use crate::plan::Origins;
 
 /// Writes the root image from `source`: the blocks that are not in place, whatever else is said of where they come from.
 /// No block goes to the device before it was compared with its leaf.
@@ -34,7 +34,7 @@ pub fn write_root<S: RawImage>(
     let (written, image) = (Mutex::new(0u64), target.image);
     let each = |(): &mut (), piece: &Piece| {
         let first = usize::try_from(piece.at).unwrap_or(usize::MAX) / BLOCK_SIZE;
-        let wanted = |unit: usize| origins.get(first + unit) != Some(Origin::InPlace);
+        let wanted = |unit: usize| !origins.is_in_place(first + unit);
         for (unit, block) in piece.bytes().chunks(BLOCK_SIZE).enumerate() {
             if wanted(unit) {
                 let checked = tree.tree().check_block((first + unit) as u64, block);

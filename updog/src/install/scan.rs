@@ -19,7 +19,7 @@ use super::truth::{Sha256, sha256};
 use crate::events::Phase;
 use crate::hash_partition::StoredTree;
 use crate::plan::lookup::Entry;
-use crate::plan::{Lookup, Origin, Origins};
+use crate::plan::{Lookup, Origins};
 
 /// How much is read at one place to see whether a disk has anything that is wanted.
 const GLANCE: usize = 16 * BLOCK_SIZE;
@@ -35,16 +35,18 @@ const GLANCES: u64 = 64;
 /// [`Error::Stopped`].
 pub fn blocks_in_place(disk: &dyn Disk, tree: &HashTree, crew: Crew<'_>) -> Result<Origins, Error> {
     let is_there = |index: u64, block: &[u8]| tree.check_block(index, block).is_ok();
-    let mut origins = Origins::all(usize::try_from(tree.data_blocks()).unwrap_or(usize::MAX), Origin::Fetch);
+    let mut origins = Origins::all_fetched(usize::try_from(tree.data_blocks()).unwrap_or(usize::MAX));
     if !has_any(disk, tree.data_len(), BLOCK_SIZE, crew, is_there)? {
         return Ok(origins);
     }
-    let origin = |index: usize, block: Option<&[u8]>| {
-        let is_right = block.is_some_and(|block| tree.check_block(index as u64, block).is_ok());
-        if is_right { Origin::InPlace } else { Origin::Fetch }
+    let is_right = |index: usize, block: Option<&[u8]>| {
+        block.is_some_and(|block| tree.check_block(index as u64, block).is_ok())
     };
-    let take = |first: usize, seen: &[Origin]| origins.set(first, seen);
-    units(disk, "root", tree.data_len(), BLOCK_SIZE, crew, origin, take)?;
+    let take = |first: usize, right: &[bool]| {
+        let right = (first..).zip(right).filter(|(_, right)| **right);
+        right.for_each(|(unit, _)| origins.found_in_place(unit));
+    };
+    units(disk, "root", tree.data_len(), BLOCK_SIZE, crew, is_right, take)?;
     Ok(origins)
 }
 

@@ -87,7 +87,7 @@ impl Set {
                 let rotten = boot.put(&parts, &nothing, Some((&**index, &boot_image.frames)), crew)?;
                 assert!(rotten.is_empty());
 
-                let origins = origin::of_root(root_image.tree.tree(), in_place, &Lookup::default());
+                let origins = origin::of_root(root_image.tree.tree(), &in_place, &Lookup::default());
                 let parts = Parts::of(origins, &root_image.index.cut());
                 let mut root = Assembly::root(of(Role::Root), &root_image.tree)?;
                 let frames = Some((&*root_image.index, &root_image.frames));

@@ -115,7 +115,7 @@ impl Disks {
         let in_place = scan::blocks_in_place(&Shared(Arc::clone(&self.inactive)), tree, crew).unwrap();
         let salt = &tree.superblock().salt;
         let lookup = Lookup::over(hint.chunks(BLOCK_SIZE).map(|block| salt.digest(block)));
-        Parts::of(origin::of_root(tree, in_place, &lookup), &published.index.cut())
+        Parts::of(origin::of_root(tree, &in_place, &lookup), &published.index.cut())
     }
 
     fn install(&self, published: &Published, hint: &[u8]) -> Result<(Assembly, Vec<usize>), Error> {

@@ -7,7 +7,7 @@ use verity::{BLOCK_SIZE, HashTree};
 use super::tests::{Fault, FaultyDisk, Shared, noise, tree_over};
 use super::{Crew, scan};
 use crate::events::Events;
-use crate::plan::{Lookup, Origin};
+use crate::plan::Lookup;
 use crate::wait::Waiter;
 
 const MIB: usize = 1 << 20;
@@ -30,7 +30,7 @@ fn in_place(disk: Vec<u8>, tree: &HashTree) -> (usize, u64) {
     look(disk, tree, |disk, tree, crew| {
         let right = scan::blocks_in_place(disk, tree, crew).unwrap();
         assert_eq!(right.len() as u64, tree.data_blocks());
-        right.iter().filter(|origin| *origin == Origin::InPlace).count()
+        (0..right.len()).filter(|unit| right.is_in_place(*unit)).count()
     })
 }
 

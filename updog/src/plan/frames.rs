@@ -40,15 +40,8 @@ impl Parts {
     /// this disk is fetched, and no other. What such a frame brings besides is taken from it rather than copied.
     #[must_use]
     pub fn of(mut origins: Origins, cut: &Cut<'_>) -> Self {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        let mut fetch = 0u64;
-        for frame in origins.fetch_whole(cut.units_per_frame) {
-            match runs.last_mut() {
-                Some(run) if run.end == frame => run.end += 1,
-                _ => runs.push(frame..frame + 1),
-            }
-            fetch += cut.lengths.length(frame);
-        }
+        let runs = origins.fetch_whole(cut.units_per_frame);
+        let fetch = runs.iter().cloned().flatten().map(|frame| cut.lengths.length(frame)).sum();
         let bytes = Bytes { fetch, ..count(&origins, cut.image_len, cut.unit_len) };
         Self { origins, runs, bytes }
     }
@@ -149,7 +142,7 @@ mod tests {
         let lengths = lengths(new.len().div_ceil(per_frame));
         let (image_len, unit_len) = (tree.data_len(), BLOCK_SIZE as u64);
         let cut = Cut { image_len, unit_len, units_per_frame: per_frame, lengths: &lengths };
-        (Parts::of(origin::of_root(&tree, in_place, &lookup), &cut), lengths)
+        (Parts::of(origin::of_root(&tree, &in_place, &lookup), &cut), lengths)
     }
 
     #[test]
@@ -238,7 +231,7 @@ mod tests {
             let frames: Vec<usize> = pieces.iter().cloned().flatten().collect();
             for frame in &frames {
                 for (at, block) in new.iter().enumerate().skip(frame * per_frame).take(per_frame) {
-                    if parts.origins.get(at) == Some(Origin::Fetch) {
+                    if parts.origins.is_fetched(at) {
                         put(at, *block);
                     }
                 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 use verity::HashTree;
 
+use super::bits::Bits;
 use super::lookup::Lookup;
 
 /// Where one unit of an image comes from: a block of root, a frame of boot. A unit of zeros is like any other.
@@ -18,102 +19,122 @@ pub enum Origin {
     Fetch,
 }
 
-/// The origins of all units of an image, in their order: four bytes for each.
+/// The origins of all units of an image, in their order: a quarter of a byte for each, and four for each that is copied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Origins(Vec<u32>);
-
-/// What stands for the origins that are no unit. So units that far away, at 16 TiB, are fetched.
-const IN_PLACE: u32 = u32::MAX;
-const FETCH: u32 = u32::MAX - 1;
-
-impl Origin {
-    fn pack(self) -> u32 {
-        match self {
-            Self::InPlace => IN_PLACE,
-            Self::Copy(unit) => unit.min(FETCH),
-            Self::Fetch => FETCH,
-        }
-    }
-
-    fn unpack(packed: u32) -> Self {
-        match packed {
-            IN_PLACE => Self::InPlace,
-            FETCH => Self::Fetch,
-            unit => Self::Copy(unit),
-        }
-    }
+pub struct Origins {
+    fetch: Bits,
+    copy: Bits,
+    /// From where, for each that is copied.
+    from: Vec<u32>,
 }
 
 impl Origins {
-    /// As many units, all of the same origin.
+    /// As many units, all of which are fetched.
     #[must_use]
-    pub fn all(units: usize, origin: Origin) -> Self {
-        Self(vec![origin.pack(); units])
-    }
-
-    /// How many units there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Where a unit comes from; none past the last one.
-    #[must_use]
-    pub fn get(&self, unit: usize) -> Option<Origin> {
-        self.0.get(unit).copied().map(Origin::unpack)
-    }
-
-    /// Changes where units come from, the first of them at `first`.
-    ///
-    /// # Panics
-    /// When there are not as many.
-    pub fn set(&mut self, first: usize, origins: &[Origin]) {
-        let packed = &mut self.0[first..first + origins.len()];
-        packed.iter_mut().zip(origins).for_each(|(packed, origin)| *packed = origin.pack());
-    }
-
-    /// Where each comes from, in their order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Origin> + '_ {
-        self.0.iter().copied().map(Origin::unpack)
+    pub fn all_fetched(units: usize) -> Self {
+        let mut origins = Self { fetch: Bits::none(units), copy: Bits::none(units), from: Vec::new() };
+        (0..units).for_each(|unit| origins.fetch.set(unit, true));
+        origins
     }
 
     /// Units that are all in place, but for those that are fetched after all.
     #[must_use]
     pub fn fetched_again(units: usize, again: &[usize]) -> Self {
-        let mut origins = Self::all(units, Origin::InPlace);
-        for unit in again {
-            origins.0[*unit] = FETCH;
-        }
+        let mut origins = Self { fetch: Bits::none(units), copy: Bits::none(units), from: Vec::new() };
+        again.iter().for_each(|unit| origins.fetch.set(*unit, true));
         origins
     }
 
-    /// The frames of which a unit is fetched, by their number. With it comes all of them, so that nothing of them is copied.
-    pub fn fetch_whole(&mut self, units_per_frame: usize) -> impl Iterator<Item = usize> + '_ {
-        self.0.chunks_mut(units_per_frame.max(1)).enumerate().filter_map(|(frame, units)| {
-            if !units.contains(&FETCH) {
-                return None;
-            }
-            units.iter_mut().filter(|unit| **unit != IN_PLACE).for_each(|unit| *unit = FETCH);
-            Some(frame)
+    /// A unit that was to be fetched is in place already.
+    pub fn found_in_place(&mut self, unit: usize) {
+        self.fetch.set(unit, false);
+    }
+
+    fn push(&mut self, origin: Origin) {
+        self.fetch.push(origin == Origin::Fetch);
+        self.copy.push(matches!(origin, Origin::Copy(_)));
+        if let Origin::Copy(unit) = origin {
+            self.from.push(unit);
+        }
+    }
+
+    /// How many units there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fetch.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fetch.is_empty()
+    }
+
+    /// Whether a unit is fetched.
+    #[must_use]
+    pub fn is_fetched(&self, unit: usize) -> bool {
+        self.fetch.get(unit)
+    }
+
+    /// Whether a unit is in place.
+    #[must_use]
+    pub fn is_in_place(&self, unit: usize) -> bool {
+        unit < self.len() && !self.fetch.get(unit) && !self.copy.get(unit)
+    }
+
+    /// Whether any unit is fetched.
+    #[must_use]
+    pub fn any_fetched(&self) -> bool {
+        self.fetch.count() > 0
+    }
+
+    /// Where each comes from, in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Origin> + '_ {
+        let mut from = self.from.iter();
+        (0..self.len()).map(move |unit| match () {
+            () if self.fetch.get(unit) => Origin::Fetch,
+            () if self.copy.get(unit) => Origin::Copy(*from.next().expect("each copy comes from somewhere")),
+            () => Origin::InPlace,
         })
     }
 
-    /// Whether some unit comes from there.
-    #[must_use]
-    pub fn any(&self, origin: Origin) -> bool {
-        self.0.contains(&origin.pack())
+    /// Fetches all of a frame where one of its units is fetched, so that nothing of it is copied. Gives these frames, as runs of
+    /// neighbours.
+    pub fn fetch_whole(&mut self, units_per_frame: usize) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let (mut next, mut kept) = (0, 0);
+        for (frame, first) in (0..self.len()).step_by(units_per_frame.max(1)).enumerate() {
+            let units = first..self.len().min(first + units_per_frame.max(1));
+            let is_fetched = units.clone().any(|unit| self.fetch.get(unit));
+            for unit in units {
+                if !self.copy.get(unit) {
+                    continue;
+                }
+                if is_fetched {
+                    self.copy.set(unit, false);
+                    self.fetch.set(unit, true);
+                } else {
+                    self.from[kept] = self.from[next];
+                    kept += 1;
+                }
+                next += 1;
+            }
+            match runs.last_mut() {
+                _ if !is_fetched => {}
+                Some(run) if run.end == frame => run.end += 1,
+                _ => runs.push(frame..frame + 1),
+            }
+        }
+        self.from.truncate(kept);
+        runs
     }
 }
 
 impl FromIterator<Origin> for Origins {
     fn from_iter<I: IntoIterator<Item = Origin>>(origins: I) -> Self {
-        Self(origins.into_iter().map(Origin::pack).collect())
+        let mut all = Self::default();
+        origins.into_iter().for_each(|origin| all.push(origin));
+        all
     }
 }
 
@@ -134,20 +155,20 @@ pub struct Bytes {
     pub write: u64,
 }
 
-/// The origins of the blocks of the root that `tree` is over: those that are [in place](Origin::InPlace) already, and what
-/// `running` knows of the rest.
+/// The origins of the blocks of the root that `tree` is over: those that are in place already, and what `running` knows of
+/// the rest.
 #[must_use]
-pub fn of_root(tree: &HashTree, mut origins: Origins, running: &Lookup) -> Origins {
+pub fn of_root(tree: &HashTree, in_place: &Origins, running: &Lookup) -> Origins {
     let mut near = 0;
-    for (index, block) in origins.0.iter_mut().zip(0..) {
-        if Origin::unpack(*index) == Origin::InPlace {
-            continue;
-        }
-        let Some(leaf) = tree.leaf(block) else { continue };
+    let mut origins = Origins::default();
+    // No more than these, and room for them that is never used is none.
+    origins.from.reserve_exact(in_place.fetch.count());
+    for ((block, leaf), known) in (0..).zip(tree.leaves()).zip(in_place.iter()) {
         // Where an image keeps its layout the block lies where it lay; behind a shift, right after the last one.
-        let found = running.find(&leaf, block).or_else(|| running.find(&leaf, near));
-        *index = found.map_or(Origin::Fetch, Origin::Copy).pack();
-        near = found.map_or(near, |unit| u64::from(unit) + 1);
+        let found = || running.find(&leaf, block).or_else(|| running.find(&leaf, near));
+        let copied = if known == Origin::Fetch { found() } else { None };
+        near = copied.map_or(near, |unit| u64::from(unit) + 1);
+        origins.push(copied.map_or(known, Origin::Copy));
     }
     origins
 }
@@ -196,12 +217,13 @@ impl Copies {
 
 /// All that is to copy, cut into pieces of at most `most` units.
 pub fn copies(origins: &Origins, most: usize) -> impl Iterator<Item = Copies> + '_ {
-    let mut at = 0;
+    let (mut at, mut sources) = (0, origins.from.iter());
     std::iter::from_fn(move || {
-        let to = at + origins.0.get(at..)?.iter().position(|packed| *packed < FETCH)?;
+        let to = (at..origins.len()).find(|unit| origins.copy.get(*unit))?;
         let mut from: Vec<Range<u32>> = Vec::new();
         at = to;
-        while let Some(Origin::Copy(unit)) = origins.get(at).filter(|_| at - to < most) {
+        while at - to < most && origins.copy.get(at) {
+            let unit = *sources.next().expect("each copy comes from somewhere");
             match from.last_mut() {
                 Some(run) if run.end == unit => run.end += 1,
                 _ => from.push(unit..unit + 1),
@@ -218,40 +240,58 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_is_too_far_away_for_a_number_is_fetched() {
-        let far = [Origin::Copy(u32::MAX), Origin::Copy(u32::MAX - 1), Origin::Copy(u32::MAX - 2)];
-        let packed = Origins::from_iter(far);
-        assert!(packed.iter().eq([Origin::Fetch, Origin::Fetch, Origin::Copy(u32::MAX - 2)]));
-    }
-
     fn any_origin() -> impl Strategy<Value = Origin> {
-        prop_oneof![Just(Origin::InPlace), Just(Origin::Fetch), (0..FETCH).prop_map(Origin::Copy)]
+        prop_oneof![Just(Origin::InPlace), Just(Origin::Fetch), any::<u32>().prop_map(Origin::Copy)]
     }
 
     proptest! {
         /// The model: a list of origins as they are.
         #[test]
         fn packed_origins_are_the_ones_that_were_packed(
-            model in prop::collection::vec(any_origin(), 0..50),
-            piece in prop::collection::vec(any_origin(), 0..50),
-            first in 0usize..50,
+            model in prop::collection::vec(any_origin(), 0..200),
+            per_frame in 1usize..9,
         ) {
-            let mut model = model;
             let mut packed = Origins::from_iter(model.iter().copied());
-            let piece = &piece[..piece.len().min(model.len().saturating_sub(first))];
-            if !piece.is_empty() {
-                packed.set(first, piece);
-                model[first..first + piece.len()].copy_from_slice(piece);
-            }
             prop_assert_eq!((packed.len(), packed.is_empty()), (model.len(), model.is_empty()));
             prop_assert!(packed.iter().eq(model.iter().copied()));
             for (unit, origin) in model.iter().enumerate() {
-                prop_assert_eq!(packed.get(unit), Some(*origin));
-                prop_assert!(packed.any(*origin));
+                prop_assert_eq!(packed.is_fetched(unit), *origin == Origin::Fetch);
+                prop_assert_eq!(packed.is_in_place(unit), *origin == Origin::InPlace);
             }
-            prop_assert_eq!(packed.get(model.len()), None);
-            prop_assert_eq!(packed.any(Origin::Fetch), model.contains(&Origin::Fetch));
+            prop_assert!(!packed.is_fetched(model.len()) && !packed.is_in_place(model.len()));
+            prop_assert_eq!(packed.any_fetched(), model.contains(&Origin::Fetch));
+
+            let runs = packed.fetch_whole(per_frame);
+            let (mut whole, mut fetched) = (Vec::new(), Vec::new());
+            for (number, frame) in model.chunks(per_frame).enumerate() {
+                let is_fetched = frame.contains(&Origin::Fetch);
+                fetched.extend(is_fetched.then_some(number));
+                let origin = |origin: &Origin| match origin {
+                    Origin::Copy(_) if is_fetched => Origin::Fetch,
+                    other => *other,
+                };
+                whole.extend(frame.iter().map(origin));
+            }
+            prop_assert!(packed.iter().eq(whole));
+            prop_assert_eq!(runs.iter().cloned().flatten().collect::<Vec<_>>(), fetched);
+            prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
+        }
+
+        #[test]
+        fn what_is_found_in_place_or_fetched_again_is_said_of_its_unit(
+            units in 1usize..200,
+            places in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+        ) {
+            let places: Vec<usize> = places.iter().map(|place| place.index(units)).collect();
+            let mut found = Origins::all_fetched(units);
+            places.iter().for_each(|unit| found.found_in_place(*unit));
+            let again = Origins::fetched_again(units, &places);
+            for unit in 0..units {
+                prop_assert_eq!(found.is_in_place(unit), places.contains(&unit));
+                prop_assert_eq!(again.is_fetched(unit), places.contains(&unit));
+                prop_assert!(found.is_fetched(unit) != found.is_in_place(unit));
+                prop_assert!(again.is_fetched(unit) != again.is_in_place(unit));
+            }
         }
     }
 }
