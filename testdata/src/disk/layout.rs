@@ -87,6 +87,8 @@ impl Layout {
             Size::Demo => (16, 16),
         };
         let root = self.root_len() / MIB;
+        // A tree has a 124th of what it is over, and a little.
+        let hash = root / 120 + 1;
         let bank = match self.banks {
             Banks::Two => 1,
             Banks::One => 2,
@@ -96,7 +98,7 @@ impl Layout {
             ("EFI-SYSTEM", types::EFI, 5),
             ("BOTTLEROCKET-BOOT-A", types::BOOT, boot * bank),
             ("BOTTLEROCKET-ROOT-A", types::ROOT, root * bank),
-            ("BOTTLEROCKET-HASH-A", types::HASH, bank),
+            ("BOTTLEROCKET-HASH-A", types::HASH, hash * bank),
             ("BOTTLEROCKET-RESERVED-A", types::RESERVED, bank),
             ("EFI-BACKUP", types::EFI, 5),
         ];
@@ -104,7 +106,7 @@ impl Layout {
             all.extend([
                 ("BOTTLEROCKET-BOOT-B", types::BOOT, boot),
                 ("BOTTLEROCKET-ROOT-B", types::ROOT, root),
-                ("BOTTLEROCKET-HASH-B", types::HASH, 1),
+                ("BOTTLEROCKET-HASH-B", types::HASH, hash),
                 ("BOTTLEROCKET-RESERVED-B", types::RESERVED, 1),
             ]);
         }

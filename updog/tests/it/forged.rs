@@ -104,6 +104,20 @@ pub(crate) fn forge_again(world: &World, others: &[(&str, &[u8])], seen: u64) {
     sign(world, &mut editor, &Keys::of(world), 100 + seen);
 }
 
+/// Signs the world's targets again, with other words about some of them, whatever lies in the repository.
+pub(crate) fn forge_words(world: &World, others: Vec<TargetInfo>) {
+    let mut editor = editor(world);
+    for other in others {
+        assert!(editor.replace_target(other).is_ok());
+    }
+    sign(world, &mut editor, &Keys::of(world), 100);
+}
+
+/// Puts `bytes` into the repository, and gives the words about them.
+pub(crate) fn put(world: &World, name: &str, bytes: &[u8]) -> TargetInfo {
+    targets::publish(&SystemFs, &world.repo_dir().join("targets"), name, bytes).unwrap()
+}
+
 #[test]
 fn root_chain_flood_is_cut_off_at_64_a_run_and_the_next_run_goes_on() {
     let (world, mut host) = offered();

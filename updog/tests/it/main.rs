@@ -5,6 +5,7 @@
 //! - [`cut`]: an update that ends at any change of what both sets share
 //! - [`device`]: a disk that fails in the middle
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
+//! - [`footprint`]: how much memory an update takes, up to the largest root
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`frames`]: releases with frames, so that only what changed moves
 //! - [`frame_threats`]: frames that never come, and frames that are not what their signed index says
@@ -29,6 +30,7 @@ mod cut;
 mod device;
 mod downgrade;
 mod flip;
+mod footprint;
 mod forged;
 mod frame_threats;
 mod frames;
