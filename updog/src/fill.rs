@@ -22,7 +22,7 @@ use crate::install::receipt::Receipts;
 use crate::install::stream::RawSum;
 use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
 use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree, scan};
-use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan};
+use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan, Way};
 use crate::record::{Entry, Record};
 use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
 
@@ -44,11 +44,31 @@ pub struct Job<'a> {
     pub running: &'a Running,
 }
 
-/// The three images of a set, written or found to be there.
+/// The three images of a set, written or found to be there, and how that came about.
 struct Images {
-    boot: BootWritten,
-    root: RootWritten,
+    boot: (BootWritten, Came),
+    root: (RootWritten, Came),
     hash: HashWritten,
+}
+
+/// How an image really came: not always as it was planned.
+#[derive(Clone, Copy)]
+struct Came {
+    way: Way,
+    /// Bytes received for it.
+    fetched: u64,
+}
+
+/// What parts made of root.
+enum Made {
+    /// All of it.
+    All(Way),
+    /// What is fetched by these origins is missing, and there are no frames to take it from.
+    AllBut(Origins),
+}
+
+impl Came {
+    const NOT_AT_ALL: Self = Self { way: Way::Local, fetched: 0 };
 }
 
 impl Job<'_> {
@@ -90,8 +110,8 @@ impl Job<'_> {
         // The hash image comes first: a run after one that was cut short goes by it and need not fetch it again.
         let hash = write_hash(targets.hash, &tree, self.crew())?;
         receipts.note(&self.signed(Role::Hash)?, tree.sum(), &**fs, paths);
-        let boot = self.boot(targets.boot, boot, &mut receipts)?;
-        let root = self.root(targets.root, &tree, root)?;
+        let boot = self.counted(|| self.boot(targets.boot, boot, &mut receipts))?;
+        let root = self.counted(|| self.root(targets.root, &tree, root))?;
         drop(timer);
         let read_back = self.prove(Images { boot, root, hash }, &tree, &mut receipts)?;
 
@@ -123,7 +143,8 @@ impl Job<'_> {
             BootRecipe::Stream => unreachable!("a set is kept only when its boot image is known to be there"),
         };
         let root = Assembly::root(targets.root, &tree)?.into_root();
-        let read_back = self.prove(Images { boot, root, hash }, &tree, &mut receipts)?;
+        let images = Images { boot: (boot, Came::NOT_AT_ALL), root: (root, Came::NOT_AT_ALL), hash };
+        let read_back = self.prove(images, &tree, &mut receipts)?;
         make_current(&**fs, paths, cache).map_err(Error::Cache)?;
         if let Some(leaving) = leaving {
             Record::load_or_empty(&**fs, paths).with(self.running.set, leaving).save(&**fs, paths)?;
@@ -140,22 +161,30 @@ impl Job<'_> {
         Ok(self.opened.repository.target(crate::plan::target_of(self.update, image))?)
     }
 
+    /// Does `make` and sees what is received meanwhile.
+    fn counted<T>(&self, make: impl FnOnce() -> Result<(T, Way), Error>) -> Result<(T, Came), Error> {
+        let before = self.opened.repository.bytes_fetched();
+        let (made, way) = make()?;
+        Ok((made, Came { way, fetched: self.opened.repository.bytes_fetched() - before }))
+    }
+
     fn boot(
         &self,
         target: Target,
         recipe: BootRecipe,
         receipts: &mut Receipts,
-    ) -> Result<BootWritten, Error> {
+    ) -> Result<(BootWritten, Way), Error> {
         match recipe {
-            BootRecipe::InPlace(there) => Ok(keep_boot(target, there)),
+            BootRecipe::InPlace(there) => Ok((keep_boot(target, there), Way::Local)),
             BootRecipe::Parts(parts, index) => {
                 let mut assembly = Assembly::boot(target, &index)?;
                 match self.boot_from_parts(&mut assembly, &parts, &index) {
-                    Ok(()) => Ok(assembly.into_boot()),
+                    Ok(way) => Ok((assembly.into_boot(), way)),
                     Err(error) if error.is_for_want_of_ranges() => {
                         self.stream_instead(Role::Boot, &error)?;
                         let (target, earlier) = assembly.give_up();
-                        Ok(self.boot(target, BootRecipe::Stream, receipts)?.after(earlier))
+                        let (boot, way) = self.boot(target, BootRecipe::Stream, receipts)?;
+                        Ok((boot.after(earlier), way))
                     }
                     Err(error) => Err(error),
                 }
@@ -166,7 +195,7 @@ impl Job<'_> {
                 if let Some(sum) = boot.sum() {
                     receipts.note(&self.signed(Role::Boot)?, sum, &*self.context.fs, &self.context.paths);
                 }
-                Ok(boot)
+                Ok((boot, Way::PlainStream))
             }
         }
     }
@@ -176,9 +205,13 @@ impl Job<'_> {
         assembly: &mut Assembly,
         parts: &Parts,
         index: &VerifiedIndex,
-    ) -> Result<(), Error> {
+    ) -> Result<Way, Error> {
         let rotten = self.put(assembly, parts, Some(index))?;
-        if rotten.is_empty() { Ok(()) } else { self.put_instead(assembly, &rotten, index) }
+        if rotten.is_empty() {
+            return Ok(if parts.runs.is_empty() { Way::Local } else { Way::Frames });
+        }
+        self.put_instead(assembly, &rotten, index)?;
+        Ok(Way::Frames)
     }
 
     fn root(
@@ -186,27 +219,29 @@ impl Job<'_> {
         target: Target,
         tree: &Arc<VerifiedTree>,
         recipe: RootRecipe,
-    ) -> Result<RootWritten, Error> {
+    ) -> Result<(RootWritten, Way), Error> {
         let (parts, index) = match recipe {
             RootRecipe::Stream(origins) => return self.root_from_stream(target, tree, &origins),
             RootRecipe::Parts(parts, index) => (parts, index),
         };
         let mut assembly = Assembly::root(target, tree)?;
         let missing = self.root_from_parts(&mut assembly, &parts, index, tree);
-        let (origins, target, earlier) = match missing {
-            Ok(None) => return Ok(assembly.into_root()),
-            Ok(Some(origins)) => {
+        let (target, earlier, origins) = match missing {
+            Ok(Made::All(way)) => return Ok((assembly.into_root(), way)),
+            Ok(Made::AllBut(origins)) => {
                 let (target, earlier) = assembly.give_up();
-                (origins, target, earlier)
+                (target, earlier, origins)
             }
             Err(error) if error.is_for_want_of_ranges() => {
                 self.stream_instead(Role::Root, &error)?;
                 let (target, earlier) = assembly.give_up();
-                (scan::blocks_in_place(&*target.disk, tree.tree(), self.crew())?, target, earlier)
+                let origins = scan::blocks_in_place(&*target.disk, tree.tree(), self.crew())?;
+                (target, earlier, origins)
             }
             Err(error) => return Err(error),
         };
-        Ok(self.root_from_stream(target, tree, &origins)?.after(earlier))
+        let (root, way) = self.root_from_stream(target, tree, &origins)?;
+        Ok((root.after(earlier), way))
     }
 
     fn root_from_stream(
@@ -214,22 +249,21 @@ impl Job<'_> {
         target: Target,
         tree: &Arc<VerifiedTree>,
         origins: &Origins,
-    ) -> Result<RootWritten, Error> {
+    ) -> Result<(RootWritten, Way), Error> {
         let write = |source| write_root(target.clone(), tree, origins, source, self.crew());
-        self.streamed(Role::Root, write)
+        Ok((self.streamed(Role::Root, write)?, Way::PlainStream))
     }
 
-    /// What is still missing then, when there are no frames to take it from.
     fn root_from_parts(
         &self,
         assembly: &mut Assembly,
         parts: &Parts,
         index: Option<Arc<VerifiedIndex>>,
         tree: &VerifiedTree,
-    ) -> Result<Option<Origins>, Error> {
+    ) -> Result<Made, Error> {
         let rotten = self.put(assembly, parts, index.as_deref())?;
         if rotten.is_empty() {
-            return Ok(None);
+            return Ok(Made::All(if index.is_some() { Way::Frames } else { Way::Local }));
         }
         let index = match index {
             Some(index) => Some(index),
@@ -240,11 +274,11 @@ impl Job<'_> {
         };
         if let Some(index) = index {
             self.put_instead(assembly, &rotten, &index)?;
-            return Ok(None);
+            return Ok(Made::All(Way::Frames));
         }
         // All of it, for the sake of what is missing.
         self.spend(Role::Root, rotten.len(), self.signed(Role::Root)?.length)?;
-        Ok(Some(Origins::fetched_again(parts.origins.len(), &rotten)))
+        Ok(Made::AllBut(Origins::fetched_again(parts.origins.len(), &rotten)))
     }
 
     /// Says that an image cannot come in frames after all, and sees whether there is budget for its stream.
@@ -336,7 +370,14 @@ impl Job<'_> {
     fn prove(&self, images: Images, tree: &VerifiedTree, receipts: &mut Receipts) -> Result<ReadBack, Error> {
         let Context { evidence, fs, paths, .. } = self.context;
         let Images { boot, root, hash } = images;
-        let tallies = [(Role::Boot, boot.tally()), (Role::Root, root.tally()), (Role::Hash, hash.tally())];
+        let ((boot, boot_came), (root, root_came)) = (boot, root);
+        let planned = self.plan.image(Role::Hash);
+        let hash_came = Came { way: planned.way, fetched: planned.bytes.fetch() };
+        let account = [
+            (Role::Boot, boot_came, boot.tally()),
+            (Role::Root, root_came, root.tally()),
+            (Role::Hash, hash_came, hash.tally()),
+        ];
         let synced = {
             let _timer = evidence.time("sync");
             Synced::new(boot, root, hash, self.crew())?
@@ -354,26 +395,25 @@ impl Job<'_> {
             evidence.syncs += Synced::SYNCS;
             evidence.read_back = Some(medium(read_back.medium()).to_owned());
             evidence.bytes = bytes(self.opened.repository.bytes_fetched(), read_back.tally());
-            for (image, tally) in tallies {
-                let found = self.image(image, tally, tree, read_back.boot());
+            for (image, came, tally) in account {
+                let found = image_evidence(image, came, tally, tree, read_back.boot());
                 evidence.images.insert(image.as_str().to_owned(), found);
             }
         });
         Ok(read_back)
     }
+}
 
-    fn image(&self, image: Role, tally: Tally, tree: &VerifiedTree, boot: RawSum) -> ImageEvidence {
-        let planned = self.plan.image(image);
-        ImageEvidence {
-            way: Some(planned.way.as_str().to_owned()),
-            bytes: bytes(planned.bytes.fetch(), tally),
-            sha256: match image {
-                Role::Boot => Some(hex::encode(boot.sha256)),
-                Role::Root => None,
-                Role::Hash => Some(hex::encode(tree.sum().sha256)),
-            },
-            root_hash: (image == Role::Root).then(|| tree.root_hash().to_string()),
-        }
+fn image_evidence(image: Role, came: Came, tally: Tally, tree: &VerifiedTree, boot: RawSum) -> ImageEvidence {
+    ImageEvidence {
+        way: Some(came.way.as_str().to_owned()),
+        bytes: bytes(came.fetched, tally),
+        sha256: match image {
+            Role::Boot => Some(hex::encode(boot.sha256)),
+            Role::Root => None,
+            Role::Hash => Some(hex::encode(tree.sum().sha256)),
+        },
+        root_hash: (image == Role::Root).then(|| tree.root_hash().to_string()),
     }
 }
 

@@ -255,6 +255,9 @@ fn a_server_that_hands_out_whole_objects_only_gives_the_plain_stream_if_there_is
         newest["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().starts_with(&told)),
         "{newest}"
     );
+    let came = &newest["images"]["root"];
+    assert_eq!(came["way"], "plain-stream", "{newest}");
+    assert!(came["fetched"].as_u64().unwrap() >= stream.1.len() as u64, "{came}");
     assert_eq!(asked_for(&world.server().requests(), &stream.0).count(), 1);
     let number = |field: &str| done[field].as_u64().unwrap();
     let images = world.images(&Release::new("1.1.0"));
