@@ -185,10 +185,14 @@ impl Error {
         }
     }
 
-    /// Whether parts of targets cannot be had, where the whole targets may.
+    /// Whether what was asked for is not to be had, though everything else may be: its file is not there, or the server
+    /// hands out whole objects only.
     #[must_use]
-    pub fn is_for_want_of_ranges(&self) -> bool {
-        matches!(self, Self::Target { source: Fault::NoRanges { .. }, .. })
+    pub fn is_for_want_of_it(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingTarget { .. } | Self::Target { source: Fault::NoRanges { .. } | Fault::Missing, .. }
+        )
     }
 
     /// This error as one that a reader returns.

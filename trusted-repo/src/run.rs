@@ -80,7 +80,7 @@ impl FrameRun {
     ///
     /// # Errors
     /// [`Error::Tampered`] when no place has the bytes with that SHA-256, [`Error::MissingTarget`] when none has the
-    /// target's file, [`Error::Target`] when none can be reached; [`Error::is_for_want_of_ranges`] when a far part of it
+    /// target's file, [`Error::Target`] when none can be reached; [`Error::is_for_want_of_it`] when a far part of it
     /// can only be had with everything before.
     pub async fn next(&mut self) -> Result<Option<VerifiedFrame>, Error> {
         let Some(frame) = self.frames.get(self.done).copied() else { return Ok(None) };

@@ -166,10 +166,14 @@ impl Error {
         }
     }
 
-    /// Whether an image cannot come in parts where it may well come as a whole.
+    /// Whether a part of an image, or its index, is not to be had, though all of it may be.
     #[must_use]
-    pub fn is_for_want_of_ranges(&self) -> bool {
-        matches!(self, Self::Install(error) if error.is_for_want_of_ranges())
+    pub fn is_for_want_of_it(&self) -> bool {
+        match self {
+            Self::Install(error) => error.is_for_want_of_it(),
+            Self::Repository(error) => error.is_for_want_of_it(),
+            _ => false,
+        }
     }
 }
 

@@ -180,7 +180,7 @@ impl Job<'_> {
                 let mut assembly = Assembly::boot(target, &index)?;
                 match self.boot_from_parts(&mut assembly, &parts, &index) {
                     Ok(way) => Ok((assembly.into_boot(), way)),
-                    Err(error) if error.is_for_want_of_ranges() => {
+                    Err(error) if error.is_for_want_of_it() => {
                         self.stream_instead(Role::Boot, &error)?;
                         let (target, earlier) = assembly.give_up();
                         let (boot, way) = self.boot(target, BootRecipe::Stream, receipts)?;
@@ -232,7 +232,7 @@ impl Job<'_> {
                 let (target, earlier) = assembly.give_up();
                 (target, earlier, origins)
             }
-            Err(error) if error.is_for_want_of_ranges() => {
+            Err(error) if error.is_for_want_of_it() => {
                 self.stream_instead(Role::Root, &error)?;
                 let (target, earlier) = assembly.give_up();
                 let origins = scan::blocks_in_place(&*target.disk, tree.tree(), self.crew())?;

@@ -379,7 +379,15 @@ impl Surveyor<'_> {
                     return Ok(Err(told(image, "its frames and their index may be more than all of it")));
                 }
                 self.spend(index.length)?;
-                let fetched = fetch::small(self.context, repository, &index, Phase::Fetch, name)?;
+                let fetched = match fetch::small(self.context, repository, &index, Phase::Fetch, name) {
+                    Err(error) if error.is_for_want_of_it() => {
+                        return Ok(Err(told(
+                            image,
+                            &format!("failed to {}", host_io::report::chain(&error)),
+                        )));
+                    }
+                    fetched => fetched?,
+                };
                 if self.access == Access::ReadWrite {
                     repository.keep(slot, &fetched);
                 }

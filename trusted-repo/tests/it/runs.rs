@@ -243,7 +243,7 @@ async fn server_without_ranges_serves_what_lies_near_the_beginning_and_the_rest_
     framed.first.habit(Habit::NoRanges);
     assert_eq!(fetch(&repository, frames(90, 10)).await.expect("near"), part(90, 10));
     let error = fetch(&repository, frames(200, 10)).await.expect_err("far");
-    assert!(error.is_for_want_of_ranges(), "{error}");
+    assert!(error.is_for_want_of_it(), "{error}");
     assert_refused::<()>(Err(error), "unreachable", "whole objects only");
     // A mirror that knows ranges does better.
     let repository = framed.open(framed.both()).await;

@@ -132,10 +132,10 @@ impl Error {
         }
     }
 
-    /// Whether an image cannot come in parts where it may well come as a whole.
+    /// Whether parts of an image are not to be had, though all of it may be.
     #[must_use]
-    pub fn is_for_want_of_ranges(&self) -> bool {
-        matches!(self, Self::Source { source, .. } if source.is_for_want_of_ranges())
+    pub fn is_for_want_of_it(&self) -> bool {
+        matches!(self, Self::Source { source, .. } if source.is_for_want_of_it())
     }
 }
 

@@ -226,6 +226,22 @@ fn frames_of_boot_that_are_not_what_their_signed_index_says_are_refused() {
 }
 
 #[test]
+fn a_server_that_has_only_what_every_reader_knows_gives_the_plain_stream() {
+    for (end, way_planned) in [("root.zst", "frames"), ("root.idx", "plain-stream")] {
+        let (world, host) = framed();
+        world.server().fault(&served(&world, &format!("1.1.0-{end}")).0, Fault::Status(404));
+        let ran = host.run("updog", &["update", "--json"]);
+        let _ = done(&ran);
+        assert_eq!(image(&plan(&ran), "root")["way"], way_planned);
+        assert!(ran.stderr.contains("comes as a plain stream"), "{ran}");
+        let newest = &host.run("updog", &["history", "--json"]).expect_ok().json()[0];
+        assert_eq!(newest["images"]["root"]["way"], "plain-stream", "{newest}");
+        assert_eq!(newest["images"]["boot"]["way"], "frames", "{newest}");
+        assert_installed(&world, &host, "1.1.0");
+    }
+}
+
+#[test]
 fn a_server_that_hands_out_whole_objects_only_gives_the_plain_stream_if_there_is_budget_for_it() {
     let (world, host) = framed();
     forget_the_running_root(&host);
