@@ -26,7 +26,7 @@ const GLANCE: usize = 16 * BLOCK_SIZE;
 /// How far these places are apart at most: whatever is shared and longer than this is found, and most of what is shorter.
 const GLANCE_EVERY: u64 = 4 << 20;
 /// On a small disk they are closer, so that there are as many of them.
-const GLANCES: u64 = 64;
+const GLANCES: u64 = 128;
 
 /// Which blocks of the image that `tree` is over are right in `disk`, and so in place: none where a glance finds none. The rest
 /// is to be fetched, as far as is known here.

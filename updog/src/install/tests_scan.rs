@@ -43,8 +43,8 @@ fn a_disk_that_has_nothing_of_the_image_costs_a_glance() {
     for strange in [vec![0; LEN], noise(LEN, 5)] {
         let (lookup, read) = lookup(strange.clone(), tree.tree());
         assert_eq!(lookup.find(&tree.tree().leaf(0).unwrap(), 0), None);
-        assert_eq!(read, LEN as u64 / 4);
-        assert_eq!(in_place(strange, tree.tree()), (0, LEN as u64 / 4));
+        assert_eq!(read, LEN as u64 / 2);
+        assert_eq!(in_place(strange, tree.tree()), (0, LEN as u64 / 2));
     }
 }
 
@@ -52,7 +52,7 @@ fn a_disk_that_has_nothing_of_the_image_costs_a_glance() {
 fn what_is_shared_is_found_wherever_it_begins() {
     let image = noise(LEN, 3);
     let tree = tree_over(&image);
-    let shared = MIB / 4 + MIB / 16;
+    let shared = MIB / 8 + MIB / 16;
     for start in (0..LEN - shared).step_by(MIB + 3 * BLOCK_SIZE) {
         let start = start / BLOCK_SIZE * BLOCK_SIZE;
         let mut disk = noise(LEN, 5);
