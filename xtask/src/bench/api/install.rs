@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use testdata::{Release, Size, World, WorldOptions};
+use testdata::{Fault, Release, Size, World, WorldOptions};
 
 use super::server::Server;
 
@@ -19,6 +19,8 @@ const ASK: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(50);
 /// How many installs of each kind; the median counts.
 const ROUNDS: usize = 3;
+/// How long the root image is on its way: long enough for several questions, and for processor time to be told.
+const LINK: u64 = 5;
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -57,6 +59,8 @@ pub(super) fn measure() -> Result<Installs, Box<dyn Error>> {
     let world = World::with(WorldOptions { size: Size::Demo, dir: None });
     world.publish(Release::new("1.0.0"));
     world.publish(Release::new("1.1.0"));
+    let (path, len) = root_image(&world)?;
+    world.server().fault(&path, Fault::Slow { bytes_per_second: len / LINK });
     let mut rounds = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         rounds.0.push(install(&world, Watch::Nobody)?);
@@ -67,6 +71,18 @@ pub(super) fn measure() -> Result<Installs, Box<dyn Error>> {
         installs[installs.len() / 2]
     };
     Ok(Installs { alone: median(rounds.0), watched: median(rounds.1) })
+}
+
+/// The whole root image of the new release: its path on the server, and its length.
+fn root_image(world: &World) -> Result<(String, u64), Box<dyn Error>> {
+    for entry in std::fs::read_dir(world.repo_dir().join("targets"))? {
+        let (name, len) = entry.and_then(|entry| Ok((entry.file_name(), entry.metadata()?.len())))?;
+        let name = name.to_string_lossy();
+        if name.ends_with("-1.1.0-root.lz4") {
+            return Ok((format!("/targets/{name}"), len));
+        }
+    }
+    Err("find the root image of the new release".into())
 }
 
 #[expect(clippy::disallowed_methods, reason = "times are measured")]
