@@ -1,6 +1,7 @@
 //! Frames that never come, and frames that are not what their signed index says.
 
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use blocks::encode::Options;
 use blocks::{FrameSize, Index, Level, RawDigests, encode};
@@ -10,7 +11,7 @@ use testdata::{Fault, Habit, Host, Release, Set, World};
 
 use crate::forged::forge_again;
 use crate::frames::{assert_installed, forget_the_running_root, image, plan};
-use crate::support::{Snapshot, done, failure, offered_by, served};
+use crate::support::{Snapshot, done, failure, offered_by, reconfigure, served};
 
 const BLOCK: usize = 4096;
 
@@ -223,6 +224,23 @@ fn frames_of_root_that_are_not_what_their_signed_index_says_are_refused() {
 #[test]
 fn frames_of_boot_that_are_not_what_their_signed_index_says_are_refused() {
     frames_that_are_not_what_their_signed_index_says_are_refused("boot");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a limit is a rate, so it takes time to see it")]
+fn a_bandwidth_limit_holds_for_a_whole_update() {
+    let (world, host) = framed();
+    let limit = 300_000;
+    reconfigure(&host, |config| format!("bandwidth_limit = {limit}\n{config}"));
+    let began = Instant::now();
+    let done = done(&host.run("updog", &["update", "--json"]));
+    let took = began.elapsed();
+    let fetched = done["bytes_fetched"].as_u64().unwrap();
+    // A quarter of a second's worth is free, and nobody waits for the last piece.
+    let free = limit / 4 + 65_536;
+    let least = Duration::from_millis((fetched - free) * 1000 / limit);
+    assert!(fetched > 2 * free && took >= least, "{fetched} bytes in {took:?}, not in {least:?}");
+    assert_installed(&world, &host, "1.1.0");
 }
 
 #[test]
