@@ -46,7 +46,7 @@ pub struct Progress {
     /// Bytes in all, where that is known before the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// Bytes a second, lately.
+    /// Bytes a second, lately; 0 where that is not known, and of a sync.
     pub rate: u64,
     /// Seconds until the end of the stage at that rate, where both are known.
     pub eta: Option<u64>,

@@ -50,9 +50,13 @@ impl Meter<'_> {
     }
 
     fn tell(&mut self) {
-        let Progress { bytes, total, .. } = self.progress;
+        let Progress { phase, bytes, total, .. } = self.progress;
         let passed: Duration = self.started.elapsed();
-        let rate = self.pace.seen(passed, bytes);
+        let rate = match phase {
+            // All that is known is that it is over: how much there was to do, only the device knows.
+            Phase::Sync => 0,
+            _ => self.pace.seen(passed, bytes),
+        };
         self.progress = Progress { rate, eta: pace::left(bytes, total, rate), ..self.progress };
         self.told = bytes;
         self.events.tell(&Event::Progress(self.progress));

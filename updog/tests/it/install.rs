@@ -67,6 +67,8 @@ fn events_tell_how_far_it_is_and_how_much_it_took() {
         let last = last.unwrap_or_else(|| panic!("no {phase} of {image}: {ran}"));
         assert_eq!(last["bytes"], last["total"], "{last}");
     }
+    let syncs = events.iter().filter(|event| event["phase"] == "sync");
+    assert!(syncs.clone().count() >= 3 && syncs.into_iter().all(|sync| sync["rate"] == 0), "{ran}");
 }
 
 #[test]
