@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! disk = "/dev/disk/by-id/virtio-os"  # a block device or an image file, taken as written
-//! active = "A"                        # only where nothing else can tell
+//! active = "A"                        # for tests and image builders: wrong after the next flip
 //! sector_size = 4096                  # only for image files; found out by itself otherwise
 //! ```
 

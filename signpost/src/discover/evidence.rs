@@ -1,8 +1,9 @@
 //! What speaks for one set being the running one, and the rule that decides.
 //!
-//! The first that says anything decides: the person at the command line, the boot program's token, the configuration,
-//! the device that `/` is on, the kernel's own token for the root partition. Whoever decides must not contradict where
-//! `/` really is: the running set would be taken for the other one, and be written to.
+//! The kernel and the firmware know, each by a way of its own: the device that `/` is on, the boot program's token, the
+//! kernel's own token for the root partition. They are witnesses of one rank. A person at the command line and the
+//! configuration only claim: they decide where no witness speaks, and are refused where one says otherwise, as are
+//! witnesses of two minds. The running set would be taken for the other one, and be written to.
 
 use std::fmt;
 
@@ -54,6 +55,24 @@ impl fmt::Display for Source {
     }
 }
 
+/// What the kernel or the firmware says of the running set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witness {
+    /// By which way it knows.
+    pub source: Source,
+    /// The set.
+    pub set: SetName,
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source {
+            Source::RootDevice => write!(f, "/ is on set {}", self.set),
+            other => write!(f, "{other} says set {}", self.set),
+        }
+    }
+}
+
 /// Why nobody can say which set is running.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -90,15 +109,15 @@ pub enum ActiveUnknown {
     /// `/` stands on partitions of both sets.
     #[error("/ stands on partitions of both sets: {}", list(.0))]
     RootOnBoth(Vec<u32>),
-    /// What was said contradicts where `/` is.
-    #[error("{by} says set {says}, but / is on set {root}")]
+    /// Two that should know contradict each other.
+    #[error("{by} says set {says}, but {witness}")]
     Contradiction {
         /// Who said it.
         by: Source,
         /// What was said.
         says: SetName,
-        /// Where `/` is.
-        root: SetName,
+        /// Who knows otherwise.
+        witness: Witness,
     },
 }
 
@@ -111,11 +130,16 @@ impl ActiveUnknown {
     #[must_use]
     pub const fn help(&self) -> &'static str {
         match self {
+            // Not "active" in the configuration: it would be wrong after the next flip.
             Self::Silent | Self::Elsewhere { .. } | Self::Unclear(_) => {
-                "say which set is running with \"--active A\" or \"--active B\", or set \"active\" in /etc/signpost.toml"
+                "say which set is running with \"--active A\" or \"--active B\", for this command; for all of them let the boot program put signpost.boot=PARTUUID=… of the boot partition on the kernel command line"
             }
             Self::NoSuchSet(_) => "leave it out, or say A",
             Self::Twice { .. } => "give one of them a new identifier with another partitioning tool",
+            Self::Contradiction { by: Source::Flag, .. } => "leave --active out",
+            Self::Contradiction { by: Source::Configuration, .. } => {
+                "take \"active\" out of /etc/signpost.toml: it is for hosts where nothing else can tell, and wrong after each flip"
+            }
             Self::RootOnBoth(_) | Self::Contradiction { .. } => {
                 "check how this system was started; nothing is written while it is unclear what runs"
             }
@@ -129,42 +153,45 @@ impl Evidence {
     /// # Errors
     /// When nothing says it, or two things contradict each other.
     pub fn active(&self, layout: &Layout, entries: &Entries) -> Result<(SetName, Source), ActiveUnknown> {
-        let root = self.root_set(layout)?;
-        let (says, by) = self.said(layout, entries, root)?;
-        if layout.members(says).is_none() {
-            return Err(ActiveUnknown::NoSuchSet(by));
+        let claim = match (self.flag, self.configured) {
+            (Some(says), _) => Some(Witness { source: Source::Flag, set: says }),
+            (None, _) if layout.b.is_none() => Some(Witness { source: Source::OnlySet, set: SetName::A }),
+            (None, says) => says.map(|says| Witness { source: Source::Configuration, set: says }),
+        };
+        if let Some(Witness { source, .. }) = claim.filter(|claim| layout.members(claim.set).is_none()) {
+            return Err(ActiveUnknown::NoSuchSet(source));
         }
-        match root {
-            Some(root) if root != says => Err(ActiveUnknown::Contradiction { by, says, root }),
-            Some(_) | None => Ok((says, by)),
+        let witnesses = self.witnesses(layout, entries)?;
+        let Some(Witness { source: by, set: says }) = claim.or(witnesses.first().copied()) else {
+            return Err(self.nothing_said(layout, entries));
+        };
+        match witnesses.into_iter().find(|witness| witness.set != says) {
+            Some(witness) => Err(ActiveUnknown::Contradiction { by, says, witness }),
+            None => Ok((says, by)),
         }
     }
 
-    fn said(
-        &self,
-        layout: &Layout,
-        entries: &Entries,
-        root: Option<SetName>,
-    ) -> Result<(SetName, Source), ActiveUnknown> {
-        if let Some(says) = self.flag {
-            return Ok((says, Source::Flag));
-        }
-        if layout.b.is_none() {
-            return Ok((SetName::A, Source::OnlySet));
-        }
-        if let Some(says) = token(&self.command_line.boot, Source::BootToken, layout, entries)? {
-            return Ok((says, Source::BootToken));
-        }
-        if let Some(says) = self.configured {
-            return Ok((says, Source::Configuration));
-        }
-        if let Some(says) = root {
-            return Ok((says, Source::RootDevice));
-        }
-        if let Some(says) = token(&self.command_line.root, Source::RootToken, layout, entries)? {
-            return Ok((says, Source::RootToken));
-        }
-        Err(ActiveUnknown::Silent)
+    /// What the kernel and the firmware say, the clearest first.
+    fn witnesses(&self, layout: &Layout, entries: &Entries) -> Result<Vec<Witness>, ActiveUnknown> {
+        let boot = match token(&self.command_line.boot, Source::BootToken, layout, entries) {
+            // A person who says which set it is may mean another disk than the boot program did.
+            Err(_) if self.flag.is_some() || layout.b.is_none() => None,
+            said => said?,
+        };
+        // It is no word of ours: others use it for partitions that are no set's.
+        let root = token(&self.command_line.root, Source::RootToken, layout, entries).ok().flatten();
+        let told = [
+            (Source::BootToken, boot),
+            (Source::RootDevice, self.root_set(layout)?),
+            (Source::RootToken, root),
+        ];
+        Ok(told.into_iter().filter_map(|(source, set)| Some(Witness { source, set: set? })).collect())
+    }
+
+    /// Why nothing that was looked at says anything.
+    fn nothing_said(&self, layout: &Layout, entries: &Entries) -> ActiveUnknown {
+        let root = token(&self.command_line.root, Source::RootToken, layout, entries);
+        root.err().unwrap_or(ActiveUnknown::Silent)
     }
 
     /// The set that `/` stands on, where that is a set of this disk.

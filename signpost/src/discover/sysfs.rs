@@ -177,9 +177,10 @@ impl Sysfs {
             if SystemFs.kind(&inside.join("partition"))?.is_none() {
                 continue;
             }
+            let Some(device) = self.number_if_any(&inside)? else { continue };
             partitions.push(KernelPartition {
                 number: number(&inside.join("partition"))?,
-                device: self.number_in(&inside)?,
+                device,
                 start: Some(bytes(&inside.join("start"))?),
                 len: bytes(&inside.join("size"))?,
                 node: self.named(&inside, &entry.name)?,
@@ -205,7 +206,8 @@ impl Sysfs {
     }
 
     /// All disks with partitions, except those that are a part of another one: the paths of a multipath disk and the
-    /// members of a mirror show the same table as the whole.
+    /// members of a mirror show the same table as the whole. What the kernel keeps to itself (the paths of an NVMe disk
+    /// have no device number) and what is just going away is passed over.
     ///
     /// # Errors
     /// When the kernel's description cannot be read.
@@ -213,12 +215,19 @@ impl Sysfs {
         let dir = self.sys.join("block");
         let mut disks = Vec::new();
         for entry in self.list(&dir)? {
-            let device = self.number_in(&dir.join(&entry.name))?;
-            if !self.partitions_of(device)?.is_empty() && !self.is_part_of_another(device)? {
-                disks.push(device);
+            match self.disk_with_partitions(&dir.join(&entry.name)) {
+                Ok(disk) => disks.extend(disk),
+                // Somebody else's odd device must not keep ours from being found.
+                Err(error) => tracing::warn!("passed over the device {}: {error}", entry.name),
             }
         }
         Ok(disks)
+    }
+
+    fn disk_with_partitions(&self, dir: &Path) -> io::Result<Option<DeviceNumber>> {
+        let Some(device) = self.number_if_any(dir)? else { return Ok(None) };
+        let is_disk = !self.partitions_of(device)?.is_empty() && !self.is_part_of_another(device)?;
+        Ok(is_disk.then_some(device))
     }
 
     fn is_part_of_another(&self, disk: DeviceNumber) -> io::Result<bool> {
@@ -232,7 +241,11 @@ impl Sysfs {
 
     /// The devices that a directory of links leads to.
     fn devices_in(&self, dir: &Path) -> io::Result<Vec<DeviceNumber>> {
-        self.list(dir)?.into_iter().map(|entry| self.number_in(&dir.join(entry.name))).collect()
+        let mut devices = Vec::new();
+        for entry in self.list(dir)? {
+            devices.extend(self.number_if_any(&dir.join(entry.name))?);
+        }
+        Ok(devices)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
@@ -240,6 +253,19 @@ impl Sysfs {
             // A device that is not built on others may have no such directory.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             listed => listed,
+        }
+    }
+
+    /// The number of the device in `dir`; `None` where the kernel gives it none, as to the hidden paths of a multipath
+    /// disk, or it is gone by now.
+    fn number_if_any(&self, dir: &Path) -> io::Result<Option<DeviceNumber>> {
+        if hidden(dir) {
+            return Ok(None);
+        }
+        match self.number_in(dir) {
+            Ok(device) => Ok(Some(device)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -273,10 +299,22 @@ pub(crate) fn device_of(path: &Path) -> Option<DeviceNumber> {
     metadata.file_type().is_block_device().then(|| DeviceNumber::from_dev(metadata.rdev()))
 }
 
+/// Whether the kernel uses a device for itself alone.
+fn hidden(dir: &Path) -> bool {
+    read(&dir.join("hidden")).is_ok_and(|text| text.trim() == "1")
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 fn read(path: &Path) -> io::Result<String> {
-    let bytes = SystemFs
-        .read(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let bytes = SystemFs.read(path).map_err(|error| {
+        // A device that goes away takes its directory with it; whoever has a file of it open is told this.
+        let gone = error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error());
+        let kind = if gone { io::ErrorKind::NotFound } else { error.kind() };
+        io::Error::new(kind, format!("{}: {error}", path.display()))
+    })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -161,12 +161,85 @@ fn the_kernels_root_token_is_the_last_resort() {
     host.disk("vda", 700, &disks::factory());
     host.write("proc/cmdline", &format!("root=PARTUUID={} ro\n", partuuid(ROOT_A.into())));
     assert!(host.run(&["status"]).ok().stdout.contains("Active:  Set A\n"));
-    // A clearer word goes before it.
+    // Where it names a partition of no set, or none at all, another may speak.
+    for root in [partuuid(99).to_string(), "8d2f-01".to_owned()] {
+        host.write("proc/cmdline", &format!("root=PARTUUID={root} signpost.boot=PARTUUID={}\n", partuuid(5)));
+        assert!(host.run(&["status"]).ok().stdout.contains("Active:  Set B\n"), "{root}");
+    }
+}
+
+#[test]
+fn two_tokens_that_name_different_sets_are_refused() {
+    let host = FakeHost::new();
+    host.disk("vda", 700, &disks::two_sets(512, PROVEN, PROVEN));
     host.write(
         "proc/cmdline",
         &format!("root=PARTUUID={} signpost.boot=PARTUUID={}\n", partuuid(ROOT_A.into()), partuuid(5)),
     );
-    assert!(host.run(&["status"]).ok().stdout.contains("Active:  Set B\n"));
+    host.run(&["clear-inactive"]).refused(
+        "signpost.boot= on the kernel command line says set B, but root= on the kernel command line says set A",
+    );
+}
+
+#[test]
+fn what_a_person_or_a_file_claims_is_refused_where_the_kernel_knows_otherwise() {
+    let host = FakeHost::new();
+    host.disk("vda", 700, &disks::two_sets(512, PROVEN, PROVEN));
+    let (boot, root) = (format!("signpost.boot=PARTUUID={}\n", partuuid(5)), ROOT_B.into());
+    let root = format!("root=PARTUUID={}\n", partuuid(root));
+    for command_line in [boot, root] {
+        host.write("proc/cmdline", &command_line);
+        // As after a flip: the file was right before it.
+        host.write("etc/signpost.toml", "active = \"A\"\n");
+        let ran = host.run(&["clear-inactive"]).refused("the configuration says set A, but ");
+        assert!(ran.stderr.contains("take \"active\" out of /etc/signpost.toml"), "{ran:?}");
+        host.write("etc/signpost.toml", "active = \"B\"\n");
+        host.run(&["status"]).ok();
+        host.write("etc/signpost.toml", "");
+        let ran = host.run(&["--active", "A", "clear-inactive"]).refused("--active says set A, but ");
+        assert!(ran.stderr.contains("leave --active out"), "{ran:?}");
+    }
+}
+
+#[test]
+fn devices_that_the_kernel_hides_or_describes_oddly_are_passed_over() {
+    type Attach = fn(&FakeHost);
+    let odd: [(&str, Attach); 7] = [
+        ("a hidden path of an NVMe disk", |host| {
+            host.write("sys/devices/nvme/nvme1c1n1/hidden", "1\n");
+            host.write("sys/devices/nvme/nvme1c1n1/size", "131072\n");
+            host.link("sys/block/nvme1c1n1", "../devices/nvme/nvme1c1n1");
+        }),
+        ("a hidden path with a number and partitions", |host| {
+            host.disk("nvme0c0n1", 720, &disks::factory());
+            host.write("sys/devices/nvme0c0n1/hidden", "1\n");
+        }),
+        ("no device number", |host| {
+            host.write("sys/devices/odd/size", "0\n");
+            host.link("sys/block/odd", "../devices/odd");
+        }),
+        ("a device that is gone", |host| host.link("sys/block/sdz", "../devices/sdz")),
+        ("a file", |host| host.write("sys/block/readme", "")),
+        ("a number that is none", |host| {
+            host.write("sys/devices/zz/dev", "none\n");
+            host.link("sys/block/zz", "../devices/zz");
+        }),
+        ("a partition without a size", |host| {
+            host.disk("sdy", 721, &disks::factory());
+            std::fs::remove_file(host.at("sys/devices/sdy/sdy1/size")).unwrap();
+        }),
+    ];
+    for (what, attach) in odd {
+        let host = FakeHost::new();
+        host.disk("nvme0n1", 700, &disks::factory());
+        host.mapped("dm-0", &host.root_number(), &[&format!("nvme0n1/nvme0n1p{ROOT_A}")]);
+        // A hidden path is also among what holds the disk, and what the root stands on.
+        host.link("sys/devices/nvme0n1/holders/nvme0c0n1", "../../nvme0c0n1");
+        host.link("sys/devices/dm-0/slaves/nvme0c0n1", "../../nvme0c0n1");
+        attach(&host);
+        assert!(host.run(&["status"]).ok().stdout.contains("Active:  Set A\n"), "{what}");
+        host.run(&["mark-successful-boot"]).ok();
+    }
 }
 
 #[test]
@@ -311,14 +384,14 @@ fn the_configuration_names_disk_and_set_where_nothing_else_does() {
     fs::write(image.dir.path().join("etc/signpost.toml"), config).unwrap();
     let root = image.dir.path().to_str().unwrap();
     assert!(signpost(&["--root", root, "status"]).ok().stdout.contains("Active:  Set A\n"));
-    // The token of the boot program goes before it.
+    // The token of the boot program must not say otherwise.
     fs::create_dir(image.dir.path().join("proc")).unwrap();
     fs::write(
         image.dir.path().join("proc/cmdline"),
         format!("signpost.boot=PARTUUID={}\n", partuuid(5).as_hyphenated().to_string().to_uppercase()),
     )
     .unwrap();
-    assert!(signpost(&["--root", root, "status"]).ok().stdout.contains("Active:  Set B\n"));
+    signpost(&["--root", root, "status"]).refused("the configuration says set A, but signpost.boot=");
     // And what it says of the running set is not said of another disk.
     let other = disks::factory();
     fs::write(image.dir.path().join("proc/cmdline"), "").unwrap();

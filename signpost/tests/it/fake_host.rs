@@ -32,6 +32,13 @@ impl FakeHost {
         fs::write(path, text).unwrap();
     }
 
+    /// Makes a link in the tree, as the kernel has them.
+    pub(crate) fn link(&self, path: &str, to: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(to, path).unwrap();
+    }
+
     /// Describes a device in `sys/devices/PLACE`, with the links by which the kernel leads to it.
     pub(crate) fn device(&self, place: &str, number: &str, whole: bool) {
         self.write(&format!("sys/devices/{place}/dev"), &format!("{number}\n"));
