@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use apiserver::model::{Model, change, tree};
+use apiserver::change;
 use libfuzzer_sys::fuzz_target;
+use settings_model::{Model, tree};
 
 fuzz_target!(|text: &str| {
     let (model, body) = text.split_once("\n---\n").unwrap_or((text, "{}"));

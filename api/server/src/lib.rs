@@ -7,7 +7,7 @@
 //!
 //! - [`args`]: the command line
 //! - [`start`]: what is made ready before anybody can connect: store, defaults, seed
-//! - [`model`]: which settings this image knows, and what each of them takes
+//! - [`change`]: a request body, checked and turned into keys and values
 //! - [`only`]: one server per host
 //! - [`store`]: settings and transactions, one change at a time
 //! - [`render`]: configuration files and services from settings
@@ -20,10 +20,10 @@
 //! - [`serve`]: the whole program from its arguments to its end
 
 pub mod args;
+pub mod change;
 pub mod connections;
 pub mod exec;
 pub mod http;
-pub mod model;
 pub mod only;
 pub mod render;
 pub mod serve;

@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 
 use crate::args::Args;
 use crate::http::{Api, exec, router};
-use crate::model::known;
 use crate::render::keep;
 use crate::update::{Dispatcher, Progress, Updog};
 use crate::{connections, socket, start};
+use settings_model::known;
 
 /// How many threads answer. What blocks has threads of its own.
 const THREADS: usize = 2;

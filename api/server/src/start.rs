@@ -12,9 +12,9 @@ use host_io::{Advise, Fs, Host, Paths, host, swap};
 use semver::Version;
 use thiserror::Error;
 
-use crate::model::{Model, ModelError, known};
 use crate::only::{self, OnlyServer};
 use crate::store::{self, Store};
+use settings_model::{Model, ModelError, known};
 
 /// Why a server could not get ready.
 #[derive(Debug, Error)]

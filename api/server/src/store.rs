@@ -12,9 +12,9 @@ use datastore::{Datastore, Key, Value};
 use host_io::{Advise, Fs, Paths};
 use thiserror::Error;
 
-use crate::model::Model;
 use crate::only::OnlyServer;
 use crate::render::{self, Changed, Extent};
+use settings_model::Model;
 
 /// Why settings could not be read or changed.
 #[derive(Debug, Error)]

@@ -16,11 +16,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("datastore", &["host-io"]),
     ("trusted-repo", &["host-io", "update-metadata"]),
     ("migration-helpers", &["datastore", "host-io"]),
+    ("settings-model", &["api-model", "datastore", "host-io"]),
     ("updog", &["blocks", "host-io", "signpost", "trusted-repo", "update-metadata", "verity"]),
-    ("migrator", &["datastore", "host-io", "signpost", "trusted-repo", "update-metadata"]),
+    ("migrator", &["datastore", "host-io", "settings-model", "signpost", "trusted-repo", "update-metadata"]),
     ("publish", &["blocks", "host-io", "trusted-repo", "update-metadata", "verity"]),
     ("api-model", &["update-metadata"]),
-    ("apiserver", &["api-model", "datastore", "host-io"]),
+    ("apiserver", &["api-model", "datastore", "host-io", "settings-model"]),
     ("apiclient", &["api-model", "host-io"]),
 ];
 

@@ -8,8 +8,8 @@ use host_io::Paths;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use thiserror::Error;
 
-use crate::model::Exec;
 use crate::render::command;
+use settings_model::Exec;
 
 /// The engine of host containers on this host.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::failure::blocking;
 use super::{Api, Failure};
 use crate::exec::{Engine, session};
-use crate::model::{known, tree};
+use settings_model::{known, tree};
 
 /// How many conversations are held at once. Each has processes of its own.
 const CONVERSATIONS: u32 = 32;

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use host_io::Advise;
 use host_io::report;
 
-use crate::model::ChangeError;
+use crate::change::ChangeError;
 use crate::store;
 use crate::update::Refusal;
 

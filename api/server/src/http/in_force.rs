@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use datastore::{Key, Value};
 
-use crate::model::tree::nested;
+use settings_model::tree::nested;
 
 /// All settings in force.
 #[derive(Debug)]

@@ -15,7 +15,9 @@ use utoipa::IntoParams;
 
 use super::openapi::{BadRequest, Nothing};
 use super::{Api, Failure};
-use crate::model::{Model, change};
+use settings_model::Model;
+
+use crate::change;
 
 /// Which of them to show; `names` goes before `prefix`.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -113,7 +115,7 @@ pub async fn setting_generators() -> Json<BTreeMap<String, String>> {
 #[must_use]
 pub fn all_files(model: &Model, paths: &Paths) -> BTreeMap<String, ConfigurationFile> {
     let files = model.services().iter().flat_map(|service| &service.files);
-    let told = |file: &crate::model::service::ConfigFile| ConfigurationFile {
+    let told = |file: &settings_model::service::ConfigFile| ConfigurationFile {
         path: file.path.clone(),
         template_path: paths.templates().join(&file.template).to_string_lossy().into_owned(),
     };
@@ -123,7 +125,7 @@ pub fn all_files(model: &Model, paths: &Paths) -> BTreeMap<String, Configuration
 /// Every service, by its name.
 #[must_use]
 pub fn all_services(model: &Model) -> BTreeMap<String, Service> {
-    let told = |service: &crate::model::service::Service| Service {
+    let told = |service: &settings_model::service::Service| Service {
         configuration_files: service.files.iter().map(|file| file.template.clone()).collect(),
         restart_commands: service.restart.iter().map(|words| words.join(" ")).collect(),
     };

@@ -17,8 +17,8 @@ use super::in_force::Cache;
 use super::openapi::{BadRequest, TooLarge, TooSlow, Unable};
 use super::transactions::TxQuery;
 use super::{Api, Failure, body, host, services};
-use crate::model::tree::{Selection, nested};
-use crate::model::{ChangeError, change};
+use crate::change::{self, ChangeError};
+use settings_model::tree::{Selection, nested};
 
 /// Which settings to show; `keys` goes before `prefix`.
 #[derive(Debug, Deserialize, IntoParams)]

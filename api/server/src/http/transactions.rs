@@ -12,8 +12,8 @@ use super::failure::blocking;
 use super::in_force::Cache;
 use super::openapi::{BadRequest, NothingPending, Unable};
 use super::{Api, Failure};
-use crate::model::change;
-use crate::model::tree::nested;
+use crate::change;
+use settings_model::tree::nested;
 
 /// The transaction of callers that name none.
 const DEFAULT: &str = "default";

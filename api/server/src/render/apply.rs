@@ -17,8 +17,8 @@ use super::changed::Changed;
 use super::command;
 use super::plan::{self, Lasting, Plan, Wanted, plan};
 use super::template::Templates;
-use crate::model::Model;
-use crate::model::service::with_id;
+use settings_model::Model;
+use settings_model::service::with_id;
 
 /// What is noted of a service that is not in line yet.
 const OWED: &[u8] = b"owed";

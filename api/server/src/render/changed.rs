@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use datastore::Key;
 
-use crate::model::service::Service;
+use settings_model::service::Service;
 
 /// What changed since services were last in line with the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use ring::digest;
 use thiserror::Error;
 
 use super::template::{self, Templates};
-use crate::model::service::{ConfigFile, Decode, Service, Words, with_id};
-use crate::model::{Model, format, tree};
+use settings_model::service::{ConfigFile, Decode, Service, Words, with_id};
+use settings_model::{Model, format, tree};
 
 /// How a host should be.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context, escape_formatter};
 use thiserror::Error;
 
-use crate::model::format;
+use settings_model::format;
 
 /// The templates of an image.
 pub struct Templates<'a> {

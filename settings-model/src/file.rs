@@ -23,9 +23,9 @@ use serde::Deserialize;
 use serde_json::Map;
 use thiserror::Error;
 
-use super::Name;
-use super::entry::{RawSetting, Setting};
-use super::service::{Service, Words};
+use crate::Name;
+use crate::entry::{RawSetting, Setting};
+use crate::service::{Service, Words};
 
 /// How a command is run in a host container: the words before those of the command. `{id}` stands for the container,
 /// `{exec-id}` for a name of this run and `{socket}` for the engine's socket.
@@ -228,6 +228,12 @@ impl Model {
         self.defaults.clone()
     }
 
+    /// The image's value for a setting, where it has one.
+    #[must_use]
+    pub fn default_of(&self, key: &Key) -> Option<&Value> {
+        self.defaults.get(key)
+    }
+
     /// The services, in the order of the files.
     #[must_use]
     pub fn services(&self) -> &[Service] {
@@ -288,7 +294,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Kind;
+    use crate::Kind;
 
     const GOOD: &str = r#"
 [[setting]]

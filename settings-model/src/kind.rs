@@ -5,7 +5,7 @@ use std::fmt;
 use datastore::Value;
 use regex_lite::Regex;
 
-use super::Format;
+use crate::Format;
 
 /// The type of a setting.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use datastore::{Key, KeyError};
 
-use super::kind::Pattern;
+use crate::kind::Pattern;
 
 /// What an id looks like where the model does not say. It is safe as part of a path, of a unit's name and of a command.
 pub const USUAL_ID: &str = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}";

@@ -3,9 +3,9 @@
 use datastore::Value;
 use serde::Deserialize;
 
-use super::kind::{Empty, Pattern, TextRule};
-use super::name::USUAL_ID;
-use super::{Format, Kind, Name};
+use crate::kind::{Empty, Pattern, TextRule};
+use crate::name::USUAL_ID;
+use crate::{Format, Kind, Name};
 
 /// The first segment of every setting.
 const ROOT: &str = "settings";

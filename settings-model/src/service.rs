@@ -16,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 use datastore::{Key, Value};
 use serde::Deserialize;
 
-use super::{Model, tree};
+use crate::{Model, tree};
 
 /// A command and its arguments. In each word `{id}` stands for the instance.
 pub type Words = Vec<String>;

@@ -1,7 +1,9 @@
 //! Which settings this image knows, what each of them takes, and which services follow them.
 //!
-//! The model is files in the image, so the same programs serve releases with different settings; adding a setting is
-//! one entry there. All rules here are pure functions of the model and of what a caller sent (`docs/settings.md`).
+//! It decides what a value may be and touches the model's files only, which are part of the image: so the same programs
+//! serve releases with different settings, and adding a setting is one entry there. `apiserver` holds requests and what
+//! it finds on the disk against it, `migrator` what migrations leave behind (step 8 of the walk). The rules are in
+//! `docs/settings.md`.
 //!
 //! - [`name`]: the name of a setting, which may hold an id
 //! - [`mod@format`]: what a text means
@@ -9,13 +11,13 @@
 //! - [`service`]: which service follows which settings, with which files
 //! - [`entry`]: one setting of the model's files, as it is written and as it is meant
 //! - [`mod@file`]: the model's files, read strictly
-//! - [`known`]: the settings that this server itself has a hand in
-//! - [`change`]: a request body, checked and turned into keys and values
+//! - [`known`]: the settings that programs of ours have a hand in
+//! - [`mod@fit`]: the settings of a store, held against the model
 //! - [`tree`]: keys and values as the nested object that callers see
 
-pub mod change;
 pub mod entry;
 pub mod file;
+pub mod fit;
 pub mod format;
 pub mod kind;
 pub mod known;
@@ -23,9 +25,9 @@ pub mod name;
 pub mod service;
 pub mod tree;
 
-pub use change::ChangeError;
 pub use entry::Setting;
 pub use file::{Exec, Model, ModelError};
+pub use fit::{Fitted, Misfit, fit};
 pub use format::Format;
 pub use kind::Kind;
 pub use name::Name;

@@ -10,7 +10,7 @@ use host_io::Advise;
 use serde_json::Map;
 use thiserror::Error;
 
-use super::{Model, Name};
+use settings_model::{Model, Name};
 
 /// How much of a refused value an answer repeats.
 const SHOWN: usize = 60;
