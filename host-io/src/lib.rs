@@ -15,6 +15,7 @@
 //! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
 //! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
 //! - [`report`]: how an error becomes one sentence with a next step
+//! - [`say`]: whatever a program says on stdout and stderr
 //! - [`log`]: narration on stderr
 //! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system
 
@@ -30,6 +31,7 @@ pub mod lock;
 pub mod log;
 pub mod paths;
 pub mod report;
+pub mod say;
 pub mod snapshot_request;
 pub mod swap;
 

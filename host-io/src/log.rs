@@ -1,9 +1,10 @@
 //! Narration on stderr. stdout is for answers only.
 
-use std::io::IsTerminal as _;
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
+
+use crate::say;
 
 /// How much a program narrates: `--log-level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,8 +66,10 @@ pub fn init(level: Level) {
     };
     let _already_set = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(|| say::Stderr)
+        // Its own complaints go to stderr by a way that panics when nobody reads.
+        .log_internal_errors(false)
+        .with_ansi(say::stderr_is_terminal())
         .with_target(false)
         .without_time()
         .try_init();

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use host_io::{SystemFs, report};
+use host_io::{SystemFs, report, say};
 use migrator::args::Args;
 use migrator::{error, settle};
 
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     match settled {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", report::sentence("migrator", &error));
+            say::line(&report::sentence("migrator", &error));
             error.exit_code()
         }
     }

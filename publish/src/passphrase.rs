@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
-use host_io::SystemFs;
+use host_io::{SystemFs, say};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use trusted_repo::author::KeyPair;
 
@@ -51,7 +51,7 @@ impl Passphrase {
 
 /// Asks at the terminal, where there is one. What is typed does not show.
 fn ask(path: &Path) -> io::Result<Option<String>> {
-    if !io::stderr().is_terminal() {
+    if !say::stderr_is_terminal() {
         return Ok(None);
     }
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use host_io::{log, report};
+use host_io::{log, report, say};
 
 mod cli;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match args.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", report::sentence("signpost", &error));
+            say::line(&report::sentence("signpost", &error));
             ExitCode::FAILURE
         }
     }

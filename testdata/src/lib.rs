@@ -32,7 +32,7 @@ pub mod server;
 pub mod world;
 
 pub use disk::{Banks, BootBits, DiskImage, Layout, Set, Table};
-pub use host::{Attempt, BootReport, Host, HostOptions, Outcome, Ran, Running, Stage};
+pub use host::{Attempt, BootReport, Ear, Host, HostOptions, Outcome, Ran, Running, Stage};
 pub use image::{Images, Size};
 pub use program::program;
 pub use release::{BootFault, Release};

@@ -1,8 +1,6 @@
 //! Answers on stdout, in the shapes that other programs read.
 
-use std::io::Write as _;
-
-use host_io::Medium;
+use host_io::{Medium, say};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -29,33 +27,29 @@ pub fn json_line(value: &impl Serialize) -> Result<(), Error> {
     lines([serde_json::to_string(value).expect("answers are plain data")])
 }
 
-/// Lines of text.
+/// Lines of text, which are what the command is for.
 ///
 /// # Errors
 /// When stdout cannot be written.
 pub fn lines(lines: impl IntoIterator<Item = String>) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    for line in lines {
-        writeln!(out, "{line}").map_err(Error::Answer)?;
-    }
-    out.flush().map_err(Error::Answer)
+    say::answer(&text(lines)).map_err(Error::Answer)
 }
 
-/// How an update ended. `done` is what to call it when there was one.
-///
-/// # Errors
-/// When stdout cannot be written.
-pub fn outcome(
-    context: &Context,
-    command: &'static str,
-    done: &str,
-    outcome: &Outcome,
-    reboot: bool,
-) -> Result<(), Error> {
+/// Lines of text about what is done; it stays done if they cannot be written.
+pub fn done(lines: impl IntoIterator<Item = String>) {
+    say::outcome(&text(lines));
+}
+
+fn text(lines: impl IntoIterator<Item = String>) -> String {
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// How an update ended. `said` is what to call it when there was one.
+pub fn outcome(context: &Context, command: &'static str, said: &str, outcome: &Outcome, reboot: bool) {
     let event = match outcome {
         Outcome::Nothing { choice, machine, bytes_fetched } => {
             let why = why::not(choice, machine);
-            eprintln!("No update required: {why}");
+            say::line(&format!("No update required: {why}"));
             Done { command, bytes_fetched: *bytes_fetched, why: Some(why), ..Done::default() }
         }
         Outcome::Installed { update, set, read_back, bytes_fetched } => {
@@ -67,7 +61,7 @@ pub fn outcome(
                 tracing::info!("this disk is an image file: its read-back is advisory");
             }
             if context.format == Format::Text {
-                lines([format!("{done}: {} {}", update.variant, update.version)])?;
+                done([format!("{said}: {} {}", update.variant, update.version)]);
             }
             Done {
                 command,
@@ -83,7 +77,6 @@ pub fn outcome(
         }
     };
     context.events.tell(&Event::Done(event));
-    Ok(())
 }
 
 /// What a set holds, as far as the record says it.

@@ -149,6 +149,7 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
     let asked = Asked { image, variant, ignore_waves, max_bytes };
     let name = command.name();
     let context = Context::new(Run { command: name, format, root, at })?;
+    let only_asks = dry_run || command == Command::Plan;
     let result = match command {
         Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked }),
         Command::Prepare => {
@@ -177,9 +178,19 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
     if let Err(error) = &result {
         context.events.failed(&exit::event(error));
     }
-    context.events.close();
+    let unwritten = context.events.close();
     context.waiter.close();
-    result
+    match (result, unwritten) {
+        // With --json the events are the answer.
+        (Ok(()), Some(error)) if only_asks => {
+            Err(Error::Answer(std::io::Error::new(error.kind(), error.to_string())))
+        }
+        (Ok(()), Some(error)) => {
+            tracing::warn!("what was done could not be written to stdout: {error}");
+            Ok(())
+        }
+        (result, _) => result,
+    }
 }
 
 impl Command {

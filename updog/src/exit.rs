@@ -1,10 +1,9 @@
 //! How the program ends: what is printed, and the exit status (`docs/errors-and-exit-codes.md`).
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use host_io::Advise as _;
-use host_io::report;
+use host_io::{report, say};
 use serde_json::{Value, json};
 use update_metadata::explain::instant;
 
@@ -16,8 +15,7 @@ use crate::error::Error;
 #[must_use]
 pub fn finish(result: Result<(), Error>, format: Format) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    // Whoever read stderr may be gone, too.
-    let _reader_may_be_gone = writeln!(std::io::stderr(), "{}", sentence(&error));
+    say::line(&sentence(&error));
     if format == Format::Json {
         // Whoever read stdout may be gone; the exit status still tells.
         let _reader_may_be_gone = answer::json_line(&event(&error));

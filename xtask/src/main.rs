@@ -7,6 +7,12 @@
 //! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of developers, on whose output nothing else depends"
+)]
+
 mod bench;
 mod cargo;
 mod crash;

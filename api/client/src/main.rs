@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use apiclient::{args, run};
+use host_io::{report, say};
 
 /// What help and a wrong command line exit with.
 const USAGE: u8 = 2;
@@ -12,18 +13,18 @@ fn main() -> ExitCode {
         Ok(args) => args,
         // Help goes to stderr as well: stdout has answers of the server and nothing else.
         Err(args::NoCommand::Usage(text)) => {
-            eprint!("{text}");
+            say::piece(&text);
             return ExitCode::from(USAGE);
         }
         Err(args::NoCommand::Version(text)) => {
-            print!("{text}");
+            say::outcome(&text);
             return ExitCode::SUCCESS;
         }
     };
     match run::run(args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}", host_io::report::sentence("apiclient", &error));
+            say::line(&report::sentence("apiclient", &error));
             ExitCode::FAILURE
         }
     }

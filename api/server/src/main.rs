@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use apiserver::{args::Args, serve};
 use clap::Parser as _;
+use host_io::{report, say};
 
 /// What a wrong command line exits with.
 const USAGE: u8 = 2;
@@ -14,10 +15,10 @@ fn main() -> ExitCode {
         Err(error) => {
             let text = error.render().to_string();
             if error.use_stderr() {
-                eprintln!("{}", text.trim_end());
+                say::line(text.trim_end());
                 return ExitCode::from(USAGE);
             }
-            println!("{}", text.trim_end());
+            say::outcome(&format!("{}\n", text.trim_end()));
             return ExitCode::SUCCESS;
         }
     };
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     match serve::run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", host_io::report::sentence("apiserver", &error));
+            say::line(&report::sentence("apiserver", &error));
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,11 @@
 //! - `switching`: from any version to any other, and what is kept
 //! - `power_cut`: every change, stopped after every operation
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod layout;

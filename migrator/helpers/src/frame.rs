@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use datastore::store_dir::{self, Contents, Metadata, Settings};
 use datastore::{Key, Value};
-use host_io::{Fs, Host, Paths, SystemFs, SystemHost, report};
+use host_io::{Fs, Host, Paths, SystemFs, SystemHost, report, say};
 
 use crate::args::{Args, Direction};
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub fn migrate(mut migration: impl Migration) -> ExitCode {
     match carry(&SystemFs, &mut migration, args.direction(), source, target, &os_facts()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", report::sentence("migration", &error));
+            say::line(&report::sentence("migration", &error));
             ExitCode::FAILURE
         }
     }

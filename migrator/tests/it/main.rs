@@ -9,6 +9,11 @@
 //! - `usage`: the command line
 //! - `host`: the host that all of them use
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod backward;

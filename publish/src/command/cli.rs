@@ -1,11 +1,10 @@
 //! What may be said, and what becomes of a failure.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use host_io::log::{self, Level};
-use host_io::{Clock as _, SystemClock, report};
+use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
 
 use super::{add, check, expiring, init, mirror, refresh, rollout, root, simulate};
@@ -72,7 +71,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("pubrepo: failed to start: {error}");
+            say::line(&format!("pubrepo: failed to start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -83,38 +82,55 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Add(args) => answer(&add::run(*args, now).await?, json),
             Command::Check(args) => {
                 let report = check::run(args, now).await?;
-                answer(&report, json).bad_unless(report.is_good())
+                answer(&report, json).asked().bad_unless(report.is_good())
             }
             Command::Refresh(args) => answer(&refresh::run(args, now).await?, json),
             Command::Expiring(args) => {
                 let report = expiring::run(args, now).await?;
-                answer(&report, json).bad_unless(report.expiring.is_empty())
+                answer(&report, json).asked().bad_unless(report.expiring.is_empty())
             }
             Command::Pause(args) => answer(&rollout::run(Action::Pause, args, now).await?, json),
             Command::Resume(args) => answer(&rollout::run(Action::Resume, args, now).await?, json),
             Command::Recall(args) => answer(&rollout::run(Action::Recall, args, now).await?, json),
-            Command::Simulate(args) => answer(&simulate::run(*args, now).await?, json),
+            Command::Simulate(args) => answer(&simulate::run(*args, now).await?, json).asked(),
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
             Command::Root(args) => answer(&root::run(args, now).await?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),
         })
     });
     match done {
-        Ok(Answer { text, good }) => {
-            say(&text);
-            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        Ok(Answer { text, good, asked: true }) => match say::answer(&text) {
+            Ok(()) => exit(good),
+            Err(error) => {
+                say::line(&format!("pubrepo: failed to write the answer: {error}"));
+                ExitCode::FAILURE
+            }
+        },
+        Ok(Answer { text, good, asked: false }) => {
+            say::outcome(&text);
+            exit(good)
         }
         Err(error) => fail(&error, json),
     }
 }
 
-/// What goes to stdout, and whether all is well.
+fn exit(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What goes to stdout, whether all is well, and whether this answer is all that was wanted.
 struct Answer {
     text: String,
     good: bool,
+    asked: bool,
 }
 
 impl Answer {
+    /// Nothing was done but to find this out.
+    fn asked(self) -> Self {
+        Self { asked: true, ..self }
+    }
+
     fn bad_unless(self, good: bool) -> Self {
         Self { good, ..self }
     }
@@ -126,18 +142,15 @@ fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> Answer {
     } else {
         report.to_string()
     };
-    Answer { text, good: true }
+    Answer { text: text + "\n", good: true, asked: false }
 }
 
 fn fail(error: &Error, json: bool) -> ExitCode {
     if json {
-        say(&serde_json::json!({ "error": report::json(error) }).to_string());
+        let text = serde_json::json!({ "error": report::json(error) });
+        // The sentence and the exit status still tell.
+        let _unwritten = say::answer(&format!("{text}\n"));
     }
-    eprintln!("{}", report::sentence("pubrepo", error));
+    say::line(&report::sentence("pubrepo", error));
     ExitCode::FAILURE
-}
-
-/// Whoever reads the answer may have gone, as `head` does; the exit status still tells.
-fn say(text: &str) {
-    let _reader_may_be_gone = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,8 +1,9 @@
 //! `pubrepo pause|resume|recall|remove`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use chrono::{DateTime, Utc};
+use host_io::say;
 use semver::Version;
 
 use super::desk::{DeskArgs, LifetimeArgs};
@@ -45,9 +46,9 @@ pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<Rollo
     let lifetimes = args.lifetimes.lifetimes()?;
     let (version, yes) = (args.version.clone(), args.yes);
     let agree = |effect: &[String]| {
-        eprintln!("{} {version}:", action.name());
+        say::line(&format!("{} {version}:", action.name()));
         for sentence in effect {
-            eprintln!("  - {sentence}");
+            say::line(&format!("  - {sentence}"));
         }
         if yes { Ok(true) } else { asked() }
     };
@@ -59,8 +60,7 @@ fn asked() -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);
     }
-    eprint!("type yes to go on: ");
-    io::stderr().flush()?;
+    say::piece("type yes to go on: ");
     let mut said = String::new();
     io::stdin().lock().read_line(&mut said)?;
     Ok(said.trim() == "yes")

@@ -15,6 +15,12 @@
 //! - `simulate`: rollouts that are played before they are, and the four policies
 //! - `program`: the same through `pubrepo`
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
+
 mod add;
 mod check;
 mod cut;

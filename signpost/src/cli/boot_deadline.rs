@@ -1,6 +1,6 @@
 //! `signpost boot-deadline`: what a timer runs when a boot was not marked good in time.
 
-use host_io::{Host as _, Paths, SystemHost};
+use host_io::{Host as _, Paths, SystemHost, say};
 use signpost::deadline::{Overdue, overdue};
 use signpost::{Error, OsDisk};
 
@@ -28,12 +28,12 @@ pub(super) fn run(args: &Args, disk: &OsDisk, paths: &Paths) -> Result<(), Error
     match overdue(status.active().bits, status.inactive().map(|set| set.bits), status.next) {
         Overdue::Proven => answer::give(&format!("set {active} is marked good\n")),
         Overdue::Reset { next } => {
-            answer::give(&format!(
-                "set {active} was not marked good in time: reset, and set {next} boots\n"
-            ))?;
+            let said = format!("set {active} was not marked good in time: reset, and set {next} boots\n");
             if args.dry_run {
-                return Ok(());
+                return answer::give(&said);
             }
+            // Whoever reads it, or does not, the machine is reset.
+            say::outcome(&said);
             SystemHost::new(paths.clone()).reboot().map_err(Error::Reset)
         }
         Overdue::Degraded => Err(Error::Degraded(active)),

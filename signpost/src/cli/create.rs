@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::value_parser;
-use host_io::{Fs as _, Paths, SystemFs};
+use host_io::{Fs as _, Paths, SystemFs, say};
 use serde::Serialize;
 use signpost::Error;
 use signpost::create::blueprint::Wrong;
@@ -98,10 +98,10 @@ pub(super) fn run(args: Args, disk: Option<PathBuf>, paths: &Paths) -> Result<()
     let answer = Answer { written, disk, data_disk, notes };
     if json {
         let text = serde_json::to_string_pretty(&answer).expect("a listing is plain data");
-        return answer::give(&format!("{text}\n"));
+        return give(&format!("{text}\n"), written);
     }
     let second = answer.data_disk.as_ref().map(|listing| format!("\n{listing}")).unwrap_or_default();
-    answer::give(&format!("{}{second}", answer.disk))?;
+    give(&format!("{}{second}", answer.disk), written)?;
     if !written {
         tracing::info!("nothing was written");
     }
@@ -109,6 +109,15 @@ pub(super) fn run(args: Args, disk: Option<PathBuf>, paths: &Paths) -> Result<()
         tracing::info!("{note}");
     }
     Ok(())
+}
+
+/// A disk that is laid out stays so, also when nobody could be told.
+fn give(text: &str, written: bool) -> Result<(), Error> {
+    if written {
+        say::outcome(text);
+        return Ok(());
+    }
+    answer::give(text)
 }
 
 impl Args {

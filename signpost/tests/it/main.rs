@@ -18,6 +18,11 @@
 //! - `torn`: power cuts and kills at every point of every command
 //! - `faults`: a disk that fails or lies at one operation
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cli;

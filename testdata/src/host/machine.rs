@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use host_io::Paths;
 use serde_json::Value;
 
+use super::Ear;
 use super::boot::{Attempt, BootReport, Failure, Outcome, Picked, Stage, fail};
 use super::firmware::{self, Pick};
 use super::programs::{Programs, Ran, Running, Service, put};
@@ -131,6 +132,21 @@ impl Host {
     /// Starts a program on this host.
     pub fn spawn(&self, program: &str, args: &[&str]) -> Running {
         self.programs.spawn(program, args)
+    }
+
+    /// Runs a program whose stdout and stderr both lead to `ear`, and waits for its end.
+    pub fn run_heard_by(&self, ear: Ear, program: &str, args: &[&str]) -> Ran {
+        self.programs.spawn_heard_by(ear, program, args).wait()
+    }
+
+    /// From now on `ear` hears what every program of this host says on stderr, also in a boot.
+    pub fn heard_by(&mut self, ear: Ear) {
+        self.programs.heard_by(ear);
+    }
+
+    /// From now on `ear` hears the log of its API server.
+    pub fn log_heard_by(&mut self, ear: Ear) {
+        self.programs.log_heard_by(ear);
     }
 
     /// Makes a setting as a person does: `host.set("motd", "hello")`.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
+use super::ear::Ear;
 use crate::program;
 
 /// What a program gets from the environment of the tests: no proxy, no locale, nothing else that could change a result.
@@ -232,19 +233,45 @@ pub(super) struct Programs {
     root: PathBuf,
     logs: Option<PathBuf>,
     count: AtomicU32,
+    /// Who hears what programs say on stderr, and the log of those that serve.
+    ear: Ear,
+    log_ear: Ear,
 }
 
 impl Programs {
     /// Programs with `--root root`; each run's words are kept below `logs`, where that is asked for.
     pub(super) fn new(root: &Path, logs: Option<PathBuf>) -> Self {
-        Self { root: root.to_owned(), logs, count: AtomicU32::new(0) }
+        Self { root: root.to_owned(), logs, count: AtomicU32::new(0), ear: Ear::Open, log_ear: Ear::Open }
+    }
+
+    /// From now on `ear` hears what programs say on stderr.
+    pub(super) fn heard_by(&mut self, ear: Ear) {
+        self.ear = ear;
+        self.log_ear = ear;
+    }
+
+    /// From now on `ear` hears the log of programs that serve.
+    pub(super) fn log_heard_by(&mut self, ear: Ear) {
+        self.log_ear = ear;
     }
 
     /// Starts a program. `--root` comes before the arguments, where every program accepts it.
-    #[expect(clippy::disallowed_methods, reason = "wall time of a program is reported, never decided on")]
     pub(super) fn spawn(&self, name: &str, args: &[&str]) -> Running {
-        let mut command = self.command(name, args);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.command(self.ear, name, args);
+        command.stdout(Stdio::piped()).stderr(stream(self.ear).unwrap_or_else(Stdio::piped));
+        self.started(command, name, args)
+    }
+
+    /// Starts a program both of whose streams lead to `ear`.
+    pub(super) fn spawn_heard_by(&self, ear: Ear, name: &str, args: &[&str]) -> Running {
+        let mut command = self.command(ear, name, args);
+        command.stdout(stream(ear).unwrap_or_else(Stdio::piped));
+        command.stderr(stream(ear).unwrap_or_else(Stdio::piped));
+        self.started(command, name, args)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "wall time of a program is reported, never decided on")]
+    fn started(&self, mut command: Command, name: &str, args: &[&str]) -> Running {
         let started = Instant::now();
         let mut child = start(&mut command);
         Running {
@@ -262,13 +289,13 @@ impl Programs {
         let log = self.log_file(name).unwrap_or_else(|| self.root.join(format!("{name}.log")));
         let file = fs::File::create(&log).unwrap_or_else(|error| panic!("create {}: {error}", log.display()));
         let both = file.try_clone().expect("a descriptor can be shared");
-        let mut command = self.command(name, args);
-        command.stdout(both).stderr(file).process_group(0);
+        let mut command = self.command(self.log_ear, name, args);
+        command.stdout(both).stderr(stream(self.log_ear).unwrap_or_else(|| file.into())).process_group(0);
         Service { child: start(&mut command), words: log, crashed: false }
     }
 
-    fn command(&self, name: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(program::program(name));
+    fn command(&self, ear: Ear, name: &str, args: &[&str]) -> Command {
+        let mut command = ear.command(&program::program(name));
         let kept = KEPT.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         command.env_clear().envs(kept);
         command.arg("--root").arg(&self.root).args(args).stdin(Stdio::null());
@@ -281,6 +308,10 @@ impl Programs {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         Some(dir.join(format!("{number:03}-{name}.log")))
     }
+}
+
+fn stream(ear: Ear) -> Option<Stdio> {
+    ear.stream().unwrap_or_else(|error| panic!("make a stream for an ear that is {ear:?}: {error}"))
 }
 
 fn start(command: &mut Command) -> Child {

@@ -5,11 +5,19 @@
 //! - [`firmware`]: the simulated firmware and `signpost` agree on every state
 //! - [`starts`]: boots that end before the first program
 //! - [`walk`]: update, reboot, migrate, mark good; back and forward; fall back
+//! - [`unheard`]: programs whose words reach nobody
 //! - [`faults`]: what is wrong with a repository, a disk or a rollout, and what the programs make of it
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 
 mod disks;
 mod faults;
 mod firmware;
 mod images;
 mod starts;
+mod unheard;
 mod walk;

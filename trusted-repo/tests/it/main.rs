@@ -14,6 +14,12 @@
 //! - `cache`: the pinned set for the next boot, and opening it offline
 //! - `power_cut`: the power goes away at any change to memory, cache or repository
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
+
 mod cache;
 mod expiry;
 mod fixture;

@@ -6,6 +6,12 @@
 //! - `old_files`: that every manifest of earlier days is still read
 //! - `vectors`: what other tools are known to answer, and what ours does
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
+
 mod editing;
 mod old_files;
 mod refusing;

@@ -25,9 +25,9 @@ pub fn run(context: &Context) -> Result<(), Error> {
         let lines = cleared
             .iter()
             .map(|release| format!("May be tried again: {} {}", release.variant, release.version));
-        answer::lines(lines)?;
+        answer::done(lines);
         if cleared.is_empty() {
-            answer::lines(["No release is held".to_owned()])?;
+            answer::done(["No release is held".to_owned()]);
         }
     }
     let cleared = json!(

@@ -81,7 +81,7 @@ fn confirm(context: &Context, disk: &OsDisk, passed: Vec<String>) -> Result<(), 
     // And the other set is looked at: if its boot failed, that is known from now on.
     let _known_from_now_on = observe::attempts(context, Keep::Yes);
     if context.format == Format::Text {
-        answer::lines([format!("This boot of set {} is marked good: {said}", status.active)])?;
+        answer::done([format!("This boot of set {} is marked good: {said}", status.active)]);
     }
     context.events.tell(&Event::Done(Done {
         command: "confirm-boot",

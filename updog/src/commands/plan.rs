@@ -27,7 +27,10 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
     context.events.tell(&Event::Started);
     match update::look(context, &args.asked, Access::Read)? {
-        Look::Nothing(outcome) => answer::outcome(context, args.command, "Planned", &outcome, false),
+        Look::Nothing(outcome) => {
+            answer::outcome(context, args.command, "Planned", &outcome, false);
+            Ok(())
+        }
         Look::Found(found) => {
             if context.format == Format::Text {
                 answer::lines(table(&found.survey.plan))?;

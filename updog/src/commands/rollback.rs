@@ -153,9 +153,10 @@ fn kept(context: &Context, version: &Version) -> Kept {
 
 fn tell(context: &Context, args: Args, plan: &Plan) -> Result<(), Error> {
     if context.format == Format::Text {
-        answer::lines(plan.lines())?;
         if args.dry_run {
-            answer::lines(["Nothing was changed".to_owned()])?;
+            answer::lines(plan.lines().into_iter().chain(["Nothing was changed".to_owned()]))?;
+        } else {
+            answer::done(plan.lines());
         }
     }
     let mut more = plan.fields();

@@ -65,11 +65,12 @@ fn reset(context: &Context, yes: bool) -> Result<(), Error> {
     }
     let _lock = OperationLock::acquire(&context.paths)?;
     let count = view::reset(&*context.fs, &trust)?;
-    match context.format {
-        Format::Json => answer::json_line(&json!({ "event": "done", "forgotten": count })),
-        Format::Text if count == 0 => answer::lines(["Nothing was remembered".to_owned()]),
-        Format::Text => answer::lines([format!("Forgotten: {count}")]),
-    }
+    answer::done([match context.format {
+        Format::Json => json!({ "event": "done", "forgotten": count }).to_string(),
+        Format::Text if count == 0 => "Nothing was remembered".to_owned(),
+        Format::Text => format!("Forgotten: {count}"),
+    }]);
+    Ok(())
 }
 
 fn of_what(memory: &Memory) -> String {

@@ -66,13 +66,15 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
                 .read(trusted_root)
                 .map_err(|source| Error::Anchor { path: trusted_root.clone(), source })?;
             let root = client.init(&bytes)?;
-            answer::lines([format!("root version {}", root.version)])
+            answer::done([format!("root version {}", root.version)]);
+            Ok(())
         }
         Action::Refresh => {
             let metadata = needed(args.metadata_url.as_ref(), "--metadata-url")?;
             let source = Source::new(metadata.clone(), metadata.clone());
             let repository = open(context, &client, source, args)?;
-            answer::lines([versions(&repository)])
+            answer::done([versions(&repository)]);
+            Ok(())
         }
         Action::Download => {
             let metadata = needed(args.metadata_url.as_ref(), "--metadata-url")?;
@@ -117,10 +119,11 @@ fn download(context: &Context, repository: &Repository, name: &str, dir: &Path) 
     context.waiter.check()?;
     let _streams = context.waiter.enter();
     let saved = tuf_client::save(repository, &*context.fs, name, dir)?;
-    answer::lines([match saved {
+    answer::done([match saved {
         Saved::Fetched(path) => format!("fetched {}", path.display()),
         Saved::There(path) => format!("already there: {}", path.display()),
-    }])
+    }]);
+    Ok(())
 }
 
 fn versions(repository: &Repository) -> String {

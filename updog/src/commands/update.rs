@@ -24,5 +24,6 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if reboot {
         context.host.reboot().map_err(Error::Reboot)?;
     }
-    answer::outcome(context, "update", "Update applied", &outcome, reboot)
+    answer::outcome(context, "update", "Update applied", &outcome, reboot);
+    Ok(())
 }

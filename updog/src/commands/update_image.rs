@@ -18,5 +18,6 @@ pub struct Args {
 /// When it failed; the error says whether the inactive set was changed.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let outcome = update::run(context, &args.asked, Finish::Staged)?;
-    answer::outcome(context, "update-image", "Update staged", &outcome, false)
+    answer::outcome(context, "update-image", "Update staged", &outcome, false);
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! How events look: a bar, lines, or JSON.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io;
+use std::sync::{Arc, OnceLock};
 
+use host_io::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::event::{Event, Progress};
@@ -23,7 +25,7 @@ pub(super) enum Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
     /// This line on stdout.
-    Out(Vec<u8>),
+    Out(String),
     /// How far a stage is.
     Progress(Progress),
     /// The running stage is over; then this sentence, where there is one.
@@ -35,7 +37,7 @@ impl Look {
     pub(super) fn of(format: Format) -> Self {
         match format {
             Format::Json => Self::Json,
-            Format::Text if std::io::stderr().is_terminal() => Self::Bar,
+            Format::Text if say::stderr_is_terminal() => Self::Bar,
             Format::Text => Self::Lines,
         }
     }
@@ -44,9 +46,8 @@ impl Look {
     pub(super) fn message(self, event: &Event<'_>) -> Option<Message> {
         match (self, event) {
             (Self::Json, event) => {
-                let mut line = serde_json::to_vec(event).expect("events are plain data");
-                line.push(b'\n');
-                Some(Message::Out(line))
+                let line = serde_json::to_string(event).expect("events are plain data");
+                Some(Message::Out(format!("{line}\n")))
             }
             (Self::Bar | Self::Lines, Event::Progress(progress)) => Some(Message::Progress(*progress)),
             (Self::Bar | Self::Lines, Event::Plan { plan }) => Some(Message::Landmark(Some(format!(
@@ -58,19 +59,21 @@ impl Look {
         }
     }
 
-    /// What says the messages, one after another. A reader that went away is no reason to stop.
-    pub(super) fn speaker(self) -> impl FnMut(Message) + Send + 'static {
+    /// What says the messages, one after another. A reader that went away is no reason to stop; that stdout took
+    /// something not, full as it may be, is kept in `unwritten`.
+    pub(super) fn speaker(self, unwritten: Arc<OnceLock<io::Error>>) -> impl FnMut(Message) + Send + 'static {
         let mut bar: Option<Bar> = None;
         let mut last: Option<Line> = None;
         move |message| match message {
             Message::Out(line) => {
-                let mut out = std::io::stdout().lock();
-                let _reader_may_be_gone = out.write_all(&line).and_then(|()| out.flush());
+                if let Err(error) = say::answer(&line) {
+                    let _the_first_one_is_enough = unwritten.set(error);
+                }
             }
             Message::Progress(progress) if self == Self::Bar => draw(&mut bar, progress),
             Message::Progress(progress) => {
                 if let Some(text) = line(&mut last, progress) {
-                    say(&text);
+                    say::line(&text);
                 }
             }
             Message::Landmark(text) => {
@@ -78,16 +81,11 @@ impl Look {
                     last.bar.finish();
                 }
                 if let Some(text) = text {
-                    say(&text);
+                    say::line(&text);
                 }
             }
         }
     }
-}
-
-/// `eprintln!` would end the program when nobody reads.
-fn say(text: &str) {
-    let _reader_may_be_gone = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The bar of the stage that is running.

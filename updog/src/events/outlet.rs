@@ -1,6 +1,7 @@
 //! Where events go.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, OnceLock};
 
 use host_io::{Clock, Fs, Paths};
 use serde_json::Value;
@@ -20,6 +21,7 @@ pub struct Events {
 struct Voice {
     look: Look,
     queue: Queue<Message>,
+    unwritten: Arc<OnceLock<io::Error>>,
 }
 
 impl Events {
@@ -33,8 +35,10 @@ impl Events {
         command: &'static str,
     ) -> Self {
         let look = Look::of(format);
+        let unwritten = Arc::new(OnceLock::new());
+        let queue = Queue::start(look.speaker(Arc::clone(&unwritten)));
         Self {
-            voice: Some(Voice { look, queue: Queue::start(look.speaker()) }),
+            voice: Some(Voice { look, queue, unwritten }),
             latest: Some(Latest::new(fs, clock, paths, command)),
         }
     }
@@ -47,7 +51,7 @@ impl Events {
 
     /// Tells one event. Returns at once, whoever listens.
     pub fn tell(&self, event: &Event<'_>) {
-        if let Some(Voice { look, queue }) = &self.voice {
+        if let Some(Voice { look, queue, .. }) = &self.voice {
             let stage = match event {
                 Event::Progress(progress) => Some((progress.phase, progress.image)),
                 Event::Started | Event::Plan { .. } | Event::Done(_) => None,
@@ -74,10 +78,11 @@ impl Events {
         }
     }
 
-    /// Waits until everything was said, as long as somebody listens.
-    pub fn close(&self) {
-        if let Some(Voice { queue, .. }) = &self.voice {
-            queue.close();
-        }
+    /// Waits until everything was said, as long as somebody listens, and tells why stdout did not take all of it.
+    #[must_use]
+    pub fn close(&self) -> Option<&io::Error> {
+        let Voice { queue, unwritten, .. } = self.voice.as_ref()?;
+        queue.close();
+        unwritten.get()
     }
 }

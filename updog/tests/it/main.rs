@@ -22,6 +22,11 @@
 //! - [`tuf`]: the same trust code as a client of any TUF repository
 //! - [`support`]: what the stories share
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
 
 mod check;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api_model::exec::Initialize;
+use host_io::say;
 use tokio::time::Instant;
 
 use crate::api::{Api, CallError};
@@ -16,7 +17,7 @@ use crate::exec::connect::connect;
 use crate::exec::output::Output;
 use crate::exec::terminal::Tty;
 use crate::exec::{input, session};
-use crate::run::answer;
+use crate::run::outcome;
 use crate::transaction::{Patch, change};
 
 /// The container.
@@ -60,19 +61,19 @@ pub fn is_called_by_name(program: &OsStr) -> bool {
 pub async fn run(api: &Api, command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::EnableAdminContainer => {
-            answer(if switch(api, true).await? {
+            outcome(if switch(api, true).await? {
                 "The admin container is enabled and starts now; a shell in it: apiclient exec admin bash"
             } else {
                 "The admin container was enabled already; a shell in it: apiclient exec admin bash"
-            })?;
+            });
             Ok(ExitCode::SUCCESS)
         }
         Command::DisableAdminContainer => {
-            answer(if switch(api, false).await? {
+            outcome(if switch(api, false).await? {
                 "The admin container is disabled and stops now"
             } else {
                 "The admin container was disabled already"
-            })?;
+            });
             Ok(ExitCode::SUCCESS)
         }
         Command::EnterAdminContainer(args) => {
@@ -122,7 +123,7 @@ async fn wait_until_it_runs(api: &Api, patience: Duration) -> Result<(), Error> 
         }
         if noticed.elapsed() >= NOTICE {
             noticed = Instant::now();
-            eprintln!("The admin container does not run yet after {} s", began.elapsed().as_secs());
+            say::line(&format!("The admin container does not run yet after {} s", began.elapsed().as_secs()));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST);

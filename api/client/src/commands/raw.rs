@@ -1,10 +1,11 @@
 //! `raw`: one request, and the answer as it is. Other programs read both its streams, so it says nothing else.
 
+use host_io::say;
 use reqwest::Method;
 
 use crate::api::{Answer, Api};
 use crate::error::Error;
-use crate::run::answer;
+use crate::run::{answer, outcome};
 
 /// The request.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -30,10 +31,18 @@ pub struct Args {
 /// # Errors
 /// When the server refuses or does not answer.
 pub async fn run(api: &Api, args: Args, verbose: bool) -> Result<(), Error> {
+    let only_asks = args.method.is_safe();
     let Answer { code, body } =
         api.send(args.method, &args.uri, args.data).await.map_err(Error::call("ask the API"))?;
     if verbose {
-        eprintln!("Status {code}");
+        say::line(&format!("Status {code}"));
     }
-    if body.is_empty() { Ok(()) } else { answer(&body) }
+    if body.is_empty() {
+        return Ok(());
+    }
+    if only_asks {
+        return answer(&body);
+    }
+    outcome(&body);
+    Ok(())
 }

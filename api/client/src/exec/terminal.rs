@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use api_model::exec::{Size, TtyInit};
+use host_io::say;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// Whether the command shall have a terminal.
@@ -21,7 +22,7 @@ impl Tty {
     #[must_use]
     pub fn init(self) -> Option<TtyInit> {
         let wanted = match self {
-            Self::Auto => std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+            Self::Auto => std::io::stdin().is_terminal() && say::stdout_is_terminal(),
             Self::Always => true,
             Self::Never => false,
         };
@@ -31,6 +32,7 @@ impl Tty {
 
 /// The size of our window, where there is one.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "it is asked, and told nothing")]
 pub fn size() -> Option<Size> {
     let size = tcgetwinsize(std::io::stdout()).or_else(|_| tcgetwinsize(std::io::stdin())).ok()?;
     // Terminals that nobody looks at say 0.

@@ -1,18 +1,16 @@
 //! Showing how far the work is while we wait for it: a bar on a terminal, a line every five seconds elsewhere, the events
 //! themselves for programs.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use api_model::CommandType;
 use chrono::{DateTime, Utc};
+use host_io::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::progress::{Latest, Stage, span};
 use crate::commands::update::Form;
-use crate::error::Error;
-use crate::run::answer;
 
 /// How often a person who waits is told so.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -37,7 +35,7 @@ impl Live {
     pub fn new(form: Form) -> Self {
         let look = if form.is_json() {
             Look::Json
-        } else if std::io::stderr().is_terminal() {
+        } else if say::stderr_is_terminal() {
             Look::Bar(None)
         } else {
             Look::Lines { last: None }
@@ -54,15 +52,7 @@ impl Live {
     }
 
     /// Shows that `command`, begun `since`, still runs. Returns whether something has happened since the last call.
-    ///
-    /// # Errors
-    /// When stdout is closed.
-    pub fn show(
-        &mut self,
-        command: CommandType,
-        since: Instant,
-        latest: Option<&Latest>,
-    ) -> Result<bool, Error> {
+    pub fn show(&mut self, command: CommandType, since: Instant, latest: Option<&Latest>) -> bool {
         let news = latest.filter(|latest| self.shown != Some(latest.at));
         if let Some(news) = news {
             self.shown = Some(news.at);
@@ -71,7 +61,8 @@ impl Live {
         match &mut self.look {
             Look::Json => {
                 if let Some(news) = news.filter(|news| news.event["event"] == "progress") {
-                    answer(&news.event.to_string())?;
+                    // The end of the command tells more than this.
+                    let _reader_may_be_gone = say::answer(&format!("{}\n", news.event));
                 }
             }
             Look::Bar(bar) => {
@@ -84,13 +75,13 @@ impl Live {
                     *last = Some(now);
                     let waited = span(now.duration_since(since).as_secs());
                     match latest.filter(|latest| self.shown == Some(latest.at)).and_then(Latest::stage) {
-                        Some(stage) => eprintln!("{command} still runs after {waited}: {stage}"),
-                        None => eprintln!("{command} still runs after {waited}"),
+                        Some(stage) => say::line(&format!("{command} still runs after {waited}: {stage}")),
+                        None => say::line(&format!("{command} still runs after {waited}")),
                     }
                 }
             }
         }
-        Ok(news.is_some())
+        news.is_some()
     }
 
     /// Takes the bar away.

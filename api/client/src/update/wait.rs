@@ -111,7 +111,7 @@ pub async fn run(api: &Api, command: CommandType, live: &mut Live) -> Result<Upd
             Seen::Flaw(_) => flaws += 1,
         }
         let news = if tells { latest(api).await } else { None };
-        if live.show(command, began, news.as_ref())? {
+        if live.show(command, began, news.as_ref()) {
             alive = Instant::now();
         }
         if alive.elapsed() >= patience {

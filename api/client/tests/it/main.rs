@@ -14,6 +14,11 @@
 //! - [`alone`]: the static program in an empty root
 //! - [`wrong`]: wrong usage, and no server
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
 mod admin;

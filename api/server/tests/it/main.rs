@@ -14,6 +14,11 @@
 //! - [`operator`]: a fleet tool that knows nothing but `apiclient raw`, on a whole host
 //! - [`openapi`]: the API's description, held against the running server
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
 mod connections;

@@ -1,7 +1,8 @@
 //! What a subcommand answers on stdout, for people and for programs.
 
-use std::io::{self, Write as _};
+use std::io;
 
+use host_io::say;
 use serde_json::{Value, json};
 use update_metadata::author::Selector;
 
@@ -19,33 +20,43 @@ pub(crate) enum Format {
 pub(crate) struct Answer {
     text: String,
     json: Value,
+    about: About,
+}
+
+/// What an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Something that was asked: without the answer it was asked in vain.
+    AQuestion,
+    /// Something that is done, whether anybody is told or not.
+    AChange,
 }
 
 impl Answer {
     /// An answer that says something.
     pub(crate) fn new(text: String, json: Value) -> Self {
-        Self { text, json }
+        Self { text, json, about: About::AQuestion }
     }
 
     /// What was changed: nothing that people need to read.
     pub(crate) fn changed(json: Value) -> Self {
-        Self { text: String::new(), json }
+        Self { text: String::new(), json, about: About::AChange }
     }
 
     /// Puts the answer on stdout.
     pub(crate) fn print(&self, format: Format) -> io::Result<()> {
-        match format {
-            Format::Text => print(&self.text),
-            Format::Json => print(&format!("{}\n", self.json)),
+        let text = match format {
+            Format::Text => self.text.clone(),
+            Format::Json => format!("{}\n", self.json),
+        };
+        match self.about {
+            About::AQuestion => say::answer(&text),
+            About::AChange => {
+                say::outcome(&text);
+                Ok(())
+            }
         }
     }
-}
-
-/// Puts lines on stdout.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// An update by what selects it.

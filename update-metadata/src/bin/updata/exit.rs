@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use host_io::report::{self, Advise};
+use host_io::say;
 use semver::Version;
 use serde_json::json;
 use thiserror::Error;
@@ -14,7 +15,7 @@ use update_metadata::policy::PolicyError;
 use update_metadata::release::ReleaseError;
 use update_metadata::validate::Problem;
 
-use crate::answer::{self, Format};
+use crate::answer::Format;
 
 /// Why `updata` failed.
 #[derive(Debug, Error)]
@@ -101,8 +102,8 @@ pub(crate) fn failure(error: &Error, format: Format) -> ExitCode {
         Format::Json => format!("{}\n", json!({ "problems": problems, "error": report::json(error) })),
     };
     // Whoever read stdout may be gone; the sentence and the exit code still tell.
-    let _reader_may_be_gone = answer::print(&answer);
-    eprintln!("{}", report::sentence("updata", error));
+    let _reader_may_be_gone = say::answer(&answer);
+    say::line(&report::sentence("updata", error));
     ExitCode::FAILURE
 }
 

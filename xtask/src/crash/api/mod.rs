@@ -13,7 +13,7 @@ mod judge;
 mod round;
 
 use clap::Parser;
-use testdata::{Release, World};
+use testdata::{Ear, Release, World};
 
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo};
@@ -54,7 +54,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut dice = Dice::new(args.rng_seed);
     let (mut kills, mut statuses, mut lies) = (0, 0, 0);
     for number in 1..=args.rounds {
-        let round = round::play(&world, &measure, &mut dice)?;
+        // In every second round whoever reads the server's log has gone away before all this.
+        let ear = if number % 2 == 0 { Ear::Gone } else { Ear::Open };
+        let round = round::play(&world, &measure, &mut dice, ear)?;
         kills += round.kills.len();
         statuses += round.statuses;
         lies += round.lies.len();
@@ -62,7 +64,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             println!("{}", round.json(number));
         } else {
             println!(
-                "round {number}: killed {}; {} answers held against the disk{}",
+                "round {number}{}: killed {}; {} answers held against the disk{}",
+                if ear == Ear::Gone { ", nobody reads the log" } else { "" },
                 round.kills.join(", "),
                 round.statuses,
                 if round.lies.is_empty() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use host_io::OperationLock;
 use serde_json::{Value, json};
-use testdata::{Host, World};
+use testdata::{Ear, Host, World};
 
 use super::dice::{Dice, Victim};
 use super::judge::{Facts, Written, lies};
@@ -55,9 +55,18 @@ impl Measure {
     }
 }
 
-/// Plays a round.
-pub(super) fn play(world: &World, measure: &Measure, dice: &mut Dice) -> Result<Round, Box<dyn Error>> {
+/// Plays a round; `ear` hears the server's log.
+pub(super) fn play(
+    world: &World,
+    measure: &Measure,
+    dice: &mut Dice,
+    ear: Ear,
+) -> Result<Round, Box<dyn Error>> {
     let mut host = start(world)?;
+    if ear != Ear::Open {
+        host.log_heard_by(ear);
+        kill(&mut host, Victim::Server)?;
+    }
     let mut round = Round { kills: Vec::new(), statuses: 0, lies: Vec::new() };
     let disturbed = KILLS + usize::try_from(dice.below(1 + KILLS as u64))?;
     act(&host, "refresh-updates")?;

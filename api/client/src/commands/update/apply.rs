@@ -3,14 +3,14 @@
 use api_model::schedule::Turn;
 use api_model::{CommandType, UpdateState, UpdateStatus};
 use chrono::{DateTime, Utc};
-use host_io::Clock;
+use host_io::{Clock, say};
 use serde_json::json;
 
 use super::Form;
 use crate::api::Api;
 use crate::commands::reboot;
 use crate::error::Error;
-use crate::run::answer;
+use crate::run;
 use crate::update::turn::{later, turn};
 use crate::update::{live::Live, plan, summary::summary, wait};
 
@@ -127,7 +127,7 @@ struct Voice(Form);
 impl Voice {
     fn say(&self, sentence: &str) {
         if !self.0.is_json() {
-            eprintln!("{sentence}");
+            say::line(sentence);
         }
     }
 
@@ -143,6 +143,7 @@ impl Voice {
         };
         let done =
             json!({"event": "done", "command": "apply", "outcome": word, "not_before": at, "status": status});
-        answer(&done.to_string())
+        run::outcome(&done.to_string());
+        Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! `update cancel`: stopping a running update, or taking an applied one back.
 
 use api_model::CommandType;
+use host_io::say;
 use serde_json::json;
 
 use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::answer;
+use crate::run;
 use crate::update::{live::Live, wait};
 
 /// How to cancel.
@@ -33,8 +34,9 @@ pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
         }
     };
     if args.form.is_json() {
-        return answer(&json!({"event": "done", "command": "cancel", "outcome": outcome}).to_string());
+        run::outcome(&json!({"event": "done", "command": "cancel", "outcome": outcome}).to_string());
+        return Ok(());
     }
-    eprintln!("{sentence}");
+    say::line(sentence);
     Ok(())
 }

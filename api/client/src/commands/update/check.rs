@@ -1,6 +1,7 @@
 //! `update check`: looking for updates.
 
 use api_model::CommandType;
+use host_io::say;
 
 use super::Form;
 use crate::api::Api;
@@ -23,7 +24,7 @@ pub struct Args {
 pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
     let status = wait::run(api, CommandType::Refresh, &mut Live::new(args.form)).await?;
     if !args.form.is_json() {
-        eprintln!("{}", summary(&status));
+        say::line(&summary(&status));
     }
     answer_json(&status)
 }

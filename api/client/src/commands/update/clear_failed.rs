@@ -1,11 +1,12 @@
 //! `update clear-failed`: giving a failed release another chance.
 
+use host_io::say;
 use serde_json::json;
 
 use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::answer;
+use crate::run::outcome;
 use crate::update::wait;
 
 /// How to answer.
@@ -23,8 +24,9 @@ pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
     api.post("/actions/clear-failed").await.map_err(Error::call("forget which releases failed"))?;
     wait::until_idle(api, "the server").await?;
     if args.form.is_json() {
-        return answer(&json!({"event": "done", "command": "clear-failed"}).to_string());
+        outcome(&json!({"event": "done", "command": "clear-failed"}).to_string());
+        return Ok(());
     }
-    eprintln!("Forgotten; look what is chosen now: apiclient update check");
+    say::line("Forgotten; look what is chosen now: apiclient update check");
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{apply, cancel, check, clear_failed, explain, history, rollback, status};
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::answer;
+use crate::run::outcome;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
@@ -77,7 +77,7 @@ pub async fn run(api: &Api, command: Command) -> Result<(), Error> {
         Command::ClearFailed(args) => clear_failed::run(api, args).await,
     };
     if let (true, Err(error)) = (form.is_json(), &done) {
-        answer(&json!({"event": "error", "error": report::json(error)}).to_string())?;
+        outcome(&json!({"event": "error", "error": report::json(error)}).to_string());
     }
     done
 }

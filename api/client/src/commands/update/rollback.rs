@@ -3,8 +3,9 @@
 //! The server is asked first what that would change, and refuses where the other set does not boot or the settings
 //! cannot go back; a person sees it and agrees; then the sets are flipped.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 
+use host_io::say;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::Form;
 use crate::api::{Answer, Api};
 use crate::commands::reboot;
 use crate::error::Error;
-use crate::run::{answer, answer_json};
+use crate::run::{self, answer, answer_json};
 use crate::update::rollback::lines;
 use crate::update::wait;
 
@@ -53,7 +54,7 @@ pub async fn run(api: &Api, args: &Args) -> Result<(), Error> {
         return if args.form.is_json() { answer_json(&plan) } else { answer(&lines(&plan).join("\n")) };
     }
     if !args.form.is_json() {
-        eprintln!("{}", lines(&plan).join("\n"));
+        say::line(&lines(&plan).join("\n"));
     }
     if !args.yes {
         agree()?;
@@ -66,12 +67,10 @@ pub async fn run(api: &Api, args: &Args) -> Result<(), Error> {
     if args.form.is_json() {
         let outcome = if args.reboot { "rebooting" } else { "rolled-back" };
         let event = json!({"event": "done", "command": "rollback", "outcome": outcome, "plan": plan});
-        return answer(&event.to_string());
+        run::outcome(&event.to_string());
+        return Ok(());
     }
-    eprintln!(
-        "{}",
-        if args.reboot { "Done; rebooting" } else { "Done; it takes effect with: apiclient reboot" }
-    );
+    say::line(if args.reboot { "Done; rebooting" } else { "Done; it takes effect with: apiclient reboot" });
     Ok(())
 }
 
@@ -100,8 +99,7 @@ fn agree() -> Result<(), Error> {
     if !stdin.is_terminal() {
         return Err(Error::NotAgreed("nobody is there to be asked"));
     }
-    eprint!("Go on? [y/N] ");
-    std::io::stderr().flush().map_err(Error::Print)?;
+    say::piece("Go on? [y/N] ");
     let mut said = String::new();
     stdin.lock().read_line(&mut said).map_err(Error::Print)?;
     match said.trim().to_ascii_lowercase().as_str() {

@@ -1,0 +1,97 @@
+//! The only place where programs say something on stdout and stderr.
+//!
+//! stdout answers, stderr narrates. Whoever reads them may go away, stand still, or keep them on a full disk, and none of
+//! that is a reason to end: what is said on stderr is lost then, and the work goes on. Only an answer that was the whole
+//! point of a command is missed ([`answer`]); one about work that is done is mourned on stderr ([`outcome`]).
+//!
+//! The standard library has opened `/dev/null` for descriptors 0 to 2 that were closed at the start, and ignores SIGPIPE;
+//! the tests of the programs hold us to both.
+
+#![expect(clippy::disallowed_methods, reason = "everybody else comes here")]
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// How long a reader of stderr may stand still, in seconds, before what is said to it is lost: a pager that waits, a
+/// terminal that was halted, a supervisor that is stopped.
+const PATIENCE: i64 = 2;
+
+/// Bytes that a pipe takes at once if it takes any: `PIPE_BUF` of Linux.
+const PIECE: usize = 4096;
+
+/// Whether the reader of stderr stood still the last time.
+static STANDS_STILL: AtomicBool = AtomicBool::new(false);
+
+/// Says a line on stderr, if anybody can hear it.
+pub fn line(text: &str) {
+    piece(&format!("{text}\n"));
+}
+
+/// Says `text` on stderr, as it is.
+pub fn piece(text: &str) {
+    let _never_fails = Stderr.write_all(text.as_bytes());
+}
+
+/// Gives an answer on stdout, as it is. A reader that has gone away, as `head` does, has had enough and is no failure.
+///
+/// # Errors
+/// When stdout cannot be written for another reason, a full disk for one.
+pub fn answer(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Tells on stdout what was done. It is done whether anybody is told or not.
+pub fn outcome(text: &str) {
+    if let Err(error) = answer(text) {
+        tracing::warn!("what was done could not be written to stdout: {error}");
+    }
+}
+
+/// Whether a person reads stdout.
+#[must_use]
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a person reads stderr.
+#[must_use]
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// stderr as a writer that takes everything: what nobody hears is lost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stderr = io::stderr().lock();
+        for piece in bytes.chunks(PIECE) {
+            if !takes_something(&stderr) {
+                break;
+            }
+            let _reader_may_be_gone = stderr.write_all(piece);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits until the reader takes something, and not again for one that has stood still.
+fn takes_something(stderr: &io::StderrLock<'_>) -> bool {
+    let seconds = if STANDS_STILL.load(Ordering::Relaxed) { 0 } else { PATIENCE };
+    let mut fds = [PollFd::new(stderr, PollFlags::OUT)];
+    // A signal or a descriptor that cannot be asked is no reason to be silent.
+    let stands_still = poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: 0 })) == Ok(0);
+    STANDS_STILL.store(stands_still, Ordering::Relaxed);
+    !stands_still
+}
