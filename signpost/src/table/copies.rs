@@ -134,9 +134,12 @@ impl Copies {
     /// Reads and judges both copies. A sector that cannot be read breaks its copy only.
     pub fn read<S: Sectors>(disk: &mut S) -> Self {
         let geometry = disk.geometry();
-        let mut sector = vec![0; geometry.sector_len()];
-        let hint = disk.read(PRIMARY_LBA, &mut sector).ok().and_then(|()| alternate_hint(&sector));
-        let primary = read_copy(disk, PRIMARY_LBA);
+        let sector = read_sector(disk, PRIMARY_LBA);
+        let hint = sector.as_ref().ok().and_then(|sector| alternate_hint(sector));
+        let primary = match sector.and_then(|sector| read_rest(disk, PRIMARY_LBA, &sector)) {
+            Ok(table) => Found::Valid(table),
+            Err(defect) => Found::Broken(defect),
+        };
         let on_disk = |lba: &u64| (PRIMARY_ENTRIES_LBA..geometry.sectors).contains(lba);
         let named = hint.filter(on_disk).unwrap_or(geometry.last_lba());
         let mut backup = read_copy(disk, named);
@@ -270,6 +273,22 @@ impl Copies {
         Ok((self.image(Which::Primary, &primary, entries), self.image(Which::Backup, &backup, entries)))
     }
 
+    /// Both copies as `images` have made them, read back: what a next change may start from without reading again.
+    pub(super) fn after(&self, images: &[Image; 2]) -> Self {
+        let mut after = self.clone();
+        for image in images {
+            let found = match judge(&image.header.1, image.header.0, self.geometry, image.entries.1.clone()) {
+                Ok(table) => Found::Valid(table),
+                Err(defect) => Found::Broken(defect),
+            };
+            match image.which {
+                Which::Primary => after.primary = found,
+                Which::Backup => (after.backup, after.backup_lba) = (found, image.header.0),
+            }
+        }
+        after
+    }
+
     fn image(&self, which: Which, header: &Header, entries: &Entries) -> Image {
         let present = self.found(which).table();
         let len = self.geometry.sector_len();
@@ -280,7 +299,16 @@ impl Copies {
             area.extend_from_slice(&table.tail);
         }
         area.resize(area.len().next_multiple_of(len), 0);
-        Image { which, header: (header.my_lba(), sector), entries: (header.entries_lba(), area) }
+        let same_place = |table: &&Table| {
+            table.header.my_lba() == header.my_lba()
+                && table.header.entries_lba() == header.entries_lba()
+                && table.header.entries_len() == header.entries_len()
+        };
+        let present = present.filter(same_place).map(|table| {
+            let area = [table.entries.as_bytes(), &table.tail].concat();
+            (table.sector.clone(), area)
+        });
+        Image { which, header: (header.my_lba(), sector), entries: (header.entries_lba(), area), present }
     }
 }
 
@@ -289,6 +317,8 @@ pub(super) struct Image {
     pub(super) which: Which,
     pub(super) header: (u64, Vec<u8>),
     pub(super) entries: (u64, Vec<u8>),
+    /// What these two places hold now, where that was read already.
+    pub(super) present: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 fn read_copy<S: Sectors>(disk: &mut S, lba: u64) -> Found {
@@ -299,16 +329,34 @@ fn read_copy<S: Sectors>(disk: &mut S, lba: u64) -> Found {
 }
 
 fn try_read_copy<S: Sectors>(disk: &mut S, lba: u64) -> Result<Table, Defect> {
-    let geometry = disk.geometry();
-    let mut sector = vec![0; geometry.sector_len()];
+    let sector = read_sector(disk, lba)?;
+    read_rest(disk, lba, &sector)
+}
+
+fn read_sector<S: Sectors>(disk: &mut S, lba: u64) -> Result<Vec<u8>, Defect> {
+    let mut sector = vec![0; disk.geometry().sector_len()];
     disk.read(lba, &mut sector).map_err(|error| Defect::Unreadable(error.to_string()))?;
-    let header = Header::parse(&sector, lba, geometry)?;
+    Ok(sector)
+}
+
+/// The entries that the header in `sector` names, and both judged.
+fn read_rest<S: Sectors>(disk: &mut S, lba: u64, sector: &[u8]) -> Result<Table, Defect> {
+    let geometry = disk.geometry();
+    let header = Header::parse(sector, lba, geometry)?;
     let mut area = vec![0; header.entries_len().next_multiple_of(geometry.sector_len())];
     disk.read(header.entries_lba(), &mut area).map_err(|error| Defect::Unreadable(error.to_string()))?;
+    with_area(header, sector, area)
+}
+
+fn judge(sector: &[u8], lba: u64, geometry: Geometry, area: Vec<u8>) -> Result<Table, Defect> {
+    with_area(Header::parse(sector, lba, geometry)?, sector, area)
+}
+
+fn with_area(header: Header, sector: &[u8], mut area: Vec<u8>) -> Result<Table, Defect> {
     let tail = area.split_off(header.entries_len());
     if crc32fast::hash(&area) != header.entries_checksum() {
         return Err(Defect::EntriesChecksum);
     }
     let entries = Entries::new(area, header.entry_size() as usize);
-    Ok(Table { header, entries, sector, tail })
+    Ok(Table { header, entries, sector: sector.to_vec(), tail })
 }

@@ -20,4 +20,4 @@ pub use copies::{Copies, Found, Table, Unusable, Which};
 pub use entries::{Entries, Entry};
 pub use header::{Defect, Header};
 pub use sectors::{Geometry, Sectors};
-pub use write::{WriteError, lay_down, relocate, rewrite};
+pub use write::{WriteError, lay_down, relocate, replace, rewrite, settled};

@@ -91,19 +91,43 @@ pub fn rewrite<S: Sectors, R>(
     disk: &mut S,
     change: impl FnOnce(&Copies) -> Result<Entries, R>,
 ) -> Result<(), WriteError<S::Error, R>> {
-    disk.sync().map_err(WriteError::Settle)?;
-    let copies = Copies::read(disk);
-    let (_, counts) = copies.current().map_err(WriteError::Unusable)?;
+    let copies = settled(disk).map_err(WriteError::Settle)?;
+    // A table that cannot be used has nothing to be asked about.
+    copies.current().map_err(WriteError::Unusable)?;
     let entries = change(&copies).map_err(WriteError::Refused)?;
-    let (primary, backup) = copies.with_entries(&entries).map_err(WriteError::Unusable)?;
+    replace(disk, &copies, &entries).map(drop)
+}
+
+/// Both copies as they are on the medium: whatever an earlier writer has left to the disk's cache is made durable first
+/// (`docs/decisions/0003-sync-before-judging.md`).
+///
+/// # Errors
+/// When the disk refuses the sync.
+pub fn settled<S: Sectors>(disk: &mut S) -> Result<Copies, S::Error> {
+    disk.sync()?;
+    Ok(Copies::read(disk))
+}
+
+/// Gives both copies these entries by the write rule, and answers with the copies as they are then. `copies` must be what
+/// the medium holds, as [`settled`] has read it.
+///
+/// # Errors
+/// When the table cannot be used, or the disk refuses; see [`WriteError`] for what is then on the disk.
+pub fn replace<S: Sectors, R>(
+    disk: &mut S,
+    copies: &Copies,
+    entries: &Entries,
+) -> Result<Copies, WriteError<S::Error, R>> {
+    let (_, counts) = copies.current().map_err(WriteError::Unusable)?;
+    let (primary, backup) = copies.with_entries(entries).map_err(WriteError::Unusable)?;
     let order = match counts {
         Which::Primary => [backup, primary],
         Which::Backup => [primary, backup],
     };
-    for image in order {
-        put(disk, &image)?;
+    for image in &order {
+        put(disk, image)?;
     }
-    Ok(())
+    Ok(copies.after(&order))
 }
 
 /// Moves the backup to the end of a disk that has grown. Both copies must be whole and equal, as [`rewrite`] leaves
@@ -143,63 +167,92 @@ pub fn lay_down<S: Sectors, R>(
         Ok((_, Which::Primary)) | Err(_) => [backup, primary],
     };
     for (which, lba, bytes) in order {
-        put_runs(disk, which, &[(lba, bytes)])?;
+        put_runs(disk, which, &[Run { lba, bytes, present: None }])?;
     }
     Ok(())
 }
 
 /// Brings one copy onto the medium.
 fn put<S: Sectors, R>(disk: &mut S, image: &Image) -> Result<(), WriteError<S::Error, R>> {
+    let (header, entries) = match &image.present {
+        Some((header, entries)) => (Some(&header[..]), Some(&entries[..])),
+        None => (None, None),
+    };
     // Entries first, so that even a disk that keeps the order of writes never shows a new header over old entries.
-    let runs = [&image.entries, &image.header].map(|(lba, bytes)| (*lba, &bytes[..]));
+    let runs = [(&image.entries, entries), (&image.header, header)].map(|((lba, bytes), present)| Run {
+        lba: *lba,
+        bytes,
+        present,
+    });
     put_runs(disk, image.which, &runs)
+}
+
+/// Sectors as they are to be.
+struct Run<'a> {
+    lba: u64,
+    bytes: &'a [u8],
+    /// As they are, where that is known.
+    present: Option<&'a [u8]>,
 }
 
 /// Changed sectors, one sync, and a look at what is there now.
 fn put_runs<S: Sectors, R>(
     disk: &mut S,
     which: Which,
-    runs: &[(u64, &[u8])],
+    runs: &[Run<'_>],
 ) -> Result<(), WriteError<S::Error, R>> {
-    let mut changed = false;
-    for &(lba, bytes) in runs {
-        changed |= write_changed(disk, lba, bytes).map_err(|(lba, source)| WriteError::Write {
+    let mut written = vec::Vec::new();
+    for run in runs {
+        write_changed(disk, run, &mut written).map_err(|(lba, source)| WriteError::Write {
             which,
             lba,
             source,
         })?;
     }
-    if !changed {
+    if written.is_empty() {
         return Ok(());
     }
     disk.sync().map_err(|source| WriteError::Sync { which, source })?;
-    for &(lba, bytes) in runs {
+    for (lba, bytes) in written {
         verify(disk, which, lba, bytes)?;
     }
     Ok(())
 }
 
-/// Writes those sectors that are not yet as they should be, neighbours in one go. A range that cannot be read is
-/// written whole: that may be what heals it.
-fn write_changed<S: Sectors>(disk: &mut S, lba: u64, bytes: &[u8]) -> Result<bool, (u64, S::Error)> {
+/// Writes those sectors that are not yet as they should be, neighbours in one go, and notes them. A range that cannot be
+/// read is written whole: that may be what heals it.
+fn write_changed<'a, S: Sectors>(
+    disk: &mut S,
+    run: &Run<'a>,
+    written: &mut vec::Vec<(u64, &'a [u8])>,
+) -> Result<(), (u64, S::Error)> {
+    let &Run { lba, bytes, present: known } = run;
     let len = disk.geometry().sector_len();
-    let mut present = vec![0; bytes.len()];
-    let readable = disk.read(lba, &mut present).is_ok();
+    let (mut read, mut readable) = (vec::Vec::new(), true);
+    let present = match known {
+        Some(present) => present,
+        None => {
+            read.resize(bytes.len(), 0);
+            readable = disk.read(lba, &mut read).is_ok();
+            &read
+        }
+    };
     let differs: vec::Vec<bool> = bytes
         .chunks(len)
         .zip(present.chunks(len))
         .map(|(wanted, present)| !readable || wanted != present)
         .collect();
     let mut from = 0;
-    for run in differs.chunk_by(|a, b| a == b) {
-        let until = from + run.len();
-        if run[0] {
-            let at = lba + from as u64;
-            disk.write(at, &bytes[from * len..until * len]).map_err(|source| (at, source))?;
+    for stretch in differs.chunk_by(|a, b| a == b) {
+        let until = from + stretch.len();
+        if stretch[0] {
+            let (at, bytes) = (lba + from as u64, &bytes[from * len..until * len]);
+            disk.write(at, bytes).map_err(|source| (at, source))?;
+            written.push((at, bytes));
         }
         from = until;
     }
-    Ok(differs.contains(&true))
+    Ok(())
 }
 
 fn verify<S: Sectors, R>(
