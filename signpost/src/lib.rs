@@ -12,6 +12,8 @@
 //! - [`layout`]: which table entries the sets are made of
 //! - [`state`]: the bits of both sets and which one is running
 //! - [`pick`]: the boot program's choice
+//! - [`start`]: what a boot program does with a table: which set and why, and what the start costs
+//! - [`handover`]: what the boot program tells the system that it starts
 //! - [`deadline`]: what becomes of a boot that nobody marks good
 //! - [`transition`]: what each command changes, and when it is refused
 //! - [`table`]: a partition table's two copies: read, judge, and write so that one of them is always valid
@@ -33,9 +35,11 @@ extern crate alloc;
 
 pub mod bits;
 pub mod deadline;
+pub mod handover;
 pub mod layout;
 pub mod pick;
 pub mod set;
+pub mod start;
 pub mod state;
 pub mod table;
 pub mod transition;

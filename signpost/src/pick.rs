@@ -1,5 +1,7 @@
 //! The boot program's choice (`docs/compatibility.md`, "GRUB").
 
+use alloc::vec::Vec;
+
 use crate::bits::{Attempts, BootBits};
 use crate::set::SetName;
 
@@ -17,6 +19,31 @@ pub fn pick(candidates: impl IntoIterator<Item = BootBits>) -> Option<usize> {
         }
     }
     best
+}
+
+/// [`pick`] by a boot program that counts: a proven set that did not reach its root in as many starts as can be counted is
+/// left for another proven one that may boot and is not worn out itself. Where there is none, it is started all the same:
+/// counting never takes away the last set that boots.
+#[must_use]
+pub fn pick_counting(candidates: impl IntoIterator<Item = (BootBits, Attempts)>) -> Option<usize> {
+    let candidates: Vec<(BootBits, Attempts)> = candidates.into_iter().collect();
+    let worn = |(bits, attempts): (BootBits, Attempts)| bits.successful && attempts == Attempts::MOST;
+    let first = pick(candidates.iter().map(|&(bits, _)| bits))?;
+    if !worn(candidates[first]) {
+        return Some(first);
+    }
+    let fresh = |&candidate: &(BootBits, Attempts)| match candidate {
+        (bits, _) if bits.successful && !worn(candidate) => bits,
+        _ => BootBits::CLEAR,
+    };
+    Some(pick(candidates.iter().map(fresh)).unwrap_or(first))
+}
+
+/// What a boot program that counts leaves in the table before it starts a set: an unproven one spends a try, the start of
+/// a proven one is counted.
+#[must_use]
+pub const fn started(bits: BootBits, attempts: Attempts) -> (BootBits, Attempts) {
+    if bits.successful { (bits, attempts.one_more()) } else { (spend_try(bits), attempts) }
 }
 
 /// [`pick`] between the two sets.
