@@ -2,6 +2,7 @@
 //!
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
 //! - [`mod@bench`]: what things cost
+//! - [`mod@bootpick`]: the boot program, built for its machines
 //! - [`crash`]: programs that are killed at any moment
 //! - [`fuzz`]: every fuzz target for a while
 //! - [`doc_run`]: whether the commands of a page do what it shows
@@ -14,6 +15,7 @@
 )]
 
 mod bench;
+mod bootpick;
 mod cargo;
 mod crash;
 mod demo;
@@ -38,6 +40,8 @@ enum Task {
     Demo(demo::Args),
     /// Measure what things cost, side by side in one run
     Bench(bench::Args),
+    /// Build the boot program of a UEFI host
+    Bootpick(bootpick::Args),
     /// Kill programs at random moments, and see what is left and what is said of it
     Crash(crash::Args),
     /// Feed the readers of bytes from outside with everything imaginable, and tell what was reached
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Bootpick(args) => bootpick::run(&args),
         Task::Crash(args) => crash::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::DocRun(args) => doc_run::run(&args),
