@@ -5,12 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use host_io::{Advise, Fs};
+use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use signpost::{Set, SetName, Status};
 use thiserror::Error;
 use verity::RootHash;
 
+use crate::health::Entries;
 use crate::record::{Entry, Record};
 
 /// Why a command is not for this moment. Nothing was changed.
@@ -48,6 +49,9 @@ pub enum Refusal {
         /// The setting.
         floor: Version,
     },
+    /// The new release would not be marked good, for a reason that is known now.
+    #[error("install a release that would not be marked good: {0}")]
+    WouldFail(String),
     /// The running set boots next anyway.
     #[error("cancel an upgrade: there is nothing to cancel, set {active} boots next anyway")]
     NothingToCancel {
@@ -98,6 +102,7 @@ impl Advise for Refusal {
                 Self::BelowFloor { .. } => {
                     "the setting updates.minimum-version forbids it; ask for a newer one with --image, or lower the setting"
                 }
+                Self::WouldFail(_) => "mend that health check, or take it away; \"updog status\" names all that cannot run",
                 Self::NothingToCancel { .. } => "see \"updog status\"",
             }
             .to_owned(),
@@ -108,6 +113,7 @@ impl Advise for Refusal {
         match self {
             Self::OneSet | Self::AlreadyActivated { .. } | Self::BelowFloor { .. } => "disallowed",
             Self::NothingToCancel { .. } => "nothing_to_cancel",
+            Self::WouldFail(_) => "unhealthy",
             Self::Unproven { .. } => "unproven",
             Self::NotStaged { .. } => "not_staged",
         }
@@ -153,6 +159,22 @@ pub fn room_for(fs: &dyn Fs, dir: &Path, bytes: u64, files: u64) -> Result<(), N
     // The directory may not be there yet; the one that it will be made in is.
     let have = dir.ancestors().find_map(|dir| fs.free_bytes(dir).ok()).unwrap_or(u64::MAX);
     if have < need { Err(NoRoom { path: dir.to_owned(), need, have }) } else { Ok(()) }
+}
+
+/// Refuses while a health check of this host, which stays from release to release, cannot run: the new release would fall
+/// back over it, however good it is. A check of the image goes with the image.
+///
+/// # Errors
+/// [`Refusal::WouldFail`].
+pub fn checks_can_run(paths: &Paths) -> Result<(), Refusal> {
+    let found = Entries::find(paths);
+    if let Some(broken) = found.broken_of_the_host(paths) {
+        return Err(Refusal::WouldFail(broken.to_string()));
+    }
+    for broken in &found.broken {
+        tracing::warn!("{broken}; it is the image's, and the next release brings its own");
+    }
+    Ok(())
 }
 
 /// The set that an update may clear and write, with the running set proven.

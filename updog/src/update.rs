@@ -162,6 +162,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         }
     };
     guard::above_floor(&update.version, config.minimum_version.as_ref())?;
+    guard::checks_can_run(&context.paths)?;
 
     let disk = OsDisk::discover(&context.paths)?;
     let status = disk.status()?;

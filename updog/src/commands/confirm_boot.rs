@@ -51,10 +51,11 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     }
     let limits =
         Limits { api: Duration::from_secs(args.api_within), check: Duration::from_secs(args.check_within) };
-    let checked = context.waiter.wait(health::check(&*context.fs, &context.paths, limits))?;
+    let checked = context.waiter.wait(health::check(&context.paths, limits))?;
     let result = match checked {
         Ok(passed) => confirm(context, &disk, passed),
-        Err(Unhealthy { stage, reason }) => {
+        Err(Unhealthy { stage, reason, said }) => {
+            context.evidence.note(|evidence| evidence.notes.extend(said));
             if first {
                 note(context, stage, &reason);
             }

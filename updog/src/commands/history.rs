@@ -141,7 +141,9 @@ fn detail(record: &Evidence) -> Vec<String> {
         line("took", format!("{phase}: {spent} ms"));
     }
     for note in &record.notes {
-        line("note", note.clone());
+        for (number, text) in note.lines().enumerate() {
+            line(if number == 0 { "note" } else { "" }, text.to_owned());
+        }
     }
     if let Some(error) = &record.error {
         line("failed", error.message.clone());

@@ -1,5 +1,7 @@
 //! `status`: which version is in which set. Needs no network and changes nothing.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use host_io::{Access, OsRelease};
 use semver::Version;
@@ -11,6 +13,7 @@ use crate::answer;
 use crate::attempts::Attempts;
 use crate::context::{Context, Format};
 use crate::error::Error;
+use crate::health::Entries;
 use crate::observe::{self, Keep, failed_boot};
 use crate::record::{self, Entry, Record};
 
@@ -23,6 +26,29 @@ pub struct View {
     pub inactive: Option<Inactive>,
     /// The release that did not stay last, if there is one.
     pub failed: Option<Failed>,
+    /// The health checks of a boot.
+    pub health: Health,
+}
+
+/// The health checks of a boot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Their names, in the order in which they run.
+    pub checks: Vec<String>,
+    /// What of them would fail because it cannot run, a sentence each.
+    pub cannot_run: Vec<String>,
+    /// What lies beside them and is no check by its name.
+    pub ignored: Vec<PathBuf>,
+}
+
+impl From<Entries> for Health {
+    fn from(found: Entries) -> Self {
+        Self {
+            checks: found.checks.into_keys().collect(),
+            cannot_run: found.broken.iter().map(ToString::to_string).collect(),
+            ignored: found.ignored,
+        }
+    }
 }
 
 /// A release that was tried here and did not stay.
@@ -126,7 +152,8 @@ pub fn run(context: &Context) -> Result<(), Error> {
     };
     let entry = status.inactive().and_then(|set| record.holds(set.name, found));
     let failed = Failed::last(&observe::attempts(context, Keep::No));
-    let view = View { failed, ..view(&status, os, context.host.arch(), entry) };
+    let health = Entries::find(&context.paths).into();
+    let view = View { failed, health, ..view(&status, os, context.host.arch(), entry) };
     match context.format {
         Format::Json => answer::json_line(&view),
         Format::Text => answer::lines(text(&view)),
@@ -157,6 +184,7 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
             failed_boot: failed_boot(*bits),
         }),
         failed: None,
+        health: Health::default(),
     }
 }
 
@@ -191,6 +219,13 @@ fn text(view: &View) -> Vec<String> {
             None => "          it is held until \"updog clear-failed\", or a newer release".to_owned(),
         });
     }
+    lines.extend(view.health.cannot_run.iter().map(|what| format!("Health:   {what}")));
+    lines.extend(
+        view.health
+            .ignored
+            .iter()
+            .map(|path| format!("Ignored:  {}, no health check by its name", path.display())),
+    );
     lines
 }
 
@@ -200,8 +235,6 @@ fn next(next_to_boot: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use signpost::BootBits;
 
     use super::*;
@@ -224,6 +257,7 @@ mod tests {
                 "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": "1.0.0", "proven": true, "next_to_boot": true},
                 "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "proven": false, "next_to_boot": false, "failed_boot": false},
                 "failed": null,
+                "health": {"checks": [], "cannot_run": [], "ignored": []},
             })
         );
         assert_eq!(

@@ -111,6 +111,33 @@ fn a_power_cut_in_a_first_boot_is_forgiven_after_an_hour_six_and_a_day_and_then_
 }
 
 #[test]
+fn no_release_is_installed_that_would_fall_back_over_a_check_that_cannot_run() {
+    let (_world, mut host) = offered();
+    health_check(&host, "exit 0");
+    let path = host.paths().health_checks()[1].join("50-test");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(path.with_file_name("50-test.bak"), "").unwrap();
+    let told = host.run("updog", &["status"]).expect_ok().stdout;
+    assert!(
+        told.contains("the health check 50-test cannot run: ") && told.contains("50-test.bak, no health"),
+        "{told}"
+    );
+    let before = Snapshot::of(&host);
+    for command in ["update", "update-image", "plan"] {
+        let said = failure(&host.run("updog", &[command, "--json"]));
+        assert_eq!(said.code, "unhealthy");
+        assert!(said.message.contains("50-test has no execute permission (chmod +x "), "{}", said.message);
+    }
+    before.assert_disk_unchanged(&host);
+    let said = failure(&host.run("updog", &["confirm-boot", "--json"]));
+    assert!(said.message.contains("50-test cannot run"), "{}", said.message);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = host.run("updog", &["confirm-boot"]).expect_ok();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+#[test]
 fn a_boot_whose_health_check_fails_is_not_marked_good_and_its_release_is_held() {
     let (_world, mut host) = offered();
     let _ = host.run("updog", &["update"]).expect_ok();
@@ -125,6 +152,8 @@ fn a_boot_whose_health_check_fails_is_not_marked_good_and_its_release_is_held() 
     );
     assert!(!host.bits(Set::B).successful);
     assert_eq!(records(&host)[0], ("confirm-boot".to_owned(), "failed".to_owned()));
+    let records = host.run("updog", &["history", "--json"]).expect_ok().json();
+    assert_eq!(records[0]["notes"][0], "the health check 50-test said:\nno route to the database");
 
     assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
     let failed = status(&host)["failed"].clone();
