@@ -12,12 +12,14 @@
 //! - [`mod@encode`]: image in, frames and index out
 //! - [`frame`]: what a frame may look like, before a decoder sees it
 //! - [`decode`]: one frame in, its part of the image out
+//! - [`pack`]: what one known image lacks of another: made, and applied group by group
 
 pub mod decode;
 pub mod encode;
 pub mod frame;
 pub mod index;
 pub mod level;
+pub mod pack;
 pub mod seek_table;
 pub mod size;
 

@@ -1,7 +1,9 @@
-//! Frames as somebody else reads them.
+//! Frames as somebody else reads them, and packs made and applied.
 //!
 //! - `other_tools`: the zeekstd crate and the zstd program
+//! - `pack`: a pack leads from one image to another, whatever became of either
 
+#![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,3 +11,4 @@
 )]
 
 mod other_tools;
+mod pack;
