@@ -14,6 +14,8 @@ const EVER_SUCCEEDED: u64 = 1 << 57;
 
 /// The type of the partition that both sets share and that survives updates.
 pub const PRIVATE_TYPE: Uuid = Uuid::from_u128(0x440408bb_eb0b_4328_a6e5_a29038fad706);
+/// The type of the partition that both sets keep their data on.
+pub const DATA_TYPE: Uuid = Uuid::from_u128(0x626f7474_6c65_6474_6861_726d61726b73);
 
 /// What a partition of a set is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bits::{self, Attempts, BootBits, Role};
+use crate::bits::{self, Attempts, BootBits, DATA_TYPE, Role};
 use crate::discover::sysfs::KernelPartition;
 use crate::discover::{ActiveUnknown, Evidence, Source};
 use crate::error::Error;
@@ -201,8 +201,26 @@ impl Inspection {
         self.table.entries()
     }
 
+    /// The private partition.
+    #[must_use]
+    pub fn private(&self) -> Option<Partition> {
+        self.numbered(self.layout.private)
+    }
+
+    /// The partition for data on this disk, the first where there are several; `None` where the data lies elsewhere.
+    #[must_use]
+    pub fn data(&self) -> Option<Partition> {
+        self.entries()
+            .used()
+            .find(|entry| entry.type_guid == DATA_TYPE)
+            .and_then(|entry| self.numbered(entry.number))
+    }
+
     fn partition(&self, members: Members, role: Role) -> Option<Partition> {
-        let number = members.number(role);
+        self.numbered(members.number(role))
+    }
+
+    fn numbered(&self, number: u32) -> Option<Partition> {
         let entry = self.entries().get(number)?;
         let sector = u64::from(self.copies.geometry().sector_size);
         let known = self.kernel.iter().flatten().find(|partition| partition.number == number);
@@ -211,7 +229,7 @@ impl Inspection {
             guid: entry.guid,
             start: entry.first_lba * sector,
             len: (entry.last_lba - entry.first_lba + 1) * sector,
-            node: known.map_or_else(|| numbered(&self.disk, number), |partition| partition.node.clone()),
+            node: known.map_or_else(|| without_node(&self.disk, number), |partition| partition.node.clone()),
         })
     }
 }
@@ -238,7 +256,7 @@ pub(crate) fn state(
 }
 
 /// How a partition that has no node is shown: `disk.img#5`.
-fn numbered(disk: &Path, number: u32) -> PathBuf {
+fn without_node(disk: &Path, number: u32) -> PathBuf {
     let mut name = disk.as_os_str().to_owned();
     name.push(format!("#{number}"));
     PathBuf::from(name)

@@ -8,7 +8,7 @@ use host_io::{OperationLock, Paths};
 use signpost::discover::Choice;
 use signpost::{Command, Error, OsDisk, SetName};
 
-use super::{boot_deadline, change, create, has_boot_ever_succeeded, repair, status, verify};
+use super::{boot_deadline, change, create, has_boot_ever_succeeded, repair, running, status, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +55,9 @@ enum Verb {
     /// Show both sets, which one runs, and which one boots next
     #[command(after_help = status::EXAMPLES)]
     Status(status::Args),
+    /// Print the nodes of the running set's partitions, for a shell
+    #[command(after_help = running::EXAMPLES)]
+    Running,
     /// Note that the running set works
     #[command(after_help = change::MARK_SUCCESSFUL_BOOT)]
     MarkSuccessfulBoot(Ignored),
@@ -113,6 +116,7 @@ impl Args {
         };
         match self.verb {
             Verb::Status(args) => status::run(&args, &find()?),
+            Verb::Running => running::run(&find()?),
             Verb::MarkSuccessfulBoot(words) => {
                 words.mention();
                 // The one change that does not wait for an update: the boot that it reports is over either way.

@@ -2,6 +2,7 @@
 //!
 //! - `args`: what may be said, and which file answers it
 //! - `status`: the screen and the report
+//! - `running`: the running set's partitions, for an initramfs
 //! - `change`: every command that changes bits
 //! - `verify`: `verify`
 //! - `repair`: `repair`
@@ -17,6 +18,7 @@ mod change;
 mod create;
 mod has_boot_ever_succeeded;
 mod repair;
+mod running;
 mod status;
 mod verify;
 

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::size::Mebibytes;
-use crate::bits::{PRIVATE_TYPE, Role};
+use crate::bits::{DATA_TYPE, PRIVATE_TYPE, Role};
 
 /// As many as a table of the usual length has entries.
 const MOST: usize = 128;
@@ -110,7 +110,7 @@ impl Kind {
             Self::Set(role) => role.type_guid(),
             Self::Reserved => Uuid::from_u128(0x0c5d99a5_d331_4147_baef_08e2b855bdc9),
             Self::Private => PRIVATE_TYPE,
-            Self::Data => Uuid::from_u128(0x626f7474_6c65_6474_6861_726d61726b73),
+            Self::Data => DATA_TYPE,
             Self::Other(guid) => guid,
         }
     }

@@ -405,3 +405,21 @@ fn a_configuration_that_makes_no_sense_is_refused() {
     fs::write(image.dir.path().join("etc/signpost.toml"), "disc = \"x\"\n").unwrap();
     image.run(&["status"]).refused("read the configuration");
 }
+
+#[test]
+fn an_initramfs_learns_the_partitions_of_the_set_that_was_chosen() {
+    let host = FakeHost::new();
+    host.disk("vda", 700, &disks::factory());
+    // Nothing is mounted yet: only the boot program's word says which set it is.
+    host.write("proc/cmdline", &format!("gpt signpost.boot=PARTUUID={}\n", partuuid(5)));
+    let vda = host.at("dev/vda");
+    let vda = vda.display();
+    assert_eq!(
+        host.run(&["running"]).ok().stdout,
+        format!(
+            "SET=B\nPROVEN=no\nDISK='{vda}'\nBOOT='{vda}5'\nROOT='{vda}6'\nHASH='{vda}7'\nPRIVATE='{vda}8'\nDATA='{vda}9'\n"
+        )
+    );
+    host.write("proc/cmdline", "gpt\n");
+    host.run(&["running"]).refused("the kernel command line names none that is here");
+}
