@@ -117,6 +117,14 @@ impl World {
     /// When it cannot be published.
     pub fn publish(&self, release: Release) -> AddReport {
         let images = self.images(&release);
+        self.publish_images(release, images)
+    }
+
+    /// [`World::publish`] with images that were built elsewhere.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn publish_images(&self, release: Release, images: Images) -> AddReport {
         let version = release.version.to_string();
         let sources = release
             .write_sources(&self.dir.join("releases").join(&version))

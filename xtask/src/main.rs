@@ -5,6 +5,8 @@
 //! - [`mod@bootpick`]: the boot program, built for its machines
 //! - [`crash`]: programs that are killed at any moment
 //! - [`fuzz`]: every fuzz target for a while
+//! - [`vm`]: the walk in a virtual machine, from its firmware on
+//! - [`setup`]: what this machine needs for a task
 //! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass
 
@@ -21,7 +23,9 @@ mod crash;
 mod demo;
 mod doc_run;
 mod fuzz;
+mod setup;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -48,6 +52,10 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Run the commands that a page of docs/ shows, and hold them to what it shows
     DocRun(doc_run::Args),
+    /// Boot, update and break a real system in a virtual machine, from its firmware on
+    Vm(vm::Args),
+    /// Say what this machine lacks for a task, or install it
+    Setup(setup::Args),
     /// Run everything that a change must pass
     Test(test::Args),
 }
@@ -60,6 +68,8 @@ fn main() -> ExitCode {
         Task::Crash(args) => crash::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::DocRun(args) => doc_run::run(&args),
+        Task::Vm(args) => vm::run(&args),
+        Task::Setup(args) => setup::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match done {

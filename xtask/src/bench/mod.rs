@@ -23,7 +23,7 @@ mod measure;
 mod procfs;
 mod publish;
 mod rates;
-mod tools;
+pub(crate) mod tools;
 
 use clap::{Parser, Subcommand};
 

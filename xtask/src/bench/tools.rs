@@ -11,18 +11,18 @@ const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// A program, and the Debian package that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tool {
-    pub(super) program: &'static str,
-    pub(super) package: &'static str,
+pub(crate) struct Tool {
+    pub(crate) program: &'static str,
+    pub(crate) package: &'static str,
 }
 
 /// Shorthand for a table of tools.
-pub(super) const fn tool(program: &'static str, package: &'static str) -> Tool {
+pub(crate) const fn tool(program: &'static str, package: &'static str) -> Tool {
     Tool { program, package }
 }
 
 /// Refuses in one sentence where tools are missing.
-pub(super) fn all_there(tools: &[Tool]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn all_there(tools: &[Tool]) -> Result<(), Box<dyn Error>> {
     let path = std::env::var("PATH").unwrap_or_default();
     let dirs: Vec<&str> = path.split(':').chain(SYSTEM).collect();
     missing(tools, |program| dirs.iter().any(|dir| Path::new(dir).join(program).exists()))
@@ -41,13 +41,13 @@ fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Option<String> {
 }
 
 /// A program of ours as it ships, where cargo puts it.
-pub(super) fn shipped(name: &str) -> PathBuf {
+pub(crate) fn shipped(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     workspace().join(target).join("release").join(name)
 }
 
 /// A call of a tool, in words that do not depend on the language of whoever calls.
-pub(super) fn command(program: &str) -> Command {
+pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("LC_ALL", "C").env("PATH", format!("{path}:{}", SYSTEM.join(":"))).stdin(Stdio::null());
@@ -55,7 +55,7 @@ pub(super) fn command(program: &str) -> Command {
 }
 
 /// Runs a call to its end and gives what it says on stdout. What it says on stderr stands in the error.
-pub(super) fn said(command: &mut Command) -> Result<String, Box<dyn Error>> {
+pub(crate) fn said(command: &mut Command) -> Result<String, Box<dyn Error>> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("start {program}: {error}"))?;
     if !output.status.success() {

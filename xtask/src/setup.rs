@@ -1,0 +1,42 @@
+//! `cargo xtask setup --for TASK`: what this machine lacks for a task, and installing it where that is asked for.
+
+use clap::{Parser, ValueEnum};
+
+use crate::Outcome;
+use crate::vm::needs;
+
+/// Arguments of `cargo xtask setup`.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  cargo xtask setup --for vm\n  cargo xtask setup --for vm --install")]
+pub(crate) struct Args {
+    /// The task
+    #[arg(long = "for", value_name = "TASK")]
+    task: Task,
+    /// Install what is missing, as root, with apt; without it, only say what that would be
+    #[arg(long)]
+    install: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Task {
+    /// `cargo xtask vm`
+    Vm,
+}
+
+/// Says what is missing, or installs it.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let Task::Vm = args.task;
+    let packages = needs::missing();
+    if packages.is_empty() {
+        println!("Nothing is missing for cargo xtask vm.");
+        return Ok(true);
+    }
+    if !args.install {
+        println!("Missing for cargo xtask vm: the Debian packages {}.", packages.join(" "));
+        println!("To install them, as root: cargo xtask setup --for vm --install");
+        return Ok(true);
+    }
+    needs::install(&packages)?;
+    needs::all_there()?;
+    Ok(true)
+}

@@ -1,0 +1,96 @@
+//! The VM's disk: made by `signpost create`, filled as a factory would, and judged by tools that are not ours.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use testdata::{DiskImage, Images, Set};
+
+use crate::bench::tools::{command, said};
+
+/// What the disk is divided into.
+const LAYOUT: [(&str, &str, u32); 11] = [
+    ("efi", "EFI-SYSTEM", 64),
+    ("boot", "BOTTLEROCKET-BOOT-A", 40),
+    ("root", "BOTTLEROCKET-ROOT-A", 160),
+    ("hash", "BOTTLEROCKET-HASH-A", 4),
+    ("efi-backup", "EFI-BACKUP", 64),
+    ("boot", "BOTTLEROCKET-BOOT-B", 40),
+    ("root", "BOTTLEROCKET-ROOT-B", 160),
+    ("hash", "BOTTLEROCKET-HASH-B", 4),
+    ("reserved", "BOTTLEROCKET-RESERVED-B", 1),
+    ("private", "BOTTLEROCKET-PRIVATE", 1),
+    ("data", "BOTTLEROCKET-DATA", 192),
+];
+/// The disk's size: all of that and both copies of the table.
+const SIZE: &str = "732M";
+/// The label of the persistent partition.
+pub(super) const DATA: &str = "BOTTLEROCKET-DATA";
+
+/// Makes a disk at `path` with a release in set A, which counts as proven, and an empty persistent partition.
+pub(super) fn factory(path: &Path, images: &Images) -> Result<DiskImage, Box<dyn Error>> {
+    let layout = path.with_extension("layout");
+    let text: String = LAYOUT
+        .iter()
+        .map(|(kind, label, mib)| {
+            format!("[[partition]]\ntype = \"{kind}\"\nlabel = \"{label}\"\nsize = \"{mib} MiB\"\n\n")
+        })
+        .collect();
+    fs::write(&layout, text)?;
+    let _ = fs::remove_file(path);
+    let mut create = command(&testdata::program("signpost").to_string_lossy());
+    said(
+        create.arg("--disk").arg(path).args(["create", "--size", SIZE, "--factory", "--layout"]).arg(&layout),
+    )?;
+    let disk = DiskImage::at(path);
+    disk.install(Set::A, images)?;
+    let data = disk.partition(DATA);
+    said(
+        command("mkfs.ext4")
+            .args(["-q", "-F", "-L", "data", "-E", &format!("offset={}", data.start)])
+            .arg(path)
+            .arg(format!("{}k", data.len / 1024)),
+    )?;
+    Ok(disk)
+}
+
+/// What independent tools say of a disk: its table by `sgdisk`, and each set that would boot by `veritysetup`, held
+/// against the root hash that its BOOT names. The first thing that is wrong is the error.
+pub(super) fn judge(disk: &DiskImage, dir: &Path) -> Result<(), String> {
+    let words = said(command("sgdisk").arg("-v").arg(disk.path())).map_err(|error| error.to_string())?;
+    if !words.contains("No problems found") {
+        return Err(format!("sgdisk does not like the table: {}", words.trim()));
+    }
+    for set in [Set::A, Set::B] {
+        let bits = disk.bits(set);
+        if bits.priority > 0 && (bits.tries > 0 || bits.successful) {
+            verified(disk, set, dir)
+                .map_err(|error| format!("set {set:?} would boot, and is not whole: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Verifies all of a set's root with `veritysetup`.
+pub(super) fn verified(disk: &DiskImage, set: Set, dir: &Path) -> Result<(), Box<dyn Error>> {
+    let boot = extract(disk, &set.label("BOOT"), dir)?;
+    let line = said(command("mtype").arg("-i").arg(&boot).arg("::cmdline"))?;
+    let hash = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("signpost.roothash="))
+        .ok_or("find signpost.roothash= in the command line")?
+        .to_owned();
+    let (root, tree) = (extract(disk, &set.label("ROOT"), dir)?, extract(disk, &set.label("HASH"), dir)?);
+    said(command("veritysetup").arg("verify").args([&root, &tree]).arg(&hash))?;
+    for file in [boot, root, tree] {
+        fs::remove_file(file)?;
+    }
+    Ok(())
+}
+
+/// A partition as a file of its own, below `dir`.
+pub(super) fn extract(disk: &DiskImage, label: &str, dir: &Path) -> std::io::Result<PathBuf> {
+    let path = dir.join(format!("{label}.part"));
+    std::io::copy(&mut disk.window(label), &mut fs::File::create(&path)?)?;
+    Ok(path)
+}

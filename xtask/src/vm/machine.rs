@@ -1,0 +1,259 @@
+//! One power cycle of the VM: QEMU from power-on until the guest powers off, resets, or loses its power.
+//!
+//! Always emulated (TCG), never KVM, so that it runs the same everywhere. A reset ends QEMU as well: each boot is a process
+//! with a serial log of its own. Success is what the guest says or does; time only bounds failure.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::door::Door;
+use super::firmware::Firmware;
+use super::scenario::Unmet;
+use crate::bench::tools::command;
+
+/// How long anything may take that is waited for. Machines are shared and emulation is slow.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often the serial log is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Where the guest finds the repository.
+pub(super) const REPOSITORY: &str = "10.0.2.100";
+
+/// What the machine is started with.
+pub(super) struct Parts<'a> {
+    pub(super) disk: &'a Path,
+    pub(super) firmware: &'a Firmware,
+    /// The port of the repository on the loopback.
+    pub(super) repository: u16,
+    /// Where all writes to the disk are recorded.
+    pub(super) writes: Option<&'a Path>,
+    /// The number of this boot, for the names of its files.
+    pub(super) number: usize,
+    /// Where its logs go.
+    pub(super) dir: &'a Path,
+}
+
+/// A VM that is on. Dropping it cuts its power.
+pub(super) struct Machine {
+    child: Child,
+    serial: PathBuf,
+    words: PathBuf,
+    console: PathBuf,
+    control: PathBuf,
+    talk: Option<UnixStream>,
+    door: Door,
+    /// Sockets have short paths, so they lie elsewhere.
+    _sockets: tempfile::TempDir,
+}
+
+/// How a power cycle ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The guest powered off.
+    PowerOff,
+    /// The guest, its kernel, a watchdog or the firmware reset the machine.
+    Reset,
+}
+
+impl Machine {
+    /// Powers on.
+    pub(super) fn start(parts: &Parts<'_>) -> Result<Self, Unmet> {
+        let sockets =
+            tempfile::tempdir().map_err(|error| Unmet::new(format!("make a directory: {error}")))?;
+        let file = |what: &str| parts.dir.join(format!("boot-{}.{what}", parts.number));
+        let (serial, words) = (file("serial"), file("qemu"));
+        let control = sockets.path().join("control");
+        let port = free_port().map_err(|error| Unmet::new(format!("find a free port: {error}")))?;
+        let mut qemu = command("qemu-system-x86_64");
+        qemu.args(["-m", "512", "-smp", "1", "-cpu", "max"]);
+        qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]);
+        parts.firmware.describe(&mut qemu, parts.dir)?;
+        disk(&mut qemu, parts);
+        let console = sockets.path().join("console");
+        qemu.arg("-chardev").arg(format!(
+            "socket,id=console,path={},server=on,wait=off,logfile={},logappend=off",
+            console.display(),
+            serial.display()
+        ));
+        qemu.args(["-serial", "chardev:console"]);
+        qemu.arg("-serial").arg(format!("unix:{},server=on,wait=off", control.display()));
+        qemu.args(["-device", "virtio-net-pci,netdev=n,romfile="]).arg("-netdev").arg(format!(
+            "user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80,guestfwd=tcp:{REPOSITORY}:80-cmd:busybox nc 127.0.0.1 {}",
+            parts.repository
+        ));
+        let child = start(&mut qemu, &words)?;
+        let door = Door::open(&sockets.path().join("api.sock"), port)
+            .map_err(|error| Unmet::new(format!("open a door to the API: {error}")))?;
+        Ok(Self { child, serial, words, console, control, talk: None, door, _sockets: sockets })
+    }
+
+    /// Everything that the serial console has shown so far.
+    pub(super) fn console(&self) -> String {
+        // A kernel ends its lines as terminals want it.
+        String::from_utf8_lossy(&fs::read(&self.serial).unwrap_or_default()).replace('\r', "")
+    }
+
+    /// Waits until the console shows `words`.
+    pub(super) fn shows(&mut self, words: &str) -> Result<(), Unmet> {
+        self.wait_for(words, |machine| {
+            if machine.console().contains(words) {
+                return Ok(Some(()));
+            }
+            match machine.ended()? {
+                // Its last words may have come after the look.
+                Some(_) if machine.console().contains(words) => Ok(Some(())),
+                Some(ending) => {
+                    Err(Unmet::new(format!("the console shows {words:?}; the machine ended ({ending:?})")))
+                }
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Types at the console until the power cycle is over, as somebody would who wants a shell.
+    pub(super) fn typed_at_until_it_ends(&mut self, line: &str) -> Result<Ending, Unmet> {
+        let console = self.console.clone();
+        let mut keyboard = None;
+        self.wait_for("the machine ends", |machine| {
+            if keyboard.is_none() {
+                keyboard = UnixStream::connect(&console).ok();
+            }
+            if let Some(keyboard) = &mut keyboard {
+                // Nobody may be left to read it.
+                let _ =
+                    keyboard.set_write_timeout(Some(LOOK)).and_then(|()| keyboard.write_all(line.as_bytes()));
+            }
+            machine.ended()
+        })
+    }
+
+    /// Waits until the power cycle is over.
+    pub(super) fn ends(&mut self) -> Result<Ending, Unmet> {
+        self.wait_for("the machine ends", Self::ended)
+    }
+
+    /// Cuts the power.
+    pub(super) fn cut(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Runs a line of shell in the guest: what it says, and its exit status.
+    pub(super) fn shell(&mut self, line: &str) -> Result<(String, i32), Unmet> {
+        self.shows("guest: the second serial line is heard")?;
+        let failed = |error: io::Error| Unmet::new(format!("the guest runs {line:?}: {error}"));
+        if self.talk.is_none() {
+            let talk = UnixStream::connect(&self.control).map_err(failed)?;
+            talk.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+            self.talk = Some(talk);
+        }
+        let talk = self.talk.as_mut().expect("it was connected");
+        talk.write_all(format!("{line}\n").as_bytes()).map_err(failed)?;
+        let mut said = Vec::new();
+        let mut byte = [0];
+        loop {
+            if talk.read(&mut byte).map_err(failed)? == 0 {
+                return Err(Unmet::new(format!("the guest runs {line:?}: the machine ended")));
+            }
+            said.push(byte[0]);
+            let text = String::from_utf8_lossy(&said);
+            let end = text.rfind("\n\u{1}").filter(|_| text.ends_with('\n'));
+            if let Some((at, status)) = end.and_then(|at| Some((at, text[at + 2..].trim().parse().ok()?))) {
+                return Ok((text[..at].to_owned(), status));
+            }
+        }
+    }
+
+    /// Has the guest power off, and waits until it did.
+    pub(super) fn power_off(mut self) -> Result<(), Unmet> {
+        self.shows("guest: the second serial line is heard")?;
+        if self.talk.is_none() {
+            self.shell("true")?;
+        }
+        let failed = |error: io::Error| Unmet::new(format!("the guest powers off: {error}"));
+        let talk = self.talk.as_mut().expect("it was connected");
+        talk.write_all(b"sync; poweroff -f\n").map_err(failed)?;
+        match self.ends()? {
+            Ending::PowerOff => Ok(()),
+            Ending::Reset => Err(Unmet::new("the guest powers off; it was reset")),
+        }
+    }
+
+    /// The socket that leads to the guest's API.
+    pub(super) fn api(&self) -> &Path {
+        self.door.socket()
+    }
+
+    fn ended(&mut self) -> Result<Option<Ending>, Unmet> {
+        let Some(status) =
+            self.child.try_wait().map_err(|error| Unmet::new(format!("wait for QEMU: {error}")))?
+        else {
+            return Ok(None);
+        };
+        if !status.success() {
+            let words = fs::read_to_string(&self.words).unwrap_or_default();
+            return Err(Unmet::new(format!("QEMU runs: {status}: {}", words.trim())));
+        }
+        let off = self.console().contains("reboot: Power down");
+        Ok(Some(if off { Ending::PowerOff } else { Ending::Reset }))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Self) -> Result<Option<T>, Unmet>,
+    ) -> Result<T, Unmet> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look(self)? {
+                return Ok(found);
+            }
+            if Instant::now() > give_up {
+                return Err(Unmet::new(format!("within {} s: {what}", PATIENCE.as_secs())));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn disk(qemu: &mut Command, parts: &Parts<'_>) {
+    let disk = parts.disk.display();
+    match parts.writes {
+        None => {
+            qemu.arg("-blockdev").arg(format!("driver=file,filename={disk},node-name=disk"));
+        }
+        Some(writes) => {
+            qemu.arg("-blockdev").arg(format!("driver=file,filename={disk},node-name=file"));
+            qemu.arg("-blockdev").arg(format!("driver=file,filename={},node-name=log", writes.display()));
+            qemu.args([
+                "-blockdev",
+                "driver=blklogwrites,node-name=disk,file=file,log=log,log-sector-size=512",
+            ]);
+        }
+    }
+    qemu.args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+}
+
+fn start(qemu: &mut Command, words: &Path) -> Result<Child, Unmet> {
+    let failed = |error: io::Error| Unmet::new(format!("start QEMU: {error}"));
+    let file = fs::File::create(words).map_err(failed)?;
+    let both = file.try_clone().map_err(failed)?;
+    qemu.stdin(Stdio::null()).stdout(both).stderr(file).spawn().map_err(failed)
+}
+
+/// A port of the loopback that is free at this moment. QEMU refuses to start where somebody else was faster.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

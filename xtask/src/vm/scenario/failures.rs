@@ -1,0 +1,111 @@
+//! Releases that do not come up. The host comes back by itself, with its settings, and says what failed.
+
+use testdata::Set;
+
+use super::Unmet;
+use crate::vm::image::Flaw;
+use crate::vm::stage::{Recipe, Stage, flawed, good};
+
+/// A short time, for scenarios that wait for its end.
+const SOON: u32 = 45;
+
+/// A host on 1.0.0 with a setting of its own, and `bad` written to the other set: the next start tries it.
+fn about_to_try(stage: &mut Stage<'_>, bad: Recipe) -> Result<(), Unmet> {
+    stage.factory(good("1.0.0"))?;
+    stage.boots_into("1.0.0")?;
+    stage.apiclient(&["set", "motd=kept"])?;
+    stage.publish(bad)?;
+    stage.update()
+}
+
+/// The next start is the old set's, with its settings; the status names what failed.
+fn is_back(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.boots_into("1.0.0")?;
+    let (motd, mode) = (stage.setting("motd")?, stage.setting("ntp.mode")?);
+    stage.expect(motd == "kept" && mode == "burst", "the settings are those of before")?;
+    let status = stage.status()?;
+    stage.expect(
+        status["failed_update"]["image"]["version"] == "1.1.0",
+        "the status says that 1.1.0 failed here",
+    )?;
+    stage.power_off()?;
+    let bits = stage.bits(Set::B);
+    stage.expect(bits.tries == 0 && !bits.successful, "its try is spent, and it is not proven")?;
+    stage.judge()
+}
+
+pub(super) fn panic_in_init(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    about_to_try(stage, flawed("1.1.0", Flaw::PanicInInit))?;
+    stage.power_on()?;
+    stage.shows("guest: init of 1.1.0")?;
+    let console = stage.is_reset()?;
+    stage.expect(console.contains("Kernel panic - not syncing"), "the kernel of 1.1.0 panicked")?;
+    is_back(stage)
+}
+
+pub(super) fn corrupt_root(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    about_to_try(stage, good("1.1.0"))?;
+    // Where the file system begins, so that the first look at it finds it.
+    stage.disk().write(&Set::B.label("ROOT"), 1024, &[0xff; 16]);
+    stage.say("a block of the written root rots");
+    stage.power_on()?;
+    let console = stage.is_reset_while_typed_at("\nid\n")?;
+    stage.expect(
+        console.contains("device-mapper: verity:") && !console.contains("guest: init"),
+        "dm-verity stopped it before its first process",
+    )?;
+    stage.expect(!console.contains("uid=0") && !console.contains("(initramfs)"), "nobody got a shell")?;
+    is_back(stage)
+}
+
+pub(super) fn hang(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    about_to_try(stage, Recipe { watchdog: SOON, ..flawed("1.1.0", Flaw::HangInInit) })?;
+    stage.power_on()?;
+    stage.shows("guest: init of 1.1.0")?;
+    let console = stage.is_reset()?;
+    stage.expect(!console.contains("Kernel panic"), "the watchdog reset a first process that stood still")?;
+    stage.boots_into("1.0.0")?;
+    stage.apiclient(&["update", "clear-failed"])?;
+    stage.publish(Recipe { deadline: SOON, ..flawed("1.2.0", Flaw::HangInCheck) })?;
+    stage.update()?;
+    stage.power_on()?;
+    stage.shows("guest: settings are carried over")?;
+    let console = stage.is_reset()?;
+    stage
+        .expect(console.contains("reset, and set A boots"), "the deadline reset a check that stood still")?;
+    stage.boots_into("1.0.0")?;
+    stage.power_off()?;
+    stage.judge()
+}
+
+pub(super) fn unhealthy(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    about_to_try(stage, Recipe { deadline: SOON, ..flawed("1.1.0", Flaw::Unhealthy) })?;
+    stage.power_on()?;
+    stage.shows("guest: 1.1.0 is not marked good")?;
+    let console = stage.is_reset()?;
+    stage.expect(console.contains("reset, and set A boots"), "the deadline reset it")?;
+    is_back(stage)
+}
+
+pub(super) fn failed_migration(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.factory(good("1.0.0"))?;
+    stage.boots_into("1.0.0")?;
+    stage.apiclient(&["set", "motd=kept"])?;
+    stage.publish(Recipe { deadline: SOON, ..good("1.1.0") })?;
+    stage.apiclient(&["update", "apply", "--check"])?;
+    let store = stage.guest("readlink -f /var/lib/bottlerocket/datastore/current/live")?;
+    stage.guest("for file in $(find /var/lib/bottlerocket/update -name '*rename-ntp-mode*'); do echo rot >>$file; done")?;
+    stage.say("a staged migration rots on the persistent partition");
+    stage.apiclient(&["reboot"])?;
+    stage.is_reset()?;
+    stage.power_on()?;
+    stage.shows("guest: settings are not carried over")?;
+    stage.is_reset()?;
+    stage.boots_into("1.0.0")?;
+    let now = stage.guest("readlink -f /var/lib/bottlerocket/datastore/current/live")?;
+    stage.expect(now == store, "the store is the very one of before: no migration ran on the way back")?;
+    let motd = stage.setting("motd")?;
+    stage.expect(motd == "kept", "the settings are those of before")?;
+    stage.power_off()?;
+    stage.judge()
+}

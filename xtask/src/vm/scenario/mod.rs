@@ -1,0 +1,81 @@
+//! What happens to a machine, and what each must show: one scenario a function, each step a line.
+
+mod disks;
+mod failures;
+mod update;
+
+use std::fmt;
+
+use super::stage::Stage;
+
+/// What was to be shown and was not.
+#[derive(Debug)]
+pub(super) struct Unmet(String);
+
+impl Unmet {
+    /// It is a sentence about what should have been.
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+type Play = fn(&mut Stage<'_>) -> Result<(), Unmet>;
+
+/// One scenario.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Whether every change must pass it.
+    pub(super) ci: bool,
+    pub(super) play: Play,
+}
+
+/// All of them.
+pub(super) const SCENARIOS: &[Scenario] = &[
+    ci("update", "applied from outside, booted, settings carried over, marked good", update::update),
+    ci(
+        "panic-in-init",
+        "a release that panics: the old set returns, with its settings",
+        failures::panic_in_init,
+    ),
+    ci(
+        "corrupt-root",
+        "a root that does not verify: the old set returns, and nobody gets a shell",
+        failures::corrupt_root,
+    ),
+    more("first-boot", "a persistent partition with nothing on it", update::first_boot),
+    more("manual-rollback", "a person goes back; settings come along", update::manual_rollback),
+    more("hang", "a first process and a health check that stand still are reset", failures::hang),
+    more("unhealthy", "a health check says no: the deadline resets", failures::unhealthy),
+    more(
+        "failed-migration",
+        "settings that cannot be carried over: the old ones return",
+        failures::failed_migration,
+    ),
+    more(
+        "torn-primary",
+        "both copies of the table are valid and differ: the primary counts",
+        disks::torn_primary,
+    ),
+    more("torn-backup", "the same with an older backup", disks::torn_backup),
+    more("grown-disk", "a disk that grew: boots, updates, and is mended", disks::grown_disk),
+    more(
+        "bit-rot",
+        "a rotten block in the running root: the update fetches what it cannot copy",
+        disks::bit_rot,
+    ),
+];
+
+const fn ci(name: &'static str, about: &'static str, play: Play) -> Scenario {
+    Scenario { name, about, ci: true, play }
+}
+
+const fn more(name: &'static str, about: &'static str, play: Play) -> Scenario {
+    Scenario { name, about, ci: false, play }
+}

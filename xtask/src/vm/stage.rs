@@ -1,0 +1,309 @@
+//! What a scenario is played with: a repository, one machine with its disk, and verbs that read like what happens.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use testdata::image::model::Repository;
+use testdata::{BootBits, DiskImage, Images, Release, Set, World, WorldOptions};
+
+use super::disk;
+use super::firmware::Firmware;
+use super::image::{Flaw, Wanted, Workshop};
+use super::machine::{Ending, Machine, Parts, REPOSITORY};
+use super::scenario::Unmet;
+use crate::bench::tools::command;
+
+/// How long a boot has to be marked good, unless a scenario waits for the end of that.
+const DEADLINE: u32 = 1800;
+/// How long the watchdog waits, unless a scenario waits for that.
+const WATCHDOG: u32 = 900;
+
+/// A scenario's stage.
+pub(super) struct Stage<'a> {
+    workshop: &'a Workshop,
+    world: World,
+    dir: PathBuf,
+    direct: bool,
+    aloud: bool,
+    firmware: Option<Firmware>,
+    machine: Option<Machine>,
+    boots: usize,
+    /// Where the next boot's writes are recorded.
+    pub(super) record: Option<PathBuf>,
+}
+
+/// How a release is made that a scenario needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recipe {
+    pub(super) version: &'static str,
+    pub(super) flaw: Flaw,
+    pub(super) deadline: u32,
+    pub(super) watchdog: u32,
+    pub(super) words: &'static str,
+}
+
+/// A release without a flaw.
+pub(super) const fn good(version: &'static str) -> Recipe {
+    flawed(version, Flaw::None)
+}
+
+/// A release with one.
+pub(super) const fn flawed(version: &'static str, flaw: Flaw) -> Recipe {
+    Recipe { version, flaw, deadline: DEADLINE, watchdog: WATCHDOG, words: "" }
+}
+
+impl<'a> Stage<'a> {
+    /// An empty repository, and no machine yet.
+    pub(super) fn set(
+        workshop: &'a Workshop,
+        dir: &Path,
+        direct: bool,
+        aloud: bool,
+    ) -> Result<Self, Box<dyn Error>> {
+        let _ = fs::remove_dir_all(dir);
+        fs::create_dir_all(dir)?;
+        let world = World::with(WorldOptions { dir: Some(dir.join("world")), ..WorldOptions::default() });
+        Ok(Self {
+            workshop,
+            world,
+            dir: dir.to_owned(),
+            direct,
+            aloud,
+            firmware: None,
+            machine: None,
+            boots: 0,
+            record: None,
+        })
+    }
+
+    /// Ends whatever runs, and gives the directory with the logs.
+    pub(super) fn strike(mut self) -> PathBuf {
+        self.machine = None;
+        self.dir.clone()
+    }
+
+    /// How often the machine was started.
+    pub(super) fn boots(&self) -> usize {
+        self.boots
+    }
+
+    /// Where everything lies.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Tells what happens.
+    pub(super) fn say(&self, words: &str) {
+        if self.aloud {
+            println!("  {words}");
+        }
+    }
+
+    /// What must be so.
+    pub(super) fn expect(&self, is: bool, what: &str) -> Result<(), Unmet> {
+        if !is {
+            return Err(Unmet::new(what));
+        }
+        self.say(&format!("✓ {what}"));
+        Ok(())
+    }
+
+    /// Builds the images of a release.
+    pub(super) fn images(&self, recipe: Recipe) -> Result<Images, Unmet> {
+        let base = format!("http://{REPOSITORY}/");
+        let repository = Repository {
+            metadata_base_url: format!("{base}{}/{}/", testdata::VARIANT, std::env::consts::ARCH),
+            targets_base_url: format!("{base}targets/"),
+        };
+        let wanted = Wanted {
+            version: recipe.version,
+            flaw: recipe.flaw,
+            trusted_root: self.world.trusted_root(),
+            repository: &repository,
+            deadline: recipe.deadline,
+            watchdog: recipe.watchdog,
+            words: recipe.words,
+        };
+        self.workshop
+            .build(&wanted)
+            .map_err(|error| Unmet::new(format!("build the images of {}: {error}", recipe.version)))
+    }
+
+    /// Makes the machine's disk with a release in set A, as it leaves a factory.
+    pub(super) fn factory(&mut self, recipe: Recipe) -> Result<(), Unmet> {
+        let images = self.images(recipe)?;
+        let made = || -> Result<Firmware, Box<dyn Error>> {
+            let disk = disk::factory(&self.disk_path(), &images)?;
+            if self.direct {
+                return Ok(Firmware::Direct { disk: disk.path().to_owned() });
+            }
+            Ok(Firmware::uefi(&self.dir)?)
+        };
+        self.firmware = Some(made().map_err(|error| Unmet::new(format!("make the disk: {error}")))?);
+        self.say(&format!("a machine leaves the factory with {}", recipe.version));
+        Ok(())
+    }
+
+    /// Publishes a release.
+    pub(super) fn publish(&self, recipe: Recipe) -> Result<(), Unmet> {
+        self.publish_as(Release::new(recipe.version), recipe)
+    }
+
+    /// Publishes a release in frames as well.
+    pub(super) fn publish_framed(&self, recipe: Recipe) -> Result<(), Unmet> {
+        self.publish_as(Release::new(recipe.version).framed(), recipe)
+    }
+
+    fn publish_as(&self, release: Release, recipe: Recipe) -> Result<(), Unmet> {
+        let images = self.images(recipe)?;
+        self.world.publish_images(release, images);
+        self.say(&format!("the author publishes {}", recipe.version));
+        Ok(())
+    }
+
+    /// Powers the machine on.
+    pub(super) fn power_on(&mut self) -> Result<(), Unmet> {
+        self.boots += 1;
+        let disk = self.disk_path();
+        let firmware = self.firmware.clone().ok_or_else(|| Unmet::new("the machine was made"))?;
+        let parts = Parts {
+            disk: &disk,
+            firmware: &firmware,
+            repository: self.world.server().address().port(),
+            writes: self.record.as_deref(),
+            number: self.boots,
+            dir: &self.dir,
+        };
+        self.machine = Some(Machine::start(&parts)?);
+        Ok(())
+    }
+
+    /// The machine that is on.
+    pub(super) fn machine(&mut self) -> Result<&mut Machine, Unmet> {
+        self.machine.as_mut().ok_or_else(|| Unmet::new("the machine is on"))
+    }
+
+    /// Waits until the console shows some words.
+    pub(super) fn shows(&mut self, words: &str) -> Result<(), Unmet> {
+        self.machine()?.shows(words)?;
+        self.say(&format!("✓ the console shows: {words}"));
+        Ok(())
+    }
+
+    /// Powers on and waits until `version` is marked good.
+    pub(super) fn boots_into(&mut self, version: &str) -> Result<(), Unmet> {
+        self.power_on()?;
+        self.shows(&format!("guest: {version} is marked good"))
+    }
+
+    /// Waits until the machine is reset.
+    pub(super) fn is_reset(&mut self) -> Result<String, Unmet> {
+        let machine = self.machine()?;
+        let ending = machine.ends()?;
+        let console = machine.console();
+        self.machine = None;
+        self.expect(ending == Ending::Reset, "the machine is reset")?;
+        Ok(console)
+    }
+
+    /// Types at the console for a shell until the machine is reset; gives what the console showed.
+    pub(super) fn is_reset_while_typed_at(&mut self, line: &str) -> Result<String, Unmet> {
+        let machine = self.machine()?;
+        let ending = machine.typed_at_until_it_ends(line)?;
+        let console = machine.console();
+        self.machine = None;
+        self.expect(ending == Ending::Reset, "the machine is reset, whatever is typed")?;
+        Ok(console)
+    }
+
+    /// Has the guest power off.
+    pub(super) fn power_off(&mut self) -> Result<(), Unmet> {
+        let machine = self.machine.take().ok_or_else(|| Unmet::new("the machine is on"))?;
+        machine.power_off()
+    }
+
+    /// Cuts the power.
+    pub(super) fn cut_power(&mut self) -> Result<(), Unmet> {
+        let machine = self.machine.take().ok_or_else(|| Unmet::new("the machine is on"))?;
+        machine.cut();
+        Ok(())
+    }
+
+    /// Runs a line of shell in the guest, which must succeed.
+    pub(super) fn guest(&mut self, line: &str) -> Result<String, Unmet> {
+        let (said, status) = self.machine()?.shell(line)?;
+        if status == 0 {
+            Ok(said)
+        } else {
+            Err(Unmet::new(format!("the guest runs {line:?}: {status}: {said}")))
+        }
+    }
+
+    /// Runs `apiclient` outside of the guest, which must succeed.
+    pub(super) fn apiclient(&mut self, args: &[&str]) -> Result<String, Unmet> {
+        let socket = self.machine()?.api().to_owned();
+        let mut call = command(&testdata::program("apiclient").to_string_lossy());
+        let output = call
+            .arg("-s")
+            .arg(socket)
+            .args(args)
+            .output()
+            .map_err(|error| Unmet::new(format!("start apiclient: {error}")))?;
+        let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let line = format!("apiclient {}", args.join(" "));
+        let said = format!("{}{}", words(&output.stdout), words(&output.stderr));
+        let _ = fs::write(
+            self.dir.join(format!("boot-{}-{}.log", self.boots, args.join("-").replace(['/', ' '], "_"))),
+            &said,
+        );
+        if !output.status.success() {
+            return Err(Unmet::new(format!("{line} succeeds; {}: {said}", output.status)));
+        }
+        self.say(&format!("$ {line}"));
+        Ok(words(&output.stdout))
+    }
+
+    /// Installs what the repository offers from outside, and has the guest reboot into it.
+    pub(super) fn update(&mut self) -> Result<(), Unmet> {
+        self.apiclient(&["update", "apply", "--check"])?;
+        self.apiclient(&["reboot"])?;
+        self.is_reset().map(drop)
+    }
+
+    /// The value of a setting, as JSON.
+    pub(super) fn setting(&mut self, key: &str) -> Result<serde_json::Value, Unmet> {
+        let said = self.apiclient(&["raw", "-u", &format!("/settings?keys=settings.{key}")])?;
+        let settings: serde_json::Value = serde_json::from_str(&said)
+            .map_err(|error| Unmet::new(format!("the API tells {key}: {error}: {said}")))?;
+        Ok(key.split('.').fold(settings, |value, part| value[part].clone()))
+    }
+
+    /// What the API says of updates.
+    pub(super) fn status(&mut self) -> Result<serde_json::Value, Unmet> {
+        let said = self.apiclient(&["raw", "-u", "/updates/status"])?;
+        serde_json::from_str(&said)
+            .map_err(|error| Unmet::new(format!("the API tells the status: {error}: {said}")))
+    }
+
+    /// The disk.
+    pub(super) fn disk(&self) -> DiskImage {
+        DiskImage::at(self.disk_path())
+    }
+
+    /// The boot bits of a set.
+    pub(super) fn bits(&self, set: Set) -> BootBits {
+        self.disk().bits(set)
+    }
+
+    /// Has other people's tools judge the disk. The machine must be off.
+    pub(super) fn judge(&self) -> Result<(), Unmet> {
+        disk::judge(&self.disk(), &self.dir).map_err(Unmet::new)?;
+        self.say("✓ sgdisk finds no fault with the table, veritysetup verifies every set that boots");
+        Ok(())
+    }
+
+    fn disk_path(&self) -> PathBuf {
+        self.dir.join("disk.img")
+    }
+}
