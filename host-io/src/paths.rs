@@ -148,6 +148,12 @@ impl Paths {
         self.at("run/updog/progress.json")
     }
 
+    /// What is gone after each boot; on most systems it lies in memory.
+    #[must_use]
+    pub fn run(&self) -> PathBuf {
+        self.at("run")
+    }
+
     /// The socket of `apiserver`.
     #[must_use]
     pub fn api_socket(&self) -> PathBuf {

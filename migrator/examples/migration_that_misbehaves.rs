@@ -18,16 +18,17 @@ impl Migration for Misbehave {
             "hang" => loop {
                 std::thread::park();
             },
+            "tell" => host_io::say::line(&format!("it reads {}", argument("--source-datastore").display())),
             "write nothing" => end_well(),
             "write a link" => {
-                let live = target().join("live");
+                let live = argument("--target-datastore").join("live");
                 std::fs::create_dir_all(&live).map_err(|error| Error::Other(error.to_string()))?;
                 std::os::unix::fs::symlink("/etc", live.join("settings"))
                     .map_err(|error| Error::Other(error.to_string()))?;
                 end_well()
             }
             "write garbage" => {
-                let settings = target().join("live/settings");
+                let settings = argument("--target-datastore").join("live/settings");
                 std::fs::create_dir_all(&settings).map_err(|error| Error::Other(error.to_string()))?;
                 std::fs::write(settings.join("kept"), "\"half")
                     .map_err(|error| Error::Other(error.to_string()))?;
@@ -43,10 +44,10 @@ impl Migration for Misbehave {
     }
 }
 
-/// The directory that this migration is to write.
-fn target() -> PathBuf {
+/// What stands after `name` on the command line.
+fn argument(name: &str) -> PathBuf {
     let mut arguments = std::env::args_os();
-    arguments.find(|argument| argument == "--target-datastore");
+    arguments.find(|argument| argument == name);
     arguments.next().map(PathBuf::from).unwrap_or_default()
 }
 

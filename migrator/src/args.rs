@@ -74,6 +74,8 @@ pub struct Request {
     pub paths: Paths,
     /// What one migration may use.
     pub limits: Limits,
+    /// The program that starts migrations and confines them: this one.
+    pub launcher: PathBuf,
 }
 
 impl Args {
@@ -107,7 +109,8 @@ impl Args {
             metadata: self.metadata_directory.unwrap_or_else(|| paths.metadata_cache()),
             root_role: self.root_path.unwrap_or_else(|| paths.trusted_root()),
             paths,
-            limits: Limits { time: Duration::from_secs(self.time_limit) },
+            limits: Limits { time: Duration::from_secs(self.time_limit), ..Limits::USUAL },
+            launcher: std::env::current_exe().map_err(Error::Launcher)?,
         })
     }
 }

@@ -24,6 +24,20 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// This program cannot find itself.
+    #[error("find the program that runs, to start migrations through it")]
+    Launcher(#[source] io::Error),
+    /// Another process works on the datastore.
+    #[error("have the datastore to itself")]
+    Lock(#[source] host_io::lock::Error),
+    /// There is no place for copies.
+    #[error("make a directory for copies in {path}")]
+    Scratch {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The datastore is broken or cannot be changed.
     #[error(transparent)]
     Datastore(#[from] datastore::Error),
@@ -113,7 +127,7 @@ pub enum Error {
     NoRoom {
         /// The directory that holds the stores.
         base: PathBuf,
-        /// Bytes for two copies.
+        /// Bytes for the copies.
         needed: u64,
         /// Bytes that are free.
         free: u64,
@@ -139,6 +153,9 @@ impl Advise for Error {
         let text = match self {
             Self::OsRelease(_) => "give the version with --migrate-to-version",
             Self::DatastorePath { .. } => "give a path like /var/lib/bottlerocket/datastore/current",
+            Self::Launcher(_) => "mount /proc",
+            Self::Lock(_) => "stop apiserver, or wait for the other migrator; then start the unit again",
+            Self::Scratch { .. } => "the settings are as they were; look at the path",
             Self::Datastore(_) => "look at the path; the settings are as they were",
             Self::Anchor { .. } => "check --root-path; the image must ship its root.json",
             Self::Cache { .. } | Self::NoPath(_) => {

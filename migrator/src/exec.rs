@@ -2,12 +2,13 @@
 //!
 //! The bytes that were verified are copied into a file in memory, which is then sealed: nobody, this process included,
 //! can change them between the check and the start. The program gets its arguments and nothing else: no environment,
-//! no input, the root directory as working directory, its own process group.
+//! no input, the root directory as working directory, its own process group. Between this process and the program lies
+//! one of ours that gives up what a migration does not need ([`crate::sandbox`]).
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
+
+use crate::sandbox::{Orders, Report};
 
 /// How much of what a program says is kept of each of its two outputs, in bytes.
 const KEPT_OUTPUT: u64 = 16 * 1024;
@@ -26,8 +29,28 @@ const DYING: Duration = Duration::from_secs(5);
 /// What a program may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From start to end, with all that it started.
+    /// From start to end, with all that it started. Of a processor it gets as many seconds.
     pub time: Duration,
+    /// Bytes of memory that it may write to.
+    pub memory: u64,
+    /// Bytes of each file that it writes.
+    pub file_size: u64,
+}
+
+impl Limits {
+    /// Enough for the largest store, and little for a machine.
+    pub const USUAL: Self = Self { time: Duration::from_secs(300), memory: 512 << 20, file_size: 64 << 20 };
+}
+
+/// Where a program works, and by whose hand it is confined.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The program of ours that turns into the sealed one: `migrator`.
+    pub launcher: &'a Path,
+    /// The one directory that it may change.
+    pub scratch: &'a Path,
+    /// Its own user, whose the directory is.
+    pub user: Option<u32>,
 }
 
 /// A program in memory that cannot change any more.
@@ -43,6 +66,8 @@ pub struct Said {
     pub out: String,
     /// The beginning of its standard error.
     pub err: String,
+    /// What confined it.
+    pub confined: Report,
 }
 
 /// Why a program did not end well.
@@ -64,7 +89,7 @@ pub enum Error {
         /// How it ended.
         status: ExitStatus,
         /// What it said.
-        said: Said,
+        said: Box<Said>,
     },
 }
 
@@ -88,12 +113,18 @@ impl Sealed {
     /// # Errors
     /// When it cannot be started, takes too long, or ends badly. Nothing of it is running any more then, but for a helper that left
     /// its process group.
-    pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A], limits: Limits) -> Result<Said, Error> {
-        let mut child = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
-            .args(arguments)
+    pub async fn run<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        place: Place<'_>,
+        limits: Limits,
+    ) -> Result<Said, Error> {
+        let orders = Orders { scratch: place.scratch.to_owned(), user: place.user, limits };
+        let mut child = Command::new(place.launcher)
+            .args(orders.arguments(arguments))
             .env_clear()
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(self.file.try_clone().map_err(Error::Start)?)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -111,9 +142,13 @@ impl Sealed {
             let _ended_or_out_of_reach = tokio::time::timeout(DYING, end).await;
             return Err(Error::TimedOut(limits.time));
         };
-        match ended.map_err(Error::Wait)? {
-            (status, said) if status.success() => Ok(said),
-            (status, said) => Err(Error::Ended { status, said }),
+        let (status, mut said) = ended.map_err(Error::Wait)?;
+        let (confined, not_started, err) = Report::split(&said.err);
+        (said.confined, said.err) = (confined.unwrap_or_default(), err);
+        match not_started {
+            Some(why) => Err(Error::Start(io::Error::other(why))),
+            None if status.success() => Ok(said),
+            None => Err(Error::Ended { status, said: Box::new(said) }),
         }
     }
 }
@@ -122,7 +157,7 @@ impl Sealed {
 async fn end_of(child: &mut Child) -> io::Result<(ExitStatus, Said)> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (out, err, status) = tokio::join!(beginning(out), beginning(err), child.wait());
-    Ok((status?, Said { out: out?, err: err? }))
+    Ok((status?, Said { out: out?, err: err?, confined: Report::default() }))
 }
 
 /// Reads a stream to its end and keeps its beginning.
@@ -135,5 +170,6 @@ async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> io::Result<String>
 }
 
 fn words(said: &Said) -> String {
-    if said.err.is_empty() { String::new() } else { format!(", saying {:?}", said.err) }
+    let said = if said.err.is_empty() { &said.out } else { &said.err };
+    if said.is_empty() { String::new() } else { format!(", saying {said:?}") }
 }

@@ -9,7 +9,9 @@
 //! - [`course`]: link the kept store again, or run migrations: a rule over versions and boot bits
 //! - [`bits`]: what the boot bits say of the two sets
 //! - [`cached`]: the cached repository: which migrations lead to the target, and their verified programs
+//! - [`scratch`]: the directory in which migrations work
 //! - [`exec`]: running one program from sealed memory, within limits
+//! - [`sandbox`]: the child that a migration becomes, and what it gives up
 //! - [`carry`]: all migrations in turn, each on a copy
 //! - [`note`]: what a boot that is not proven yet writes down for the other set
 //! - [`settle`]: the whole step, from the links as they are to the links as they must be
@@ -23,6 +25,8 @@ pub mod course;
 pub mod error;
 pub mod exec;
 pub mod note;
+pub mod sandbox;
+pub mod scratch;
 pub mod settle;
 
 pub use error::Error;

@@ -5,10 +5,23 @@ use std::sync::Arc;
 
 use host_io::{SystemFs, report, say};
 use migrator::args::Args;
-use migrator::{error, settle};
+use migrator::{error, sandbox, settle};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == sandbox::MARK) {
+        return sandbox::become_migration(arguments);
+    }
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => {
+            say::line(&format!("migrator: failed to start: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(usage) => {

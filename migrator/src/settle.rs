@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datastore::links::{self, Chain};
-use datastore::store_dir;
-use host_io::{Fs, SnapshotRequest, report};
+use datastore::store_dir::{self, Contents};
+use host_io::lock::DirLock;
+use host_io::{Fs, SnapshotRequest, report, swap};
 
 use crate::args::Request;
 use crate::bits;
@@ -18,9 +19,7 @@ use crate::carry::carry;
 use crate::course::{Course, Direction, Wish, course};
 use crate::error::Error;
 use crate::note::Note;
-
-/// Copies that lie beside the live store at one time.
-const COPIES: u64 = 2;
+use crate::scratch::{self, Room, Scratch};
 
 /// Makes the live store fit the wanted version, and notes for the other set how far this boot came.
 ///
@@ -56,6 +55,11 @@ fn wish(fs: &dyn Fs, request: &Request) -> impl Fn(&Chain) -> Wish {
 
 async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wish) -> Result<(), Error> {
     let (base, target) = (&*request.base, &request.target);
+    // The one that apiserver holds as long as it runs: two would undo each other's work.
+    let _alone = match fs.kind(base) {
+        Ok(Some(_)) => Some(DirLock::acquire(base).map_err(Error::Lock)?),
+        Ok(None) | Err(_) => None,
+    };
     let Some(live) = links::read(&**fs, base)? else {
         tracing::info!("there is no datastore in {}: a first boot, nothing to migrate", base.display());
         return Ok(());
@@ -151,21 +155,48 @@ async fn migrate(
 ) -> Result<(), Error> {
     let base = &*request.base;
     let cached = Cached::open(Arc::clone(fs), request, &live.version).await?;
-    if !cached.names().is_empty() {
-        make_room(&**fs, base, live, kept)?;
-    }
-    let carried = carry(&**fs, request, &cached, live, direction).await?;
+    let carried = if cached.names().is_empty() {
+        Chain { version: request.target.clone(), data_dir: live.data_dir.clone() }
+    } else {
+        let contents = store_dir::read(&**fs, &base.join(&live.data_dir))?;
+        let room = make_room(&**fs, request, &contents, kept)?;
+        let contents = carry(request, &cached, contents, direction, room).await?;
+        write(&**fs, request, &contents)?
+    };
     switch(&**fs, base, &carried)?;
     prune(&**fs, base, &[&live.data_dir]);
     Ok(())
 }
 
-/// Removes what cut runs left, and looks whether the copies fit. Where they do not, stores of versions that neither set
-/// holds make room first.
-fn make_room(fs: &dyn Fs, base: &Path, live: &Chain, kept: Option<&Chain>) -> Result<(), Error> {
+/// Writes a store that no link leads to yet, whole and durable.
+fn write(fs: &dyn Fs, request: &Request, contents: &Contents) -> Result<Chain, Error> {
+    let chain = Chain::fresh(&request.target);
+    let dir = request.base.join(&chain.data_dir);
+    if let Err(error) = store_dir::write(fs, &dir, contents) {
+        // Half of a store helps nobody. If this fails too, the next writer removes it.
+        let _left_for_the_next_writer = swap::discard(fs, &dir);
+        return Err(error.into());
+    }
+    Ok(chain)
+}
+
+/// Removes what cut runs left, and looks whether the new store fits. Where it does not, stores of versions that neither
+/// set holds make room first.
+fn make_room(
+    fs: &dyn Fs,
+    request: &Request,
+    contents: &Contents,
+    kept: Option<&Chain>,
+) -> Result<Room, Error> {
+    let base = &*request.base;
+    Scratch::sweep(base);
     links::sweep(fs, base)?;
-    let contents = store_dir::read(fs, &base.join(&live.data_dir))?;
-    let needed = COPIES * store_dir::room(&contents)?;
+    let store = store_dir::room(contents)?;
+    let room = Room::choose(request, store);
+    let needed = match room {
+        Room::Memory => store,
+        Room::Partition => store * (1 + scratch::STORES),
+    };
     let free = || fs.free_bytes(base).map_err(|source| Error::FreeSpace { base: base.to_owned(), source });
     if free()? < needed {
         let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
@@ -175,7 +206,7 @@ fn make_room(fs: &dyn Fs, base: &Path, live: &Chain, kept: Option<&Chain>) -> Re
             return Err(Error::NoRoom { base: base.to_owned(), needed, free });
         }
     }
-    Ok(())
+    Ok(room)
 }
 
 /// Makes `wanted` the live chain.

@@ -4,22 +4,33 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use migrator::exec::{Error, Limits, Said, Sealed};
+use migrator::exec::{Error, Limits, Place, Said, Sealed};
+use migrator::sandbox::OWN_USER;
 
 use super::host::runtime;
 
-const PLENTY: Limits = Limits { time: Duration::from_secs(300) };
+const PLENTY: Limits = Limits::USUAL;
+
+/// Runs what `program` holds, in a sandbox that reaches `scratch` only.
+fn run(program: &[u8], arguments: &[&str], scratch: &Path, limits: Limits) -> Result<Said, Error> {
+    let sealed = Sealed::new("program", program).unwrap();
+    let place = Place { launcher: Path::new(env!("CARGO_BIN_EXE_migrator")), scratch, user: None };
+    runtime().block_on(sealed.run(arguments, place, limits))
+}
+
+fn shell_in(scratch: &Path, script: &str, limits: Limits) -> Result<Said, Error> {
+    run(&fs::read("/bin/sh").unwrap(), &["-c", script], scratch, limits)
+}
 
 fn shell(script: &str, limits: Limits) -> Result<Said, Error> {
-    let sealed = Sealed::new("shell", &fs::read("/bin/sh").unwrap()).unwrap();
-    runtime().block_on(sealed.run(&["-c", script], limits))
+    shell_in(tempfile::tempdir().unwrap().path(), script, limits)
 }
 
 #[test]
 fn a_program_gets_no_environment_no_input_and_the_root_directory() {
     // The shell itself sets PWD and the like; what it was given is in its own record.
     let said = shell("cat; pwd; tr '\\0' '\\n' < /proc/$$/environ; echo to stderr >&2", PLENTY).unwrap();
-    assert_eq!(said, Said { out: "/".to_owned(), err: "to stderr".to_owned() });
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("/", "to stderr"));
 }
 
 #[test]
@@ -45,9 +56,84 @@ fn much_talk_is_cut_and_does_not_block_the_program() {
 
 #[test]
 fn what_is_no_program_is_not_started() {
-    let sealed = Sealed::new("text", b"no program").unwrap();
-    let error = runtime().block_on(sealed.run::<&str>(&[], PLENTY)).unwrap_err();
+    let dir = tempfile::tempdir().unwrap();
+    let error = run(b"no program", &[], dir.path(), PLENTY).unwrap_err();
     assert!(matches!(error, Error::Start(_)), "{error}");
+}
+
+#[test]
+fn a_script_is_run_by_the_interpreter_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = run(b"#!/bin/sh\necho $1 from a script\n", &["--forward"], dir.path(), PLENTY).unwrap();
+    assert_eq!(said.out, "--forward from a script");
+    let error = run(b"#!/not/there\n", &[], dir.path(), PLENTY).unwrap_err();
+    assert!(matches!(error, Error::Start(_)), "{error}");
+}
+
+#[test]
+fn what_confines_a_program_is_told() {
+    let said = shell("exit 0", PLENTY).unwrap();
+    let all = [said.confined.in_force, said.confined.missing].concat().join("; ");
+    for one in ["limits", "network", "user of its own", "no file but"] {
+        assert!(all.contains(one), "{one}: {all}");
+    }
+}
+
+#[test]
+fn files_elsewhere_are_out_of_reach_and_those_in_the_scratch_directory_are_not() {
+    let (scratch, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = other.path().join("settings");
+    fs::write(&secret, "secret").unwrap();
+    let script = format!(
+        "echo mine > {0}/new && cat {0}/new; cat {1} 2>&1 || echo cannot read; echo x > {1} || echo cannot write",
+        scratch.path().display(),
+        secret.display()
+    );
+    let said = shell_in(scratch.path(), &script, PLENTY).unwrap();
+    if said.confined.in_force.iter().any(|one| one.starts_with("no file but")) {
+        assert!(said.out.contains("cannot read") && said.out.contains("cannot write"), "{said:?}");
+        assert!(!said.out.contains("secret"), "{said:?}");
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+    }
+    assert!(said.out.starts_with("mine"), "{said:?}");
+}
+
+#[test]
+fn there_is_no_network() {
+    let said = shell("cat /proc/self/net/dev", PLENTY).unwrap();
+    if said.confined.in_force.iter().any(|one| one == "no network") {
+        let devices: Vec<&str> = said.out.lines().skip(2).filter_map(|line| line.split(':').next()).collect();
+        assert!(devices.iter().all(|device| device.trim() == "lo"), "{devices:?}");
+    }
+}
+
+#[test]
+fn a_user_of_its_own_is_taken_where_the_rights_allow_it() {
+    let dir = tempfile::tempdir().unwrap();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let sealed = Sealed::new("shell", &fs::read("/bin/sh").unwrap()).unwrap();
+    let place = Place {
+        launcher: Path::new(env!("CARGO_BIN_EXE_migrator")),
+        scratch: dir.path(),
+        user: Some(OWN_USER),
+    };
+    let said = runtime().block_on(sealed.run(&["-c", "id -u; id -g; id -G"], place, PLENTY)).unwrap();
+    let id = OWN_USER.to_string();
+    assert_eq!(said.out.split_whitespace().collect::<Vec<_>>(), [&id, &id, &id]);
+}
+
+#[test]
+fn a_file_or_memory_beyond_the_limits_ends_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let limits = Limits { file_size: 100_000, memory: 64 << 20, ..PLENTY };
+    let script = format!("head -c 1000000 /dev/zero > {}/large", scratch.path().display());
+    let error = shell_in(scratch.path(), &script, limits).unwrap_err();
+    assert!(matches!(error, Error::Ended { .. }), "{error}");
+    assert!(fs::metadata(scratch.path().join("large")).unwrap().len() <= 100_000);
+    let error = shell("x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}", limits).unwrap_err();
+    assert!(matches!(error, Error::Ended { .. }), "{error}");
 }
 
 #[test]
@@ -57,7 +143,8 @@ fn a_program_that_hangs_is_killed_with_all_that_it_started() {
     // Patience grows until the helper had the time to be started, however busy the machine is.
     for seconds in [1, 4, 16, 64] {
         let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", note.display());
-        let error = shell(&script, Limits { time: Duration::from_secs(seconds) }).unwrap_err();
+        let limits = Limits { time: Duration::from_secs(seconds), ..PLENTY };
+        let error = shell_in(dir.path(), &script, limits).unwrap_err();
         assert!(matches!(error, Error::TimedOut(_)), "{error}");
         if note.exists() {
             break;

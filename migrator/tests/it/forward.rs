@@ -6,7 +6,7 @@ use host_io::explore::CutFs;
 use migrator::Error;
 use serde_json::json;
 
-use super::host::{ADD, Host, MISBEHAVE, RENAME, Step, settings};
+use super::host::{ADD, Host, MISBEHAVE, RENAME, SCRIPT, Step, settings};
 
 const STEPS: &[Step<'_>] = &[("1.0.0", "1.1.0", &[RENAME])];
 
@@ -37,6 +37,35 @@ fn settings_survive_an_update_and_a_renamed_value_comes_along() {
     // The original is kept for the way back, and nothing else.
     assert_eq!(fs::read_link(host.base().join("v1.0.0")).unwrap().to_str(), Some(&*original));
     assert_eq!(host.stores(), 2);
+}
+
+#[test]
+fn a_script_is_a_migration_like_any_other() {
+    let host = updated(&[("1.0.0", "1.1.0", &[SCRIPT, RENAME])]);
+    host.boot("1.1.0").expect_ok();
+    assert_eq!(host.live(), settings([("settings.kept", json!("mine")), ("settings.renamed", json!("two"))]));
+}
+
+#[test]
+fn a_migration_works_on_a_copy_with_no_more_rights_than_it_needs() {
+    let host = updated(&[("1.0.0", "1.1.0", &[MISBEHAVE])]);
+    host.set("settings.misbehave", json!("tell"));
+    let live = host.base().join(host.chain().data_dir);
+    let ran = host.boot("1.1.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("migrations have limits of time, memory and file size"), "{}", ran.err);
+    let source = ran.err.split("it reads ").nth(1).expect("it says so").lines().next().unwrap();
+    assert!(!source.starts_with(live.to_str().unwrap()), "{source}");
+    assert!(!std::path::Path::new(source.trim_end_matches(['"', ' '])).exists(), "the copy is gone");
+}
+
+#[test]
+fn who_works_on_the_datastore_is_not_disturbed() {
+    let host = updated(STEPS);
+    let server = host_io::lock::DirLock::acquire(&host.base()).unwrap();
+    refused(&host, "1.1.0", &["have the datastore to itself", "held by"]);
+    drop(server);
+    host.boot("1.1.0").expect_ok();
 }
 
 #[test]

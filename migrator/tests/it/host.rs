@@ -26,6 +26,7 @@ use update_metadata::Manifest;
 pub(crate) const RENAME: &str = "migrate_v1.1.0_rename";
 pub(crate) const ADD: &str = "migrate_v1.1.0_add";
 pub(crate) const MISBEHAVE: &str = "migrate_v1.1.0_misbehave";
+pub(crate) const SCRIPT: &str = "migrate_v1.1.0_script";
 const PROGRAMS: [(&str, &str); 3] = [
     (RENAME, "migration_that_renames"),
     (ADD, "migration_that_adds"),
@@ -72,6 +73,9 @@ impl Ran {
 
 /// The program of one migration, from the examples of this crate.
 fn program(name: &str) -> Vec<u8> {
+    if name == SCRIPT {
+        return b"#!/bin/sh\nexec cp -r \"$3\" \"$5\"\n".to_vec();
+    }
     let example = PROGRAMS.iter().find(|(listed, _)| *listed == name).unwrap().1;
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().parent().unwrap().join("examples").join(example);
@@ -94,9 +98,7 @@ pub(crate) type Step<'a> = (&'a str, &'a str, &'a [&'a str]);
 impl Host {
     /// A host whose settings are of 1.0.0: one that no migration knows, one that is renamed, and a transaction.
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let paths = Paths::under(dir.path().join("host"));
-        let host = Self { dir, paths };
+        let host = Self::without_store();
         let fs = Arc::new(CutFs::counting());
         let mut store = Datastore::create(fs, &host.base(), &Version::new(1, 0, 0)).unwrap();
         store
@@ -110,6 +112,7 @@ impl Host {
     pub(crate) fn without_store() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path().join("host"));
+        fs::create_dir_all(paths.run()).unwrap();
         Self { dir, paths }
     }
 
@@ -243,7 +246,8 @@ impl Host {
     pub(crate) fn settle(&self, fs: &CutFs, version: &str) -> Result<(), Error> {
         self.run_version(version);
         let arguments = std::iter::once("migrator".to_owned()).chain(self.arguments());
-        let request = Args::read(arguments).unwrap().request()?;
+        let mut request = Args::read(arguments).unwrap().request()?;
+        request.launcher = env!("CARGO_BIN_EXE_migrator").into();
         runtime().block_on(settle::settle(Arc::new(fs.clone()), &request))
     }
 
