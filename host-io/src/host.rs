@@ -7,7 +7,7 @@ use std::process::Command;
 use semver::Version;
 use thiserror::Error;
 
-use crate::{Fs, Paths, SystemFs, swap};
+use crate::{Fs, Paths, SystemFs, reset, swap};
 
 /// Why a question to the host went unanswered.
 #[derive(Debug, Error)]
@@ -98,6 +98,13 @@ pub trait Host: Send + Sync {
     /// When the request was refused or could not be made.
     fn reboot(&self) -> Result<(), Error>;
 
+    /// Resets the machine, whoever objects: for a boot that is given up. Returns only when it cannot be done, or where the
+    /// host is one below a directory and the request is made.
+    ///
+    /// # Errors
+    /// When no way leads to a reset; with what became of each.
+    fn reset(&self) -> Result<(), Error>;
+
     /// The architecture that this program was built for, in the manifest's words (`x86_64`, `aarch64`).
     fn arch(&self) -> &'static str {
         std::env::consts::ARCH
@@ -115,6 +122,12 @@ impl SystemHost {
     #[must_use]
     pub fn new(paths: Paths) -> Self {
         Self { paths }
+    }
+
+    fn note_reboot(&self) -> Result<(), Error> {
+        let request = self.paths.reboot_request();
+        swap::replace_file(&SystemFs, &request, b"reboot\n", 0o644)
+            .map_err(|source| Error::Reboot { through: request.display().to_string(), source })
     }
 
     fn read(path: PathBuf) -> Result<String, Error> {
@@ -135,11 +148,17 @@ impl Host for SystemHost {
         Self::read(self.paths.kernel_command_line())
     }
 
+    fn reset(&self) -> Result<(), Error> {
+        if self.paths.is_rooted() {
+            return self.note_reboot();
+        }
+        let source = reset::reset(&mut reset::ThisMachine);
+        Err(Error::Reboot { through: "every way that there is".to_owned(), source })
+    }
+
     fn reboot(&self) -> Result<(), Error> {
         if self.paths.is_rooted() {
-            let request = self.paths.reboot_request();
-            return swap::replace_file(&SystemFs, &request, b"reboot\n", 0o644)
-                .map_err(|source| Error::Reboot { through: request.display().to_string(), source });
+            return self.note_reboot();
         }
         // Inhibitors are respected: something that must not be interrupted may hold one.
         let command = "systemctl reboot --check-inhibitors=yes";

@@ -6,6 +6,7 @@
 //!
 //! - [`paths`]: where things lie, on a real host or under one directory
 //! - [`host`]: what the host is, its boot command line, and the request to reboot
+//! - `reset`: the way to a reset that nobody can refuse
 //! - [`clock`]: the time, as a value that is asked for once at the edge
 //! - [`buffer`]: memory that direct I/O takes
 //! - [`disk`]: read, write, sync on a block device or an image file, and read back what is on the medium
@@ -31,6 +32,7 @@ pub mod lock;
 pub mod log;
 pub mod paths;
 pub mod report;
+mod reset;
 pub mod say;
 pub mod snapshot_request;
 pub mod swap;

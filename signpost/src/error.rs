@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use host_io::Advise;
 use thiserror::Error;
@@ -15,6 +16,9 @@ use crate::layout::LayoutError;
 use crate::set::SetName;
 use crate::table::{Unusable, Which};
 use crate::transition::{Command, Refusal};
+
+/// What `boot-deadline` ends with when trying again may help.
+const TRY_AGAIN: u8 = 3;
 
 /// Everything that can go wrong between a command and the bits on the disk.
 #[derive(Debug, Error)]
@@ -70,6 +74,9 @@ pub enum Error {
     /// The running set was not marked good in time, and there is no other that boots.
     #[error("prove set {0} in time: the system is degraded, and no other set boots")]
     Degraded(SetName),
+    /// A boot whose time is over was not reset, and may be by the next try.
+    #[error(transparent)]
+    Overdue(Box<Error>),
     /// The machine does not let itself be reset.
     #[error("reset the machine")]
     Reset(#[source] host_io::host::Error),
@@ -262,6 +269,27 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
 }
 
+impl Error {
+    /// What the program ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Overdue(_) => ExitCode::from(TRY_AGAIN),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// The same, of a boot whose time is over: whatever it is, the machine should be reset and was not, unless nothing
+    /// better boots.
+    #[must_use]
+    pub fn of_an_overdue_boot(self) -> Self {
+        match self {
+            degraded @ Self::Degraded(_) => degraded,
+            other => Self::Overdue(Box::new(other)),
+        }
+    }
+}
+
 impl Advise for Error {
     fn help(&self) -> Option<String> {
         let help = match self {
@@ -269,6 +297,7 @@ impl Advise for Error {
             Self::Degraded(_) => {
                 "see which health check fails with \"updog status\"; what proves the set is \"updog confirm-boot\""
             }
+            Self::Overdue(error) => return error.help(),
             Self::Reset(_) => "reboot it another way: its system was not marked good",
             Self::Devices(_) | Self::NoDisk | Self::NoSets(_) => {
                 "name the disk with --disk, or in /etc/signpost.toml"
@@ -335,6 +364,7 @@ impl Advise for Error {
             Self::Refused { source: Refusal::Unproven { .. }, .. } => "unproven",
             Self::Refused { .. } => "disallowed",
             Self::Degraded(_) => "degraded",
+            Self::Overdue(error) => error.code(),
             Self::Config { .. }
             | Self::Reset(_)
             | Self::Lock(_)

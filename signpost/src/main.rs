@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::line(&report::sentence("signpost", &error));
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

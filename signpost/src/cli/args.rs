@@ -135,7 +135,9 @@ impl Args {
                 words.mention();
                 has_boot_ever_succeeded::run(&find()?)
             }
-            Verb::BootDeadline(args) => boot_deadline::run(&args, &find()?, &paths),
+            Verb::BootDeadline(args) => find()
+                .and_then(|disk| boot_deadline::run(&args, &disk, &paths))
+                .map_err(Error::of_an_overdue_boot),
             Verb::RewriteTable(words) => change(words.after(Command::RewriteTable)),
             Verb::Verify(args) => verify::run(&args, &find()?),
             Verb::Repair(args) => {

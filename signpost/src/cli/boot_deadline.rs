@@ -7,8 +7,10 @@ use signpost::{Error, OsDisk};
 use super::answer;
 
 pub(super) const EXAMPLES: &str = "\
-A set that is not marked good resets the machine, if the other set boots. Otherwise it stays up, and this fails, so that
-the service manager calls the system degraded. A set that is marked good is left alone.
+A set that is not marked good resets the machine, if the other set boots. Neither a session nor a program that
+asks to be left alone prevents that, nor a service that does not stop. Otherwise the machine stays up, and this fails
+with exit code 1, so that the service manager calls the system degraded; 3 means that trying again may help. A set that
+is marked good is left alone.
 
 Examples:
   signpost boot-deadline --dry-run       say what would be done
@@ -34,7 +36,7 @@ pub(super) fn run(args: &Args, disk: &OsDisk, paths: &Paths) -> Result<(), Error
             }
             // Whoever reads it, or does not, the machine is reset.
             say::outcome(&said);
-            SystemHost::new(paths.clone()).reboot().map_err(Error::Reset)
+            SystemHost::new(paths.clone()).reset().map_err(Error::Reset)
         }
         Overdue::Degraded => Err(Error::Degraded(active)),
     }

@@ -82,6 +82,17 @@ fn a_boot_that_nobody_marks_good_stays_up_where_nothing_else_boots() {
 }
 
 #[test]
+fn a_deadline_that_cannot_be_looked_at_is_tried_again() {
+    let image = disks::factory();
+    std::fs::write(image.disk(), vec![0; 1 << 20]).unwrap();
+    let ran = image.run_as("B", &["boot-deadline"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("signpost: failed to use the partition table of "), "{ran:?}");
+    // Anything else that fails so ends with 1, as it always did.
+    image.run_as("B", &["status"]).refused("use the partition table of ");
+}
+
+#[test]
 fn a_cancelled_upgrade_can_be_asked_for_again() {
     let image = disks::factory();
     stage(&image, "A");

@@ -20,9 +20,10 @@ const PROGRAMS: [&str; 10] = [
 ];
 
 /// The most that each service may be exposed, in systemd's points: 0 is safe, 10 is wide open. More is a decision.
-const EXPOSURE: [(&str, &str); 5] = [
+const EXPOSURE: [(&str, &str); 6] = [
     ("apiserver", "7.2"),
-    ("boot-deadline", "2.3"),
+    ("boot-deadline", "2.4"),
+    ("boot-deadline-note", "2.3"),
     ("confirm-boot", "7.7"),
     ("migrator", "4.9"),
     ("update-check", "1.0"),
@@ -95,6 +96,30 @@ fn no_service_is_more_exposed_than_it_was() {
         let args = ["security", "--offline=true", "--no-pager", &threshold, unit.to_str().unwrap()];
         let Some((good, said)) = analyze(&args) else { return };
         assert!(good, "{service}: {}", said.lines().last().unwrap_or_default());
+    }
+}
+
+#[test]
+fn nothing_keeps_the_deadline_of_a_boot_from_being_kept() {
+    let unit = fs::read_to_string(dist("usr/lib/systemd/system/boot-deadline.service")).unwrap();
+    let has = |line: &str| unit.lines().any(|has| has == line);
+    // It is tried again, for ever, unless nothing better boots; a note that hangs is waited for and no more; the kernel's
+    // own reset is not filtered away.
+    for line in [
+        "Restart=on-failure",
+        "RestartPreventExitStatus=1",
+        "StartLimitIntervalSec=0",
+        "Wants=boot-deadline-note.service",
+        "SystemCallFilter=@system-service @reboot",
+    ] {
+        assert!(has(line), "{line}");
+    }
+    assert!(unit.contains("CAP_SYS_BOOT"));
+    let note = fs::read_to_string(dist("usr/lib/systemd/system/boot-deadline-note.service")).unwrap();
+    assert!(note.lines().any(|line| line == "TimeoutStartSec=1min"));
+    let manager = fs::read_to_string(dist("usr/lib/systemd/system.conf.d/10-watchdog.conf")).unwrap();
+    for setting in ["RuntimeWatchdogSec=", "RebootWatchdogSec="] {
+        assert!(manager.lines().any(|line| line.starts_with(setting)), "{setting}");
     }
 }
 
