@@ -191,7 +191,8 @@ impl Error {
     pub fn is_for_want_of_it(&self) -> bool {
         matches!(
             self,
-            Self::MissingTarget { .. } | Self::Target { source: Fault::NoRanges { .. } | Fault::Missing, .. }
+            Self::MissingTarget { .. }
+                | Self::Target { source: Fault::NoRanges { .. } | Fault::Missing | Fault::Denied { .. }, .. }
         )
     }
 
@@ -203,6 +204,9 @@ impl Error {
     /// Whether another place with the same repository may well do better.
     pub(crate) fn is_of_its_place(&self) -> bool {
         match self {
+            // The budget is spent wherever it goes.
+            Self::Metadata { source: Fault::OverBudget { .. }, .. }
+            | Self::Target { source: Fault::OverBudget { .. }, .. } => false,
             Self::Metadata { .. }
             | Self::Malformed { .. }
             | Self::Expired { .. }
@@ -255,12 +259,14 @@ impl Advise for Error {
                     "not_a_repository"
                 }
                 Fault::Credentials { .. } => "failed",
+                Fault::OverBudget { .. } => "over_budget",
                 _ => "unreachable",
             },
             Self::Target { source, .. } => match source {
                 Fault::Html { .. } | Fault::Scheme { .. } => "not_a_repository",
                 Fault::TooLong { .. } | Fault::Length { .. } => "tampered",
                 Fault::Missing => "missing_target",
+                Fault::OverBudget { .. } => "over_budget",
                 _ => "unreachable",
             },
             Self::Malformed { .. } => "not_a_repository",
@@ -340,7 +346,20 @@ fn help_for(fault: &Fault) -> String {
         Fault::Html { .. } => {
             "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"
         }
-        Fault::Changed { .. } => "the repository is just being published; try again in a moment",
+        Fault::Denied { .. } => {
+            "check the login or the signature in the URL, whether it has run out, and what the server lets this host read"
+        }
+        Fault::Behind { source, .. } => return help_for(source),
+        Fault::Redirect { .. } => "check the URL, or tell whoever runs that server",
+        Fault::Encoded { .. } => {
+            "have the server or what lies before it send files as they are, without compressing them"
+        }
+        Fault::NoResume { .. } => {
+            "a web server that answers range requests goes on where the link broke; else try again on a better network"
+        }
+        Fault::OverBudget { .. } => {
+            "allow more with --max-bytes or the setting updates.data-budget; \"updog plan\" shows what takes how much"
+        }
         Fault::NoRanges { .. } => "a web server that answers range requests saves the host most of the download",
         Fault::Length { .. } | Fault::TooLong { .. } => {
             "do not use this mirror; try another one, and tell the repository's owner"

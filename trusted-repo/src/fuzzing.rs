@@ -12,51 +12,29 @@ use crate::lz4;
 use crate::memory::roots::KnownRoot;
 use crate::memory::store;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
-use crate::transport::range::{ContentRange, Fit, Identity, fit};
+use crate::transport::range::{ContentRange, MOST_PASSED_OVER};
 
-/// The headers that describe an object, as they came.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Described<'a> {
-    /// `ETag`.
-    pub etag: Option<&'a str>,
-    /// `Last-Modified`.
-    pub last_modified: Option<&'a str>,
-}
-
-/// Whether a part with these headers continues the very object of `length` bytes that was begun with those.
+/// How much is passed over of a part with this `Content-Range` that continues an object of `length` bytes at `position`.
 ///
 /// # Panics
 /// When a part is taken that does not fit.
 #[must_use]
-pub fn resumes(
-    position: u64,
-    begun: Described<'_>,
-    length: Option<u64>,
-    part: Described<'_>,
-    content_range: &str,
-) -> bool {
-    let identity = Identity::of_whole(begun.etag, begun.last_modified, length);
-    let Some(range) = ContentRange::parse(content_range) else { return false };
+pub fn resumes(position: u64, length: u64, content_range: &str) -> Option<u64> {
+    let range = ContentRange::parse(content_range)?;
     assert!(range.first <= range.last, "a range is in order");
     assert!(range.total.is_none_or(|total| range.last < total), "a range lies in its object");
     let total = range.total.map_or_else(|| "*".to_owned(), |total| total.to_string());
     let written = format!("bytes {}-{}/{total}", range.first, range.last);
     assert_eq!(ContentRange::parse(&written), Some(range), "what is written reads back");
-    let fit = fit(position, &identity, &range, &Identity::of_part(part.etag, part.last_modified, &range));
-    if fit != Fit::Other {
-        assert!(identity.can_be_resumed(), "without a length nothing is resumed");
-        assert_eq!((range.first, range.total), (position, length), "a part continues where the rest ended");
-        let strong = |of: Described<'_>| of.etag.filter(|tag| !tag.starts_with("W/")).map(str::to_owned);
-        if let (Some(one), Some(other)) = (strong(begun), strong(part)) {
-            assert_eq!(one, other, "a strong validator stays the same");
-        }
-        let says_which = |of: Described<'_>| {
-            of.last_modified.is_some() || of.etag.is_some_and(|tag| !tag.starts_with("W/"))
-        };
-        assert_eq!(fit == Fit::Same, says_which(begun), "nothing is the same object without a validator");
-        assert_eq!(says_which(begun), says_which(part), "both say which object they are of, or none does");
-    }
-    fit == Fit::Same
+    let before = range.before(position, length)?;
+    assert!(before <= MOST_PASSED_OVER, "what is passed over is bounded");
+    assert_eq!(range.first + before, position, "a part continues where the rest ended");
+    assert!(position <= range.last && range.last < length, "it brings something new of the signed object");
+    assert!(
+        range.total.is_none_or(|total| total == length),
+        "it is a part of an object of the signed length"
+    );
+    Some(before)
 }
 
 /// Decodes one LZ4 frame of at most `limit` raw bytes, as if `bytes` had been signed.
@@ -125,11 +103,9 @@ mod tests {
 
     #[test]
     fn the_doors_lead_where_they_say() {
-        let begun = Described { etag: Some("\"a\""), last_modified: None };
-        assert!(resumes(3, begun, Some(9), begun, "bytes 3-8/9"));
-        assert!(!resumes(3, begun, Some(9), begun, "bytes 2-8/9"));
-        let silent = Described::default();
-        assert!(!resumes(3, silent, Some(9), silent, "bytes 3-8/9"), "nobody says which object it is");
+        assert_eq!(resumes(3, 9, "bytes 3-8/9"), Some(0));
+        assert_eq!(resumes(3, 9, "bytes 2-8/*"), Some(1));
+        assert_eq!(resumes(3, 9, "bytes 4-8/9"), None);
         assert_eq!(frame(b"not a frame", 10), None);
         assert_eq!(root_role(b"{}"), None);
         let dir = tempfile::tempdir().unwrap();

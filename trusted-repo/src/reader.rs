@@ -58,7 +58,14 @@ impl TargetReader {
             Supply::Web(carrier, expected, places) => {
                 let first = places.first().map_or(0, |(number, ..)| *number);
                 let (sender, receiver) = mpsc::channel(QUEUE);
-                let delivery = Delivery { carrier, expected, name: info.name.clone(), sender, handed_out: 0 };
+                let delivery = Delivery {
+                    carrier,
+                    expected,
+                    name: info.name.clone(),
+                    mirrors: Arc::clone(&mirrors),
+                    sender,
+                    handed_out: 0,
+                };
                 tokio::spawn(delivery.run(places));
                 (first, Origin::Web(receiver))
             }
@@ -136,7 +143,7 @@ impl Read for TargetReader {
                 Ok(bytes) if bytes.is_empty() => {
                     let verdict = self.check.finish();
                     if verdict.is_err() {
-                        self.mirrors.pass_over(self.place);
+                        self.mirrors.blame(self.place);
                     }
                     self.verdict = Some(verdict.clone());
                     return verdict.map(|_| 0).map_err(Error::into_read);
@@ -167,6 +174,7 @@ struct Delivery {
     carrier: Carrier,
     expected: Expected,
     name: String,
+    mirrors: Arc<Mirrors>,
     sender: mpsc::Sender<Result<(usize, Bytes), Error>>,
     handed_out: u64,
 }
@@ -179,7 +187,12 @@ impl Delivery {
                 Ok(()) => return,
                 Err(fault) => {
                     info!("{} from {}: {fault}", self.name, place.describe(""));
-                    first.get_or_insert(fault);
+                    let ends_it = matches!(fault, Fault::OverBudget { .. });
+                    first.get_or_insert(fault.clone());
+                    if ends_it {
+                        first = Some(fault);
+                        break;
+                    }
                 }
             }
         }
@@ -191,11 +204,21 @@ impl Delivery {
     /// Everything that one place has beyond what was handed out; also done when nobody reads any more.
     async fn one(&mut self, number: usize, place: &Place, file: &str) -> Result<(), Fault> {
         let mut position = self.handed_out;
-        let part = if position == 0 { Part::Whole } else { Part::From(position) };
+        let part = match position {
+            0 if self.mirrors.in_one_piece(number) => Part::OnePiece,
+            0 => Part::Whole,
+            _ => Part::From(position),
+        };
+        if position > 0 {
+            self.mirrors.joined(number);
+        }
         let Some(mut download) = self.carrier.part(place, file, self.expected.clone(), part)? else {
             return Err(Fault::Missing);
         };
         while let Some(piece) = download.next().await? {
+            if download.joined() > 0 {
+                self.mirrors.joined(number);
+            }
             let Piece::Bytes(mut bytes) = piece else {
                 position = 0;
                 continue;

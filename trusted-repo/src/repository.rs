@@ -9,7 +9,7 @@ use host_io::report::chain;
 use tokio::sync::OnceCell;
 use tough::TargetName;
 use tough::schema::Targets;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use update_metadata::{Manifest, safe_target_name};
 
 use crate::Error;
@@ -20,14 +20,14 @@ use crate::memory::kept::{Kept, Slot};
 use crate::memory::roots::KnownRoot;
 use crate::memory::start::LONGEST_ROOT;
 use crate::now::EffectiveNow;
-use crate::open::mirrors::Mirrors;
+use crate::open::mirrors::{Mirrors, Turn};
 use crate::pieces::VerifiedPieces;
 use crate::reader::{self, TargetReader};
 use crate::roles::{Roles, drop_expired};
 use crate::run::{self, FrameRun};
 use crate::source::Place;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
-use crate::transport::download::{Expected, Size};
+use crate::transport::download::{Expected, Part, Size};
 use crate::transport::{Carrier, Fault};
 
 /// The target that every update begins with.
@@ -40,7 +40,23 @@ const MOST_OLDER_ROOTS: usize = 64;
 
 /// One of the places that an open repository is fetched from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlaceNumber(usize);
+pub struct PlaceNumber {
+    number: usize,
+    /// How often a place had been blamed until then.
+    blamed: u64,
+}
+
+/// Why a place did not give what was asked for, and whether what it gave was put together from parts.
+struct Wrong {
+    error: Error,
+    joined: bool,
+}
+
+impl Wrong {
+    fn whole(error: Error) -> Self {
+        Self { error, joined: false }
+    }
+}
 
 /// What an opening found.
 pub(crate) struct Opened {
@@ -146,10 +162,11 @@ impl Repository {
             return Err(Error::TooLarge { name: name.to_owned(), limit });
         }
         let info = &info;
-        let from = async |place| {
-            let file = self.file_of(place, info)?;
-            let pieces = self.opened.carrier.pieces(place, &file, expected(info)).await;
-            pieces.map_err(|fault| of_file(&info.name, fault))?.verify(info.clone())
+        let from = async |place, part| {
+            let file = self.file_of(place, info).map_err(Wrong::whole)?;
+            let pieces = self.opened.carrier.pieces(place, &file, expected(info), part).await;
+            let (pieces, joined) = pieces.map_err(|fault| Wrong::whole(of_file(&info.name, fault)))?;
+            pieces.verify(info.clone()).map_err(|error| Wrong { error, joined })
         };
         self.any_place(from).await
     }
@@ -189,16 +206,21 @@ impl Repository {
     }
 
     async fn fetch_whole(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
-        self.any_place(|place| self.fetch_whole_from(place, info)).await
+        self.any_place(|place, part| self.fetch_whole_from(place, part, info)).await
     }
 
-    async fn fetch_whole_from(&self, place: &Place, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
-        let file = self.file_of(place, info)?;
-        let bytes = self.opened.carrier.whole(place, &file, expected(info)).await;
-        let bytes = bytes.map_err(|fault| of_file(&info.name, fault))?;
+    async fn fetch_whole_from(
+        &self,
+        place: &Place,
+        part: Part,
+        info: &TargetInfo,
+    ) -> Result<VerifiedBytes, Wrong> {
+        let file = self.file_of(place, info).map_err(Wrong::whole)?;
+        let bytes = self.opened.carrier.whole_as(place, &file, expected(info), part).await;
+        let (bytes, joined) = bytes.map_err(|fault| Wrong::whole(of_file(&info.name, fault)))?;
         let mut check = Check::new(info.clone());
-        check.update(&bytes)?;
-        Ok(VerifiedBytes::new(check.finish()?, bytes))
+        let checked = check.update(&bytes).and_then(|()| check.finish());
+        checked.map(|proof| VerifiedBytes::new(proof, bytes)).map_err(|error| Wrong { error, joined })
     }
 
     /// The part of a target that an index describes, verified: a run of one frame.
@@ -239,21 +261,27 @@ impl Repository {
         FrameRun::new(info, run, supply)
     }
 
-    /// What the first place gives that gives what was asked for; else why the first one of all did not.
-    async fn any_place<'a, T, F: Future<Output = Result<T, Error>>>(
+    /// What the first place gives that gives what was asked for; else why the first one of all did not. A place whose
+    /// parts did not fit together is asked once more, for one piece.
+    async fn any_place<'a, T, F: Future<Output = Result<T, Wrong>>>(
         &'a self,
-        ask: impl Fn(&'a Place) -> F,
+        ask: impl Fn(&'a Place, Part) -> F,
     ) -> Result<T, Error> {
         let mut first = None;
         for (number, place) in self.opened.targets.in_order() {
-            match ask(place).await {
+            let mut got = ask(place, Part::Whole).await;
+            if let Err(Wrong { error, joined: true }) = &got {
+                info!("at {}: failed to {}; it is asked for in one piece", place.describe(""), chain(error));
+                got = ask(place, Part::OnePiece).await;
+            }
+            match got {
                 Ok(got) => return Ok(got),
-                Err(error) if error.is_of_its_place() => {
+                Err(Wrong { error, .. }) if error.is_of_its_place() => {
                     debug!("at {}: failed to {}", place.describe(""), chain(&error));
                     self.opened.targets.pass_over(number);
                     first.get_or_insert(error);
                 }
-                Err(error) => return Err(error),
+                Err(Wrong { error, .. }) => return Err(error),
             }
         }
         Err(first.expect("a source has at least one place"))
@@ -314,13 +342,14 @@ impl Repository {
     /// The place that is asked first for targets.
     #[must_use]
     pub fn first_place(&self) -> PlaceNumber {
-        PlaceNumber(self.opened.targets.in_order().next().map_or(0, |(number, _)| number))
+        let number = self.opened.targets.in_order().next().map_or(0, |(number, _)| number);
+        PlaceNumber { number, blamed: self.opened.targets.blamed() }
     }
 
-    /// From now on this place is asked last, if it still came first: for whoever learns in another way than by the
-    /// signed digest that what it hands out is wrong.
-    pub fn pass_over(&self, place: PlaceNumber) {
-        self.opened.targets.pass_over(place.0);
+    /// For whoever learns, in whichever way, that what came from this place since it was [first](Self::first_place) is
+    /// wrong. Says whose turn it is.
+    pub fn blame(&self, place: PlaceNumber) -> Turn {
+        self.opened.targets.blame_once(place.number, place.blamed)
     }
 
     /// Whether the published names of targets begin with their digests.
@@ -421,7 +450,8 @@ impl Repository {
                     found.insert(name, older.bytes.clone());
                     next = older;
                 }
-                Ok(_) | Err(Fault::Missing) => break,
+                // Some stores deny what is not there.
+                Ok(_) | Err(Fault::Missing | Fault::Denied { .. }) => break,
                 Err(fault) => {
                     warn!(
                         "an older release may not find its way to this metadata: failed to fetch {name}: {fault}"

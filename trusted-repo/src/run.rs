@@ -22,7 +22,7 @@ use crate::transport::download::{Download, Expected, Part, Piece};
 use crate::transport::{Carrier, Fault};
 
 /// How often one frame is asked for again at the same place, because two answers were put together that do not fit.
-const MOST_AFRESH: u32 = 3;
+const MOST_AFRESH: u32 = 1;
 
 /// Where a run comes from.
 pub(crate) struct Supply {
@@ -98,10 +98,7 @@ impl FrameRun {
                 Err(error) => error,
             };
             // A frame of two halves that do not belong together says nothing against the place.
-            let of_two_halves = match &error {
-                Error::Target { source, .. } => matches!(source, Fault::Changed { .. }),
-                other => matches!(other, Error::Tampered { .. }) && incoming.joined() > joined,
-            };
+            let of_two_halves = matches!(error, Error::Tampered { .. }) && incoming.joined() > joined;
             if of_two_halves && line.afresh < MOST_AFRESH {
                 debug!("{}: {frame} is asked for afresh: failed to {}", self.info.name, chain(&error));
                 line.afresh += 1;

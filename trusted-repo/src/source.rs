@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::transport::Account;
+
 /// A repository: two base addresses, each `https://`, `http://` or `file://`.
 ///
 /// [`Source::new`] leaves everything else at its default; fields may come in later releases.
@@ -26,6 +28,8 @@ pub struct Source {
     pub tls: Tls,
     /// The most bytes a second that all downloads together take, on average.
     pub bandwidth_limit: Option<NonZeroU64>,
+    /// Where what comes is counted, and how much may come.
+    pub account: Account,
 }
 
 impl Source {
@@ -40,6 +44,7 @@ impl Source {
             proxy: Proxy::default(),
             tls: Tls::default(),
             bandwidth_limit: None,
+            account: Account::default(),
         }
     }
 }

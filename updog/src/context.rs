@@ -6,10 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use host_io::clock::FixedClock;
 use host_io::{Clock, Fs, Host, Paths, SystemClock, SystemFs, SystemHost};
+use trusted_repo::Account;
 
 use crate::error::Error;
 use crate::events::Events;
 use crate::evidence::Recorder;
+use crate::install::WriteCount;
 use crate::wait::Waiter;
 
 /// How answers are written.
@@ -37,6 +39,10 @@ pub struct Context {
     pub events: Events,
     /// What this run decided and did, for later.
     pub evidence: Recorder,
+    /// What this run fetches, and how much that may be.
+    pub account: Account,
+    /// What this run writes to a set.
+    pub written: WriteCount,
     /// How answers are written.
     pub format: Format,
 }
@@ -67,11 +73,15 @@ impl Context {
             Some(at) => Arc::new(FixedClock(at)),
             None => Arc::new(SystemClock),
         };
+        let (account, written) = (Account::default(), WriteCount::default());
+        let recorder = Recorder::new(Arc::clone(&fs), Arc::clone(&clock), &paths, command);
         Ok(Self {
             host: Box::new(SystemHost::new(paths.clone())),
             waiter: Waiter::new().map_err(Error::Start)?,
             events: Events::new(format, Arc::clone(&fs), Arc::clone(&clock), &paths, command),
-            evidence: Recorder::new(Arc::clone(&fs), Arc::clone(&clock), &paths, command),
+            evidence: recorder.counting(account.clone(), written.clone()),
+            account,
+            written,
             fs,
             clock,
             paths,

@@ -137,6 +137,10 @@ pub enum Error {
         version: Version,
         /// The set, which stays cleared.
         set: SetName,
+        /// Bytes that had been fetched until then.
+        fetched: u64,
+        /// Bytes that had been written until then.
+        written: u64,
         /// Why.
         source: Box<Error>,
     },
@@ -221,14 +225,16 @@ impl Advise for Error {
             ),
             Self::Install(error) => error.help(),
             Self::Record(error) => error.help(),
-            Self::AfterClear { set, source, .. } => {
+            Self::AfterClear { set, fetched, written, source, .. } => {
                 let next = match &**source {
                     // Here a stop did change something.
                     Self::Stopped(_) => None,
                     other => other.help(),
                 };
                 let next = next.unwrap_or_else(|| "run \"updog update\" again".to_owned());
-                Some(format!("set {set} stays cleared and the running set boots as before; {next}"))
+                Some(format!(
+                    "set {set} stays cleared and the running set boots as before; {fetched} bytes were fetched and {written} written; {next}"
+                ))
             }
             Self::Missing { option } => Some(format!("give {option}, before the name of the command")),
             Self::Unconfirmed => Some(

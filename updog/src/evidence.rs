@@ -12,8 +12,10 @@ use chrono::{DateTime, Utc};
 use host_io::{Advise, Clock, Fs, Paths, report};
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use trusted_repo::Account;
 
 use crate::history::{self, Id};
+use crate::install::WriteCount;
 
 /// What one run decided and did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,6 +224,8 @@ pub struct Recorder {
     clock: Arc<dyn Clock>,
     paths: Paths,
     command: &'static str,
+    account: Account,
+    written: WriteCount,
     draft: Mutex<Option<Evidence>>,
 }
 
@@ -237,7 +241,14 @@ impl Recorder {
     /// A recorder for one run of `command`.
     #[must_use]
     pub fn new(fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, paths: &Paths, command: &'static str) -> Self {
-        Self { fs, clock, paths: paths.clone(), command, draft: Mutex::new(None) }
+        let (account, written) = (Account::default(), WriteCount::default());
+        Self { fs, clock, paths: paths.clone(), command, account, written, draft: Mutex::new(None) }
+    }
+
+    /// The same, with what the run's bytes are counted in: they are in the record however it ends.
+    #[must_use]
+    pub fn counting(self, account: Account, written: WriteCount) -> Self {
+        Self { account, written, ..self }
     }
 
     /// From here on there is something to record. The operation lock is held, or nothing that needs it is done.
@@ -274,6 +285,10 @@ impl Recorder {
             evidence.ended = Some(self.clock.now());
             evidence.outcome = outcome;
             evidence.error = error.map(Failure::of);
+            evidence.bytes.fetched = self.account.fetched();
+            if evidence.read_back.is_none() {
+                evidence.bytes.written = self.written.bytes();
+            }
             history::keep(&*self.fs, &self.paths, &mut evidence);
         }
     }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::events::{Meter, Phase};
 use crate::install::{self, VerifiedTree};
 use crate::observe::{self, Keep};
-use crate::plan::{self, FilePlan, MANIFEST, Plan};
+use crate::plan::{self, Budget, FilePlan, MANIFEST, Plan};
 
 /// The largest migration that is taken, in bytes, compressed and as it runs.
 const MIGRATION_LIMIT: u64 = 64 << 20;
@@ -33,20 +33,33 @@ pub struct Opened {
     pub config: Config,
 }
 
+/// How much may be fetched from a repository that is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purse {
+    /// As much as it takes: a question.
+    Open,
+    /// As much as one update may take: what was asked for, or what the configuration says if that is less.
+    OfUpdate(Option<u64>),
+}
+
 /// Opens the repository of this host. `variant` takes the place of the running one.
 ///
 /// # Errors
 /// When the host's own files, the repository or its manifest cannot be used.
-pub fn open(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
-    context.waiter.wait(Box::pin(opened(context, variant)))?
+pub fn open(context: &Context, variant: Option<&str>, purse: Purse) -> Result<Opened, Error> {
+    context.waiter.wait(Box::pin(opened(context, variant, purse)))?
 }
 
 /// [`open`], for whoever waits in another way.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn opened(context: &Context, variant: Option<&str>) -> Result<Opened, Error> {
+pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> Result<Opened, Error> {
     let config = config::load(&*context.fs, &context.paths)?;
+    context.account.limit(match purse {
+        Purse::Open => None,
+        Purse::OfUpdate(asked) => Budget::smallest(asked, config.data_budget).bytes(),
+    });
     let os = context.host.os_release()?;
     let path = context.paths.trusted_root();
     let anchor = context.fs.read(&path).map_err(|source| Error::Anchor { path, source })?;
@@ -63,6 +76,7 @@ pub async fn opened(context: &Context, variant: Option<&str>) -> Result<Opened, 
         mirrors: config.mirrors.clone(),
         tls: config.tls(&*context.fs, &context.paths)?,
         bandwidth_limit: config.bandwidth_limit,
+        account: context.account.clone(),
         ..Source::new(config.metadata_base_url.clone(), config.targets_base_url.clone())
     };
     let trust = context.paths.trust();

@@ -7,7 +7,7 @@ use host_io::{Access, Medium};
 use semver::Version;
 use signpost::{Role, Set, SetName};
 use trusted_repo::lz4::Lz4Reader;
-use trusted_repo::{CacheId, Slot, TargetInfo, make_current};
+use trusted_repo::{CacheId, Slot, TargetInfo, Turn, make_current};
 use update_metadata::Update;
 use verity::RootHash;
 
@@ -339,26 +339,35 @@ impl Job<'_> {
         Surveyor { context, opened, update, budget, access: Access::ReadWrite }
     }
 
-    /// Writes an image from its stream. Where a mirror's bytes are not the signed ones, the next one is asked for all of
-    /// it, until each of them has had its turn.
+    /// Writes an image from its stream. Where a mirror's bytes are not the signed ones it is asked once more where they
+    /// were put together from parts, then the next one for all of it, until each of them has had its turn.
     fn streamed<T>(
         &self,
         image: Role,
         write: impl Fn(Lz4Reader) -> Result<T, install::Error>,
     ) -> Result<T, Error> {
         let repository = &self.opened.repository;
-        for _ in 1..repository.places() {
+        let mut turns = repository.places();
+        loop {
             let place = repository.first_place();
             match write(self.stream(image)?) {
                 Err(error) if error.is_of_source() => {
-                    tracing::warn!("the next mirror is asked: failed to {}", host_io::report::chain(&error));
-                    repository.pass_over(place);
+                    let next = match repository.blame(place) {
+                        Turn::SameInOnePiece => "it is asked for in one piece",
+                        Turn::Next => {
+                            turns -= 1;
+                            "the next mirror is asked"
+                        }
+                    };
+                    if turns == 0 {
+                        return Err(error.into());
+                    }
+                    tracing::warn!("{next}: failed to {}", host_io::report::chain(&error));
                     self.budget.check(repository.bytes_fetched(), self.signed(image)?.length)?;
                 }
                 done => return Ok(done?),
             }
         }
-        Ok(write(self.stream(image)?)?)
     }
 
     fn stream(&self, image: Role) -> Result<Lz4Reader, Error> {

@@ -11,7 +11,7 @@ use update_metadata::explain::instant;
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::fetch;
+use crate::fetch::{self, Purse};
 use crate::record::Entry;
 
 /// How long the repository may take to answer.
@@ -39,7 +39,7 @@ pub enum Recall {
 /// # Errors
 /// When the program is told to stop.
 pub fn ask(context: &Context, staged: &Entry) -> Result<Recall, Error> {
-    let opening = within(Box::pin(fetch::opened(context, Some(&staged.variant))));
+    let opening = within(Box::pin(fetch::opened(context, Some(&staged.variant), Purse::Open)));
     let unknown = |why: String| Recall::Unknown { why };
     Ok(match context.waiter.wait(opening)? {
         Some(Ok(opened)) => judge(&opened.manifest, staged),

@@ -19,7 +19,7 @@ use crate::fetch::{self, Opened};
 use crate::install::index::Unusable;
 use crate::install::receipt::Receipts;
 use crate::install::scan::{self, BootInPlace};
-use crate::install::{self, Crew, Target, VerifiedIndex, VerifiedTree};
+use crate::install::{self, Crew, Target, VerifiedIndex, VerifiedTree, WriteCount};
 use crate::plan::update::{ImageBytes, cheapest};
 use crate::plan::{
     Budget, Bytes, FilePlan, ImagePlan, Lookup, Origins, Parts, Plan, Way, frames, origin, target_of,
@@ -36,14 +36,15 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Opens the partitions of `set`.
+    /// Opens the partitions of `set`. What is written to them is counted in `count`.
     ///
     /// # Errors
     /// When one of them is not where both the table and the kernel say, or cannot be opened.
-    pub fn open(disk: &OsDisk, set: &Set, access: Access) -> Result<Self, Error> {
+    pub fn open(disk: &OsDisk, set: &Set, access: Access, count: &WriteCount) -> Result<Self, Error> {
         let open = |image: Role, partition: &Partition| -> Result<Target, Error> {
             let opened = disk.open_partition(set.name, image, access)?;
-            Ok(Target { image, disk: opened.into(), device: partition.node.display().to_string() })
+            let device = partition.node.display().to_string();
+            Ok(Target { image, disk: opened.into(), device, count: count.clone() })
         };
         Ok(Self {
             boot: open(Role::Boot, &set.boot)?,

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::events::Event;
 use crate::evidence;
-use crate::fetch::{self, Opened};
+use crate::fetch::{self, Opened, Purse};
 use crate::fill::{self, Job};
 use crate::give_way;
 use crate::guard;
@@ -144,7 +144,7 @@ fn attempt(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, 
 pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Error> {
     let opened = {
         let _timer = context.evidence.time("metadata");
-        fetch::open(context, asked.variant.as_deref())?
+        fetch::open(context, asked.variant.as_deref(), Purse::OfUpdate(asked.max_bytes))?
     };
     let Opened { repository, manifest, machine, config } = &opened;
     give_way::to_others(config.nice);
@@ -157,7 +157,6 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         Choice::Update(update) => update,
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
             let (machine, bytes_fetched) = (machine.clone(), repository.bytes_fetched());
-            context.evidence.note(|evidence| evidence.bytes.fetched = bytes_fetched);
             return Ok(Look::Nothing(Box::new(Outcome::Nothing { choice, machine, bytes_fetched })));
         }
     };
@@ -172,7 +171,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         (evidence.variant, evidence.arch) = (Some(update.variant.clone()), Some(update.arch.clone()));
         evidence.set = Some(inactive.name.to_string());
     });
-    let targets = Targets::open(&disk, &inactive, access)?;
+    let targets = Targets::open(&disk, &inactive, access, &context.written)?;
     let running = Running::open(&disk, &status)?;
     repository.set_query("target", &update.version.to_string());
     let budget = Budget::smallest(asked.max_bytes, config.data_budget);
@@ -201,8 +200,11 @@ impl Prospect {
         let set = inactive.name;
         let job =
             Job { context, opened: &opened, update: &update, budget, set, plan: &plan, running: &running };
-        let after_clear =
-            |source| Error::AfterClear { version: update.version.clone(), set, source: Box::new(source) };
+        let after_clear = |source| {
+            let (fetched, written) = (context.account.fetched(), context.written.bytes());
+            let version = update.version.clone();
+            Error::AfterClear { version, set, fetched, written, source: Box::new(source) }
+        };
         // What is in place and waits to be booted stays valid all the time; if it turns out to be something else after all,
         // it is cleared like any other.
         let read_back = if plan.is_in_place() && job.is_staged(&inactive, recipes.tree.root_hash()) {

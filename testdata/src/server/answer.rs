@@ -15,6 +15,8 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(&'static str, String)>,
     /// What `Content-Length` says; `None` where there is no body by definition.
     len: Option<u64>,
+    /// Whether the body is sent in chunks.
+    pub(super) chunked: bool,
     pub(super) body: Box<dyn Read>,
 }
 
@@ -84,6 +86,7 @@ impl Answer {
             status,
             headers: vec![("Content-Type", kind.to_owned())],
             len: Some(text.len() as u64),
+            chunked: false,
             body: Box::new(Cursor::new(text.as_bytes().to_vec())),
         }
     }
@@ -127,6 +130,11 @@ pub(super) fn answer(
         _ if !matches!(request.method.as_str(), "GET" | "HEAD") => Answer::status(405),
         Some(Fault::Status(status)) => Answer::status(status),
         Some(Fault::NotFound) => Answer::status(404),
+        Some(Fault::Redirect(base)) => {
+            let mut answer = Answer::status(302);
+            answer.headers.push(("Location", format!("{}{}", base, request.target.trim_start_matches('/'))));
+            answer
+        }
         Some(Fault::Html) => {
             let page = "<!DOCTYPE html>\n<html><body><h1>Sign in to this network</h1></body></html>\n";
             Answer::text(200, "text/html; charset=utf-8", page)
@@ -139,6 +147,10 @@ pub(super) fn answer(
     };
     if request.method == "HEAD" {
         answer.body = Box::new(io::empty());
+    }
+    if habits.chunked() && answer.len.take().is_some() {
+        answer.headers.push(("Transfer-Encoding", "chunked".to_owned()));
+        answer.chunked = true;
     }
     Ok((answer, delivery))
 }
@@ -154,21 +166,25 @@ fn serve(mut content: Content, request: &Request, wrong_range: bool, habits: &Ha
     let same = |known: &str| known.trim() == "*" || Some(known.trim()) == validator.as_deref();
     let known = |list: &str| list.split(',').any(same);
     if request.if_none_match.as_deref().is_some_and(known) {
-        return Ok(Answer { status: 304, headers, len: None, body: Box::new(io::empty()) });
+        return Ok(Answer { status: 304, headers, len: None, chunked: false, body: Box::new(io::empty()) });
     }
     headers.push(("Content-Type", kind.to_owned()));
+    headers.extend(habits.encoding().map(|encoding| ("Content-Encoding", encoding.to_owned())));
     let part_of_same = habits.ranges() && request.if_range.as_deref().is_none_or(same);
     match part(request.range.as_deref().filter(|_| part_of_same), len) {
         // No more than announced, should the file grow meanwhile.
         Part::Whole => {
-            Ok(Answer { status: 200, headers, len: Some(len), body: Box::new(content.bytes.take(len)) })
+            let body = Box::new(content.bytes.take(len));
+            Ok(Answer { status: 200, headers, len: Some(len), chunked: false, body })
         }
         Part::Range { first, last } => {
             let (first, last) = if wrong_range { another(first, last, len) } else { (first, last) };
+            let first = first.saturating_sub(habits.early());
             let count = last - first + 1;
-            headers.push(("Content-Range", format!("bytes {first}-{last}/{len}")));
+            headers.push(("Content-Range", format!("bytes {first}-{last}/{}", habits.total(len))));
             content.bytes.seek(SeekFrom::Start(first))?;
-            Ok(Answer { status: 206, headers, len: Some(count), body: Box::new(content.bytes.take(count)) })
+            let body = Box::new(content.bytes.take(count));
+            Ok(Answer { status: 206, headers, len: Some(count), chunked: false, body })
         }
         Part::Unsatisfiable => {
             let mut answer = Answer::status(416);
@@ -251,6 +267,7 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         206 => "Partial Content",
+        302 => "Found",
         304 => "Not Modified",
         404 => "Not Found",
         405 => "Method Not Allowed",

@@ -80,9 +80,14 @@ impl Connection {
         (&*self.stream).write_all(head.as_bytes())?;
         match delivery {
             Delivery::Nothing(end) => return Ok(Next::End(end)),
-            Delivery::Plain => self.copy(entry, &mut answer.body, CHUNK, Duration::ZERO)?,
+            Delivery::Plain => {
+                self.copy(entry, &mut answer.body, CHUNK, Duration::ZERO, answer.chunked)?;
+                if answer.chunked {
+                    (&*self.stream).write_all(b"0\r\n\r\n")?;
+                }
+            }
             Delivery::Cut { after, end } => {
-                self.copy(entry, &mut answer.body.take(after), CHUNK, Duration::ZERO)?;
+                self.copy(entry, &mut answer.body.take(after), CHUNK, Duration::ZERO, answer.chunked)?;
                 return Ok(Next::End(end));
             }
             Delivery::Slow { bytes_per_second, reset_after } => {
@@ -90,7 +95,8 @@ impl Connection {
                 let chunk = usize::try_from(bytes_per_second / beats).unwrap_or(usize::MAX).min(CHUNK * 16);
                 let pause = Duration::from_secs(1) / u32::try_from(beats).unwrap_or(1);
                 let body = &mut answer.body;
-                self.copy(entry, &mut body.take(reset_after.unwrap_or(u64::MAX)), chunk, pause)?;
+                let limit = reset_after.unwrap_or(u64::MAX);
+                self.copy(entry, &mut body.take(limit), chunk, pause, false)?;
                 if reset_after.is_some() && body.read(&mut [0])? > 0 {
                     return Ok(Next::End(End::Reset));
                 }
@@ -100,7 +106,14 @@ impl Connection {
     }
 
     /// Sends all of `body`, `chunk` bytes at a time, with a pause before each.
-    fn copy(&self, entry: Entry, body: &mut dyn Read, chunk: usize, pause: Duration) -> io::Result<()> {
+    fn copy(
+        &self,
+        entry: Entry,
+        body: &mut dyn Read,
+        chunk: usize,
+        pause: Duration,
+        framed: bool,
+    ) -> io::Result<()> {
         let mut bytes = vec![0; chunk];
         loop {
             let count = body.read(&mut bytes)?;
@@ -111,7 +124,13 @@ impl Connection {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
             self.shared.log.bytes(entry, count as u64);
+            if framed {
+                (&*self.stream).write_all(format!("{count:x}\r\n").as_bytes())?;
+            }
             (&*self.stream).write_all(&bytes[..count])?;
+            if framed {
+                (&*self.stream).write_all(b"\r\n")?;
+            }
         }
     }
 }

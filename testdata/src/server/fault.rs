@@ -8,6 +8,8 @@ pub enum Fault {
     Status(u16),
     /// As if there were no such file.
     NotFound,
+    /// Sends the client on to this address with the request's path and query behind it.
+    Redirect(String),
     /// Reads the request and resets the connection.
     Reset,
     /// Sends so many bytes of the body, then resets the connection. The client may see fewer: a reset overtakes data.

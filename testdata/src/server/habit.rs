@@ -10,6 +10,16 @@ pub enum Habit {
     NewValidators,
     /// Knows whole objects only.
     NoRanges,
+    /// Says of no body how long it is, but sends it in chunks.
+    Chunked,
+    /// Says of no part how long the whole is.
+    NoTotal,
+    /// Begins each part so many bytes early, and says so, as a cache of whole blocks does.
+    Early(u64),
+    /// Says of each part that the whole is longer by this.
+    LongerTotal(u64),
+    /// Sends every body with this content encoding, or at least says so.
+    Encoded(&'static str),
 }
 
 /// The habits in force.
@@ -47,5 +57,31 @@ impl Habits {
 
     pub(super) fn ranges(&self) -> bool {
         !self.all.contains(&Habit::NoRanges)
+    }
+
+    pub(super) fn chunked(&self) -> bool {
+        self.all.contains(&Habit::Chunked)
+    }
+
+    /// How many bytes early a part begins.
+    pub(super) fn early(&self) -> u64 {
+        let early = |habit: &Habit| if let Habit::Early(bytes) = habit { Some(*bytes) } else { None };
+        self.all.iter().find_map(early).unwrap_or_default()
+    }
+
+    /// What is said of the length of the whole, of which a part is sent.
+    pub(super) fn total(&self, len: u64) -> String {
+        let longer = |habit: &Habit| if let Habit::LongerTotal(bytes) = habit { Some(*bytes) } else { None };
+        if self.all.contains(&Habit::NoTotal) {
+            return "*".to_owned();
+        }
+        (len + self.all.iter().find_map(longer).unwrap_or_default()).to_string()
+    }
+
+    /// The encoding of every body.
+    pub(super) fn encoding(&self) -> Option<&'static str> {
+        self.all
+            .iter()
+            .find_map(|habit| if let Habit::Encoded(encoding) = habit { Some(*encoding) } else { None })
     }
 }

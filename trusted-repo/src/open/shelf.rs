@@ -279,6 +279,14 @@ impl Transport for Shelf {
         }
         match self.take(&name).await {
             Ok(bytes) => Ok(Box::pin(stream::iter([Ok(bytes)]))),
+            // A store whose contents may not be listed denies what is not there; the next root usually is not.
+            Err(Fault::Denied { status: 403, .. }) if plain_name(&name) == "root.json" => {
+                Err(TransportError::new_with_cause(
+                    TransportErrorKind::FileNotFound,
+                    url.as_str(),
+                    Fault::Missing,
+                ))
+            }
             Err(Fault::Missing) => Err(TransportError::new_with_cause(
                 TransportErrorKind::FileNotFound,
                 url.as_str(),

@@ -69,7 +69,7 @@ impl Carrier {
 
     /// Bytes that have come over the network so far.
     pub(crate) fn fetched(&self) -> u64 {
-        self.web.as_ref().map_or(0, |web| web.fetched())
+        self.web.as_ref().map_or(0, |web| web.account.fetched())
     }
 
     /// A part of an object at a web server; `None` when `place` is none.
@@ -132,33 +132,47 @@ impl Carrier {
 
     /// All of a small object.
     pub(crate) async fn whole(&self, place: &Place, name: &str, expected: Expected) -> Result<Bytes, Fault> {
+        self.whole_as(place, name, expected, Part::Whole).await.map(|(bytes, _)| bytes)
+    }
+
+    /// [`Carrier::whole`], asked for as `part`; also says whether it was put together from parts.
+    pub(crate) async fn whole_as(
+        &self,
+        place: &Place,
+        name: &str,
+        expected: Expected,
+        part: Part,
+    ) -> Result<(Bytes, bool), Fault> {
         let limit = expected.size.limit();
         match place {
             Place::Web(_) => {
                 let length = expected.size.signed().unwrap_or_default();
-                let download = self.part(place, name, expected, Part::Whole)?;
-                collect(&mut download.expect("it is a web server"), length).await
+                let download = self.part(place, name, expected, part)?;
+                let mut download = download.expect("it is a web server");
+                let bytes = collect(&mut download, length).await?;
+                Ok((bytes, download.joined() > 0))
             }
             Place::Directory(dir) => {
                 let bytes = read_up_to(self.file(dir, name)?, limit)
                     .map_err(|error| local_fault(&dir.join(name), error))?;
-                bytes.ok_or(Fault::TooLong { limit })
+                bytes.map(|bytes| (bytes, false)).ok_or(Fault::TooLong { limit })
             }
         }
     }
 
-    /// [`Carrier::whole`], in pieces.
+    /// [`Carrier::whole_as`], in pieces.
     pub(crate) async fn pieces(
         &self,
         place: &Place,
         name: &str,
         expected: Expected,
-    ) -> Result<Pieces, Fault> {
+        part: Part,
+    ) -> Result<(Pieces, bool), Fault> {
         let limit = expected.size.limit();
-        let mut all = Pieces::default();
+        let (mut all, mut joined) = (Pieces::default(), false);
         match place {
             Place::Web(_) => {
-                let download = self.part(place, name, expected, Part::Whole)?;
+                let download = self.part(place, name, expected, part)?;
                 let mut download = download.expect("it is a web server");
                 while let Some(piece) = download.next().await? {
                     match piece {
@@ -166,6 +180,7 @@ impl Carrier {
                         Piece::Again => all.clear(),
                     }
                 }
+                joined = download.joined() > 0;
             }
             Place::Directory(dir) => {
                 let fault = |error| local_fault(&dir.join(name), error);
@@ -184,7 +199,7 @@ impl Carrier {
                 }
             }
         }
-        Ok(all)
+        Ok((all, joined))
     }
 }
 

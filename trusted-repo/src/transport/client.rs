@@ -5,16 +5,14 @@ use std::sync::Arc;
 use super::{Fault, Pacing, tls};
 use crate::source::{Proxy, Tls};
 
-/// Redirects that are followed, one after another.
-const REDIRECTS: usize = 5;
-
 /// One client for all requests of an opened repository.
 pub(super) fn build(proxy: &Proxy, tls: &Tls, pacing: &Pacing) -> Result<reqwest::Client, Fault> {
     let other = |error| Fault::Other(Arc::new(error));
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("updog/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls::config(tls)?)
-        .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
+        // They are followed one by one, see `hops`.
+        .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(pacing.connect)
         .read_timeout(pacing.idle);
     let except = || reqwest::NoProxy::from_string(&proxy.no_proxy.join(","));

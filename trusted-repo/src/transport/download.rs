@@ -1,23 +1,23 @@
 //! One object over HTTP, resumed or begun again until it is whole.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
-use bytes::Bytes;
-use reqwest::header::{self, HeaderMap};
-use reqwest::{Response, StatusCode};
+use bytes::{Buf as _, Bytes};
+use reqwest::{Response, StatusCode, header};
 use tokio::time::Instant;
 use tracing::{debug, info};
 use url::Url;
 
+use super::account::Account;
 use super::bucket::Bucket;
 use super::fault::{Fault, classify};
-use super::pacing::{Pacing, Patience, jitter, wait_of};
-use super::range::{ContentRange, Fit, Identity, fit};
+use super::head::Head;
+use super::pacing::{Pacing, Patience, jitter};
+use super::range::MOST_PASSED_OVER;
 use super::validator::Validator;
-use super::{client, pacing};
+use super::{client, hops};
 use crate::source::Source;
 
 /// What is known of an object before it is asked for.
@@ -32,7 +32,7 @@ pub(crate) struct Expected {
 /// The length of an object, as far as it is known beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// It is signed.
+    /// It is signed, and so is its digest: whatever is put together is judged as a whole.
     Exactly(u64),
     /// It is not known; this much is accepted.
     AtMost(u64),
@@ -58,28 +58,33 @@ impl Size {
 pub(crate) enum Part {
     /// All of it.
     Whole,
+    /// All of it in one piece: it is never put together from parts, and begins again where it breaks off. For a place
+    /// whose parts did not fit together.
+    OnePiece,
     /// All of it, unless it is still the one with this validator.
     Changed(Validator),
-    /// From this byte on. The object's length is signed, and so are the bytes that are put together, so no validator
-    /// of an earlier answer is asked for. A server that knows no ranges begins at the first byte.
+    /// From this byte on. The object's length is signed, and so are the bytes that are put together. A server that knows
+    /// no ranges begins at the first byte.
     From(u64),
     /// From one byte up to another one, which is not wanted any more; the first is before the second, and what is put
-    /// together is signed. An object that changes under way ends it with [`Fault::Changed`].
+    /// together is signed.
     Range(u64, u64),
 }
 
-/// What is passed over at the beginning of an object for the sake of a part of it, where the server knows no ranges.
-const MOST_PASSED_OVER: u64 = 1 << 20;
+/// The most of an answer that is no object which is read, so that the connection can be used again.
+const MOST_OF_A_REFUSAL: u64 = 64 * 1024;
+/// How long that may take.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 
 /// What all requests to web servers share.
 #[derive(Debug)]
 pub(crate) struct Web {
-    client: reqwest::Client,
-    pacing: Pacing,
+    pub(super) client: reqwest::Client,
+    pub(super) pacing: Pacing,
     began: Instant,
     cap: Option<Mutex<Bucket>>,
     query: Mutex<BTreeMap<String, String>>,
-    fetched: AtomicU64,
+    pub(super) account: Account,
 }
 
 impl Web {
@@ -90,7 +95,7 @@ impl Web {
             began: Instant::now(),
             cap: source.bandwidth_limit.map(|rate| Mutex::new(Bucket::new(rate))),
             query: Mutex::new(source.query.iter().cloned().collect()),
-            fetched: AtomicU64::new(0),
+            account: source.account.clone(),
         })
     }
 
@@ -99,15 +104,25 @@ impl Web {
         self.query.lock().expect("no panic while held").insert(name.to_owned(), value.to_owned());
     }
 
-    /// Bytes of bodies that have come over the network so far, also those that came twice.
-    pub(crate) fn fetched(&self) -> u64 {
-        self.fetched.load(Ordering::Relaxed)
-    }
-
     /// How long to wait before more is read, now that `bytes` have come.
     fn pause_for(&self, bytes: u64) -> Duration {
         let cap = self.cap.as_ref().map(|cap| cap.lock().expect("no panic while held"));
         cap.map_or_else(Default::default, |mut cap| cap.take(bytes, self.began.elapsed()))
+    }
+
+    /// Reads what is no object, within reason: it came over the network as well, and the connection can be used again.
+    pub(super) async fn discard(&self, mut response: Response) -> Result<(), Fault> {
+        let mut read = 0;
+        let rest = async {
+            while read < MOST_OF_A_REFUSAL
+                && let Ok(Some(bytes)) = response.chunk().await
+            {
+                read += bytes.len() as u64;
+                self.account.take(bytes.len() as u64)?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(LONGEST_REFUSAL, rest).await.unwrap_or(Ok(()))
     }
 
     /// Starts nothing yet: the first request goes out with the first call of [`Download::next`]. `base` is the place
@@ -127,36 +142,34 @@ impl Web {
         let (position, end) = match part {
             Part::Range(first, end) => (first, Some(end)),
             Part::From(first) => (first, None),
-            Part::Whole | Part::Changed(_) => (0, None),
+            Part::Whole | Part::OnePiece | Part::Changed(_) => (0, None),
         };
-        let foreign = matches!(part, Part::From(_) | Part::Range(..));
+        let signed = expected.size.signed();
         let most = end.map_or(expected.size.limit(), |end| end - position);
         Download {
-            host: host_of(&url),
+            host: hops::host_of(&url),
             place: base.to_string(),
             patience: Patience::new(self.pacing, most),
             web: Arc::clone(self),
             url,
+            in_parts: signed.is_some() && part != Part::OnePiece,
             expected,
             condition: if let Part::Changed(validator) = part { Some(validator) } else { None },
-            identity: Identity::default(),
             position,
+            skip: 0,
             end,
+            needed: end.or(signed),
+            declared: None,
             furthest: position,
-            resumable: foreign,
-            foreign,
+            begun: false,
             joined: 0,
+            restarts: 0,
             retry_after: None,
             validator: None,
             unchanged: false,
             state: State::Idle,
         }
     }
-}
-
-fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// What comes next of an object.
@@ -180,20 +193,31 @@ enum State {
 pub(crate) struct Download {
     web: Arc<Web>,
     url: Url,
+    /// Who is to blame for what comes next: where the last request went, behind redirects.
     host: String,
     place: String,
     expected: Expected,
     patience: Patience,
     condition: Option<Validator>,
-    identity: Identity,
+    /// How much has come, counted from the object's first byte.
     position: u64,
+    /// How much of what comes next came before already.
+    skip: u64,
+    /// Where the part that is wanted ends, if that is not the object's end.
     end: Option<u64>,
+    /// Where to stop, as far as it is known beforehand.
+    needed: Option<u64>,
+    /// How long the answer under way says that the object is.
+    declared: Option<u64>,
     furthest: u64,
-    resumable: bool,
-    /// What came before, if anything, came from elsewhere: the next part says what the object is.
-    foreign: bool,
+    /// Whether parts may be asked for.
+    in_parts: bool,
+    /// Whether anything has come from here.
+    begun: bool,
     /// How often a part was put to what came before.
     joined: u32,
+    /// How often it began again from nothing.
+    restarts: u32,
     retry_after: Option<Duration>,
     validator: Option<Validator>,
     unchanged: bool,
@@ -240,15 +264,22 @@ impl Download {
 
     async fn pause_after(&mut self, fault: Fault) -> Result<(), Fault> {
         self.state = State::Idle;
-        if !fault.is_passing() {
+        let passing = fault.is_passing();
+        let pause = passing.then(|| self.patience.after_failure(jitter(), self.retry_after.take())).flatten();
+        let Some(pause) = pause else {
             self.state = State::Ended;
-            return Err(fault);
-        }
-        let Some(pause) = self.patience.after_failure(jitter(), self.retry_after.take()) else {
-            self.state = State::Ended;
-            return Err(fault);
+            let first = hops::host_of(&self.url);
+            return Err(match fault {
+                Fault::Reset { host, .. } if self.restarts > 0 => {
+                    Fault::NoResume { host, received: self.furthest }
+                }
+                fault if fault.is_of_the_way() && self.host != first => {
+                    Fault::Behind { host: first, to: self.host.clone(), source: Box::new(fault) }
+                }
+                fault => fault,
+            });
         };
-        let (url, pause_ms) = (without_query(&self.url), pause.as_millis());
+        let (url, pause_ms) = (hops::shown(&self.url), pause.as_millis());
         info!(at = self.position, "{fault}; asking for {url} again in {pause_ms} ms");
         tokio::time::sleep(pause).await;
         self.patience.spend(pause);
@@ -265,115 +296,138 @@ impl Download {
 
     /// Sends one request: for the rest if what has come can be continued, else for everything.
     async fn ask(&mut self) -> Result<Step, Fault> {
-        let mut request = self.web.client.get(self.url.clone());
-        let resuming = self.resumable && (self.position > 0 || self.end.is_some());
-        if resuming {
-            let last = self.end.map(|end| (end - 1).to_string()).unwrap_or_default();
-            request = request.header(header::RANGE, format!("bytes={}-{last}", self.position));
-            if let Some(validator) = &self.identity.validator {
-                request = request.header(header::IF_RANGE, validator.as_str());
-            }
+        let missing = self.needed.map(|needed| needed.saturating_sub(self.position));
+        if missing == Some(0) && self.position > 0 {
+            // It broke off behind its last byte.
+            return Ok(Step::Ended);
         }
+        self.web.account.room_for(missing.unwrap_or_default())?;
+        let in_part = self.in_parts && (self.position > 0 || self.end.is_some());
         let condition = self.condition.as_ref().filter(|_| self.position == 0);
+        let mut headers = header::HeaderMap::new();
+        let mut add = |name, value: &str| {
+            // What a server said once can be said back to it, unless it was no text.
+            if let Ok(value) = value.parse() {
+                headers.insert(name, value);
+            }
+        };
+        // Nobody here decodes anything, and an encoded object has neither the signed length nor the signed digest.
+        add(header::ACCEPT_ENCODING, "identity");
+        if in_part {
+            let last = self.end.map(|end| (end - 1).to_string()).unwrap_or_default();
+            add(header::RANGE, &format!("bytes={}-{last}", self.position));
+        }
         if let Some(etag) = condition.and_then(|known| known.etag.as_deref()) {
-            request = request.header(header::IF_NONE_MATCH, etag);
+            add(header::IF_NONE_MATCH, etag);
         }
         if let Some(modified) = condition.and_then(|known| known.last_modified.as_deref()) {
-            request = request.header(header::IF_MODIFIED_SINCE, modified);
+            add(header::IF_MODIFIED_SINCE, modified);
         }
         let conditional = condition.is_some();
         let asked = Instant::now();
-        let response = match tokio::time::timeout(self.patience.left(), request.send()).await {
-            Ok(answered) => answered.map_err(|error| self.fault(error))?,
-            Err(_) => return Err(self.overdue()),
-        };
+        let sent = hops::send(&self.web, &self.url, &headers, &mut self.host, self.position);
+        let answered = tokio::time::timeout(self.patience.left(), sent).await;
         self.patience.spend(asked.elapsed());
-        let headers = Headers::of(&response);
+        let response = answered.map_err(|_| self.overdue())??;
+        let head = Head::of(&response);
         match response.status() {
             StatusCode::NOT_MODIFIED if conditional => {
                 self.unchanged = true;
                 Ok(Step::Ended)
             }
-            StatusCode::PARTIAL_CONTENT if resuming && self.is_continued_by(&headers) => {
-                debug!(url = %without_query(&self.url), at = self.position, "goes on");
+            StatusCode::PARTIAL_CONTENT if in_part && self.continues(&head) => {
+                debug!(url = %hops::shown(&self.url), at = self.position, "goes on");
                 self.state = State::Receiving(response);
                 Ok(Step::Asked)
             }
-            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if resuming => {
-                debug!(url = %without_query(&self.url), "the answer does not continue what came before");
-                self.give_up_ranges()?;
-                Ok(Step::Asked)
+            StatusCode::PARTIAL_CONTENT if in_part => {
+                debug!(url = %hops::shown(&self.url), range = ?head.range, "the answer does not continue what came before");
+                self.in_one_piece(&head)
             }
-            StatusCode::OK if resuming && headers.html().is_none() => {
-                self.give_up_ranges()?;
-                self.begin(response, &headers)
+            StatusCode::RANGE_NOT_SATISFIABLE if in_part => {
+                self.web.discard(response).await?;
+                self.in_one_piece(&head)
             }
-            StatusCode::OK => self.begin(response, &headers),
-            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN => Err(Fault::Missing),
+            StatusCode::OK if in_part && head.page().is_none() && head.encoding.is_none() => {
+                self.in_one_piece(&head)?;
+                self.begin(response, &head)
+            }
+            StatusCode::OK => self.begin(response, &head),
             status => {
-                self.retry_after = headers.retry_after();
-                Err(Fault::Status { host: self.host.clone(), status: status.as_u16() })
+                self.web.discard(response).await?;
+                let host = self.host.clone();
+                Err(match status {
+                    StatusCode::NOT_FOUND | StatusCode::GONE => Fault::Missing,
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                        Fault::Denied { host, status: status.as_u16() }
+                    }
+                    _ => {
+                        self.retry_after = head.retry_after();
+                        Fault::Status { host, status: status.as_u16() }
+                    }
+                })
             }
         }
     }
 
     /// From now on everything is asked for, if that makes sense for the part that is wanted.
-    fn give_up_ranges(&mut self) -> Result<(), Fault> {
-        self.resumable = false;
-        match self.end {
-            Some(_) if !self.foreign => Err(Fault::Changed { host: self.host.clone() }),
-            Some(_) if self.position > MOST_PASSED_OVER => Err(Fault::NoRanges { host: self.host.clone() }),
-            _ => Ok(()),
+    fn in_one_piece(&mut self, head: &Head) -> Result<Step, Fault> {
+        self.in_parts = false;
+        let signed = self.expected.size.limit();
+        match head.range.and_then(|range| range.total).or(head.unsatisfied) {
+            // All of it would be as long as that.
+            Some(offered) if offered != signed => Err(Fault::Length { offered, signed }),
+            _ if self.end.is_some() && self.position > MOST_PASSED_OVER => {
+                Err(Fault::NoRanges { host: self.host.clone() })
+            }
+            _ => Ok(Step::Asked),
         }
     }
 
-    fn is_continued_by(&mut self, headers: &Headers) -> bool {
-        let Some(range) = headers.range else { return false };
-        let part = Identity::of_part(headers.etag.as_deref(), headers.last_modified.as_deref(), &range);
-        if self.foreign {
-            // The first part from here says itself what it is a part of.
-            let fits =
-                range.first == self.position && Some(self.expected.size) == part.total.map(Size::Exactly);
-            self.foreign = !fits;
-            self.identity = part;
-            return fits;
-        }
-        let continued = match fit(self.position, &self.identity, &range, &part) {
-            Fit::Same => true,
-            // Two halves of two objects do not get past a signed digest. What has none begins again.
-            Fit::Unproven => matches!(self.expected.size, Size::Exactly(_)),
-            Fit::Other => false,
-        };
-        self.joined += u32::from(continued);
-        continued
+    /// Whether an answer is the part that was asked for.
+    fn continues(&mut self, head: &Head) -> bool {
+        let length = self.expected.size.limit();
+        let before = head.range.and_then(|range| range.before(self.position, length));
+        let Some(before) = before.filter(|_| head.encoding.is_none()) else { return false };
+        (self.skip, self.declared) = (before, None);
+        self.joined += u32::from(self.begun);
+        true
     }
 
     /// Takes an answer with the whole object.
-    fn begin(&mut self, response: Response, headers: &Headers) -> Result<Step, Fault> {
-        if let Some(found) = headers.html() {
+    fn begin(&mut self, response: Response, head: &Head) -> Result<Step, Fault> {
+        let host = || self.host.clone();
+        if let Some(found) = head.page() {
             return Err(Fault::Html {
                 expected: self.expected.what.clone(),
                 found,
-                url: without_query(response.url()),
+                url: hops::shown(response.url()),
             });
         }
-        match (self.expected.size, headers.length) {
+        if let Some(encoding) = &head.encoding {
+            return Err(Fault::Encoded { host: host(), encoding: encoding.clone() });
+        }
+        match (self.expected.size, head.length) {
             (Size::Exactly(signed), Some(offered)) if offered != signed => {
                 return Err(Fault::Length { offered, signed });
             }
             (Size::AtMost(limit), Some(offered)) if offered > limit => return Err(Fault::TooLong { limit }),
             _ => {}
         }
-        self.identity =
-            Identity::of_whole(headers.etag.as_deref(), headers.last_modified.as_deref(), headers.length);
-        self.resumable = self.identity.can_be_resumed();
-        self.foreign = false;
-        self.validator = headers.validator(&self.place);
+        if self.begun && self.position > 0 {
+            // What begins again and again costs the whole way each time, however far it comes.
+            self.restarts += 1;
+            if self.restarts >= self.web.pacing.attempts {
+                return Err(Fault::NoResume { host: host(), received: self.furthest });
+            }
+        }
+        self.web.account.room_for(self.expected.size.signed().or(head.length).unwrap_or_default())?;
+        (self.skip, self.declared) = (0, head.length);
+        self.validator = head.validator(&self.place);
         self.state = State::Receiving(response);
-        if self.position == 0 {
+        if std::mem::take(&mut self.position) == 0 {
             return Ok(Step::Asked);
         }
-        self.position = 0;
         Ok(Step::Piece(Piece::Again))
     }
 
@@ -388,8 +442,10 @@ impl Download {
         };
         let waited = asked.elapsed();
         self.patience.spend(waited);
-        let Some(bytes) = chunk else {
-            return match self.end.or(self.identity.total) {
+        let Some(mut bytes) = chunk else {
+            return match self.needed.or(self.declared) {
+                // It came to an end of its own accord, and had begun at the first byte: there is no more of it.
+                Some(_) if self.restarts > 0 && !self.in_parts => Ok(Step::Ended),
                 // A range may end before the object does; the rest is asked for like after a failure.
                 Some(total) if self.position < total => {
                     Err(Fault::Reset { host: self.host.clone(), received: self.position })
@@ -398,8 +454,12 @@ impl Download {
             };
         };
         let count = bytes.len() as u64;
-        self.web.fetched.fetch_add(count, Ordering::Relaxed);
-        self.position += count;
+        self.web.account.take(count)?;
+        let known = self.skip.min(count);
+        self.skip -= known;
+        bytes.advance(usize::try_from(known).unwrap_or(bytes.len()));
+        self.begun = true;
+        self.position += count - known;
         if self.position > self.expected.size.limit() {
             return Err(match self.expected.size {
                 Size::Exactly(signed) => Fault::Length { offered: self.position, signed },
@@ -408,16 +468,17 @@ impl Download {
         }
         let new = self.position.saturating_sub(self.furthest);
         self.furthest = self.furthest.max(self.position);
-        self.patience.progress(new);
+        // What had to begin again has used its patience up.
+        self.patience.progress(if self.restarts == 0 { new } else { 0 });
         if !self.patience.fast_enough(waited, count) {
-            let pacing::Pacing { slow_floor: floor, slow_window: window, .. } = self.web.pacing;
+            let Pacing { slow_floor: floor, slow_window: window, .. } = self.web.pacing;
             return Err(Fault::Slow { host: self.host.clone(), floor, window });
         }
         let pause = self.web.pause_for(count);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        Ok(Step::Piece(Piece::Bytes(bytes)))
+        if bytes.is_empty() { Ok(Step::Asked) } else { Ok(Step::Piece(Piece::Bytes(bytes))) }
     }
 
     fn fault(&self, error: reqwest::Error) -> Fault {
@@ -430,54 +491,4 @@ enum Step {
     Asked,
     Piece(Piece),
     Ended,
-}
-
-/// What we look at in an answer's head.
-struct Headers {
-    etag: Option<String>,
-    last_modified: Option<String>,
-    range: Option<ContentRange>,
-    length: Option<u64>,
-    content_type: Option<String>,
-    date: Option<String>,
-    retry_after: Option<String>,
-}
-
-impl Headers {
-    fn of(response: &Response) -> Self {
-        let text = |name| text_of(response.headers(), name);
-        Self {
-            etag: text(header::ETAG),
-            last_modified: text(header::LAST_MODIFIED),
-            range: text(header::CONTENT_RANGE).as_deref().and_then(ContentRange::parse),
-            length: response.content_length(),
-            content_type: text(header::CONTENT_TYPE),
-            date: text(header::DATE),
-            retry_after: text(header::RETRY_AFTER),
-        }
-    }
-
-    fn validator(&self, place: &str) -> Option<Validator> {
-        Validator::of(place, self.etag.as_deref(), self.last_modified.as_deref(), self.date.as_deref())
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        wait_of(self.retry_after.as_deref()?, self.date.as_deref())
-    }
-
-    /// The declared type if it is a page for people.
-    fn html(&self) -> Option<String> {
-        let declared = self.content_type.as_deref()?.split(';').next()?.trim().to_ascii_lowercase();
-        matches!(declared.as_str(), "text/html" | "application/xhtml+xml").then_some(declared)
-    }
-}
-
-fn text_of(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-fn without_query(url: &Url) -> String {
-    let mut bare = url.clone();
-    bare.set_query(None);
-    bare.to_string()
 }

@@ -108,9 +108,43 @@ pub enum Fault {
         /// The HTTP status.
         status: u16,
     },
+    /// The server does not let us have it.
+    #[error("{host} denies access (status {status})")]
+    Denied {
+        /// Host and port.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Where a redirect led, nobody is to be reached.
+    #[error("{host} sends on to {to}: {source}")]
+    Behind {
+        /// Host and port of whoever was asked first.
+        host: String,
+        /// Host and port of whoever was asked in the end.
+        to: String,
+        /// What came of it.
+        source: Box<Fault>,
+    },
+    /// A redirect that leads nowhere.
+    #[error("{host} redirects {reason}")]
+    Redirect {
+        /// Host and port of whoever redirects.
+        host: String,
+        /// Where to.
+        reason: String,
+    },
     /// The server or the directory does not have it.
     #[error("it is not there")]
     Missing,
+    /// The body is not the object, but something that the object can be decoded from.
+    #[error("{host} sends it with the content encoding {encoding:?}, which nobody asked for")]
+    Encoded {
+        /// Host and port.
+        host: String,
+        /// The encoding.
+        encoding: String,
+    },
     /// A page for people instead of the object.
     #[error("expected {expected}, got {found} from {url}")]
     Html {
@@ -121,17 +155,29 @@ pub enum Fault {
         /// Where it came from, after redirects.
         url: String,
     },
-    /// The object there is not the one any more that a part of it came from.
-    #[error("{host} has another object there now than at the beginning")]
-    Changed {
-        /// Host and port.
-        host: String,
-    },
     /// Only whole objects can be had there, and the part that is wanted lies far from the beginning.
     #[error("{host} hands out whole objects only, and no parts of them")]
     NoRanges {
         /// Host and port.
         host: String,
+    },
+    /// The link breaks, and what has come cannot be continued.
+    #[error(
+        "{host} began it anew each time that the connection broke, and came no further than {received} bytes"
+    )]
+    NoResume {
+        /// Host and port.
+        host: String,
+        /// How far it came at most.
+        received: u64,
+    },
+    /// More would come than may.
+    #[error("the data budget of {budget} bytes does not suffice: {needed} are needed")]
+    OverBudget {
+        /// What may come.
+        budget: u64,
+        /// What has come, and what is known to be missing.
+        needed: u64,
     },
     /// The object there has another length than the signed one.
     #[error("it is {offered} bytes long, and {signed} are signed")]
@@ -183,9 +229,14 @@ impl Fault {
             | Self::Overdue { .. }
             | Self::Proxy { .. }
             | Self::Credentials { .. }
+            | Self::Denied { .. }
+            | Self::Behind { .. }
+            | Self::Redirect { .. }
             | Self::Missing
             | Self::Html { .. }
-            | Self::Changed { .. }
+            | Self::Encoded { .. }
+            | Self::NoResume { .. }
+            | Self::OverBudget { .. }
             | Self::NoRanges { .. }
             | Self::Length { .. }
             | Self::TooLong { .. }
@@ -193,6 +244,20 @@ impl Fault {
             | Self::Scheme { .. }
             | Self::Other(_) => false,
         }
+    }
+}
+
+impl Fault {
+    /// Whether nobody was reached at all.
+    pub(super) fn is_of_the_way(&self) -> bool {
+        matches!(
+            self,
+            Self::Dns { .. }
+                | Self::Refused { .. }
+                | Self::NoRoute { .. }
+                | Self::NoConnection { .. }
+                | Self::Tls { .. }
+        )
     }
 }
 

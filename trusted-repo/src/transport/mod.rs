@@ -6,7 +6,10 @@
 //!
 //! - [`fault`]: what can go wrong on the way, told apart as far as a person can act on it
 //! - [`pacing`]: the patience of a client, and when to try again
+//! - [`account`]: what one run takes from the network, and its limit
 //! - `range`: whether an answer continues what was received so far
+//! - `head`: what is looked at in an answer's head
+//! - `hops`: one request and the redirects that it meets
 //! - `validator`: by what a server recognises an object
 //! - `bucket`: a cap on bandwidth
 //! - `tls`: whom `https://` trusts, and who this host is
@@ -15,6 +18,7 @@
 //! - `download`: one object over HTTP, resumed or begun again until it is whole
 //! - `carrier`: both kinds of places behind one door
 
+pub mod account;
 pub mod fault;
 pub mod pacing;
 
@@ -22,11 +26,14 @@ mod bucket;
 pub(crate) mod carrier;
 mod client;
 pub(crate) mod download;
+mod head;
+mod hops;
 mod issuer;
 pub(crate) mod range;
 mod tls;
 pub(crate) mod validator;
 
+pub use account::Account;
 pub(crate) use carrier::Carrier;
 pub use fault::Fault;
 pub use pacing::Pacing;

@@ -1,35 +1,10 @@
-//! Whether an answer continues what was received so far. Pure rules over header values.
+//! Whether a part of an object is the one that was asked for. Pure rules over header values.
+//!
+//! Only objects whose length and digest are signed are put together from parts: the digest judges the whole, so what a
+//! server says of the object's identity, or does not say, is of no interest.
 
-/// What an answer says of the object behind it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// `ETag` if it is a strong one, else `Last-Modified`.
-    pub(crate) validator: Option<String>,
-    /// The whole object's length.
-    pub(crate) total: Option<u64>,
-}
-
-impl Identity {
-    /// From the headers of an answer with the whole object.
-    pub(crate) fn of_whole(etag: Option<&str>, last_modified: Option<&str>, length: Option<u64>) -> Self {
-        Self { validator: validator(etag, last_modified), total: length }
-    }
-
-    /// From the headers of an answer with a part of the object.
-    pub(crate) fn of_part(etag: Option<&str>, last_modified: Option<&str>, range: &ContentRange) -> Self {
-        Self { validator: validator(etag, last_modified), total: range.total }
-    }
-
-    /// Whether asking for a part makes sense at all: without a length nobody can tell whether the part fits.
-    pub(crate) fn can_be_resumed(&self) -> bool {
-        self.total.is_some()
-    }
-}
-
-/// A weak validator says "much the same", which is not enough to put two halves together.
-fn validator(etag: Option<&str>, last_modified: Option<&str>) -> Option<String> {
-    etag.filter(|tag| !tag.starts_with("W/")).or(last_modified).map(str::to_owned)
-}
+/// What is passed over at the beginning of an answer for the sake of what comes after it.
+pub(crate) const MOST_PASSED_OVER: u64 = 1 << 20;
 
 /// `Content-Range: bytes FIRST-LAST/TOTAL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,34 +24,19 @@ impl ContentRange {
         let sane = first <= last && total.is_none_or(|total| last < total);
         sane.then_some(Self { first, last, total })
     }
+
+    /// How many bytes of this part lie before `position`, if it continues an object of `length` bytes there. A cache may
+    /// begin at its own block's first byte; a server may leave the total open; nobody may leave a gap.
+    pub(crate) fn before(&self, position: u64, length: u64) -> Option<u64> {
+        let before = position.checked_sub(self.first)?;
+        let same_object = self.total.is_none_or(|total| total == length) && self.last < length;
+        (before <= MOST_PASSED_OVER && self.last >= position && same_object).then_some(before)
+    }
 }
 
 /// Digits only: `u64::from_str` would take a plus sign.
 fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-/// What a part is to the object that was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fit {
-    /// It continues the same object: the same strong validator says so.
-    Same,
-    /// It begins at the right byte of an object of the same length, but nobody says that it is the same one. Good
-    /// enough only where a signed digest judges both halves together.
-    Unproven,
-    /// It is another object, or begins elsewhere.
-    Other,
-}
-
-/// Whether the part that came continues at `position` the object that was begun.
-pub(crate) fn fit(position: u64, begun: &Identity, range: &ContentRange, part: &Identity) -> Fit {
-    if range.first != position || begun.total.is_none() || part != begun {
-        Fit::Other
-    } else if begun.validator.is_some() {
-        Fit::Same
-    } else {
-        Fit::Unproven
-    }
 }
 
 #[cfg(test)]
@@ -85,50 +45,32 @@ mod tests {
 
     use super::*;
 
-    fn begun() -> Identity {
-        Identity::of_whole(Some("\"abc\""), None, Some(200))
-    }
-
-    fn answer(etag: &str, range: &str) -> bool {
-        let range = ContentRange::parse(range).expect("a range");
-        let part = Identity::of_part(Some(etag), None, &range);
-        match fit(100, &begun(), &range, &part) {
-            Fit::Same => true,
-            Fit::Other => false,
-            Fit::Unproven => unreachable!("what was begun has a validator"),
-        }
+    fn before(range: &str) -> Option<u64> {
+        ContentRange::parse(range).expect("a range").before(100, 200)
     }
 
     #[test]
-    fn only_the_same_object_from_the_right_place_is_a_continuation() {
-        assert!(answer("\"abc\"", "bytes 100-199/200"));
-        assert!(!answer("\"abd\"", "bytes 100-199/200"), "another object");
-        assert!(!answer("W/\"abc\"", "bytes 100-199/200"), "much the same object");
-        assert!(!answer("\"abc\"", "bytes 0-199/200"), "from the start");
-        assert!(!answer("\"abc\"", "bytes 101-199/200"), "a byte is missing");
-        assert!(!answer("\"abc\"", "bytes 100-199/201"), "another length");
-        assert!(!answer("\"abc\"", "bytes 100-199/*"), "a length that nobody knows");
+    fn a_part_that_has_the_next_byte_of_the_signed_object_continues_it() {
+        assert_eq!(before("bytes 100-199/200"), Some(0));
+        assert_eq!(
+            before("bytes 100-149/200"),
+            Some(0),
+            "shorter than asked for: the rest is asked for again"
+        );
+        assert_eq!(before("bytes 100-199/*"), Some(0), "a length that nobody tells");
+        assert_eq!(before("bytes 64-199/200"), Some(36), "from the start of a block");
+        assert_eq!(before("bytes 0-199/*"), Some(100));
     }
 
     #[test]
-    fn an_object_without_a_length_is_never_resumed() {
-        let begun = Identity::of_whole(Some("\"abc\""), None, None);
-        let range = ContentRange::parse("bytes 100-199/*").expect("a range");
-        assert!(!begun.can_be_resumed());
-        let part = Identity::of_part(Some("\"abc\""), None, &range);
-        assert_eq!(fit(100, &begun, &range, &part), Fit::Other);
-    }
-
-    #[test]
-    fn without_a_validator_nobody_knows_whether_it_is_the_same_object() {
-        let range = ContentRange::parse("bytes 100-199/200").expect("a range");
-        let of = |etag, modified| Identity::of_part(etag, modified, &range);
-        let fit = |begun: &Identity, part: &Identity| super::fit(100, begun, &range, part);
-        assert_eq!(fit(&of(None, None), &of(None, None)), Fit::Unproven);
-        assert_eq!(fit(&of(Some("W/\"a\""), None), &of(Some("W/\"a\""), None)), Fit::Unproven, "a weak one");
-        assert_eq!(fit(&of(None, Some("then")), &of(None, Some("then"))), Fit::Same);
-        assert_eq!(fit(&of(None, Some("then")), &of(None, None)), Fit::Other, "it had one before");
-        assert_eq!(fit(&of(None, None), &of(None, Some("then"))), Fit::Other, "it had none before");
+    fn a_part_of_something_else_continues_nothing() {
+        assert_eq!(before("bytes 101-199/200"), None, "a byte is missing");
+        assert_eq!(before("bytes 100-199/201"), None, "another length");
+        assert_eq!(before("bytes 100-200/*"), None, "more than is signed");
+        assert_eq!(before("bytes 50-99/200"), None, "nothing new");
+        let far = ContentRange::parse("bytes 0-9999999/*").expect("a range");
+        assert_eq!(far.before(MOST_PASSED_OVER, 10_000_000), Some(MOST_PASSED_OVER));
+        assert_eq!(far.before(MOST_PASSED_OVER + 1, 10_000_000), None, "too much for nothing");
     }
 
     #[test]
@@ -155,6 +97,14 @@ mod tests {
             if let Some(range) = ContentRange::parse(&text) {
                 prop_assert!(range.first <= range.last);
                 prop_assert!(range.total.is_none_or(|total| range.last < total));
+            }
+        }
+
+        #[test]
+        fn what_continues_never_leaves_a_gap(first: u64, last: u64, total: Option<u64>, at: u64, length: u64) {
+            if let Some(before) = (ContentRange { first, last, total }).before(at, length) {
+                prop_assert_eq!(first + before, at);
+                prop_assert!(at < length && last < length);
             }
         }
 

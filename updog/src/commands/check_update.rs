@@ -6,7 +6,7 @@ use crate::answer;
 use crate::choose::{Choice, NotOffered, candidates, choose};
 use crate::context::{Context, Format};
 use crate::error::Error;
-use crate::fetch::{self, Opened};
+use crate::fetch::{self, Opened, Purse};
 use crate::update::{Asked, request};
 use crate::why;
 
@@ -24,7 +24,8 @@ pub struct Args {
 /// # Errors
 /// When the repository cannot be used, or there is no update.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
-    let Opened { manifest, machine, config, .. } = fetch::open(context, args.asked.variant.as_deref())?;
+    let Opened { manifest, machine, config, .. } =
+        fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
     let request = request(&args.asked, &config);
     let now = context.clock.now();
     if args.all {

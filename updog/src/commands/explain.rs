@@ -7,7 +7,7 @@ use crate::answer;
 use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::explain::{Explained, explain};
-use crate::fetch::{self, Opened};
+use crate::fetch::{self, Opened, Purse};
 use crate::update::{Asked, request};
 
 /// What was asked.
@@ -22,7 +22,8 @@ pub struct Args {
 /// # Errors
 /// When the repository cannot be used.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
-    let Opened { manifest, machine, config, .. } = fetch::open(context, args.asked.variant.as_deref())?;
+    let Opened { manifest, machine, config, .. } =
+        fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
     let now = context.clock.now();
     let updates =
         explain(&manifest, &machine, &request(&args.asked, &config), config.minimum_version.as_ref(), now);

@@ -48,7 +48,7 @@ pub use crew::Crew;
 pub use durable::ReadBack;
 pub use error::Error;
 pub use index::VerifiedIndex;
-pub use target::Target;
+pub use target::{Target, WriteCount};
 pub use tree::VerifiedTree;
 
 /// Bytes that are read, checked and written at once: long enough for a disk, and passing it on costs nothing beside

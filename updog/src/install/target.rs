@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use host_io::Disk;
 use signpost::Role;
@@ -19,6 +20,20 @@ pub struct Target {
     pub disk: Arc<dyn Disk>,
     /// Its name for people.
     pub device: String,
+    /// Where what is written to it is counted, whatever comes of it.
+    pub count: WriteCount,
+}
+
+/// Bytes that a run has written to the set. Clones are the same count.
+#[derive(Debug, Clone, Default)]
+pub struct WriteCount(Arc<AtomicU64>);
+
+impl WriteCount {
+    /// How many there were so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What happened to the bytes of an image.
@@ -119,7 +134,9 @@ impl Target {
             device: self.device.clone(),
             offset,
             source,
-        })
+        })?;
+        self.count.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(super) fn sync(&self) -> Result<(), Error> {

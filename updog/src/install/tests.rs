@@ -13,7 +13,7 @@ use super::durable::Synced;
 use super::plain::{write_boot, write_hash, write_root};
 use super::stream::RawImage;
 use super::target::{RootWritten, Tally, Target};
-use super::{Crew, Error, PIECE, ReadBack, VerifiedTree, scan};
+use super::{Crew, Error, PIECE, ReadBack, VerifiedTree, WriteCount, scan};
 use crate::events::Events;
 use crate::wait::Waiter;
 
@@ -265,7 +265,12 @@ impl Set {
 }
 
 pub(super) fn target(image: Role, disk: &Arc<FaultyDisk>) -> Target {
-    Target { image, disk: Arc::new(Shared(Arc::clone(disk))), device: format!("/dev/vda-{image}") }
+    Target {
+        image,
+        disk: Arc::new(Shared(Arc::clone(disk))),
+        device: format!("/dev/vda-{image}"),
+        count: WriteCount::default(),
+    }
 }
 
 pub(super) fn said(error: &Error) -> String {

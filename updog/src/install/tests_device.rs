@@ -13,7 +13,7 @@ use super::durable::Synced;
 use super::plain::{write_boot, write_hash, write_root};
 use super::target::Tally;
 use super::tests::{Image, noise, tree_over};
-use super::{Crew, Error, ReadBack, Target, VerifiedTree, scan};
+use super::{Crew, Error, ReadBack, Target, VerifiedTree, WriteCount, scan};
 use crate::events::Events;
 use crate::wait::Waiter;
 
@@ -59,7 +59,12 @@ impl Devices {
     fn target(&self, image: Role) -> Target {
         let node = &self.0[Role::ALL.iter().position(|role| *role == image).unwrap()].0;
         let disk = FileDisk::open(node, Access::ReadWrite).unwrap();
-        Target { image, disk: Arc::new(disk), device: node.display().to_string() }
+        Target {
+            image,
+            disk: Arc::new(disk),
+            device: node.display().to_string(),
+            count: WriteCount::default(),
+        }
     }
 
     fn install(&self, boot: &[u8], root: &[u8], tree: &Arc<VerifiedTree>) -> Result<ReadBack, Error> {

@@ -27,6 +27,12 @@ impl Budget {
         Self(asked.into_iter().chain(set).min())
     }
 
+    /// The limit, if there is one.
+    #[must_use]
+    pub fn bytes(self) -> Option<u64> {
+        self.0
+    }
+
     /// Refuses when `fetched` bytes and `to_come` more are above it.
     ///
     /// # Errors
