@@ -5,20 +5,16 @@
 //! unreadable. What is not understood is kept, so that a tool of today does not drop what one of tomorrow has written.
 //! A field that is known but cannot be read is not guessed at: see [`UpdateExtensions::misread`].
 
-use chrono::{DateTime, Utc};
 use semver::Version;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Update;
 use crate::frames::Frames;
-use crate::manifest::MAX_UPDATES;
 
 const BARRIER: &str = "barrier";
 const MIN_UPDATER: &str = "min_updater";
 const FRAMES: &str = "frames";
-const PAUSED: &str = "paused";
 
 /// What an update says to our hosts alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,25 +29,6 @@ pub struct UpdateExtensions {
     pub frames: Option<Frames>,
     /// Fields that are not understood, as they were found.
     pub other: Map<String, Value>,
-}
-
-/// What a manifest says to our tools alone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Value", into = "Value")]
-pub struct ManifestExtensions {
-    /// `paused`: updates that were taken from the list for a while, so that every reader stops taking them.
-    pub paused: Vec<Paused>,
-    /// Fields that are not understood, as they were found.
-    pub other: Map<String, Value>,
-}
-
-/// An update that is not offered for now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paused {
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// The update as it was.
-    pub update: Update,
 }
 
 impl UpdateExtensions {
@@ -72,14 +49,6 @@ impl UpdateExtensions {
     #[must_use]
     pub fn misread(&self) -> Option<&'static str> {
         [BARRIER, MIN_UPDATER].into_iter().find(|name| self.other.contains_key(*name))
-    }
-}
-
-impl ManifestExtensions {
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.paused.is_empty() && self.other.is_empty()
     }
 }
 
@@ -109,28 +78,8 @@ impl From<UpdateExtensions> for Value {
     }
 }
 
-impl From<Value> for ManifestExtensions {
-    fn from(value: Value) -> Self {
-        let mut other = fields(value);
-        let count = other.get(PAUSED).and_then(Value::as_array).map_or(0, Vec::len);
-        let paused = if count <= MAX_UPDATES { take(&mut other, PAUSED) } else { None };
-        Self { paused: paused.unwrap_or_default(), other }
-    }
-}
-
-impl From<ManifestExtensions> for Value {
-    fn from(extensions: ManifestExtensions) -> Self {
-        let mut fields = extensions.other;
-        if !extensions.paused.is_empty() {
-            let paused = serde_json::to_value(extensions.paused);
-            fields.insert(PAUSED.to_owned(), paused.expect("text keys and plain values are always JSON"));
-        }
-        Self::Object(fields)
-    }
-}
-
 /// The fields of an object; anything else is somebody else's and has none for us.
-fn fields(value: Value) -> Map<String, Value> {
+pub(crate) fn fields(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(fields) => fields,
         _ => Map::new(),
@@ -138,7 +87,7 @@ fn fields(value: Value) -> Map<String, Value> {
 }
 
 /// Takes a field out, if it can be read.
-fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
+pub(crate) fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
     let read = T::deserialize(fields.get(name)?).ok()?;
     fields.remove(name);
     Some(read)
@@ -150,7 +99,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Manifest;
+    use crate::limits::MAX_UPDATES;
+    use crate::{Manifest, ManifestExtensions};
 
     fn update() -> Value {
         json!({

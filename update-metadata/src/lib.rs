@@ -7,7 +7,9 @@
 //! with it.
 //!
 //! - [`manifest`]: the manifest itself, from bytes and back
-//! - [`extensions`]: what our manifests say beyond the common format
+//! - [`limits`]: how much of one is read
+//! - [`update`]: one update of it
+//! - [`extensions`]: what our updates say beyond the common format; [`paused`]: what our manifests do
 //! - [`frames`]: which targets have an update's images as frames
 //! - [`edge`]: the key of a migration, `(FROM, TO)`, as manifests spell it
 //! - [`names`]: which target names are safe to use as file names
@@ -30,26 +32,32 @@ pub mod edge;
 pub mod explain;
 pub mod extensions;
 pub mod frames;
+pub mod limits;
 pub mod manifest;
+mod moment;
 pub mod names;
 pub mod offer;
 pub mod pace;
 pub mod path;
+pub mod paused;
 pub mod policy;
 mod read;
 pub mod release;
 pub mod seed;
 pub mod span;
+pub mod update;
 pub mod validate;
 pub mod waves;
 
-pub use extensions::{ManifestExtensions, Paused, UpdateExtensions};
+pub use extensions::UpdateExtensions;
 pub use frames::{FramedImage, Frames};
-pub use manifest::{Images, Manifest, ManifestError, Update};
+pub use manifest::{Manifest, ManifestError};
 pub use names::safe_target_name;
 pub use pace::{Density, Pace};
 pub use path::{NoPath, migration_path};
+pub use paused::{ManifestExtensions, Paused};
 pub use policy::WavePolicy;
 pub use release::ReleaseConfig;
 pub use seed::Seed;
+pub use update::{Images, Update};
 pub use waves::Readiness;

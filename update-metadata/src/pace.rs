@@ -9,9 +9,10 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::moment::{date, nanoseconds};
 use crate::policy::BeyondTheCalendar;
 use crate::seed::LAST;
-use crate::waves::{date, nanoseconds, spread};
+use crate::waves::spread;
 
 /// How many seeds a step covers where nothing else is said: 0.4 % of a fleet.
 pub const STEP: NonZeroU32 = NonZeroU32::new(8).expect("8 is not 0");

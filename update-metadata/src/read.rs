@@ -12,17 +12,19 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
-use crate::manifest::{MAX_UPDATES, MAX_WAVES, Update};
+use crate::limits::{MAX_UPDATES, MAX_WAVES};
 
 /// The migrations of a manifest or of a release.
 pub(crate) type Migrations = BTreeMap<(Version, Version), Vec<String>>;
 
 /// Reads at most [`MAX_UPDATES`] updates.
-pub(crate) fn updates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Update>, D::Error> {
-    struct List;
+pub(crate) fn updates<'de, D: Deserializer<'de>, U: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<U>, D::Error> {
+    struct List<U>(PhantomData<U>);
 
-    impl<'de> Visitor<'de> for List {
-        type Value = Vec<Update>;
+    impl<'de, U: Deserialize<'de>> Visitor<'de> for List<U> {
+        type Value = Vec<U>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list of updates")
@@ -40,7 +42,7 @@ pub(crate) fn updates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
         }
     }
 
-    deserializer.deserialize_seq(List)
+    deserializer.deserialize_seq(List(PhantomData))
 }
 
 /// Reads at most [`MAX_WAVES`] waves, by the seed after which each begins.

@@ -4,36 +4,28 @@
 //! not hide the next, and at what the parts say together: an update that no host is offered, a schedule that does not
 //! pace, a version that nobody can leave.
 //!
-//! - `shape`: what each field is, one by one
+//! - `findings`: what was found, with its place
+//! - `field`: one field, whatever it belongs to
 //! - `extensions`: what stands in the fields of ours that others skip
+//! - `shape`: what each field of an update is, one by one
+//! - `whole`: the same of a manifest
 //! - `meaning`: what the updates and migrations say together
 
 mod extensions;
+mod field;
+mod findings;
 mod meaning;
 mod shape;
+mod whole;
 
-use std::fmt;
-
-use serde::Serialize;
 use serde_json::Value;
+
+pub use findings::Problem;
+
+use findings::Findings;
 
 use crate::Manifest;
 use crate::manifest::MAX_LEN;
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Where, as a JSON path: `$.updates[3].waves["102"]`.
-    pub path: String,
-    /// What, as a fragment that follows the place: `is above the last seed, 2048`.
-    pub what: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.path, self.what)
-    }
-}
 
 /// Everything that is wrong with the bytes of a manifest: field by field first, then what the parts say together. A
 /// manifest without a problem is read by every host and means what it says.
@@ -47,7 +39,7 @@ pub fn problems(bytes: &[u8]) -> Vec<Problem> {
     match serde_json::from_slice::<Value>(bytes) {
         Err(error) => findings.unreadable("$", format!("is not JSON: {error}")),
         Ok(json) => {
-            let known = shape::read(&json, &mut findings);
+            let known = whole::read(&json, &mut findings);
             meaning::check(&known, &mut findings);
         }
     }
@@ -57,27 +49,6 @@ pub fn problems(bytes: &[u8]) -> Vec<Problem> {
         findings.unreadable("$", format!("is not read by hosts: {reason}"));
     }
     findings.problems
-}
-
-/// The problems so far.
-#[derive(Debug, Default)]
-struct Findings {
-    problems: Vec<Problem>,
-    /// Whether one of them makes hosts refuse the whole manifest.
-    unreadable: bool,
-}
-
-impl Findings {
-    /// Hosts cannot read this.
-    fn unreadable(&mut self, path: impl Into<String>, what: impl Into<String>) {
-        self.unreadable = true;
-        self.unwise(path, what);
-    }
-
-    /// Hosts read this, and it is wrong all the same.
-    fn unwise(&mut self, path: impl Into<String>, what: impl Into<String>) {
-        self.problems.push(Problem { path: path.into(), what: what.into() });
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use crate::moment::{date, nanoseconds};
 use crate::seed::LAST;
 use crate::{Seed, Update};
 
@@ -96,17 +97,6 @@ pub(crate) fn spread(start: DateTime<Utc>, end: DateTime<Utc>, place: u32, place
     let places = i128::from(places);
     let position = from + scaled.div_euclid(places) + i128::from(scaled.rem_euclid(places) != 0);
     date(position).unwrap_or(end).min(end)
-}
-
-/// Nanoseconds since 1970. Any date of chrono's (about 262,000 years both ways) times any seed fits easily.
-pub(crate) fn nanoseconds(date: DateTime<Utc>) -> i128 {
-    i128::from(date.timestamp()) * 1_000_000_000 + i128::from(date.timestamp_subsec_nanos())
-}
-
-/// The date so many nanoseconds after 1970, within the calendar.
-pub(crate) fn date(nanoseconds: i128) -> Option<DateTime<Utc>> {
-    let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok()?;
-    DateTime::from_timestamp(seconds, u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).ok()?)
 }
 
 #[cfg(test)]

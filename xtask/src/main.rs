@@ -4,6 +4,7 @@
 //! - [`mod@bench`]: what things cost
 //! - [`mod@bootpick`]: the boot program, built for its machines
 //! - [`crash`]: programs that are killed at any moment
+//! - [`outcome`]: how a task ends
 //! - [`fuzz`]: every fuzz target for a while
 //! - [`vm`]: the walk in a virtual machine, from its firmware on
 //! - [`setup`]: what this machine needs for a task
@@ -23,6 +24,7 @@ mod crash;
 mod demo;
 mod doc_run;
 mod fuzz;
+mod outcome;
 mod setup;
 mod test;
 mod vm;
@@ -30,6 +32,8 @@ mod vm;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use outcome::Outcome;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Developer tasks of the update stack")]
@@ -81,6 +85,3 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// Tasks end with whether what they looked at is as it should be, or with why they could not look.
-type Outcome = Result<bool, Box<dyn std::error::Error>>;

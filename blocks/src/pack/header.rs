@@ -1,18 +1,16 @@
 //! What a pack says of itself, from bytes and back (`docs/formats.md`, "Packs").
 
 use ring::digest::{SHA256, digest};
-use thiserror::Error;
 use verity::layout::Layout;
 use verity::{BLOCK_SIZE, BlockHasher, DIGEST_SIZE, RootHash, Superblock};
 
+pub use super::error::{HeaderError, VERSION};
 use super::runs::{CopyRun, Numbers, Run, put, put_signed, total};
 use super::{GROUP_BLOCKS, GROUP_LEN, MAX_PREFIX_BLOCKS, MAX_SPAN_BLOCKS};
 use crate::index::longest_frame;
 
 /// What a header begins with.
 pub const MAGIC: [u8; 8] = *b"ABPACKED";
-/// The version of the format that is written, and the only one that is read.
-pub const VERSION: u16 = 1;
 /// The longest header that is read, in bytes.
 pub const MAX_LEN: u64 = 16 << 20;
 /// The most blocks of an image: 64 GiB.
@@ -84,56 +82,6 @@ pub struct Span {
     pub sha256: [u8; 32],
     /// What of the base stood before it when it was compressed, one run behind the other, in the base's order.
     pub prefix: Vec<Run>,
-}
-
-/// Why bytes are no header of a pack.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HeaderError {
-    /// It begins with something else.
-    #[error("read the header of a pack: it begins with something else")]
-    NotPack,
-    /// Another version of the format.
-    #[error("read the header of a pack: it has version {version} of the format, and {VERSION} is known here")]
-    Version {
-        /// The version.
-        version: u16,
-    },
-    /// It says that a reader must know something which this one does not.
-    #[error("read the header of a pack: a reader must understand {flags:#x}, which this one does not")]
-    Flags {
-        /// The flags that are not known.
-        flags: u32,
-    },
-    /// A field is out of its range.
-    #[error("read the header of a pack: its {field} is out of range")]
-    Field {
-        /// Which.
-        field: &'static str,
-    },
-    /// It ends too early.
-    #[error("read the header of a pack: it ends too early")]
-    Truncated,
-    /// There are bytes behind it.
-    #[error("read the header of a pack: there are {count} bytes behind it")]
-    Trailing {
-        /// How many.
-        count: usize,
-    },
-    /// The digests of its tree do not lead up to its root hash.
-    #[error("read the header of a pack: its digests do not lead up to the root hash {root_hash}")]
-    Digests {
-        /// The root hash.
-        root_hash: RootHash,
-    },
-}
-
-impl HeaderError {
-    /// Whether a later version of this program may be able to read it, so that nothing is wrong with the pack itself.
-    #[must_use]
-    pub fn is_unknown_format(&self) -> bool {
-        matches!(self, Self::Version { .. } | Self::Flags { .. })
-    }
 }
 
 impl Header {

@@ -6,6 +6,7 @@
 //! and holds each against a signed digest before handing it out (`docs/formats.md`, "Packs"). A group that cannot be built
 //! is named, and its blocks come from elsewhere: nothing depends on a pack. Pure but for the readers that the caller gives.
 //!
+//! - [`error`]: what can be wrong with a header
 //! - [`header`]: what a pack says of itself, from bytes and back
 //! - [`runs`]: copied blocks and prefixes as runs
 //! - [`base`]: blocks of the old image, each checked before it is used
@@ -17,6 +18,7 @@
 pub mod base;
 pub mod build;
 pub mod diff;
+pub mod error;
 pub mod header;
 pub mod make;
 pub mod runs;
@@ -24,7 +26,8 @@ pub mod similar;
 
 pub use base::{Base, BaseError, FlatBase, TreeBase};
 pub use build::{Built, SpanBuilder, SpanError};
-pub use header::{Header, HeaderError, Shape, Span};
+pub use error::HeaderError;
+pub use header::{Header, Shape, Span};
 pub use make::{Image, MakeError, PackOptions, make};
 pub use runs::{CopyRun, Run};
 

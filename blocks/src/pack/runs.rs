@@ -1,6 +1,6 @@
 //! Copied blocks and prefixes as runs, in as few bytes as they need.
 
-use super::header::HeaderError;
+use super::error::HeaderError;
 
 /// So many blocks of the old image become blocks of the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use semver::Version;
 
 use super::{AuthorError, Selector};
+use crate::moment::nanoseconds;
 use crate::policy::BeyondTheCalendar;
 use crate::seed::LAST;
-use crate::waves::nanoseconds;
 use crate::{Manifest, Paused, Update};
 
 /// Moves the updates that are meant to the paused ones.

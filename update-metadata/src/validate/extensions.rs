@@ -3,9 +3,8 @@
 use semver::Version;
 use serde_json::{Map, Value};
 
-use super::Findings;
-use super::shape::{KnownUpdate, kind, read_date, read_update as read_any_update};
-use crate::manifest::MAX_UPDATES;
+use super::field::kind;
+use super::findings::Findings;
 use crate::safe_target_name;
 
 /// Looks at the extensions of an update; whether it is a barrier.
@@ -50,42 +49,12 @@ fn read_frames(json: &Value, path: &str, findings: &mut Findings) {
     }
 }
 
-/// Looks at the extensions of a manifest; gives back the paused updates.
-pub(super) fn read_manifest(json: &Value, path: &str, findings: &mut Findings) -> Vec<KnownUpdate> {
-    let Some(paused) = object(json, path, findings).and_then(|fields| fields.get("paused")) else {
-        return Vec::new();
-    };
-    let path = format!("{path}.paused");
-    let Some(list) = paused.as_array() else {
-        findings.unwise(path, format!("is {}, and a list is needed: it is not read", kind(paused)));
-        return Vec::new();
-    };
-    if list.len() > MAX_UPDATES {
-        let what = format!("has {} entries, and {MAX_UPDATES} are the most: it is not read", list.len());
-        findings.unwise(&path, what);
-    }
-    let mut known = Vec::new();
-    for (number, entry) in list.iter().enumerate() {
-        let path = format!("{path}[{number}]");
-        let readable = std::mem::replace(&mut findings.unreadable, false);
-        let missing = |name: &str, findings: &mut Findings| {
-            findings.unwise(format!("{path}.{name}"), "is missing: no paused update is read");
-        };
-        match entry.get("since") {
-            Some(since) => drop(read_date(since, &format!("{path}.since"), findings)),
-            None => missing("since", findings),
-        }
-        match entry.get("update") {
-            Some(update) => known.extend(read_any_update(update, format!("{path}.update"), findings)),
-            None => missing("update", findings),
-        }
-        // What is wrong with a paused update is no obstacle to readers of the manifest.
-        findings.unreadable = readable;
-    }
-    known
-}
-
-fn object<'a>(json: &'a Value, path: &str, findings: &mut Findings) -> Option<&'a Map<String, Value>> {
+/// The object that ours is to be; anything else is not read.
+pub(super) fn object<'a>(
+    json: &'a Value,
+    path: &str,
+    findings: &mut Findings,
+) -> Option<&'a Map<String, Value>> {
     let object = json.as_object();
     if object.is_none() {
         findings.unwise(path, format!("is {}, and an object is needed: it is not read", kind(json)));
@@ -99,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::Manifest;
+    use crate::limits::MAX_UPDATES;
     use crate::validate::problems;
 
     fn update(version: &str, extensions: Value) -> Value {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
-use super::shape::{Known, KnownUpdate};
+use super::findings::Findings;
+use super::shape::KnownUpdate;
+use super::whole::Known;
 use crate::migration_path;
 
 /// Looks at the updates of each variant and architecture.

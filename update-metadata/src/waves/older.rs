@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{date, nanoseconds};
 use crate::Seed;
+use crate::moment::{date, nanoseconds};
 use crate::seed::LAST;
 
 /// The first moment at which a schedule lets `seed` in by the older rule; `None` when it never has to wait.
