@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use host_io::{Clock as _, SystemClock};
 use publish::progress::Silent;
+use publish::rollout::Action;
 use publish::{AddOptions, AddReport, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -159,6 +160,31 @@ impl World {
             .unwrap_or_else(|error| panic!("failed to {}", host_io::report::chain(&error)));
         self.made().releases.insert(version, release);
         report
+    }
+
+    /// Takes a release back, as its publisher does.
+    ///
+    /// # Panics
+    /// When it cannot be taken back.
+    pub fn recall(&self, version: &str) {
+        let desk = publish::Desk {
+            repo: self.repo_dir(),
+            keys: self.keys_dir().into(),
+            variant: VARIANT.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+        };
+        let version = version.parse().expect("versions of stories are well formed");
+        let recalled = publish::rollout::rollout(
+            &desk,
+            Action::Recall,
+            &version,
+            Lifetimes::default(),
+            SystemClock.now(),
+            |_| Ok(true),
+        );
+        if let Err(error) = self.runtime.block_on(recalled) {
+            panic!("failed to {}", host_io::report::chain(&error));
+        }
     }
 
     /// The images of a release; built once.

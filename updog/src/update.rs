@@ -10,7 +10,7 @@ use update_metadata::Update;
 
 use crate::apply::{self, Proof};
 use crate::choose::{Choice, Machine, Request, Wanted, Waves, choose};
-use crate::config::{Config, VersionLock};
+use crate::config::{self, Config, VersionLock};
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Event;
@@ -116,9 +116,11 @@ pub enum Look {
 /// update staged. With any other error nothing has changed.
 pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
-    context.events.tell(&Event::Started);
     context.evidence.begin();
-    let result = attempt(context, asked, finish);
+    let result = known_to_be_allowed(context, asked).and_then(|()| {
+        context.events.tell(&Event::Started);
+        attempt(context, asked, finish)
+    });
     let outcome = match &result {
         Ok(Outcome::Nothing { .. }) => evidence::Outcome::Nothing,
         Ok(Outcome::Installed { .. }) if finish == Finish::Staged => evidence::Outcome::Staged,
@@ -128,6 +130,17 @@ pub fn run(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, 
     };
     context.evidence.end(outcome, result.as_ref().err().map(|error| error as _));
     result
+}
+
+/// Refuses a version that was named, where this machine alone can tell that it will not be installed now. Whoever waits
+/// for the start of the work is told at once, and prepares nothing for an update that does not come. Without a name there
+/// may be nothing to do, which is no refusal.
+fn known_to_be_allowed(context: &Context, asked: &Asked) -> Result<(), Error> {
+    let Some(version) = &asked.image else { return Ok(()) };
+    let status = OsDisk::discover(&context.paths)?.status()?;
+    guard::inactive_for_update(&status)?;
+    let config = config::load(&*context.fs, &context.paths)?;
+    Ok(guard::above_floor(version, config.minimum_version.as_ref())?)
 }
 
 fn attempt(context: &Context, asked: &Asked, finish: Finish) -> Result<Outcome, Error> {

@@ -26,7 +26,6 @@ pub struct Args {
 /// When nothing is staged, it was taken back, or the partition table or the record cannot be used.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
-    context.events.tell(&Event::Started);
     context.evidence.begin();
     let result = activate(context);
     let outcome = match &result {
@@ -70,6 +69,8 @@ fn activate(context: &Context) -> Result<Staged, Error> {
         Recall::Withdrawn { why } => return Err(Error::Recalled { version: entry.version.clone(), why }),
     };
     context.evidence.note(|evidence| evidence.notes.push(note));
+    // From here on nothing but the disk itself can refuse it: whoever waits for the start was told everything else.
+    context.events.tell(&Event::Started);
     apply::announce(context, &disk)?;
     apply::activate(&disk, Proof::Recorded(&staged))?;
     Ok(staged)

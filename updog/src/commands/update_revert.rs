@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::events::{Done, Event};
 use crate::evidence::Outcome;
+use crate::guard;
 use crate::record::{self, Record};
 
 /// Takes the flip back. Needs no network, no configuration and no repository.
@@ -17,10 +18,15 @@ use crate::record::{self, Record};
 /// When nothing was activated, or the partition table cannot be used.
 pub fn run(context: &Context) -> Result<(), Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
-    context.events.tell(&Event::Started);
     let disk = OsDisk::discover(&context.paths)?;
     context.evidence.begin();
-    let reverted = apply::revert(context, &disk);
+    let reverted = match guard::activated(&disk.status()?) {
+        Ok(_) => {
+            context.events.tell(&Event::Started);
+            apply::revert(context, &disk)
+        }
+        Err(refusal) => Err(refusal.into()),
+    };
     context.evidence.note(|evidence| {
         evidence.set = reverted.as_ref().ok().map(|set| set.name.to_string());
     });

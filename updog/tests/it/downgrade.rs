@@ -1,7 +1,5 @@
 //! The ways back to an older release, and the floor below which none leads.
 
-use std::process::Command;
-
 use testdata::{Host, Release, World};
 
 use crate::support::{Snapshot, failure, reconfigure};
@@ -55,23 +53,11 @@ fn downgrade_by_image_is_followed() {
     takes_the_older_one(&mut host, &["--image", "1.0.0"]);
 }
 
-/// Takes 1.1.0 back: the repository's greatest version is then lower than the running one.
-fn recall(world: &World) {
-    let arch = std::env::consts::ARCH;
-    let ran = Command::new(testdata::program("pubrepo"))
-        .args(["recall", "1.1.0", "--yes", "--variant", "metal-dev", "--arch", arch, "--repo"])
-        .arg(world.repo_dir())
-        .arg("--keys")
-        .arg(world.keys_dir())
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-}
-
 #[test]
 fn downgrade_by_a_lowered_max_version_is_followed() {
     let (world, mut host) = on_the_newer_one();
-    recall(&world);
+    // Its greatest version is then lower than the running one.
+    world.recall("1.1.0");
     takes_the_older_one(&mut host, &[]);
 }
 
@@ -81,7 +67,7 @@ fn floor_forbids_each_way_down_and_no_way_up() {
     set_floor(&host, "1.1.0");
     refuses_the_older_one(&mut host, &["--image", "1.0.0"]);
     set_floor(&host, "1.1.0");
-    recall(&world);
+    world.recall("1.1.0");
     refuses_the_older_one(&mut host, &[]);
     set_floor(&host, "1.1.0");
     world.publish(Release::new("1.2.0"));

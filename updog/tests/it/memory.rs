@@ -336,33 +336,12 @@ fn history_tells_what_was_done_and_what_was_cut_short() {
     assert_eq!((&last["command"], &last["event"]["event"]), (&"update-apply".into(), &"done".into()));
 }
 
-/// Takes a release back, as its publisher does.
-fn recall(world: &World, version: &str) {
-    let ran = std::process::Command::new(testdata::program("pubrepo"))
-        .args([
-            "recall",
-            version,
-            "--yes",
-            "--variant",
-            testdata::world::VARIANT,
-            "--arch",
-            std::env::consts::ARCH,
-        ])
-        .arg("--repo")
-        .arg(world.repo_dir())
-        .arg("--keys")
-        .arg(world.keys_dir())
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-}
-
 #[test]
 fn what_was_taken_back_since_it_was_staged_is_not_activated() {
     let (world, mut host) = offered();
     let _ = host.run("updog", &["update-image"]).expect_ok();
     world.publish(Release::new("1.2.0"));
-    recall(&world, "1.1.0");
+    world.recall("1.1.0");
     let before = Snapshot::of(&host);
     let said = failure(&host.run("updog", &["update-apply", "--json"]));
     assert_eq!(said.code, "disallowed");

@@ -203,3 +203,34 @@ fn a_release_that_did_not_come_up_is_not_chosen_again() {
     let status = operator.succeed("refresh-updates", Word::Refresh);
     assert_eq!((status.update_state, status.failed_update), (State::Available, None));
 }
+
+#[test]
+fn what_can_be_known_before_the_work_starts_is_refused_and_not_begun() {
+    let (world, mut host) = offered_by(Release::new("1.1.0"));
+    let operator = Operator(&host);
+    operator.succeed("refresh-updates", Word::Refresh);
+    operator.succeed("prepare-update", Word::Prepare);
+
+    // Taken back since it was staged: no node is drained for an image that will not be activated.
+    world.recall("1.1.0");
+    let post =
+        |host: &Host, action: &str| Operator(host).call(&["-u", &format!("/actions/{action}"), "-m", "POST"]);
+    assert_eq!(post(&host, "activate-update"), Err(409));
+    let last = Operator(&host).status().most_recent_command;
+    assert_eq!((last.cmd_type, last.cmd_status), (Word::Prepare, Outcome::Success), "nothing was begun");
+
+    // A boot that nobody marked good may not lose its way back.
+    world.publish(Release::new("1.2.0"));
+    host.reboot();
+    let operator = Operator(&host);
+    operator.succeed("refresh-updates", Word::Refresh);
+    operator.succeed("prepare-update", Word::Prepare);
+    operator.succeed("activate-update", Word::Activate);
+    assert_eq!(host.reboot_unproven().version_at_once(), Some("1.2.0"));
+    world.publish(Release::new("1.3.0"));
+    let operator = Operator(&host);
+    assert_eq!(operator.succeed("refresh-updates", Word::Refresh).update_state, State::Available);
+    assert_eq!(post(&host, "prepare-update"), Err(409));
+    let last = Operator(&host).status().most_recent_command;
+    assert_eq!((last.cmd_type, last.cmd_status), (Word::Refresh, Outcome::Success), "nothing was begun");
+}
