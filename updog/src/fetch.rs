@@ -99,20 +99,27 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
     Ok(Opened { repository, manifest, machine, config })
 }
 
-/// The small files that the next boot needs to get to `update` and back. Nothing is fetched.
+/// The small files that the next boot needs to get to `update` and back. Nothing is fetched; what an earlier set has is
+/// not to be.
 ///
 /// # Errors
 /// When the manifest knows no migrations for the way, or the repository does not sign what it names.
-pub fn staged(opened: &Opened, update: &Update) -> Result<Vec<FilePlan>, Error> {
+pub fn staged(context: &Context, opened: &Opened, update: &Update) -> Result<Vec<FilePlan>, Error> {
     let Opened { repository, manifest, machine, .. } = opened;
     let migrations = migrations(manifest, &machine.version, &update.version)?;
     let mut lengths = BTreeMap::new();
     lengths.insert(MANIFEST.to_owned(), repository.target(MANIFEST)?.length);
     for name in &migrations {
         let target = repository.target(name).map_err(missing_migration)?;
-        lengths.insert(name.clone(), target.length);
+        let length = if at_hand(context, &target).is_some() { 0 } else { target.length };
+        lengths.insert(name.clone(), length);
     }
     Ok(plan::update::staged(&migrations, &lengths)?)
+}
+
+/// A migration that an earlier set for the next boot has: whoever prepares the same update again fetches it no more.
+fn at_hand(context: &Context, signed: &TargetInfo) -> Option<VerifiedBytes> {
+    trusted_repo::cache::at_hand(&*context.fs, &context.paths.cache(), signed)
 }
 
 /// The migrations between the running and the chosen version, in the order in which they run. The way back is the same
@@ -182,7 +189,11 @@ pub fn next_boot(context: &Context, repository: &Repository, plan: &Plan) -> Res
         targets.push(if name == MANIFEST {
             fetch(context, repository, name, manifest::MAX_LEN as u64, &mut meter)?
         } else {
-            let migration = fetch(context, repository, name, MIGRATION_LIMIT, &mut meter);
+            let signed = repository.target(name).map_err(missing_migration)?;
+            let migration = match at_hand(context, &signed) {
+                Some(migration) => Ok(migration),
+                None => fetch(context, repository, name, MIGRATION_LIMIT, &mut meter),
+            };
             let migration = migration.map_err(|error| match error {
                 Error::Repository(source) => missing_migration(source),
                 other => other,

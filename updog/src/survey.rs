@@ -150,7 +150,7 @@ impl Surveyor<'_> {
     /// When something cannot be fetched or is not what was signed, when an image is too large for its partition, and
     /// when the update takes more than it may.
     pub fn survey(&self, targets: &Targets, running: &Running) -> Result<Survey, Error> {
-        let staged = fetch::staged(self.opened, self.update)?;
+        let staged = fetch::staged(self.context, self.opened, self.update)?;
         let receipts = Receipts::load(&*self.context.fs, &self.context.paths);
         let (tree, hash) = self.tree(targets, running, &receipts)?;
         let (mut indexes, tree) = (Vec::new(), Arc::new(tree));

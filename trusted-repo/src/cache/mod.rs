@@ -13,4 +13,4 @@ pub(crate) mod pin;
 pub mod staged;
 
 pub use current::make_current;
-pub use staged::{CacheId, StagedCache};
+pub use staged::{CacheId, StagedCache, at_hand};

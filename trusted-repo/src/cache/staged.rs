@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use host_io::Fs;
+use host_io::fs::Kind;
 use ring::digest::{SHA256, digest};
 
 use super::pin::{PIN, Pin};
-use crate::target::VerifiedBytes;
+use crate::target::{Check, TargetInfo, VerifiedBytes};
+use crate::transport::carrier::read_up_to;
 use crate::{Error, generation};
 
 /// What writing is called where it fails.
@@ -150,6 +152,21 @@ fn free_name(
         name = format!("{digest}-{attempt}");
     }
     Ok(Name::Free(name))
+}
+
+/// A target that an earlier set below `cache_dir` holds, live or not, verified like one that was fetched. It is looked for
+/// to save the way; what cannot be read is not there.
+#[must_use]
+pub fn at_hand(fs: &dyn Fs, cache_dir: &Path, info: &TargetInfo) -> Option<VerifiedBytes> {
+    let name = Path::new("targets").join(format!("{}.{}", hex::encode(info.sha256), info.name));
+    let sets = fs.list(cache_dir).ok()?.into_iter().filter(|entry| entry.kind == Kind::Directory);
+    sets.into_iter().find_map(|set| {
+        let file = fs.open(&cache_dir.join(&set.name).join(&name)).ok()?;
+        let bytes = read_up_to(file, info.length).ok()??;
+        let mut check = Check::new(info.clone());
+        check.update(&bytes).ok()?;
+        Some(VerifiedBytes::new(check.finish().ok()?, bytes))
+    })
 }
 
 enum Name {
