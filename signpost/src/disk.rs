@@ -249,21 +249,32 @@ impl OsDisk {
     }
 
     fn explain(&self, error: WriteError<io::Error, Error>) -> Error {
-        let path = self.path.clone();
-        match error {
-            WriteError::Unusable(source) => Error::Unusable { path, source },
-            WriteError::Refused(error) => error,
-            WriteError::Settle(source) => Error::Write { path, step: Step::Settle, source },
-            WriteError::Write { which, lba, source } => {
-                Error::Write { path, step: Step::Write(which, lba), source }
-            }
-            WriteError::Sync { which, source } => Error::Write { path, step: Step::Sync(which), source },
-            WriteError::ReadBack { which, lba, source } => {
-                Error::Write { path, step: Step::ReadBack(which, lba), source }
-            }
-            WriteError::Differs { which, lba } => Error::Differs { path, which, lba },
-        }
+        explain(&self.path, error)
     }
+}
+
+/// Why the table of the disk at `path` could not be changed.
+pub(crate) fn explain(path: &Path, error: WriteError<io::Error, Error>) -> Error {
+    let path = path.to_owned();
+    match error {
+        WriteError::Unusable(source) => Error::Unusable { path, source },
+        WriteError::Refused(error) => error,
+        WriteError::Settle(source) => Error::Write { path, step: Step::Settle, source },
+        WriteError::Write { which, lba, source } => {
+            Error::Write { path, step: Step::Write(which, lba), source }
+        }
+        WriteError::Sync { which, source } => Error::Write { path, step: Step::Sync(which), source },
+        WriteError::ReadBack { which, lba, source } => {
+            Error::Write { path, step: Step::ReadBack(which, lba), source }
+        }
+        WriteError::Differs { which, lba } => Error::Differs { path, which, lba },
+    }
+}
+
+/// The sector size with which the image file at `path` has a table; `None` for a block device, which tells it itself.
+pub(crate) fn sector_size_of(path: &Path) -> Result<Option<u32>, Error> {
+    let disk = open(path, Access::Read, None)?;
+    Ok((disk.medium() == Medium::ImageFile).then(|| disk.sector_size()))
 }
 
 /// Compares samples of a partition with the disk from `start` on: the first place where they differ.

@@ -311,6 +311,9 @@ impl Advise for Error {
             Self::Open { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => "run it as root",
                 io::ErrorKind::NotFound => "name a disk or an image file that exists; nothing was created",
+                io::ErrorKind::ResourceBusy => {
+                    "something uses it: unmount and unmap what is on it, or name another disk"
+                }
                 _ => "name a block device or an image file that can be opened",
             },
             Self::Lock(host_io::lock::Error::Held { .. }) => "wait until it is done, then run this again",

@@ -22,6 +22,7 @@
 //!
 //! - [`discover`]: which disk carries the sets, and which set is running
 //! - [`disk`]: that disk: its changes and its partitions
+//! - [`idle`]: a disk that nothing runs from, for its first system
 //! - [`sectors`]: that disk as the table code wants it
 //! - [`inspect`]: its table as it was read, with what is known of the running set
 //! - [`status`]: the state of both sets, as one value
@@ -53,6 +54,8 @@ pub mod disk;
 #[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
+pub mod idle;
+#[cfg(feature = "std")]
 pub mod inspect;
 #[cfg(feature = "std")]
 pub mod report;
@@ -72,5 +75,7 @@ pub use transition::Command;
 pub use disk::OsDisk;
 #[cfg(feature = "std")]
 pub use error::Error;
+#[cfg(feature = "std")]
+pub use idle::IdleDisk;
 #[cfg(feature = "std")]
 pub use status::{Partition, Set, Status};

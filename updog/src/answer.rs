@@ -53,10 +53,7 @@ pub fn outcome(context: &Context, command: &'static str, said: &str, outcome: &O
             Done { command, bytes_fetched: *bytes_fetched, why: Some(why), ..Done::default() }
         }
         Outcome::Installed { update, set, read_back, bytes_fetched } => {
-            let medium = match read_back.medium() {
-                Medium::Device => "device",
-                Medium::ImageFile => "image-file",
-            };
+            let medium = medium(read_back.medium());
             if read_back.medium() == Medium::ImageFile {
                 tracing::info!("this disk is an image file: its read-back is advisory");
             }
@@ -77,6 +74,15 @@ pub fn outcome(context: &Context, command: &'static str, said: &str, outcome: &O
         }
     };
     context.events.tell(&Event::Done(event));
+}
+
+/// What was read back, in the words of events.
+#[must_use]
+pub fn medium(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Device => "device",
+        Medium::ImageFile => "image-file",
+    }
 }
 
 /// What a set holds, as far as the record says it.

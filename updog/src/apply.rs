@@ -52,12 +52,12 @@ pub fn announce(context: &Context, disk: &OsDisk) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a set holds, as far as the record knows it.
+/// What a set holds, as far as the record knows it and the top of its tree tells.
 ///
 /// # Errors
-/// When its HASH partition cannot be read.
+/// When its HASH partition cannot be opened.
 pub fn held_by(disk: &OsDisk, record: &Record, set: SetName) -> Result<Option<Entry>, Error> {
-    let found = record::root_hash_of(&*disk.open_partition(set, Role::Hash, Access::Read)?)?;
+    let found = record::top_hash_if_known(&*disk.open_partition(set, Role::Hash, Access::Read)?);
     Ok(record.holds(set, found).cloned())
 }
 
@@ -67,7 +67,7 @@ pub fn held_by(disk: &OsDisk, record: &Record, set: SetName) -> Result<Option<En
 /// When the host does not say what it is, or the set's HASH partition cannot be opened.
 pub fn running(context: &Context, disk: &OsDisk, set: SetName) -> Result<Release, Error> {
     let os = context.host.os_release()?;
-    let root_hash = record::root_hash_if_known(&*disk.open_partition(set, Role::Hash, Access::Read)?);
+    let root_hash = record::top_hash_if_known(&*disk.open_partition(set, Role::Hash, Access::Read)?);
     Ok(Release {
         variant: os.variant_id,
         arch: context.host.arch().to_owned(),

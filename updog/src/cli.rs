@@ -14,8 +14,8 @@ use host_io::log::{self, Level};
 use semver::Version;
 
 use crate::commands::{
-    check_update, clear_failed, confirm_boot, explain, history, plan, prepare, rollback, status, trust, tuf,
-    update, update_apply, update_image, update_revert,
+    check_update, clear_failed, confirm_boot, explain, history, install, plan, prepare, rollback, status,
+    trust, tuf, update, update_apply, update_image, update_revert,
 };
 use crate::context::{Context, Format, Run};
 use crate::error::Error;
@@ -38,6 +38,7 @@ Examples:
   updog history                    what was done lately; \"updog history 7\" tells one run in full
   updog confirm-boot               mark this boot good if the system works
   updog rollback --dry-run         what going back to the other set would change
+  updog install --help             the first release, into a disk that nothing runs from
   updog clear-failed               let a release be tried again that failed here
   updog trust show                 which metadata is trusted, and since when
 
@@ -102,7 +103,11 @@ enum Command {
     /// Let the running set boot next after all
     UpdateRevert,
     /// Say which version is in which set
-    Status,
+    Status {
+        /// Read the whole hash tree of the other set, and not only its top
+        #[arg(long)]
+        verify: bool,
+    },
     /// Say what this host makes of every version, and why
     Explain,
     /// Say what was done lately, or tell one run in full
@@ -112,6 +117,8 @@ enum Command {
     },
     /// Mark this boot good, once the API answers and the health checks pass
     ConfirmBoot(confirm_boot::Args),
+    /// Write the first release into a disk that nothing runs from
+    Install(Box<install::Args>),
     /// Let releases be tried again that failed here
     ClearFailed,
     /// Go back to the release in the other set
@@ -164,10 +171,11 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         Command::UpdateImage => update_image::run(&context, &update_image::Args { asked }),
         Command::UpdateApply => update_apply::run(&context, &update_apply::Args { reboot }),
         Command::UpdateRevert => update_revert::run(&context),
-        Command::Status => status::run(&context),
+        Command::Status { verify } => status::run(&context, status::Args { verify }),
         Command::Explain => explain::run(&context, &explain::Args { asked }),
         Command::History { id } => history::run(&context, &history::Args { id }),
         Command::ConfirmBoot(args) => confirm_boot::run(&context, &args),
+        Command::Install(args) => install::run(&context, *args, asked.variant, asked.image),
         Command::ClearFailed => clear_failed::run(&context),
         Command::Rollback { restore_snapshot } => {
             rollback::run(&context, rollback::Args { dry_run, restore_snapshot, reboot })
@@ -204,10 +212,11 @@ impl Command {
             Self::UpdateImage => "update-image",
             Self::UpdateApply => "update-apply",
             Self::UpdateRevert => "update-revert",
-            Self::Status => "status",
+            Self::Status { .. } => "status",
             Self::Explain => "explain",
             Self::History { .. } => "history",
             Self::ConfirmBoot(_) => "confirm-boot",
+            Self::Install(_) => "install",
             Self::ClearFailed => "clear-failed",
             Self::Rollback { .. } => "rollback",
             Self::Trust(_) => "trust",

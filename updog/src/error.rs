@@ -12,7 +12,7 @@ use update_metadata::{NoPath, Seed};
 use crate::choose::{Barred, Held};
 use crate::plan::{OverBudget, Unsigned};
 use crate::wait::Stopped;
-use crate::{config, guard, install, record, rollback};
+use crate::{config, first, guard, install, record, rollback};
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -144,6 +144,21 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// The first release of a disk cannot be installed. Nothing was changed.
+    #[error(transparent)]
+    First(Box<first::Refused>),
+    /// It failed after both sets of a disk that nothing runs from were taken out of the boot.
+    #[error("install {version} in set {set} of {disk}")]
+    AfterClearOfIdle {
+        /// What was to be installed.
+        version: Version,
+        /// The set.
+        set: SetName,
+        /// The disk.
+        disk: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
     /// A command lacks one of its options.
     #[error("understand what to do: {option} is missing")]
     Missing {
@@ -165,7 +180,7 @@ impl Error {
         match self {
             Self::Stopped(_) => true,
             Self::Install(error) => matches!(**error, install::Error::Stopped(_)),
-            Self::AfterClear { source, .. } => source.is_stop(),
+            Self::AfterClear { source, .. } | Self::AfterClearOfIdle { source, .. } => source.is_stop(),
             _ => false,
         }
     }
@@ -236,7 +251,9 @@ impl Advise for Error {
                     "set {set} stays cleared and the running set boots as before; {fetched} bytes were fetched and {written} written; {next}"
                 ))
             }
-            Self::Missing { option } => Some(format!("give {option}, before the name of the command")),
+            Self::First(refused) => refused.help(),
+            Self::AfterClearOfIdle { .. } => Some("nothing on that disk boots; run the same command again".to_owned()),
+            Self::Missing { option } => Some(format!("give {option}")),
             Self::Unconfirmed => Some(
                 "after it an older state of the repository is not told from a newer one, once; to do it, add --yes"
                     .to_owned(),
@@ -273,7 +290,8 @@ impl Advise for Error {
             Self::NoRoom(_) => "no_room",
             Self::Install(error) => error.code(),
             Self::Record(error) => error.code(),
-            Self::AfterClear { source, .. } => source.code(),
+            Self::AfterClear { source, .. } | Self::AfterClearOfIdle { source, .. } => source.code(),
+            Self::First(refused) => refused.code(),
         }
     }
 }

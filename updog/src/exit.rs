@@ -95,6 +95,8 @@ fn status(error: &Error) -> u8 {
         | Error::Install(_)
         | Error::Record(_)
         | Error::AfterClear { .. }
+        | Error::AfterClearOfIdle { .. }
+        | Error::First(_)
         | Error::Missing { .. }
         | Error::Unconfirmed
         | Error::Stopped(_)

@@ -1,4 +1,4 @@
-//! The tree in a HASH partition, read from its start to its end in pieces: a second tree in memory, beside the one of an
+//! The tree in a HASH partition, read by its top or from its start to its end in pieces: a second tree in memory, beside the one of an
 //! update, would be a good part of all that the update takes.
 
 use std::io;
@@ -37,6 +37,17 @@ impl<'a> StoredTree<'a> {
     #[must_use]
     pub fn superblock(&self) -> &Superblock {
         self.walk.superblock()
+    }
+
+    /// The root hash that its superblock and its top block have: two blocks are read, whatever its size. It tells which
+    /// image was put there, and nothing of what has rotted below. `None` when that is no tree at all.
+    ///
+    /// # Errors
+    /// When the partition cannot be read.
+    pub fn top(mut self) -> io::Result<Option<RootHash>> {
+        let block = &mut self.piece[..BLOCK_SIZE];
+        self.partition.read_at(BLOCK_SIZE as u64, block)?;
+        Ok(self.walk.next(block).ok().and_then(|_| self.walk.root_hash_of_top()))
     }
 
     /// Walks through it. The digests of data blocks go to `leaves` in their order, many at a time; they are worth what the

@@ -17,7 +17,7 @@
 //! - [`recall`]: whether what is staged is still offered
 //! - [`apply`]: marking valid, activating, taking back
 //! - [`health`]: whether the running system does what it should; [`rollback`]: whether there is a way back
-//! - [`update`]: all of it, in the one order that is safe
+//! - [`update`]: all of it, in the one order that is safe; [`first`]: into a disk that nothing runs from
 //!
 //! Around it:
 //!
@@ -43,6 +43,7 @@ pub mod exit;
 pub mod explain;
 pub mod fetch;
 pub mod fill;
+pub mod first;
 pub mod give_way;
 pub mod guard;
 pub mod hash_partition;

@@ -18,6 +18,9 @@ use verity::RootHash;
 
 use crate::hash_partition::StoredTree;
 
+/// The file's name.
+const FILE: &str = "sets.json";
+
 /// What lies in one set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -125,7 +128,15 @@ impl Record {
     /// # Errors
     /// When the file system refuses; the old record is then still there.
     pub fn save(&self, fs: &dyn Fs, paths: &Paths) -> Result<(), Error> {
-        let path = file(paths);
+        self.save_in(fs, &paths.record())
+    }
+
+    /// [`Record::save`] where the record of another host lies below `dir`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_in(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+        let path = dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).expect("a record is plain text and times");
         swap::replace_file(fs, &path, &text, 0o644).map_err(|source| Error::Write { path, source })
     }
@@ -170,8 +181,20 @@ pub fn root_hash_if_known(hash_partition: &dyn Disk) -> Option<RootHash> {
     })
 }
 
+/// The root hash of the tree in a HASH partition by its superblock and its top block, for whoever only tells which image
+/// lies there; before a set is booted the whole tree is asked ([`root_hash_of`]). A partition that cannot be read is told
+/// of as [`root_hash_if_known`] does.
+#[must_use]
+pub fn top_hash_if_known(hash_partition: &dyn Disk) -> Option<RootHash> {
+    let top = || StoredTree::find(hash_partition)?.map_or(Ok(None), StoredTree::top);
+    top().map_err(Error::Tree).unwrap_or_else(|error| {
+        tracing::warn!("what a set holds is not known: failed to {}", host_io::report::chain(&error));
+        None
+    })
+}
+
 fn file(paths: &Paths) -> PathBuf {
-    paths.record().join(Path::new("sets.json"))
+    paths.record().join(FILE)
 }
 
 /// A root hash is written as it is printed.
@@ -298,6 +321,8 @@ mod tests {
             root_hash_of(&FileDisk::open(file.path(), Access::Read).unwrap()).unwrap()
         };
         assert_eq!(partition(&image.bytes, 1 << 20), Some(image.root_hash));
+        let top = |bytes: &[u8]| top_hash_if_known(&Rotten(bytes.to_vec(), u64::MAX));
+        assert_eq!(top(&image.bytes), Some(image.root_hash));
         // Something lies behind the tree: an older, larger one. It is not looked at.
         let mut behind = image.bytes.clone();
         behind.extend_from_slice(&[9; 5000]);
@@ -305,6 +330,11 @@ mod tests {
         let mut flipped = image.bytes.clone();
         flipped[2 * BLOCK_SIZE + 5] ^= 1;
         assert_eq!(partition(&flipped, 1 << 20), None);
+        assert_eq!(top(&flipped), Some(image.root_hash), "what lies below the top is not looked at");
+        let mut other = image.bytes.clone();
+        other[BLOCK_SIZE + 5] ^= 1;
+        assert!(top(&other).is_some_and(|hash| hash != image.root_hash), "the top is");
+        assert_eq!((top(&[]), top(&image.bytes[..2 * BLOCK_SIZE])), (None, None));
         assert_eq!(partition(&[], 1 << 20), None, "an empty partition");
         assert_eq!(partition(&image.bytes[..2 * BLOCK_SIZE], 2 * BLOCK_SIZE as u64), None, "a cut one");
         assert_eq!(partition(&[], 100), None, "one that is too small for anything");

@@ -260,7 +260,7 @@ impl Prospect {
         }
         let cache = staged.write(&*context.fs, &cache).map_err(Error::Cache)?;
         let os = context.host.os_release()?;
-        let root_hash = record::root_hash_if_known(&*self.running.hash);
+        let root_hash = record::top_hash_if_known(&*self.running.hash);
         let running =
             root_hash.map(|root_hash| fill::entry(context, os.variant_id, os.version_id, root_hash));
         Ok((cache, running))

@@ -99,6 +99,13 @@ impl TreeWalk {
         Ok(if lowest { found } else { &[] })
     }
 
+    /// The root hash that the superblock and the top block have, once that one has passed: the salted digest of it. It says
+    /// which image this begins to be, and nothing of what lies below.
+    #[must_use]
+    pub fn root_hash_of_top(&self) -> Option<RootHash> {
+        self.root_hash
+    }
+
     /// The digest of the block that comes next.
     fn expected(&self) -> &[u8] {
         let start = usize::try_from(self.passed).expect("as many digests are in memory") * DIGEST_SIZE;

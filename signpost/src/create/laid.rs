@@ -10,6 +10,7 @@ use super::error::CreateError;
 use super::place::{TooSmall, place};
 use super::size::MIB;
 use crate::bits::{BootBits, Role};
+use crate::idle::FROM_THE_FACTORY;
 use crate::table::{Copies, Geometry};
 
 /// What the boot program is to find on a new disk.
@@ -20,9 +21,6 @@ pub enum FirstBoot {
     /// Set A as a factory leaves it: proven.
     SetA,
 }
-
-/// The bits of set A on a disk that leaves a factory.
-const FACTORY: BootBits = BootBits { priority: 1, tries: 0, successful: true };
 
 /// A table as it is to lie on a disk.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ impl Laid {
         let mut table = GPT::new_from(&mut ends, sector, disk_guid).map_err(refused)?;
         let mut set_a = match first_boot {
             FirstBoot::Nothing => BootBits::CLEAR,
-            FirstBoot::SetA => FACTORY,
+            FirstBoot::SetA => FROM_THE_FACTORY,
         };
         for ((number, wanted), place) in (1u32..).zip(wanted).zip(places) {
             let guid = wanted.guid.map_or_else(&mut *fresh, Ok)?;

@@ -21,6 +21,7 @@ pub mod clear_failed;
 pub mod confirm_boot;
 pub mod explain;
 pub mod history;
+pub mod install;
 pub mod plan;
 pub mod prepare;
 pub mod rollback;

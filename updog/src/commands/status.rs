@@ -28,6 +28,8 @@ pub struct View {
     pub failed: Option<Failed>,
     /// The health checks of a boot.
     pub health: Health,
+    /// How much of the other set's hash tree was read to tell its version.
+    pub checked: Checked,
 }
 
 /// The health checks of a boot.
@@ -49,6 +51,16 @@ impl From<Entries> for Health {
             ignored: found.ignored,
         }
     }
+}
+
+/// How much of a hash tree was read to tell which version a set holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checked {
+    /// Its superblock and its top block, of which the root hash is the digest.
+    Top,
+    /// All of it.
+    WholeTree,
 }
 
 /// A release that was tried here and did not stay.
@@ -135,25 +147,38 @@ pub struct Inactive {
     pub failed_boot: bool,
 }
 
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Args {
+    /// `--verify`: read the whole tree.
+    pub verify: bool,
+}
+
 /// Answers on stdout.
 ///
 /// # Errors
 /// When the host, its disk or its record cannot be read.
-pub fn run(context: &Context) -> Result<(), Error> {
+pub fn run(context: &Context, args: Args) -> Result<(), Error> {
     let os = context.host.os_release()?;
     let disk = OsDisk::discover(&context.paths)?;
     let status = disk.status()?;
     let record = Record::load_or_empty(&*context.fs, &context.paths);
     let found = match status.inactive() {
         Some(Set { name, .. }) => {
-            record::root_hash_if_known(&*disk.open_partition(*name, Role::Hash, Access::Read)?)
+            let partition = disk.open_partition(*name, Role::Hash, Access::Read)?;
+            if args.verify {
+                record::root_hash_if_known(&*partition)
+            } else {
+                record::top_hash_if_known(&*partition)
+            }
         }
         None => None,
     };
     let entry = status.inactive().and_then(|set| record.holds(set.name, found));
     let failed = Failed::last(&observe::attempts(context, Keep::No));
     let health = Entries::find(&context.paths).into();
-    let view = View { failed, health, ..view(&status, os, context.host.arch(), entry) };
+    let checked = if args.verify { Checked::WholeTree } else { Checked::Top };
+    let view = View { failed, health, checked, ..view(&status, os, context.host.arch(), entry) };
     match context.format {
         Format::Json => answer::json_line(&view),
         Format::Text => answer::lines(text(&view)),
@@ -185,6 +210,7 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
         }),
         failed: None,
         health: Health::default(),
+        checked: Checked::Top,
     }
 }
 
@@ -209,6 +235,14 @@ fn text(view: &View) -> Vec<String> {
             format!("Inactive: set {set}, {holds}, {state}{}", next(*next_to_boot))
         }
     });
+    if view.inactive.is_some() {
+        lines.push(match view.checked {
+            Checked::Top => {
+                "Checked:  the top of its hash tree; \"updog status --verify\" reads all of it".to_owned()
+            }
+            Checked::WholeTree => "Checked:  all of its hash tree".to_owned(),
+        });
+    }
     if let Some(failed) = &view.failed {
         let Failed { variant, version, attempts, reason, retry_after, .. } = failed;
         let tries = if *attempts == 1 { "1 boot".to_owned() } else { format!("{attempts} boots") };
@@ -258,12 +292,17 @@ mod tests {
                 "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "proven": false, "next_to_boot": false, "failed_boot": false},
                 "failed": null,
                 "health": {"checks": [], "cannot_run": [], "ignored": []},
+                "checked": "top",
             })
         );
-        assert_eq!(
-            text(&view),
-            ["Running:  set A, metal 1.0.0, proven, boots next", "Inactive: set B, metal 1.1.0, complete"]
-        );
+        let mut lines = vec![
+            "Running:  set A, metal 1.0.0, proven, boots next",
+            "Inactive: set B, metal 1.1.0, complete",
+            "Checked:  the top of its hash tree; \"updog status --verify\" reads all of it",
+        ];
+        assert_eq!(text(&view), lines);
+        lines[2] = "Checked:  all of its hash tree";
+        assert_eq!(text(&View { checked: Checked::WholeTree, ..view }), lines);
     }
 
     #[test]
@@ -308,9 +347,9 @@ mod tests {
         );
         let base = view(&status(PROVEN, Some(BootBits::CLEAR)), os(), "x86_64", None);
         let lines = text(&View { failed, ..base.clone() });
-        assert_eq!(lines[2], "Not kept: metal 1.1.0, 1 boot failed: it is asked to");
-        assert_eq!(lines[3], "          it is held until \"updog clear-failed\", or a newer release");
+        assert_eq!(lines[3], "Not kept: metal 1.1.0, 1 boot failed: it is asked to");
+        assert_eq!(lines[4], "          it is held until \"updog clear-failed\", or a newer release");
         let lines = text(&View { failed: told(Cause::Unexplained), ..base });
-        assert_eq!(lines[3], "          it may be tried again after 2024-06-01T01:00:00Z");
+        assert_eq!(lines[4], "          it may be tried again after 2024-06-01T01:00:00Z");
     }
 }

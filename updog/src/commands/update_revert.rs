@@ -37,7 +37,7 @@ pub fn run(context: &Context) -> Result<(), Error> {
     let update = disk
         .open_partition(set.name, Role::Hash, Access::Read)
         .ok()
-        .and_then(|hash| record::root_hash_of(&*hash).ok())
+        .map(|hash| record::top_hash_if_known(&*hash))
         .and_then(|found| {
             Record::load_or_empty(&*context.fs, &context.paths).holds(set.name, found).map(answer::installed)
         });

@@ -1,9 +1,9 @@
 //! Which update, and why none.
 
 use host_io::{Clock as _, SystemClock};
-use testdata::{HostOptions, Release, World};
+use testdata::{HostOptions, Release, Set, World};
 
-use crate::support::offered;
+use crate::support::{failure, offered};
 
 const VARIANT: &str = "metal-dev";
 
@@ -114,4 +114,23 @@ fn wrong_usage_is_exit_1_and_help_is_exit_0() {
     }
     assert!(host.run("updog", &["--help"]).expect_ok().stdout.contains("updog update --reboot"));
     assert!(host.run("updog", &["prepare"]).expect_ok().stderr.contains("Nothing to prepare"));
+}
+
+#[test]
+fn a_status_reads_two_blocks_of_a_tree_and_all_of_it_when_asked() {
+    let (_world, host) = offered();
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    let status =
+        |args: &[&str]| host.run("updog", &[&["status", "--json"], args].concat()).expect_ok().json();
+    assert_eq!(
+        (&status(&[])["checked"], &status(&[])["inactive"]["version"]),
+        (&"top".into(), &"1.1.0".into())
+    );
+    let whole = status(&["--verify"]);
+    assert_eq!((&whole["checked"], &whole["inactive"]["version"]), (&"whole-tree".into(), &"1.1.0".into()));
+    // A digest far below the top has rotted: what would be booted is found out before it is, and on demand.
+    host.disk().write(&Set::B.label("HASH"), 2 * 4096 + 64, &[0x55; 8]);
+    assert_eq!(status(&[])["inactive"]["version"], "1.1.0");
+    assert_eq!(status(&["--verify"])["inactive"]["version"], serde_json::Value::Null);
+    assert_eq!(failure(&host.run("updog", &["update-apply", "--json"])).code, "not_staged");
 }

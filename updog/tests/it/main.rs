@@ -5,6 +5,7 @@
 //! - [`cut`]: an update that ends at any change of what both sets share
 //! - [`device`]: a disk that fails in the middle
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
+//! - [`first`]: the first release of a disk that nothing runs from
 //! - [`footprint`]: how much memory an update takes, up to the largest root
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`frames`]: releases with frames, so that only what changed moves
@@ -34,6 +35,7 @@ mod clock;
 mod cut;
 mod device;
 mod downgrade;
+mod first;
 mod flip;
 mod footprint;
 mod forged;
