@@ -17,9 +17,10 @@
 //! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
 //! - [`report`]: how an error becomes one sentence with a next step
 //! - [`say`]: whatever a program says on stdout and stderr
-//! - [`log`]: narration on stderr
+//! - [`log`]: narration on stderr; [`bar`]: one line there that says how far something is
 //! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system
 
+pub mod bar;
 pub mod boot_note;
 pub mod buffer;
 pub mod clock;

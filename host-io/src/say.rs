@@ -39,6 +39,7 @@ pub fn piece(text: &str) {
 /// # Errors
 /// When stdout cannot be written for another reason, a full disk for one.
 pub fn answer(text: &str) -> io::Result<()> {
+    crate::bar::hide();
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -71,18 +72,24 @@ pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut stderr = io::stderr().lock();
-        for piece in bytes.chunks(PIECE) {
-            if !takes_something(&stderr) {
-                break;
-            }
-            let _reader_may_be_gone = stderr.write_all(piece);
-        }
+        crate::bar::hide();
+        bare(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// What is said on stderr, beside whatever is drawn there.
+pub(crate) fn bare(bytes: &[u8]) {
+    let mut stderr = io::stderr().lock();
+    for piece in bytes.chunks(PIECE) {
+        if !takes_something(&stderr) {
+            break;
+        }
+        let _reader_may_be_gone = stderr.write_all(piece);
     }
 }
 

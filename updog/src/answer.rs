@@ -49,6 +49,7 @@ pub fn outcome(context: &Context, command: &'static str, said: &str, outcome: &O
     let event = match outcome {
         Outcome::Nothing { choice, machine, bytes_fetched } => {
             let why = why::not(choice, machine);
+            context.events.before_an_answer();
             say::line(&format!("No update required: {why}"));
             Done { command, bytes_fetched: *bytes_fetched, why: Some(why), ..Done::default() }
         }
@@ -58,6 +59,7 @@ pub fn outcome(context: &Context, command: &'static str, said: &str, outcome: &O
                 tracing::info!("this disk is an image file: its read-back is advisory");
             }
             if context.format == Format::Text {
+                context.events.before_an_answer();
                 done([format!("{said}: {} {}", update.variant, update.version)]);
             }
             Done {

@@ -22,6 +22,7 @@ use crate::fetch;
 use crate::fill;
 use crate::install::durable::Synced;
 use crate::install::plain::{write_boot, write_hash, write_root};
+use crate::install::target::WriteCount;
 use crate::install::{Crew, ReadBack, Target, scan};
 use crate::plan::{MANIFEST, target_of};
 use crate::record::Record;
@@ -185,7 +186,7 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
     let target = |image: Role| -> Result<Target, Error> {
         let opened = disk.partition(order.set, image)?;
         let device = format!("{image} of set {} on {}", order.set, order.disk.display());
-        Ok(Target { image, disk: opened.into(), device })
+        Ok(Target { image, disk: opened.into(), device, count: WriteCount::default() })
     };
     let (boot, root, hash) = (target(Role::Boot)?, target(Role::Root)?, target(Role::Hash)?);
     let signed = |image| repository.target(target_of(&update, image));

@@ -132,5 +132,5 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
         min_updater: args.min_updater,
         lifetimes: args.lifetimes.lifetimes()?,
     };
-    crate::add_with(&options, now, missing, Arc::new(Bar::new())).await
+    crate::add_with(&options, now, missing, Arc::new(Bar::new("publish"))).await
 }

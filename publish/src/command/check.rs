@@ -63,5 +63,5 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<CheckReport, Error> {
         oldest: args.oldest,
         root_margin: args.root_margin,
     };
-    check(&options, now, Arc::new(Bar::new())).await
+    check(&options, now, Arc::new(Bar::new("check"))).await
 }

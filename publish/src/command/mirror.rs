@@ -37,5 +37,5 @@ Examples:
 /// As [`mirror`].
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<MirrorReport, Error> {
     let options = MirrorOptions { place: args.place.into(), out: args.out, versions: args.versions };
-    mirror(&options, now, Arc::new(Bar::new())).await
+    mirror(&options, now, Arc::new(Bar::new("copy"))).await
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use host_io::OperationLock;
+use host_io::bar::mib;
 
 use crate::answer;
 use crate::context::{Context, Format};
@@ -55,7 +56,7 @@ fn table(records: &[Evidence], busy: bool) -> Vec<String> {
             record.command.clone(),
             text(&record.from),
             text(&record.to),
-            record.bytes.fetched.to_string(),
+            mib(record.bytes.fetched),
             outcome(record, busy && at == 0),
         ]
     };
@@ -79,8 +80,10 @@ fn outcome(record: &Evidence, running: bool) -> String {
     if let Some(error) = &record.error {
         text.push_str(&format!(" ({})", error.code));
     }
-    if record.repeats > 0 {
-        text.push_str(&format!(", {} times before", record.repeats));
+    match record.repeats {
+        0 => {}
+        1 => text.push_str(", as once before"),
+        more => text.push_str(&format!(", as {more} times before")),
     }
     text
 }
@@ -120,7 +123,10 @@ fn detail(record: &Evidence) -> Vec<String> {
     let bytes = |bytes: &crate::evidence::Bytes| {
         format!(
             "{} fetched, {} copied, {} skipped, {} written",
-            bytes.fetched, bytes.copied, bytes.skipped, bytes.written
+            mib(bytes.fetched),
+            mib(bytes.copied),
+            mib(bytes.skipped),
+            mib(bytes.written)
         )
     };
     line("bytes", bytes(&record.bytes));

@@ -75,7 +75,8 @@ pub fn run(
     let installed = first::install(context, &order)?;
     let first::Installed { update, root_hash, read_back, bytes_fetched } = &installed;
     if context.format == Format::Text {
-        answer::lines([
+        context.events.before_an_answer();
+        answer::done([
             format!(
                 "Installed: {} {} in set {set} of {}, which boots next",
                 update.variant,
@@ -83,7 +84,7 @@ pub fn run(
                 order.disk.display()
             ),
             format!("Root hash: {root_hash}"),
-        ])?;
+        ]);
         if order.persistent.is_none() {
             tracing::info!(
                 "its persistent partition was not written to: the first update there notes what this set holds"

@@ -1,5 +1,6 @@
 //! `plan`, and `update --dry-run`: say what the update would fetch, copy, leave alone and write. Nothing is changed.
 
+use host_io::bar::mib;
 use host_io::{Access, OperationLock};
 
 use crate::answer;
@@ -33,6 +34,7 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
         }
         Look::Found(found) => {
             if context.format == Format::Text {
+                context.events.before_an_answer();
                 answer::lines(table(&found.survey.plan))?;
             }
             context.events.tell(&Event::Done(Done {
@@ -47,18 +49,18 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     }
 }
 
-/// The plan as a table in bytes. What only shows when an image is there has no number.
+/// The plan as a table for people; the bytes are told with `--json`. What only shows when an image is there has no number.
 fn table(plan: &Plan) -> Vec<String> {
     let row = |name: &str, way: &str, numbers: [Option<u64>; 4]| {
         let mut line = format!("{name:<11} {way:<13}");
         for number in numbers {
-            let text = number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+            let text = number.map_or_else(|| "?".to_owned(), mib);
             line.push_str(&format!("{text:>13}"));
         }
         line
     };
     let mut lines = vec![
-        format!("From {} to {}, in bytes:", plan.from, plan.to),
+        format!("From {} to {}:", plan.from, plan.to),
         format!("{:<11} {:<13}{:>13}{:>13}{:>13}{:>13}", "", "way", "fetch", "copy", "skip", "write"),
     ];
     for image in &plan.images {
@@ -118,14 +120,14 @@ mod tests {
             file("manifest.json", 1234),
         );
         let expected = "\
-From 1.0.0 to 1.1.0, in bytes:
+From 1.0.0 to 1.1.0:
             way                  fetch         copy         skip        write
-boot        plain-stream      32100000            0            ?            ?
-root        frames            41900000    700000000         4096    857000000
-hash        plain-stream       5700000            0            0      7100000
-indexes                         940000            0            0            0
-migrations                        1234            0            0            0
-all                           80641234    700000000            ?            ?
+boot        plain-stream      30.6 MiB      0.0 MiB            ?            ?
+root        frames            40.0 MiB    667.6 MiB      0.0 MiB    817.3 MiB
+hash        plain-stream       5.4 MiB      0.0 MiB      0.0 MiB      6.8 MiB
+indexes                        0.9 MiB      0.0 MiB      0.0 MiB      0.0 MiB
+migrations                     0.0 MiB      0.0 MiB      0.0 MiB      0.0 MiB
+all                           76.9 MiB    667.6 MiB            ?            ?
 The boot image comes as a plain stream: because";
         assert_eq!(table(&plan).join("\n"), expected);
     }

@@ -25,7 +25,7 @@ impl Phase {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Scan => "look at",
+            Self::Scan => "scan",
             Self::Fetch => "fetch",
             Self::Write => "write",
             Self::Sync => "sync",

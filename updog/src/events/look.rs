@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use host_io::bar::{self, Part, mib, minutes};
 use host_io::say;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::event::{Event, Progress};
 use super::queue::Stage;
@@ -37,7 +37,7 @@ impl Look {
     pub(super) fn of(format: Format) -> Self {
         match format {
             Format::Json => Self::Json,
-            Format::Text if say::stderr_is_terminal() => Self::Bar,
+            Format::Text if bar::is_watched() => Self::Bar,
             Format::Text => Self::Lines,
         }
     }
@@ -62,7 +62,6 @@ impl Look {
     /// What says the messages, one after another. A reader that went away is no reason to stop; that stdout took
     /// something not, full as it may be, is kept in `unwritten`.
     pub(super) fn speaker(self, unwritten: Arc<OnceLock<io::Error>>) -> impl FnMut(Message) + Send + 'static {
-        let mut bar: Option<Bar> = None;
         let mut last: Option<Line> = None;
         move |message| match message {
             Message::Out(line) => {
@@ -70,28 +69,20 @@ impl Look {
                     let _the_first_one_is_enough = unwritten.set(error);
                 }
             }
-            Message::Progress(progress) if self == Self::Bar => draw(&mut bar, progress),
+            Message::Progress(progress) if self == Self::Bar => draw(progress),
             Message::Progress(progress) => {
                 if let Some(text) = line(&mut last, progress) {
                     say::line(&text);
                 }
             }
             Message::Landmark(text) => {
-                if let Some(last) = bar.take() {
-                    last.bar.finish();
-                }
+                bar::hide();
                 if let Some(text) = text {
                     say::line(&text);
                 }
             }
         }
     }
-}
-
-/// The bar of the stage that is running.
-struct Bar {
-    stage: Stage,
-    bar: ProgressBar,
 }
 
 /// The last tenth that was printed of the stage that is running.
@@ -101,36 +92,10 @@ struct Line {
     tenth: u64,
 }
 
-fn draw(current: &mut Option<Bar>, progress: Progress) {
-    let stage = (progress.phase, progress.image);
-    if current.as_ref().is_none_or(|bar| bar.stage != stage) {
-        if let Some(last) = current.take() {
-            last.bar.finish();
-        }
-        let bar = ProgressBar::with_draw_target(progress.total, ProgressDrawTarget::stderr());
-        bar.set_style(style(progress.total.is_some()));
-        bar.set_prefix(format!("{} {}", progress.phase.as_str(), progress.image));
-        *current = Some(Bar { stage, bar });
-    }
-    if let Some(Bar { bar, .. }) = current {
-        if progress.total.is_some() && bar.length().is_none() {
-            bar.set_style(style(true));
-        }
-        if let Some(total) = progress.total {
-            bar.set_length(total);
-        }
-        bar.set_message(speed(progress));
-        bar.set_position(progress.bytes);
-    }
-}
-
-fn style(total_is_known: bool) -> ProgressStyle {
-    let template = if total_is_known {
-        "{prefix:<20} {wide_bar} {bytes:>11} / {total_bytes:<11} {msg:<24}"
-    } else {
-        "{prefix:<20} {spinner} {bytes:>11} {msg}"
-    };
-    ProgressStyle::with_template(template).expect("the template is a constant")
+fn draw(progress: Progress) {
+    let Progress { phase, image, bytes, total, rate, eta } = progress;
+    let what = format!("{} {image}", phase.as_str());
+    bar::draw(&Part { what: &what, done: bytes, total, rate, left: eta });
 }
 
 /// How fast, and how long still.
@@ -140,7 +105,7 @@ fn speed(progress: Progress) -> String {
     }
     let rate = mib(progress.rate);
     match progress.eta {
-        Some(eta) if eta > 0 => format!("{rate}/s, {}:{:02} left", eta / 60, eta % 60),
+        Some(eta) if eta > 0 => format!("{rate}/s, {} left", minutes(eta)),
         _ => format!("{rate}/s"),
     }
 }
@@ -162,11 +127,6 @@ fn line(last: &mut Option<Line>, progress: Progress) -> Option<String> {
     let speed = speed(progress);
     let speed = if speed.is_empty() { speed } else { format!(", {speed}") };
     Some(format!("{} {image}: {} % ({}{speed})", phase.as_str(), tenth * 10, mib(bytes)))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "one decimal for a person to read")]
-fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 #[cfg(test)]

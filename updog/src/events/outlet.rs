@@ -70,6 +70,15 @@ impl Events {
         }
     }
 
+    /// An answer follows: what was left so far is said first, and a bar is taken away. It does not wait long for a reader that
+    /// stands still.
+    pub fn before_an_answer(&self) {
+        if let Some(Voice { queue, .. }) = &self.voice {
+            queue.leave(None, Message::Landmark(None));
+            queue.drain();
+        }
+    }
+
     /// The run failed: the file with the latest event says so. What the reader of the output gets is the end of the
     /// program.
     pub fn failed(&self, event: &Value) {

@@ -63,17 +63,29 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Waits until everything is said; not longer than a few seconds.
-    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    pub(super) fn drain(&self) {
+        let _rest = self.drained();
+    }
+
+    /// [`Queue::drain`], after which nothing more is said.
     pub(super) fn close(&self) {
+        let mut state = self.drained();
+        state.closed = true;
+        state.waiting.clear();
+        self.0.1.notify_all();
+    }
+}
+
+impl<M> Queue<M> {
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    fn drained(&self) -> MutexGuard<'_, State<M>> {
         let give_up = Instant::now() + PATIENCE;
         let mut state = lock(&self.0.0);
         while !state.closed && (state.speaking || !state.waiting.is_empty()) {
             let Some(left) = give_up.checked_duration_since(Instant::now()) else { break };
             state = self.0.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.closed = true;
-        state.waiting.clear();
-        self.0.1.notify_all();
+        state
     }
 }
 

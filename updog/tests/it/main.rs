@@ -18,6 +18,7 @@
 //! - [`targets`]: images and migrations that are not what they should be
 //! - [`refused`]: hosts and moments that do not allow an update
 //! - [`room`]: how much is free on the partition that both sets share
+//! - [`screens`]: what a person sees on a terminal
 //! - [`stopped`]: an update that ends in the middle
 //! - [`trust`]: what is trusted, shown and forgotten
 //! - [`tuf`]: the same trust code as a client of any TUF repository
@@ -47,6 +48,7 @@ mod refused;
 mod repository;
 mod repository_threats;
 mod room;
+mod screens;
 mod stopped;
 mod support;
 mod targets;

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use api_model::CommandType;
 use chrono::{DateTime, Utc};
-use host_io::say;
-use indicatif::{ProgressBar, ProgressStyle};
+use host_io::{bar, say};
 use tokio::time::Instant;
 
-use super::progress::{Latest, Stage, span};
+use super::progress::{Latest, span};
 use crate::commands::update::Form;
 
 /// How often a person who waits is told so.
@@ -25,7 +24,7 @@ pub struct Live {
 #[derive(Debug)]
 enum Look {
     Json,
-    Bar(Option<ProgressBar>),
+    Bar,
     Lines { last: Option<Instant> },
 }
 
@@ -35,8 +34,8 @@ impl Live {
     pub fn new(form: Form) -> Self {
         let look = if form.is_json() {
             Look::Json
-        } else if say::stderr_is_terminal() {
-            Look::Bar(None)
+        } else if bar::is_watched() {
+            Look::Bar
         } else {
             Look::Lines { last: None }
         };
@@ -65,9 +64,9 @@ impl Live {
                     let _reader_may_be_gone = say::answer(&format!("{}\n", news.event));
                 }
             }
-            Look::Bar(bar) => {
+            Look::Bar => {
                 if let Some(stage) = news.and_then(Latest::stage) {
-                    draw(bar.get_or_insert_with(new_bar), &stage);
+                    bar::draw(&stage.part(&stage.what()));
                 }
             }
             Look::Lines { last } => {
@@ -86,11 +85,7 @@ impl Live {
 
     /// Takes the bar away.
     pub fn end(&mut self) {
-        if let Look::Bar(bar) = &mut self.look
-            && let Some(bar) = bar.take()
-        {
-            bar.finish_and_clear();
-        }
+        bar::hide();
     }
 }
 
@@ -98,16 +93,4 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn new_bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("{wide_bar} {msg}").expect("the template is valid"));
-    bar
-}
-
-fn draw(bar: &ProgressBar, stage: &Stage) {
-    bar.set_length(stage.total.unwrap_or_default());
-    bar.set_position(stage.bytes);
-    bar.set_message(stage.to_string());
 }

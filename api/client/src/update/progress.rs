@@ -6,7 +6,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use indicatif::HumanBytes;
+use host_io::bar::{Part, mib};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,16 +48,16 @@ impl Latest {
     }
 }
 
-/// `write root: 45 % of 120.00 MiB, 12.30 MiB/s, 8 s left`.
+/// `write root: 45 % of 120.0 MiB, 12.3 MiB/s, 8 s left`.
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: ", self.phase.replace('-', " "), self.image)?;
+        write!(f, "{}: ", self.what())?;
         match self.total.filter(|&total| total > 0) {
-            Some(total) => write!(f, "{} % of {}", self.percent(total), HumanBytes(total))?,
-            None => write!(f, "{}", HumanBytes(self.bytes))?,
+            Some(total) => write!(f, "{} % of {}", self.percent(total), mib(total))?,
+            None => write!(f, "{}", mib(self.bytes))?,
         }
         if let Some(rate) = self.rate.filter(|rate| rate.is_finite() && *rate >= 1.0) {
-            write!(f, ", {}/s", HumanBytes(whole(rate)))?;
+            write!(f, ", {}/s", mib(whole(rate)))?;
         }
         if let Some(eta) = self.eta.filter(|eta| eta.is_finite() && *eta >= 0.0) {
             write!(f, ", {} left", span(whole(eta.ceil())))?;
@@ -67,6 +67,25 @@ impl fmt::Display for Stage {
 }
 
 impl Stage {
+    /// What is being done, and to what.
+    #[must_use]
+    pub fn what(&self) -> String {
+        format!("{} {}", self.phase.replace('-', " "), self.image)
+    }
+
+    /// The same for a bar.
+    #[must_use]
+    pub fn part<'a>(&self, what: &'a str) -> Part<'a> {
+        let sound = |number: Option<f64>| number.filter(|number| number.is_finite() && *number >= 0.0);
+        Part {
+            what,
+            done: self.bytes,
+            total: self.total,
+            rate: sound(self.rate).map_or(0, whole),
+            left: sound(self.eta).map(|eta| whole(eta.ceil())),
+        }
+    }
+
     fn percent(&self, total: u64) -> u128 {
         u128::from(self.bytes.min(total)) * 100 / u128::from(total)
     }
@@ -112,17 +131,17 @@ mod tests {
             told(
                 json!({"event": "progress", "phase": "read-back", "image": "root", "bytes": 54 << 20, "total": 120 << 20, "rate": 12_897_485, "eta": 124.2})
             ),
-            "read back root: 45 % of 120.00 MiB, 12.30 MiB/s, 2 min 5 s left"
+            "read back root: 45 % of 120.0 MiB, 12.3 MiB/s, 2 min 5 s left"
         );
         assert_eq!(
             told(json!({"event": "progress", "phase": "fetch", "image": "hash", "bytes": 2048, "eta": null})),
-            "fetch hash: 2.00 KiB"
+            "fetch hash: 0.0 MiB"
         );
         assert_eq!(
             told(
                 json!({"event": "progress", "phase": "fetch", "image": "hash", "bytes": 9, "total": 0, "rate": -1, "eta": -1})
             ),
-            "fetch hash: 9 B"
+            "fetch hash: 0.0 MiB"
         );
     }
 

@@ -1,7 +1,7 @@
 //! `update history`: what became of earlier updates.
 
 use chrono::{DateTime, Utc};
-use indicatif::HumanBytes;
+use host_io::bar::mib;
 use serde::Deserialize;
 
 use super::Form;
@@ -84,7 +84,7 @@ fn row(attempt: &Attempt) -> [String; 7] {
     let took = took.and_then(|seconds| u64::try_from(seconds).ok()).map_or_else(|| "-".to_owned(), span);
     let fetched = match (attempt.bytes.fetched, attempt.bytes.written) {
         (0, 0) => "-".to_owned(),
-        (fetched, _) => HumanBytes(fetched).to_string(),
+        (fetched, _) => mib(fetched),
     };
     let why = attempt.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
     let repeats = match attempt.repeats {

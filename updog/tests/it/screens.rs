@@ -1,0 +1,46 @@
+//! What a person sees on a terminal.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use testdata::{Host, program};
+
+use crate::support::offered;
+
+/// What `updog ARGS` writes to a terminal of so many columns.
+fn on_a_terminal(host: &Host, args: &[&str], columns: u16, term: &str) -> String {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = Command::new(program("updog"));
+    command.arg("--root").arg(host.paths().root()).args(args).env("TERM", term).stdin(Stdio::null());
+    let mut child = command.stderr(theirs.try_clone().unwrap()).stdout(theirs).spawn().unwrap();
+    // The other end closes with the child, and only then does reading end: with an error, as terminals have it.
+    drop(command);
+    let mut shown = Vec::new();
+    let _ends_with_an_error = File::from(ours).read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn at_the_end_a_terminal_of_any_width_shows_the_answer_and_no_bar() {
+    for (columns, term) in [(100, "xterm"), (40, "xterm"), (12, "xterm"), (80, "dumb"), (80, "")] {
+        let (_world, host) = offered();
+        let shown = on_a_terminal(&host, &["update"], columns, term);
+        let (before, answer) = shown.split_at(shown.rfind("Update applied").unwrap());
+        assert!(!answer.contains("\x1b[1A") && !answer.contains("read back"), "{columns} {term}: {answer:?}");
+        assert!(answer.starts_with("Update applied: metal-dev 1.1.0"), "{answer:?}");
+        let drawn = before.contains("\x1b[K");
+        assert_eq!(drawn, term == "xterm", "{before:?}");
+        for line in before.split(['\r', '\n']).filter(|line| line.ends_with("\x1b[K")) {
+            assert!(line.trim_end_matches("\x1b[K").chars().count() < usize::from(columns), "{line:?}");
+        }
+    }
+}
