@@ -209,8 +209,14 @@ pub fn apply_without_guard(state: &State, command: Command) -> Result<State, Ref
             Ok(prefer_inactive(state, active, bits))
         }
         Command::CancelUpgrade => {
-            // The tries stay, so that the upgrade can be asked for again without a new download.
-            let bits = BootBits { priority: 0, ..inactive()? };
+            let bits = inactive()?;
+            let priority = match bits.successful {
+                // Taking a rollback back must not take the way back away.
+                true => bits.priority.min(FALLBACK),
+                // The tries stay, so that the upgrade can be asked for again without a new download.
+                false => 0,
+            };
+            let bits = BootBits { priority, ..bits };
             Ok(state.with_active(BootBits { priority: PREFERRED, ..active }).with_inactive(bits))
         }
         Command::RollbackToInactive => {

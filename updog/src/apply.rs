@@ -3,10 +3,10 @@
 //! Each of them asks for the proof that it may happen. What the bits then are is `signpost`'s decision, which checks
 //! once more under the disk lock.
 
-use host_io::{Access, BootNote};
+use host_io::{Access, BootNote, SnapshotRequest};
 use signpost::{Command, OsDisk, Role, Set, SetName, Status};
 
-use crate::attempts::{Release, Settled};
+use crate::attempts::{Attempts, Release, Settled};
 use crate::context::Context;
 use crate::error::Error;
 use crate::guard::{self, Staged};
@@ -40,6 +40,7 @@ pub fn announce(context: &Context, disk: &OsDisk) -> Result<(), Error> {
     let (fs, paths) = (&*context.fs, &context.paths);
     let status = disk.status()?;
     let Some(Set { name, .. }) = status.inactive() else { return Ok(()) };
+    forget_wish(context);
     let Some(entry) = held_by(disk, &Record::load_or_empty(fs, paths), *name)? else { return Ok(()) };
     // What an earlier boot of it left says nothing of the one that comes.
     let forgotten =
@@ -110,11 +111,24 @@ pub fn revert(context: &Context, disk: &OsDisk) -> Result<Set, Error> {
     let set = guard::activated(&status)?.clone();
     disk.apply(Command::CancelUpgrade)?;
     // The bits are right by now, whatever can be remembered.
+    forget_wish(context);
     let record = Record::load_or_empty(&*context.fs, &context.paths);
     let entry = held_by(disk, &record, set.name).ok().flatten();
-    observe::change(context, |attempts| match &entry {
-        Some(entry) => attempts.settled(&Release::from(entry), Settled::TakenBack),
-        None => attempts,
+    let stays = running(context, disk, status.active).ok();
+    observe::change(context, |attempts| {
+        let attempts = match &entry {
+            Some(entry) => attempts.settled(&Release::from(entry), Settled::TakenBack),
+            None => attempts,
+        };
+        // Whoever went back from it has thought better of it.
+        stays.iter().fold(attempts, Attempts::not_left)
     });
     Ok(set)
+}
+
+/// A wish for the settings that a release had is of the boot that it was left for, and of no other.
+fn forget_wish(context: &Context) {
+    if let Err(error) = SnapshotRequest::forget(&*context.fs, &context.paths) {
+        tracing::warn!("the wish for the settings that were kept stays, void by its versions: {error}");
+    }
 }

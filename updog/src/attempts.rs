@@ -198,6 +198,16 @@ impl Attempts {
         self.bounded()
     }
 
+    /// A person does not go back from `release` after all.
+    #[must_use]
+    pub fn not_left(mut self, release: &Release) -> Self {
+        let same = self.releases.iter_mut().filter(|tried| tried.release.is(release));
+        for tried in same.filter(|tried| tried.mark.as_ref().is_some_and(|mark| mark.cause == Cause::Left)) {
+            tried.mark = None;
+        }
+        self
+    }
+
     /// A person lets every release be tried again. The disk still shows a boot that failed; it does not count any more.
     #[must_use]
     pub fn cleared(mut self) -> Self {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use verity::RootHash;
 
 use crate::health::Entries;
+use crate::next_boot::{self, Why};
 use crate::record::{Entry, Record};
 
 /// Why a command is not for this moment. Nothing was changed.
@@ -38,6 +39,12 @@ pub enum Refusal {
     /// The inactive set boots next already.
     #[error("activate set {inactive}: it boots next already")]
     AlreadyActivated {
+        /// The inactive set.
+        inactive: SetName,
+    },
+    /// A person goes back to the inactive set, and has not booted it yet.
+    #[error("take set {inactive} for an update: the host goes back to what it holds with the next boot")]
+    RollbackWaits {
         /// The inactive set.
         inactive: SetName,
     },
@@ -99,6 +106,9 @@ impl Advise for Refusal {
                 Self::AlreadyActivated { .. } => {
                     "reboot to start it, or take it back with \"updog update-revert\""
                 }
+                Self::RollbackWaits { .. } => {
+                    "reboot to go back, or stay with what runs: \"updog update-revert\" takes it back"
+                }
                 Self::BelowFloor { .. } => {
                     "the setting updates.minimum-version forbids it; ask for a newer one with --image, or lower the setting"
                 }
@@ -111,7 +121,10 @@ impl Advise for Refusal {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::OneSet | Self::AlreadyActivated { .. } | Self::BelowFloor { .. } => "disallowed",
+            Self::OneSet
+            | Self::AlreadyActivated { .. }
+            | Self::RollbackWaits { .. }
+            | Self::BelowFloor { .. } => "disallowed",
             Self::NothingToCancel { .. } => "nothing_to_cancel",
             Self::WouldFail(_) => "unhealthy",
             Self::Unproven { .. } => "unproven",
@@ -180,11 +193,14 @@ pub fn checks_can_run(paths: &Paths) -> Result<(), Refusal> {
 /// The set that an update may clear and write, with the running set proven.
 ///
 /// # Errors
-/// When there is no other set, or the running one is not proven.
+/// When there is no other set, the running one is not proven, or a person goes back to the other one.
 pub fn inactive_for_update(status: &Status) -> Result<&Set, Refusal> {
     let inactive = status.inactive().ok_or(Refusal::OneSet)?;
     proven(status)?;
-    Ok(inactive)
+    match next_boot::other(status) {
+        Some((set, Why::Rollback)) => Err(Refusal::RollbackWaits { inactive: set.name }),
+        Some((_, Why::Update | Why::FallbackExpected)) | None => Ok(inactive),
+    }
 }
 
 /// A set that holds a complete image which waits to be booted. Holding one is a proof that flipping asks for.
@@ -272,6 +288,13 @@ mod tests {
             inactive_for_update(&status(UNPROVEN, Some(PROVEN))),
             Err(Refusal::Unproven { active: SetName::A })
         );
+        let goes_back = BootBits { priority: 2, ..PROVEN };
+        assert_eq!(
+            inactive_for_update(&status(PROVEN, Some(goes_back))),
+            Err(Refusal::RollbackWaits { inactive: SetName::B })
+        );
+        assert_eq!(inactive_for_update(&status(goes_back, Some(PROVEN))).unwrap().name, SetName::B);
+        assert_eq!(inactive_for_update(&status(PROVEN, Some(ACTIVATED))).unwrap().name, SetName::B);
     }
 
     #[test]

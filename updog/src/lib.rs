@@ -9,6 +9,7 @@
 //! - [`plan`]: what it will move, as data
 //! - [`fetch`]: the repository, the hash image, the files for the next boot
 //! - [`survey`]: what the disk holds, and what follows from it
+//! - [`next_boot`]: which set boots next instead of the running one, and why
 //! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
 //! - [`fill`]: one update into one set
@@ -50,6 +51,7 @@ pub mod hash_partition;
 pub mod health;
 pub mod history;
 pub mod install;
+pub mod next_boot;
 pub mod observe;
 pub mod plan;
 pub mod recall;

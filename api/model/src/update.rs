@@ -122,6 +122,55 @@ pub struct FailedUpdate {
     pub retry_after: Option<DateTime<Utc>>,
 }
 
+/// Why another set than the running one boots next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum NextBootWhy {
+    /// It holds an update that was activated.
+    Update,
+    /// It ran here before, and the host goes back to it.
+    Rollback,
+    /// The running boot is not marked good yet, and without that it is left.
+    FallbackExpected,
+    /// A newer server has another reason.
+    #[serde(other)]
+    Other,
+}
+
+/// What boots next instead of what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NextBoot {
+    /// The set.
+    pub set: String,
+    /// The version that it holds; null where nobody knows.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub version: Option<Version>,
+    /// Why.
+    pub why: NextBootWhy,
+}
+
+/// A release that this host does not take now, for what became of it here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeldUpdate {
+    /// The architecture.
+    pub arch: String,
+    /// The version.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1.1.0"))]
+    pub version: Version,
+    /// The flavour of the system.
+    pub variant: String,
+    /// From when on it may be tried again; null when somebody has to say so.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
+    /// Why it did not stay.
+    #[serde(default)]
+    pub reason: String,
+}
+
 /// The state of updates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -143,6 +192,23 @@ pub struct UpdateStatus {
     /// on a host where all went well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_update: Option<FailedUpdate>,
+    /// The other set where it boots next, and why; absent when the running set boots again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_boot: Option<NextBoot>,
+    /// Whether a boot of the running set was marked good; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<bool>,
+    /// The releases that this host does not take now; absent when there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldUpdate>,
+}
+
+impl UpdateStatus {
+    /// The way back that waits for its reboot.
+    #[must_use]
+    pub fn rollback(&self) -> Option<&NextBoot> {
+        self.next_boot.as_ref().filter(|next| next.why == NextBootWhy::Rollback)
+    }
 }
 
 #[cfg(test)]
@@ -199,6 +265,18 @@ mod tests {
         let json = format!("{}{failed}", READY.strip_suffix('}').unwrap());
         let failed = serde_json::from_str::<UpdateStatus>(&json).unwrap().failed_update.unwrap();
         assert_eq!((failed.image.version, failed.held), (Version::new(1, 1, 0), true));
+    }
+
+    #[test]
+    fn what_boots_next_is_told_also_for_reasons_of_a_later_day() {
+        let with = |next: &str| {
+            let json = format!(r#"{},"next_boot":{next}}}"#, READY.strip_suffix('}').unwrap());
+            serde_json::from_str::<UpdateStatus>(&json).unwrap()
+        };
+        let status = with(r#"{"set":"A","version":"1.0.0","why":"rollback"}"#);
+        assert_eq!(status.rollback().unwrap().version, Some(Version::new(1, 0, 0)));
+        let status = with(r#"{"set":"A","version":null,"why":"whim"}"#);
+        assert_eq!((status.next_boot.unwrap().why, status.held.len()), (NextBootWhy::Other, 0));
     }
 
     #[test]

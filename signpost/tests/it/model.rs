@@ -181,6 +181,38 @@ fn no_history_ends_with_a_machine_that_does_not_boot() {
     }
 }
 
+/// The sets of a state that are proven and would boot.
+fn fallbacks(state: &State) -> Vec<SetName> {
+    let proven = |name: &SetName| state.bits(*name).is_some_and(|bits| bits.successful && bits.would_boot());
+    [SetName::A, SetName::B].into_iter().filter(proven).collect()
+}
+
+#[test]
+fn nothing_but_a_clear_takes_a_proven_set_away_and_a_rollback_can_be_taken_back() {
+    let (mut taken_back, mut prepared) = (0, 0);
+    for program in [BootProgram::SpendsTries, BootProgram::Counts] {
+        for state in Search::from_factory(transition::apply, &[2, 3], program).running() {
+            let before = fallbacks(&state);
+            for command in Command::ALL.into_iter().filter(|command| *command != Command::ClearInactive) {
+                let Ok(after) = transition::apply(&state, command) else { continue };
+                let kept = fallbacks(&after);
+                assert!(before.iter().all(|set| kept.contains(set)), "{command:?}: {state:?} → {after:?}");
+                prepared += 1;
+            }
+            // The running set was marked good, the other one as well: the way back and the way back from it.
+            if before.len() < 2 {
+                continue;
+            }
+            let there = transition::apply(&state, Command::RollbackToInactive).unwrap();
+            assert_eq!(there.next(), Some(state.active.other()), "{state:?}");
+            let back = transition::apply(&there, Command::CancelUpgrade).unwrap();
+            assert_eq!((back.next(), fallbacks(&back)), (Some(state.active), before), "{state:?}");
+            taken_back += 1;
+        }
+    }
+    assert!(taken_back > 5 && prepared > 100, "{taken_back} taken back, {prepared} commands");
+}
+
 #[test]
 fn only_marking_a_boot_good_takes_the_attempts_back() {
     let search = Search::from_factory(transition::apply, &[2, 3], BootProgram::Counts);

@@ -11,9 +11,11 @@ use update_metadata::explain::instant;
 
 use crate::answer;
 use crate::attempts::Attempts;
+use crate::choose::Barred;
 use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::health::Entries;
+use crate::next_boot::{self, Why};
 use crate::observe::{self, Keep, failed_boot};
 use crate::record::{self, Entry, Record};
 
@@ -30,6 +32,12 @@ pub struct View {
     pub health: Health,
     /// How much of the other set's hash tree was read to tell its version.
     pub checked: Checked,
+    /// The other set where it boots next, and why; null when the running set boots again.
+    pub next_boot: Option<NextBoot>,
+    /// Whether a boot of the running set was marked good.
+    pub proven: bool,
+    /// The releases that this host does not take now, for what became of them here.
+    pub held: Vec<HeldBack>,
 }
 
 /// The health checks of a boot.
@@ -61,6 +69,38 @@ pub enum Checked {
     Top,
     /// All of it.
     WholeTree,
+}
+
+/// What boots next instead of what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NextBoot {
+    /// The set.
+    pub set: String,
+    /// Which version it holds, where that is known.
+    pub version: Option<Version>,
+    /// Why.
+    pub why: Why,
+}
+
+/// A release that is not taken for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldBack {
+    /// Which flavour of the system.
+    pub variant: String,
+    /// For which architecture.
+    pub arch: String,
+    /// Which version.
+    pub version: Version,
+    /// From when on it may be tried again; null when a person has to say so.
+    pub until: Option<DateTime<Utc>>,
+    /// Why it did not stay.
+    pub reason: String,
+}
+
+impl From<Barred> for HeldBack {
+    fn from(Barred { variant, arch, version, until, reason }: Barred) -> Self {
+        Self { variant, arch, version, until, reason }
+    }
 }
 
 /// A release that was tried here and did not stay.
@@ -175,10 +215,12 @@ pub fn run(context: &Context, args: Args) -> Result<(), Error> {
         None => None,
     };
     let entry = status.inactive().and_then(|set| record.holds(set.name, found));
-    let failed = Failed::last(&observe::attempts(context, Keep::No));
+    let attempts = observe::attempts(context, Keep::No);
+    let failed = Failed::last(&attempts);
+    let held = attempts.bars(context.clock.now()).into_iter().map(HeldBack::from).collect();
     let health = Entries::find(&context.paths).into();
     let checked = if args.verify { Checked::WholeTree } else { Checked::Top };
-    let view = View { failed, health, checked, ..view(&status, os, context.host.arch(), entry) };
+    let view = View { failed, held, health, checked, ..view(&status, os, context.host.arch(), entry) };
     match context.format {
         Format::Json => answer::json_line(&view),
         Format::Text => answer::lines(text(&view)),
@@ -211,6 +253,13 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
         failed: None,
         health: Health::default(),
         checked: Checked::Top,
+        next_boot: next_boot::other(status).map(|(set, why)| NextBoot {
+            set: set.name.to_string(),
+            version: entry.map(|entry| entry.version.clone()),
+            why,
+        }),
+        proven: active.bits.successful,
+        held: Vec::new(),
     }
 }
 
@@ -235,6 +284,14 @@ fn text(view: &View) -> Vec<String> {
             format!("Inactive: set {set}, {holds}, {state}{}", next(*next_to_boot))
         }
     });
+    if let Some(NextBoot { set, why, .. }) = &view.next_boot {
+        let why = match why {
+            Why::Update => "it holds an update; \"updog update-revert\" takes that back",
+            Why::Rollback => "this host goes back to it; \"updog update-revert\" takes that back",
+            Why::FallbackExpected => "unless this boot is marked good",
+        };
+        lines.push(format!("Next:     set {set}, {why}"));
+    }
     if view.inactive.is_some() {
         lines.push(match view.checked {
             Checked::Top => {
@@ -293,6 +350,9 @@ mod tests {
                 "failed": null,
                 "health": {"checks": [], "cannot_run": [], "ignored": []},
                 "checked": "top",
+                "next_boot": null,
+                "proven": true,
+                "held": [],
             })
         );
         let mut lines = vec![
@@ -303,6 +363,25 @@ mod tests {
         assert_eq!(text(&view), lines);
         lines[2] = "Checked:  all of its hash tree";
         assert_eq!(text(&View { checked: Checked::WholeTree, ..view }), lines);
+    }
+
+    #[test]
+    fn what_boots_next_instead_is_told_with_the_reason() {
+        let told = |active, inactive| {
+            let view =
+                view(&status(active, Some(inactive)), os(), "x86_64", Some(&entry("1.1.0", hash('1'))));
+            (serde_json::to_value(&view.next_boot).unwrap(), text(&view)[2].clone())
+        };
+        let (next, said) = told(PROVEN, BootBits { priority: 2, ..PROVEN });
+        assert_eq!(next, serde_json::json!({"set": "B", "version": "1.1.0", "why": "rollback"}));
+        assert_eq!(
+            said,
+            "Next:     set B, this host goes back to it; \"updog update-revert\" takes that back"
+        );
+        let unproven = BootBits { priority: 2, tries: 0, successful: false };
+        let (next, said) = told(unproven, PROVEN);
+        assert_eq!(next, serde_json::json!({"set": "B", "version": "1.1.0", "why": "fallback-expected"}));
+        assert_eq!(said, "Next:     set B, unless this boot is marked good");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use host_io::{Clock as _, SystemClock};
 use serde_json::Value;
-use testdata::{BootFault, Fault, Host, Release, Set, Stage, World};
+use testdata::{BootBits, BootFault, Fault, Host, Release, Set, Stage, World};
 
 use crate::support::{Snapshot, done, failure, offered, offered_again, offered_by, served};
 
@@ -259,11 +259,31 @@ fn a_rollback_brings_back_the_settings_that_were_kept_where_that_is_wished() {
 #[test]
 fn a_rollback_that_is_taken_back_leaves_nothing_behind() {
     let (_world, mut host) = updated();
-    let _ = host.run("updog", &["rollback"]).expect_ok();
+    let _ = host.run("updog", &["rollback", "--restore-snapshot"]).expect_ok();
+    let next = status(&host)["next_boot"].clone();
+    assert_eq!(next, serde_json::json!({"set": "A", "version": "1.0.0", "why": "rollback"}));
     let _ = host.run("updog", &["update-revert"]).expect_ok();
+    assert_eq!(status(&host)["failed"], Value::Null);
+    assert_eq!(status(&host)["next_boot"], Value::Null);
+    assert_eq!(host.bits(Set::A), BootBits { priority: 1, tries: 0, successful: true }, "the way back stays");
+    assert!(!host.paths().record().join("restore-snapshot.json").exists());
     assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
     assert_eq!(motd(&host), "written on 1.1.0");
     assert_eq!(status(&host)["failed"], Value::Null);
+}
+
+#[test]
+fn a_rollback_that_waits_is_not_destroyed_by_an_update() {
+    let (_world, mut host) = offered_again();
+    let _ = host.run("updog", &["rollback"]).expect_ok();
+    let before = Snapshot::of(&host);
+    for words in [&["update"][..], &["update-image"], &["update", "--image", "1.2.0"], &["plan"]] {
+        let said = failure(&host.run("updog", &[words, &["--json"]].concat()));
+        assert_eq!(said.code, "disallowed", "{words:?}: {}", said.message);
+        assert!(said.help.contains("updog update-revert"), "{}", said.help);
+        before.assert_disk_unchanged(&host);
+    }
+    assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub enum Apply {
 pub fn apply(status: Option<&UpdateStatus>, checked: bool) -> Result<Apply, Error> {
     const ALL: Apply = Apply::Commands(&[CommandType::Prepare, CommandType::Activate]);
     const REST: Apply = Apply::Commands(&[CommandType::Activate]);
+    // A timer must not undo what a person asked for; the server refuses a person, with the reason.
+    if checked && status.is_some_and(|status| status.rollback().is_some()) {
+        return Ok(Apply::Nothing);
+    }
     let state = status.map_or(UpdateState::Idle, |status| status.update_state);
     match state {
         UpdateState::Idle | UpdateState::Ready if checked => Ok(Apply::Nothing),
@@ -94,5 +98,9 @@ mod tests {
         }
         assert_eq!(commands(&status("Staged", None, Some("1.1.0")), true), Some(vec![]));
         assert!(apply(None, false).is_err());
+        let mut goes_back = status("Available", Some("1.2.0"), None);
+        goes_back.next_boot =
+            serde_json::from_value(json!({"set": "A", "version": "1.0.0", "why": "rollback"})).unwrap();
+        assert_eq!(commands(&goes_back, true), Some(vec![]));
     }
 }

@@ -1,10 +1,22 @@
 //! The state of updates in one line.
 
-use api_model::{UpdateState, UpdateStatus};
+use api_model::{NextBoot, UpdateState, UpdateStatus};
+
+/// What boots next, in a few words.
+#[must_use]
+pub fn holds(next: &NextBoot) -> String {
+    next.version.as_ref().map_or_else(|| format!("set {}", next.set), |version| version.to_string())
+}
 
 /// What a person should know of it, and the next step.
 #[must_use]
 pub fn summary(status: &UpdateStatus) -> String {
+    if let Some(back) = status.rollback() {
+        let what = holds(back);
+        return format!(
+            "This host goes back to {what} with the next boot, and takes no update before that: apiclient reboot, or to stay with what runs apiclient update cancel"
+        );
+    }
     let staged = status.staging_partition.as_ref().map(|staged| &staged.image.version);
     let chosen = status.chosen_update.as_ref().map(|chosen| &chosen.version);
     match (status.update_state, staged, chosen) {

@@ -125,6 +125,44 @@ fn what_happens_meanwhile_is_told_to_programs_and_the_end_as_well() {
 }
 
 #[test]
+fn a_way_back_that_waits_is_told_and_taken_back_and_a_timer_leaves_it_alone() {
+    let goes_back = || {
+        let mut status = full_status();
+        status["update_state"] = json!("Available");
+        status["staging_partition"] = Value::Null;
+        status["next_boot"] = json!({"set": "B", "version": "0.9.0", "why": "rollback"});
+        status
+    };
+    let server = move || {
+        Scripted::new(move |request, count| {
+            let mut status = goes_back();
+            if count > 0 {
+                status["most_recent_command"]["cmd_type"] = json!("refresh");
+                status["most_recent_command"]["timestamp"] = json!(format!("2024-10-24T12:01:{count:02}Z"));
+            }
+            match request.line.as_str() {
+                "GET /updates/status" => (200, status.to_string().into_bytes()),
+                _ => (204, Vec::new()),
+            }
+        })
+    };
+    golden::assert("update-status-rollback.txt", &server().run(&["update", "status"]).stdout);
+
+    let timer = server();
+    let ran = timer.run(&["update", "apply", "--check", "--reboot"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("goes back to 0.9.0 with the next boot"), "{ran:?}");
+    let asked = asked(&timer);
+    assert!(asked.iter().all(|line| !line.contains("prepare") && !line.contains("reboot")), "{asked:?}");
+
+    let server = server();
+    let told: Value = serde_json::from_str(&server.run(&["update", "cancel", "--json"]).stdout).unwrap();
+    assert_eq!(told["outcome"], "rollback-taken-back");
+    let posted = server.seen().into_iter().filter(|request| request.line.starts_with("POST"));
+    assert_eq!(posted.map(|request| request.line).collect::<Vec<_>>(), ["POST /actions/cancel"]);
+}
+
+#[test]
 fn a_failure_is_told_to_programs_and_to_people() {
     let server = always(409, &json!("no"));
     let ran = server.run(&["update", "rollback", "--json"]);

@@ -118,9 +118,10 @@ impl From<Refusal> for Failure {
         let status = match &refusal {
             // Callers that wait ask again on this code and on no other.
             Refusal::Busy => StatusCode::LOCKED,
-            Refusal::Disallowed { .. } | Refusal::Forbidden { .. } | Refusal::NothingToCancel { .. } => {
-                StatusCode::CONFLICT
-            }
+            Refusal::Disallowed { .. }
+            | Refusal::GoesBack { .. }
+            | Refusal::Forbidden { .. }
+            | Refusal::NothingToCancel { .. } => StatusCode::CONFLICT,
             Refusal::NothingChosen | Refusal::NotStaged(_) | Refusal::NeverRun => StatusCode::NOT_FOUND,
             Refusal::Updog { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };

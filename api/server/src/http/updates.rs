@@ -69,7 +69,8 @@ pub async fn deactivate(State(api): State<Api>) -> Result<StatusCode, Failure> {
     start(api, CommandType::Deactivate).await
 }
 
-/// `POST /actions/cancel`: stops the update command that runs; when none does, takes back what is activated.
+/// `POST /actions/cancel`: stops the update command that runs; when none does, takes back what is activated, or a way back
+/// that waits for its reboot.
 ///
 /// # Errors
 /// 409 when there is nothing to cancel.

@@ -73,7 +73,7 @@ impl Dispatcher {
     }
 
     /// Runs something short that changes the host, to its end: its caller has no other way to learn of that.
-    async fn run(&self, errand: Errand, words: &[&str]) -> Result<Value, Refusal> {
+    pub(super) async fn run(&self, errand: Errand, words: &[&str]) -> Result<Value, Refusal> {
         let inner = &self.0;
         let turn = inner.slot.take().ok_or(Refusal::Busy)?;
         if lock_is_held(&inner.paths)? {

@@ -15,7 +15,7 @@ use super::refusal::{Errand, Refusal};
 
 impl Dispatcher {
     /// Asks the update command that runs to stop, and returns at once: its end is seen in the status. When none runs, an
-    /// update that was activated is taken back.
+    /// update that was activated is taken back, or a way back that waits for its reboot, which is done at once.
     ///
     /// # Errors
     /// [`Refusal::NothingToCancel`] when nothing runs and nothing is activated; otherwise as [`Dispatcher::start`].
@@ -35,6 +35,8 @@ impl Dispatcher {
         }
         match self.start(CommandType::Deactivate).await {
             Err(Refusal::Disallowed { state, .. }) => Err(Refusal::NothingToCancel { state }),
+            // It is no command of the update states, and readers of those have no word for taking it back.
+            Err(Refusal::GoesBack { .. }) => self.run(Errand::Cancel, &["update-revert"]).await.map(drop),
             started => started,
         }
     }

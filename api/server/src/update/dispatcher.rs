@@ -141,6 +141,9 @@ impl Dispatcher {
         }
         let mut known = inner.known.lock().await;
         let facts = inner.look(&mut known).await?;
+        if let Some(next) = facts.rollback().filter(|_| command != CommandType::Refresh) {
+            return Err(Refusal::GoesBack { command, to: next.clone() });
+        }
         let before = known.memory.clone();
         let state = status::state(&before, &facts);
         state::next(state, command, before.choice()).map_err(|refused| match refused {

@@ -1,8 +1,9 @@
 //! What `updog status --json` says of the two sets. Unknown fields are ignored: a newer `updog` may say more.
 
-use api_model::{FailedUpdate, UpdateImage};
+use api_model::{FailedUpdate, HeldUpdate, NextBoot, NextBootWhy, UpdateImage};
 use chrono::{DateTime, Utc};
 use semver::Version;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 /// The sets of this host's disk.
@@ -15,6 +16,15 @@ pub struct Facts {
     /// The release that failed here last; `None` when none did, or when `updog` tells it in words of a later day.
     #[serde(default, deserialize_with = "where_understood")]
     pub failed: Option<Failed>,
+    /// The other set where it boots next, and why; `None` when the running set boots again, or `updog` does not say.
+    #[serde(default, deserialize_with = "where_understood")]
+    pub next_boot: Option<NextBoot>,
+    /// Whether a boot of the running set was marked good; `None` when `updog` does not say.
+    #[serde(default, deserialize_with = "where_understood")]
+    pub proven: Option<bool>,
+    /// The releases that this host does not take now; `None` when `updog` does not say.
+    #[serde(default, deserialize_with = "where_understood")]
+    pub held: Option<Vec<HeldUpdate>>,
 }
 
 /// A release that did not come up on this host.
@@ -46,10 +56,21 @@ impl Facts {
     /// Whether `image` failed here and may not be tried again yet.
     #[must_use]
     pub fn bars(&self, image: &UpdateImage, now: DateTime<Utc>) -> bool {
-        self.failed.as_ref().is_some_and(|failed| {
+        let failed = self.failed.as_ref().is_some_and(|failed| {
             let same = failed.version == image.version && failed.variant == image.variant;
             same && (failed.held || failed.retry_after.is_some_and(|then| now < then))
-        })
+        });
+        failed
+            || self.held.iter().flatten().any(|held| {
+                let same = held.version == image.version && held.variant == image.variant;
+                same && held.until.is_none_or(|until| now < until)
+            })
+    }
+
+    /// What the host goes back to with the next boot, where a person said so.
+    #[must_use]
+    pub fn rollback(&self) -> Option<&NextBoot> {
+        self.next_boot.as_ref().filter(|next| next.why == NextBootWhy::Rollback)
     }
 }
 
@@ -73,13 +94,17 @@ impl Failed {
 }
 
 /// What cannot be understood here must not hide the rest.
-fn where_understood<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Failed>, D::Error> {
+fn where_understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let told = serde_json::Value::deserialize(deserializer)?;
     if told.is_null() {
         return Ok(None);
     }
     Ok(serde_json::from_value(told)
-        .inspect_err(|error| tracing::warn!("failed to understand which release failed here: {error}"))
+        .inspect_err(|error| {
+            tracing::warn!("failed to understand a part of what updog says of the sets: {error}")
+        })
         .ok())
 }
 
@@ -135,6 +160,30 @@ mod tests {
         let json = r#"{"active":{"variant":"metal","arch":"x86_64","version":"1.0.0","next_to_boot":true},"inactive":null}"#;
         assert_eq!(serde_json::from_str::<Facts>(json).unwrap().inactive, None);
     }
+    #[test]
+    fn what_boots_next_and_what_is_held_is_read_where_it_is_understood() {
+        let json = |more: &str| {
+            let json = format!(
+                r#"{{"active":{{"variant":"metal","arch":"x86_64","version":"1.1.0","next_to_boot":false}},"inactive":null,{more}}}"#
+            );
+            serde_json::from_str::<Facts>(&json).unwrap()
+        };
+        let facts = json(
+            r#""proven":true,"next_boot":{"set":"A","version":"1.0.0","why":"rollback"},
+               "held":[{"variant":"metal","arch":"x86_64","version":"1.2.0","until":null,"reason":"it is misnamed"}]"#,
+        );
+        assert_eq!(facts.rollback().unwrap().version, Some(Version::new(1, 0, 0)));
+        let image = |minor| UpdateImage {
+            arch: "x86_64".to_owned(),
+            version: Version::new(1, minor, 0),
+            variant: "metal".to_owned(),
+        };
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        assert!(facts.bars(&image(2), now) && !facts.bars(&image(3), now));
+        let facts = json(r#""proven":7,"next_boot":"A","held":{}"#);
+        assert_eq!((facts.proven, facts.next_boot, facts.held), (None, None, None));
+    }
+
     #[test]
     fn a_release_that_failed_is_barred_until_its_time_or_for_good() {
         let json = |failed: &str| {

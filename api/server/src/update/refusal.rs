@@ -1,6 +1,6 @@
 //! Why a command was not started, or a status not given.
 
-use api_model::{CommandType, UpdateState};
+use api_model::{CommandType, NextBoot, UpdateState};
 use host_io::Advise;
 use thiserror::Error;
 
@@ -61,6 +61,14 @@ pub enum Refusal {
         /// What it advised.
         help: Option<String>,
     },
+    /// The host goes back to the other set with the next boot.
+    #[error("{command}: the host goes back to {} with the next boot", held(.to))]
+    GoesBack {
+        /// The command.
+        command: CommandType,
+        /// What it goes back to.
+        to: NextBoot,
+    },
     /// Nothing runs and nothing is activated.
     #[error("cancel: no update command runs, and none is activated: the state of updates is {state:?}")]
     NothingToCancel {
@@ -86,6 +94,10 @@ pub enum Refusal {
         /// What it advised.
         help: Option<String>,
     },
+}
+
+fn held(next: &NextBoot) -> String {
+    next.version.as_ref().map_or_else(|| format!("set {}", next.set), |version| format!("version {version}"))
 }
 
 impl Refusal {
@@ -118,6 +130,9 @@ impl Advise for Refusal {
                     "reboot into it, or take it back: POST /actions/deactivate-update".to_owned()
                 }
             }),
+            Self::GoesBack { .. } => Some(
+                "reboot to go back, or stay with what runs: POST /actions/cancel takes it back".to_owned(),
+            ),
             Self::NothingChosen | Self::NeverRun => {
                 Some("refresh first: POST /actions/refresh-updates".to_owned())
             }

@@ -52,5 +52,8 @@ pub fn status(memory: &Memory, facts: &Facts, last: MostRecentCommand) -> Update
         staging_partition: staged(memory, facts),
         most_recent_command: last,
         failed_update: facts.failed.as_ref().map(Failed::told),
+        next_boot: facts.next_boot.clone(),
+        proven: facts.proven,
+        held: facts.held.clone().unwrap_or_default(),
     }
 }

@@ -76,6 +76,9 @@ impl Disk {
                 proven: Some(self.other_proven),
             }),
             failed: None,
+            next_boot: None,
+            proven: None,
+            held: None,
         }
     }
 }

@@ -282,3 +282,33 @@ fn a_failure_that_no_server_saw_is_told_in_its_own_words() {
     assert_eq!(last(&status), ["prepare", "Failed"]);
     assert_eq!(status["most_recent_command"]["stderr"], "failed to write root image\nhelp: another mirror");
 }
+
+#[test]
+fn a_way_back_that_waits_is_told_kept_from_updates_and_can_be_cancelled() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    let mut old = inactive(Some("0.9.0"), true, true, false);
+    old["proven"] = json!(true);
+    let mut back = facts("1.0.0", old);
+    back["next_boot"] = json!({"set": "B", "version": "0.9.0", "why": "rollback"});
+    back["proven"] = json!(true);
+    host.write(&host.fake("facts.json"), &back.to_string());
+    let status = server.settled();
+    assert_eq!(status["next_boot"], back["next_boot"]);
+    assert_eq!((&status["update_state"], &status["proven"]), (&json!("Available"), &json!(true)));
+    let calls = host.calls();
+    for action in ["prepare-update", "activate-update", "deactivate-update"] {
+        let said = server.post(&format!("/actions/{action}")).refused(409);
+        assert!(said.contains("goes back to version 0.9.0") && said.contains("/actions/cancel"), "{said}");
+    }
+    assert_eq!(host.calls(), calls, "nothing was begun");
+    // Looking for updates changes nothing of it.
+    assert_eq!(act(&server, "refresh-updates")["next_boot"], back["next_boot"]);
+    host.write(&host.fake("after-update-revert.json"), &empty().to_string());
+    server.post("/actions/cancel").done();
+    let status = server.settled();
+    assert_eq!(status["next_boot"], serde_json::Value::Null);
+    assert_eq!(last(&status), ["refresh", "Success"], "no word that readers of the status do not know");
+    assert!(server.post("/actions/cancel").refused(409).contains("no update command runs"));
+}

@@ -1,4 +1,4 @@
-//! `update cancel`: stopping a running update, or taking an applied one back.
+//! `update cancel`: stopping a running update, or taking back an applied one or a way back that waits.
 
 use api_model::CommandType;
 use host_io::say;
@@ -17,7 +17,7 @@ pub struct Args {
     pub(super) form: Form,
 }
 
-/// Stops what runs, or takes back what is applied.
+/// Stops what runs, or takes back what is applied, or the way back that waits for its reboot.
 ///
 /// # Errors
 /// When there is neither, or the server refuses, does not answer, or its work fails.
@@ -27,6 +27,11 @@ pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
             api.post("/actions/cancel").await.map_err(Error::call("stop the running update"))?;
             wait::until_idle(api, "the running update").await?;
             ("stopped", "The running update was stopped; the next boot starts what runs now")
+        }
+        wait::State::Ended(status) if status.rollback().is_some() => {
+            api.post("/actions/cancel").await.map_err(Error::call("stay with what runs"))?;
+            wait::until_idle(api, "taking the way back back").await?;
+            ("rollback-taken-back", "The host does not go back; the next boot starts what runs now")
         }
         wait::State::Ended(_) | wait::State::NeverRun => {
             wait::run(api, CommandType::Deactivate, &mut Live::new(args.form)).await?;

@@ -1,6 +1,9 @@
 //! `update status`: how far an update is.
 
-use api_model::{CommandStatus, FailedUpdate, MostRecentCommand, PartitionInfo, UpdateState, UpdateStatus};
+use api_model::{
+    CommandStatus, FailedUpdate, MostRecentCommand, NextBoot, NextBootWhy, PartitionInfo, UpdateState,
+    UpdateStatus,
+};
 use serde_json::json;
 
 use super::Form;
@@ -9,6 +12,7 @@ use crate::error::Error;
 use crate::run::{answer, answer_json};
 use crate::screen::{facts, time};
 use crate::update::progress::{Latest, latest};
+use crate::update::summary::holds;
 use crate::update::wait::{self, State};
 
 /// How to answer.
@@ -68,6 +72,9 @@ fn screen(status: &UpdateStatus) -> String {
         let versions: Vec<String> = status.available_updates.iter().map(ToString::to_string).collect();
         lines.push(("Available", versions.join(", ")));
     }
+    if let Some(next) = &status.next_boot {
+        lines.push(("Next boot", next_boot(next)));
+    }
     if let Some(failed) = &status.failed_update {
         lines.push(("Failed here", failure(failed)));
     }
@@ -90,6 +97,16 @@ fn set(set: &PartitionInfo) -> String {
     let image = &set.image;
     let next = if set.next_to_boot { ", starts with the next boot" } else { "" };
     format!("{} ({}, {}){next}", image.version, image.variant, image.arch)
+}
+
+fn next_boot(next: &NextBoot) -> String {
+    let what = holds(next);
+    match next.why {
+        NextBootWhy::Update => format!("{what}, the update"),
+        NextBootWhy::Rollback => format!("{what}, which this host goes back to"),
+        NextBootWhy::FallbackExpected => format!("{what}, unless this boot is marked good"),
+        NextBootWhy::Other => what,
+    }
 }
 
 fn failure(failed: &FailedUpdate) -> String {
@@ -115,6 +132,9 @@ fn last(last: &MostRecentCommand) -> String {
 }
 
 fn next(status: &UpdateStatus) -> &'static str {
+    if status.rollback().is_some() {
+        return "apiclient reboot to go back, or to stay with what runs apiclient update cancel";
+    }
     let held = status.failed_update.as_ref().is_some_and(|failed| failed.held);
     match status.update_state {
         UpdateState::Idle if held => {
