@@ -17,7 +17,7 @@ use crate::links::{self, Chain};
 use crate::store_dir::{self, Contents, Metadata, Settings};
 
 /// The mode of the directory that holds the stores.
-const BASE_MODE: u32 = 0o755;
+const BASE_MODE: u32 = 0o700;
 
 /// The store that the links lead to. One process writes a store at a time; inside of it, threads may share this value.
 pub struct Datastore {

@@ -106,6 +106,12 @@ impl Paths {
         self.at("var/lib/bottlerocket/datastore")
     }
 
+    /// What updates keep: trust, cache and record. It is closed to everybody else, so that nobody takes their locks.
+    #[must_use]
+    pub fn update_state(&self) -> PathBuf {
+        self.at("var/lib/bottlerocket/update")
+    }
+
     /// Remembered trust: what TUF metadata was last verified, per anchor and repository.
     #[must_use]
     pub fn trust(&self) -> PathBuf {

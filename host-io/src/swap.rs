@@ -59,7 +59,7 @@ pub fn replace_link(fs: &dyn Fs, target: &Path, link: &Path) -> io::Result<()> {
     fs.sync_dir(dir)
 }
 
-/// Makes `dir` and whatever of its parents is missing, each made durable in its own parent.
+/// Makes `dir`, and whatever of its parents is missing for everybody to pass, each made durable in its own parent.
 ///
 /// # Errors
 /// As the system says, and when a part of the path is there but is no directory.
@@ -72,7 +72,7 @@ pub fn make_dirs(fs: &dyn Fs, dir: &Path, mode: u32) -> io::Result<()> {
         )),
         None => {
             let above = parent(dir)?;
-            make_dirs(fs, above, mode)?;
+            make_dirs(fs, above, 0o755)?;
             match fs.make_dir(dir, mode) {
                 // Another process may have made it in between; it is there, which is what was asked for.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

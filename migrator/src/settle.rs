@@ -57,7 +57,7 @@ async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wi
     let (base, target) = (&*request.base, &request.target);
     // The one that apiserver holds as long as it runs: two would undo each other's work.
     let _alone = match fs.kind(base) {
-        Ok(Some(_)) => Some(DirLock::acquire(base).map_err(Error::Lock)?),
+        Ok(Some(_)) => Some(DirLock::acquire_private(base).map_err(Error::Lock)?),
         Ok(None) | Err(_) => None,
     };
     let Some(live) = links::read(&**fs, base)? else {

@@ -316,6 +316,7 @@ impl Advise for Error {
                 }
                 _ => "name a block device or an image file that can be opened",
             },
+            Self::Lock(error @ host_io::lock::Error::NotOurs { .. }) => return error.help(),
             Self::Lock(host_io::lock::Error::Held { .. }) => "wait until it is done, then run this again",
             Self::Lock(_) => "check that the path exists and may be opened",
             Self::Unusable { source, .. } => match source {

@@ -11,13 +11,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let (Some(address), Some(socket), None) = (args.next(), args.next(), args.next()) else {
-        eprintln!("vm-door: usage: vm-door ADDRESS:PORT SOCKET");
+        host_io::say::line("vm-door: usage: vm-door ADDRESS:PORT SOCKET");
         return ExitCode::from(2);
     };
     match serve(&address, &PathBuf::from(socket)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("vm-door: failed to listen on {address}: {error}");
+            host_io::say::line(&format!("vm-door: failed to listen on {address}: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -223,7 +223,7 @@ impl Advise for Error {
             Self::Lock(host_io::lock::Error::Held { .. }) => {
                 Some("wait for the other update to finish, then run it again".to_owned())
             }
-            Self::Lock(_) => None,
+            Self::Lock(error) => error.help(),
             Self::Repository(error) | Self::Cache(error) => error.help(),
             Self::Disk(error) => error.help(),
             Self::Refused(refusal) => refusal.help(),

@@ -36,6 +36,7 @@ impl OnlyServer {
     /// When another server has claimed them, or the directory cannot be opened.
     pub fn claim(base: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Io { path: base.to_owned(), source };
+        host_io::lock::private::close(base);
         let dir = File::open(base).map_err(failed)?;
         match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _dir: dir }),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use host_io::BootNote;
 use host_io::boot_note::{root_hash_of, stage};
+use host_io::{BootNote, lock};
 use serde_json::json;
 use signpost::{Command, OsDisk, Status};
 
@@ -34,6 +34,8 @@ pub struct Args {
 /// # Errors
 /// [`Error::Unhealthy`]; and when the disk cannot be used.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    // A boot may be the first one to leave anything here.
+    lock::private::make(&context.paths.update_state());
     let disk = OsDisk::discover(&context.paths)?;
     let status = disk.status()?;
     if let Some(reason) = &args.give_up {

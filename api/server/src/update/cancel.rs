@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use api_model::CommandType;
-use host_io::{OperationLock, Paths};
+use host_io::{OperationLock, Paths, lock};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::child::STOP_LIMIT;
@@ -26,7 +26,7 @@ impl Dispatcher {
             return Ok(());
         }
         if let Some(holder) = Holder::find(&inner.paths) {
-            tracing::info!("cancelling process {} on request", holder.pid);
+            tracing::info!("cancelling process {} on request", holder.known.pid());
             let mut known = inner.known.lock().await;
             known.memory = known.memory.clone().cancelled();
             inner.remember(&known.memory);
@@ -42,31 +42,35 @@ impl Dispatcher {
     }
 }
 
-/// The process that holds the operation lock.
+/// The process of ours that holds the operation lock.
 struct Holder {
-    pid: u32,
+    known: lock::Holder,
     process: std::os::fd::OwnedFd,
 }
 
 impl Holder {
     fn find(paths: &Paths) -> Option<Self> {
-        let pid = OperationLock::holder(paths)?;
-        let process = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
+        let known = OperationLock::holder(paths)?;
+        // Whatever the lock says, a server that ends itself helps nobody.
+        if known.pid() == std::process::id() {
+            return None;
+        }
+        let process = pidfd_open(Pid::from_raw(known.pid().cast_signed())?, PidfdFlags::empty()).ok()?;
         // Its number may have become another's before it was opened, not after.
-        (OperationLock::holder(paths) == Some(pid)).then_some(Self { pid, process })
+        (OperationLock::holder(paths) == Some(known)).then_some(Self { known, process })
     }
 
     fn stop(self, paths: Paths) -> Result<(), Refusal> {
         pidfd_send_signal(&self.process, Signal::TERM).map_err(|error| Refusal::Updog {
             errand: Errand::Cancel.to_string(),
-            reason: format!("failed to signal process {}: {error}", self.pid),
+            reason: format!("failed to signal process {}: {error}", self.known.pid()),
             help: None,
         })?;
         tokio::spawn(async move {
             let started = tokio::time::Instant::now();
             while started.elapsed() < STOP_LIMIT {
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                if OperationLock::holder(&paths) != Some(self.pid) {
+                if OperationLock::holder(&paths) != Some(self.known) {
                     return;
                 }
             }

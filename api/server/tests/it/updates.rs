@@ -112,6 +112,42 @@ fn an_update_on_a_command_line_is_busy_too() {
 }
 
 #[test]
+fn whoever_locks_by_hand_is_waited_for_and_never_signalled() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    drop(OperationLock::acquire(&host.paths()).unwrap());
+    // A server that is asked about its state all the time, and somebody who holds the lock and has written nothing there.
+    let mut stranger = std::process::Command::new("flock")
+        .arg("-x")
+        .arg(host.paths().operation_lock())
+        .args(["sh", "-c", "echo; exec sleep 600"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(stranger.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..40).for_each(|_| drop(server.get("/updates/status").refused(423))));
+        }
+        for _ in 0..20 {
+            server.post("/actions/cancel").refused(423);
+        }
+    });
+    assert!(stranger.try_wait().unwrap().is_none(), "it was signalled");
+    // `flock` has a child that holds the lock as well.
+    let child = format!("/proc/{0}/task/{0}/children", stranger.id());
+    let child = std::fs::read_to_string(child).unwrap_or_default();
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    if let Some(pid) = child.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    until("the lock is free", || (!OperationLock::is_held(&host.paths()).unwrap()).then_some(()));
+    assert_eq!(act(&server, "prepare-update")["update_state"], "Staged");
+}
+
+#[test]
 fn a_failed_refresh_says_why_and_claims_no_update() {
     let host = host();
     let server = host.serve();

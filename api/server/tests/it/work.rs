@@ -132,11 +132,13 @@ fn when_nothing_runs_cancelling_takes_back_what_is_activated_and_nothing_else() 
 #[test]
 fn an_update_of_an_earlier_server_can_be_cancelled_too() {
     let host = host();
-    // It holds the lock as the real one does, and ends when it is asked to.
+    // It holds the lock as the real one does, with its word in it, and ends when it is asked to.
     let lock = host.paths().operation_lock();
     host.write(&lock, "");
+    let word = r#"read -r stat </proc/$$/stat; set -- $stat; echo "$1 ${22}" >"$0""#;
     let work = STARTED.replace('\'', "'\\''");
-    host.on("update-image", &format!("exec flock -F {} sh -c '{work}; exec sleep 1000'", lock.display()));
+    let script = format!("{word}; {work}; exec sleep 1000");
+    host.on("update-image", &format!("exec flock -F {0} sh -c '{script}' {0}", lock.display()));
     let server = host.serve();
     act(&server, "refresh-updates");
     server.post("/actions/prepare-update").done();

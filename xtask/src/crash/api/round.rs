@@ -108,7 +108,7 @@ fn start(world: &World) -> Result<Host, Box<dyn Error>> {
 }
 
 fn kill(host: &mut Host, victim: Victim) -> Result<(), Box<dyn Error>> {
-    let worker = OperationLock::holder(host.paths());
+    let worker = OperationLock::holder(host.paths()).map(|holder| holder.pid());
     if let (Some(pid), Victim::Worker | Victim::Both) = (worker, victim) {
         // It may have ended just now: nothing else of ours gets its number within this line.
         let _ended = Command::new("kill").args(["-KILL", &pid.to_string()]).output()?;
