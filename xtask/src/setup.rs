@@ -3,7 +3,7 @@
 use clap::{Parser, ValueEnum};
 
 use crate::Outcome;
-use crate::vm::needs;
+use crate::vm::{self, needs};
 
 /// Arguments of `cargo xtask setup`.
 #[derive(Parser)]
@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// The task
     #[arg(long = "for", value_name = "TASK")]
     task: Task,
-    /// Install what is missing, as root, with apt; without it, only say what that would be
+    /// Install what is missing, as root, with apt, and fetch the rest; without it, only say what that would be
     #[arg(long)]
     install: bool,
 }
@@ -27,7 +27,7 @@ enum Task {
 pub(crate) fn run(args: &Args) -> Outcome {
     let Task::Vm = args.task;
     let packages = needs::missing();
-    if packages.is_empty() {
+    if !args.install && packages.is_empty() {
         println!("Nothing is missing for cargo xtask vm.");
         return Ok(true);
     }
@@ -36,7 +36,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         println!("To install them, as root: cargo xtask setup --for vm --install");
         return Ok(true);
     }
-    needs::install(&packages)?;
+    if !packages.is_empty() {
+        needs::install(&packages)?;
+    }
     needs::all_there()?;
+    vm::fetch()?;
     Ok(true)
 }

@@ -27,8 +27,16 @@ const SIZE: &str = "732M";
 /// The label of the persistent partition.
 pub(super) const DATA: &str = "BOTTLEROCKET-DATA";
 
-/// Makes a disk at `path` with a release in set A, which counts as proven, and an empty persistent partition.
-pub(super) fn factory(path: &Path, images: &Images) -> Result<DiskImage, Box<dyn Error>> {
+/// The labels of the two EFI system partitions, the one that firmware looks at first.
+pub(super) const ESPS: [&str; 2] = ["EFI-SYSTEM", "EFI-BACKUP"];
+
+/// Makes a disk at `path` with a release in set A, which counts as proven, an empty persistent partition, and the boot
+/// program on both EFI system partitions.
+pub(super) fn factory(
+    path: &Path,
+    images: &Images,
+    bootpick: Option<&Path>,
+) -> Result<DiskImage, Box<dyn Error>> {
     let layout = path.with_extension("layout");
     let text: String = LAYOUT
         .iter()
@@ -44,6 +52,11 @@ pub(super) fn factory(path: &Path, images: &Images) -> Result<DiskImage, Box<dyn
     )?;
     let disk = DiskImage::at(path);
     disk.install(Set::A, images)?;
+    if let Some(bootpick) = bootpick {
+        for label in ESPS {
+            esp(&disk, label, bootpick, path)?;
+        }
+    }
     let data = disk.partition(DATA);
     said(
         command("mkfs.ext4")
@@ -52,6 +65,20 @@ pub(super) fn factory(path: &Path, images: &Images) -> Result<DiskImage, Box<dyn
             .arg(format!("{}k", data.len / 1024)),
     )?;
     Ok(disk)
+}
+
+/// An EFI system partition with the boot program where firmware looks for it by itself.
+fn esp(disk: &DiskImage, label: &str, bootpick: &Path, beside: &Path) -> Result<(), Box<dyn Error>> {
+    let file = beside.with_extension("esp");
+    fs::File::create(&file)?.set_len(disk.partition(label).len)?;
+    said(command("mkfs.fat").args(["-F", "32", "-n", "ESP"]).arg(&file))?;
+    said(command("mmd").arg("-i").arg(&file).args(["::EFI", "::EFI/BOOT", "::EFI/signpost"]))?;
+    for to in ["::EFI/BOOT/BOOTX64.EFI", "::EFI/signpost/BOOTX64.EFI"] {
+        said(command("mcopy").arg("-i").arg(&file).arg(bootpick).arg(to))?;
+    }
+    std::io::copy(&mut fs::File::open(&file)?, &mut disk.window(label))?;
+    fs::remove_file(file)?;
+    Ok(())
 }
 
 /// What independent tools say of a disk: its table by `sgdisk`, and each set that would boot by `veritysetup`, held

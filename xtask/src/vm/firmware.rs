@@ -14,6 +14,9 @@ use crate::bench::tools::{command, said};
 
 const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+const SECURE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+/// With keys enrolled, and Secure Boot on.
+const SECURE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd";
 
 /// How a machine starts.
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub(super) enum Firmware {
     Uefi {
         /// The variables' file.
         variables: PathBuf,
+        /// Whether it starts only what is signed.
+        secure: bool,
     },
     /// No firmware: the kernel of the set that was picked.
     Direct {
@@ -32,18 +37,24 @@ pub(super) enum Firmware {
 
 impl Firmware {
     /// UEFI that has never been started, with its variables in `dir`.
-    pub(super) fn uefi(dir: &Path) -> std::io::Result<Self> {
+    pub(super) fn uefi(dir: &Path, secure: bool) -> std::io::Result<Self> {
         let variables = dir.join("uefi-variables");
-        fs::copy(VARIABLES, &variables)?;
-        Ok(Self::Uefi { variables })
+        fs::copy(if secure { SECURE_VARIABLES } else { VARIABLES }, &variables)?;
+        Ok(Self::Uefi { variables, secure })
     }
 
     /// Adds it to QEMU's arguments. Without firmware this is the pick, and what it costs.
     pub(super) fn describe(&self, qemu: &mut Command, dir: &Path) -> Result<(), Unmet> {
         match self {
-            Self::Uefi { variables } => {
-                qemu.args(["-machine", "q35,accel=tcg,smm=off"]);
-                qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={CODE}"));
+            Self::Uefi { variables, secure } => {
+                if *secure {
+                    qemu.args(["-machine", "q35,accel=tcg,smm=on"]);
+                    qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+                } else {
+                    qemu.args(["-machine", "q35,accel=tcg,smm=off"]);
+                }
+                let code = if *secure { SECURE_CODE } else { CODE };
+                qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"));
                 qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", variables.display()));
             }
             Self::Direct { disk } => {

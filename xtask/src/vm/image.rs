@@ -12,6 +12,7 @@ use testdata::image::hash;
 use testdata::image::model::{DIR, Repository, SHIPPED, settings_model};
 
 use super::kernel::Kernel;
+use super::signer::Signer;
 use super::{MIB, initramfs};
 use crate::bench::tools::{command, said};
 
@@ -19,6 +20,8 @@ use crate::bench::tools::{command, said};
 const PROGRAMS: [&str; 5] = ["updog", "signpost", "migrator", "apiserver", "vm-door"];
 /// The driver of the VM's network card, and what it stands on.
 const MODULES: [&str; 1] = ["virtio_net"];
+/// What makes a program for UEFI of a kernel, an initramfs and a command line.
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// How large a BOOT is.
 const BOOT: u64 = 36 * MIB;
 
@@ -97,15 +100,16 @@ impl Workshop {
             hashed.root_hash, wanted.watchdog, wanted.words
         );
         let boot = dir.join("boot.fat");
-        self.boot(&boot, command_line.trim(), wanted.flaw)?;
+        match wanted.signer {
+            None => self.boot(&boot, command_line.trim(), wanted.flaw)?,
+            Some(signer) => self.unified_boot(&boot, command_line.trim(), signer)?,
+        }
         Ok(Images { boot, root, hash: dir.join("root.verity"), root_hash: hashed.root_hash })
     }
 
     /// BOOT as a FAT file system.
     fn boot(&self, boot: &Path, command_line: &str, flaw: Flaw) -> Result<(), Box<dyn Error>> {
-        let _ = fs::remove_file(boot);
-        fs::File::create(boot)?.set_len(BOOT)?;
-        said(command("mkfs.fat").args(["--invariant", "-n", "BOOT"]).arg(boot))?;
+        empty_fat(boot)?;
         let files = boot.with_extension("files");
         fs::create_dir_all(&files)?;
         match flaw {
@@ -116,6 +120,32 @@ impl Workshop {
         fs::write(files.join("cmdline"), format!("{command_line}\n"))?;
         let files = ["vmlinuz", "initrd", "cmdline"].map(|name| files.join(name));
         said(command("mcopy").arg("-i").arg(boot).args(&files).arg("::"))?;
+        Ok(())
+    }
+
+    /// BOOT with one unified image: kernel, initramfs and command line in one signed program.
+    fn unified_boot(&self, boot: &Path, command_line: &str, signer: &Signer) -> Result<(), Box<dyn Error>> {
+        empty_fat(boot)?;
+        let files = boot.with_extension("files");
+        fs::create_dir_all(&files)?;
+        fs::write(files.join("cmdline"), command_line)?;
+        fs::write(files.join("os-release"), "ID=ours\nNAME=Ours\n")?;
+        let image = files.join("ours.efi");
+        let parts: [(&str, PathBuf, &str); 4] = [
+            (".osrel", files.join("os-release"), "0x20000"),
+            (".cmdline", files.join("cmdline"), "0x30000"),
+            (".linux", self.kernel.image(), "0x2000000"),
+            (".initrd", self.initrd.clone(), "0x4000000"),
+        ];
+        let mut objcopy = command("objcopy");
+        for (section, file, at) in parts {
+            objcopy.arg("--add-section").arg(format!("{section}={}", file.display()));
+            objcopy.arg("--change-section-vma").arg(format!("{section}={at}"));
+        }
+        said(objcopy.arg(STUB).arg(&image))?;
+        signer.sign(&image)?;
+        said(command("mmd").arg("-i").arg(boot).args(["::EFI", "::EFI/Linux"]))?;
+        said(command("mcopy").arg("-i").arg(boot).arg(&image).arg("::EFI/Linux/ours.efi"))?;
         Ok(())
     }
 
@@ -230,6 +260,13 @@ impl Workshop {
     }
 }
 
+fn empty_fat(boot: &Path) -> Result<(), Box<dyn Error>> {
+    let _ = fs::remove_file(boot);
+    fs::File::create(boot)?.set_len(BOOT)?;
+    said(command("mkfs.fat").args(["--invariant", "-n", "BOOT"]).arg(boot))?;
+    Ok(())
+}
+
 /// A release that is wanted.
 pub(super) struct Wanted<'a> {
     pub(super) version: &'a str,
@@ -240,6 +277,8 @@ pub(super) struct Wanted<'a> {
     pub(super) deadline: u32,
     /// How long the watchdog waits, in seconds.
     pub(super) watchdog: u32,
+    /// Who signs a unified image; without one there is a kernel with a loose initramfs and command line.
+    pub(super) signer: Option<&'a Signer>,
     /// More words for the kernel's command line.
     pub(super) words: &'a str,
 }

@@ -35,6 +35,8 @@ pub(super) struct Parts<'a> {
     pub(super) number: usize,
     /// Where its logs go.
     pub(super) dir: &'a Path,
+    /// When the time for all scenarios is over.
+    pub(super) until: Option<Instant>,
 }
 
 /// A VM that is on. Dropping it cuts its power.
@@ -46,6 +48,7 @@ pub(super) struct Machine {
     control: PathBuf,
     talk: Option<UnixStream>,
     door: Door,
+    until: Option<Instant>,
     /// Sockets have short paths, so they lie elsewhere.
     _sockets: tempfile::TempDir,
 }
@@ -88,7 +91,17 @@ impl Machine {
         let child = start(&mut qemu, &words)?;
         let door = Door::open(&sockets.path().join("api.sock"), port)
             .map_err(|error| Unmet::new(format!("open a door to the API: {error}")))?;
-        Ok(Self { child, serial, words, console, control, talk: None, door, _sockets: sockets })
+        Ok(Self {
+            child,
+            serial,
+            words,
+            console,
+            control,
+            talk: None,
+            door,
+            until: parts.until,
+            _sockets: sockets,
+        })
     }
 
     /// Everything that the serial console has shown so far.
@@ -114,6 +127,16 @@ impl Machine {
         })
     }
 
+    /// Waits until the console shows one of several words, and says which; `None` when the machine was reset before.
+    pub(super) fn shows_one_of(&mut self, words: &[&str]) -> Result<Option<usize>, Unmet> {
+        self.wait_for(&words.join(", or "), |machine| {
+            let ended = machine.ended()?;
+            let console = machine.console();
+            let found = words.iter().position(|words| console.contains(words));
+            Ok(if found.is_some() || ended.is_some() { Some(found) } else { None })
+        })
+    }
+
     /// Types at the console until the power cycle is over, as somebody would who wants a shell.
     pub(super) fn typed_at_until_it_ends(&mut self, line: &str) -> Result<Ending, Unmet> {
         let console = self.console.clone();
@@ -121,6 +144,10 @@ impl Machine {
         self.wait_for("the machine ends", |machine| {
             if keyboard.is_none() {
                 keyboard = UnixStream::connect(&console).ok();
+                // QEMU says nothing more, not even to the log, once nobody takes what it says.
+                if let Some(mut screen) = keyboard.as_ref().and_then(|keyboard| keyboard.try_clone().ok()) {
+                    std::thread::spawn(move || io::copy(&mut screen, &mut io::sink()));
+                }
             }
             if let Some(keyboard) = &mut keyboard {
                 // Nobody may be left to read it.
@@ -213,7 +240,11 @@ impl Machine {
             if let Some(found) = look(self)? {
                 return Ok(found);
             }
-            if Instant::now() > give_up {
+            let now = Instant::now();
+            if self.until.is_some_and(|until| now > until) {
+                return Err(Unmet::out_of_time());
+            }
+            if now > give_up {
                 return Err(Unmet::new(format!("within {} s: {what}", PATIENCE.as_secs())));
             }
             std::thread::sleep(LOOK);

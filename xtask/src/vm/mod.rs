@@ -2,13 +2,15 @@
 //! virtual machine.
 //!
 //! - [`needs`]: what it is made with
-//! - [`kernel`], [`initramfs`], [`image`]: from Debian's kernel and our programs to the images of a release
+//! - [`kernel`], [`initramfs`], [`signer`], [`image`]: from Debian's kernel and our programs to the images of a release
+//! - [`writes`], [`dice`]: what was written, and what a power cut could have left of it
 //! - [`disk`]: the machine's disk, and what independent tools say of it
 //! - [`firmware`], [`machine`]: a power cycle
 //! - [`door`]: the way to the guest's API from outside
 //! - [`stage`]: a repository, a disk and the boots of one scenario
 //! - [`scenario`]: what happens, and what each must show
 
+mod dice;
 mod disk;
 mod door;
 mod firmware;
@@ -18,18 +20,22 @@ mod kernel;
 mod machine;
 pub(crate) mod needs;
 mod scenario;
+mod signer;
 mod stage;
+mod writes;
 
-use std::path::PathBuf;
-use std::time::Instant;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo, workspace};
 use image::Workshop;
-use scenario::{SCENARIOS, Scenario};
+use kernel::Kernel;
+use scenario::{SCENARIOS, Scenario, Unmet};
 use stage::Stage;
 
 /// A mebibyte.
@@ -38,7 +44,7 @@ const MIB: u64 = 1 << 20;
 /// Arguments of `cargo xtask vm`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask vm --list\n  cargo xtask vm update\n  cargo xtask vm --ci\n  cargo xtask vm --repeat 2 --json"
+    after_help = "Examples:\n  cargo xtask vm --list\n  cargo xtask vm update\n  cargo xtask vm --ci\n  cargo xtask vm --repeat 2 --json\n  cargo xtask vm power-cut --rounds 50 --rng-seed 7"
 )]
 pub(crate) struct Args {
     /// Which scenarios; all where none is named
@@ -53,6 +59,15 @@ pub(crate) struct Args {
     /// Play each so often
     #[arg(long, default_value_t = 1, value_name = "N")]
     repeat: u32,
+    /// How many cuts power-cut makes
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    rounds: u32,
+    /// What they are drawn from
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    rng_seed: u64,
+    /// Stop after so many seconds: what is not played by then is not run, and said
+    #[arg(long, value_name = "SECONDS")]
+    within: Option<u64>,
     /// Print one JSON object a scenario instead of the narration
     #[arg(long)]
     json: bool,
@@ -73,55 +88,116 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         return Ok(true);
     }
+    let until = args.within.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let chosen = choose(args)?;
     needs::all_there()?;
     let status = cargo().args(BUILD_PROGRAMS).status()?;
     if !status.success() {
         return Err(format!("build the programs: cargo ended with {status}").into());
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let home = workspace().join(target).join("vm");
-    let work = home.join("work");
+    let work = home().join("work");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
-    let workshop = Workshop::set_up(&work, &home.join("kernel"))?;
-    let logs = args.logs.clone().unwrap_or_else(|| home.join("logs"));
+    let bootpick = if args.direct { None } else { Some(boot_program()?) };
+    let workshop = Workshop::set_up(&work, &home().join("kernel"))?;
+    let logs = args.logs.clone().unwrap_or_else(|| home().join("logs"));
     let mut failed = 0;
     for round in 1..=args.repeat {
         for scenario in &chosen {
-            let began = Instant::now();
-            let mut stage = Stage::set(&workshop, &work.join(scenario.name), args.direct, !args.json)?;
+            if until.is_some_and(|until| Instant::now() > until) {
+                report(args, scenario, round, Told::NotRun("no time is left for it"));
+                continue;
+            }
             if !args.json {
                 println!("{}: {}", scenario.name, scenario.about);
             }
+            let began = Instant::now();
+            let mut stage =
+                Stage::set(&workshop, &work.join(scenario.name), bootpick.as_deref(), !args.json)?
+                    .with_rounds(args.rounds, args.rng_seed)
+                    .with_end(until);
             let outcome = (scenario.play)(&mut stage);
             let seconds = began.elapsed().as_secs_f64();
-            let boots = stage.boots();
+            let (boots, counts) = (stage.boots(), json!(stage.counts()));
             let dir = stage.strike();
-            let unmet = outcome.err().map(|unmet| unmet.to_string());
-            if unmet.is_some() {
-                failed += 1;
-                let kept = logs.join(scenario.name);
-                keep(&dir, &kept)?;
-                if !args.json {
-                    println!("  the logs are in {}", kept.display());
+            match outcome {
+                Ok(()) => report(args, scenario, round, Told::Ok { boots, counts, seconds }),
+                Err(unmet) if unmet.out_of_time => {
+                    report(args, scenario, round, Told::NotRun("the time was over in the middle of it"));
+                }
+                Err(unmet) => {
+                    failed += 1;
+                    let kept = logs.join(scenario.name);
+                    keep(&dir, &kept)?;
+                    report(args, scenario, round, Told::Failed { unmet: &unmet, logs: &kept, seconds });
                 }
             }
             std::fs::remove_dir_all(&dir)?;
-            if args.json {
-                println!(
-                    "{}",
-                    json!({"scenario": scenario.name, "round": round, "ok": unmet.is_none(), "unmet": unmet, "boots": boots, "seconds": seconds})
-                );
-            } else if let Some(unmet) = unmet {
-                println!("  NOT SHOWN: {unmet}\n{} failed after {seconds:.0} s\n", scenario.name);
-            } else {
-                println!("{} is ok: {boots} boots, {seconds:.0} s\n", scenario.name);
-            }
         }
     }
     std::fs::remove_dir_all(&work)?;
     Ok(failed == 0)
+}
+
+/// Fetches what the VM is made with beside Debian's packages, and builds the boot program.
+pub(crate) fn fetch() -> Result<(), Box<dyn Error>> {
+    Kernel::fetch(&home().join("kernel"))?;
+    boot_program().map(drop)
+}
+
+/// What became of a scenario.
+enum Told<'a> {
+    Ok { boots: usize, counts: Value, seconds: f64 },
+    Failed { unmet: &'a Unmet, logs: &'a Path, seconds: f64 },
+    NotRun(&'a str),
+}
+
+fn report(args: &Args, scenario: &Scenario, round: u32, told: Told<'_>) {
+    let name = scenario.name;
+    match (args.json, told) {
+        (true, Told::Ok { boots, counts, seconds }) => {
+            println!(
+                "{}",
+                json!({"scenario": name, "round": round, "outcome": "ok", "boots": boots, "counts": counts, "seconds": seconds})
+            );
+        }
+        (true, Told::Failed { unmet, logs, seconds }) => {
+            println!(
+                "{}",
+                json!({"scenario": name, "round": round, "outcome": "failed", "unmet": unmet.to_string(), "logs": logs, "seconds": seconds})
+            );
+        }
+        (true, Told::NotRun(why)) => {
+            println!("{}", json!({"scenario": name, "round": round, "outcome": "not run", "why": why}))
+        }
+        (false, Told::Ok { boots, seconds, .. }) => println!("{name} is ok: {boots} boots, {seconds:.0} s\n"),
+        (false, Told::Failed { unmet, logs, seconds }) => {
+            println!(
+                "  NOT SHOWN: {unmet}\n{name} FAILED after {seconds:.0} s; the logs are in {}\n",
+                logs.display()
+            );
+        }
+        (false, Told::NotRun(why)) => println!("{name}: NOT RUN: {why}\n"),
+    }
+}
+
+/// Where everything lies that is made.
+fn home() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    workspace().join(target).join("vm")
+}
+
+/// Builds the boot program: with the target that rustup has, or with Debian's compiler where it has none.
+fn boot_program() -> Result<PathBuf, Box<dyn Error>> {
+    let own = std::env::current_exe()?;
+    let build = |toolchain: &str| {
+        let mut call = std::process::Command::new(&own);
+        call.args(["bootpick", "--toolchain", toolchain]).stdout(std::process::Stdio::null()).status()
+    };
+    if !build("rustup")?.success() && !build("debian")?.success() {
+        return Err("build the boot program: \"cargo xtask bootpick\" says why not".into());
+    }
+    Ok(workspace().join("target/bootpick/BOOTX64.EFI"))
 }
 
 /// The scenarios that were named, or all.
@@ -139,7 +215,7 @@ fn choose(args: &Args) -> Result<Vec<&'static Scenario>, String> {
 }
 
 /// Copies what was said, without disks and images.
-fn keep(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+fn keep(from: &Path, to: &Path) -> std::io::Result<()> {
     let _ = std::fs::remove_dir_all(to);
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

@@ -1,8 +1,10 @@
 //! What a scenario is played with: a repository, one machine with its disk, and verbs that read like what happens.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use testdata::image::model::Repository;
 use testdata::{BootBits, DiskImage, Images, Release, Set, World, WorldOptions};
@@ -12,7 +14,8 @@ use super::firmware::Firmware;
 use super::image::{Flaw, Wanted, Workshop};
 use super::machine::{Ending, Machine, Parts, REPOSITORY};
 use super::scenario::Unmet;
-use crate::bench::tools::command;
+use super::signer::Signer;
+use crate::bench::tools::{command, said};
 
 /// How long a boot has to be marked good, unless a scenario waits for the end of that.
 const DEADLINE: u32 = 1800;
@@ -24,13 +27,28 @@ pub(super) struct Stage<'a> {
     workshop: &'a Workshop,
     world: World,
     dir: PathBuf,
-    direct: bool,
+    /// The boot program; without one there is no firmware either.
+    bootpick: Option<PathBuf>,
+    /// Signs what starts, under Secure Boot.
+    signer: Option<Signer>,
     aloud: bool,
     firmware: Option<Firmware>,
     machine: Option<Machine>,
     boots: usize,
+    disk: PathBuf,
     /// Where the next boot's writes are recorded.
-    pub(super) record: Option<PathBuf>,
+    record: Option<PathBuf>,
+    rounds: (u32, u64),
+    until: Option<Instant>,
+    counts: BTreeMap<&'static str, u32>,
+}
+
+/// What a boot is recorded in.
+pub(super) struct Recorded {
+    /// The disk as it was before.
+    pub(super) base: PathBuf,
+    /// What was written to it.
+    pub(super) record: PathBuf,
 }
 
 /// How a release is made that a scenario needs.
@@ -58,7 +76,7 @@ impl<'a> Stage<'a> {
     pub(super) fn set(
         workshop: &'a Workshop,
         dir: &Path,
-        direct: bool,
+        bootpick: Option<&Path>,
         aloud: bool,
     ) -> Result<Self, Box<dyn Error>> {
         let _ = fs::remove_dir_all(dir);
@@ -68,13 +86,45 @@ impl<'a> Stage<'a> {
             workshop,
             world,
             dir: dir.to_owned(),
-            direct,
+            bootpick: bootpick.map(Path::to_owned),
+            signer: None,
             aloud,
             firmware: None,
             machine: None,
             boots: 0,
+            disk: dir.join("disk.img"),
             record: None,
+            rounds: (3, 1),
+            until: None,
+            counts: BTreeMap::new(),
         })
+    }
+
+    /// How many rounds a scenario of chance plays, and from what they are drawn.
+    pub(super) fn with_rounds(mut self, rounds: u32, seed: u64) -> Self {
+        self.rounds = (rounds, seed);
+        self
+    }
+
+    /// When the time for all scenarios is over.
+    pub(super) fn with_end(mut self, until: Option<Instant>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// Those rounds.
+    pub(super) fn rounds(&self) -> (u32, u64) {
+        self.rounds
+    }
+
+    /// Counts a round by what it was.
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// What was counted.
+    pub(super) fn counts(&self) -> &BTreeMap<&'static str, u32> {
+        &self.counts
     }
 
     /// Ends whatever runs, and gives the directory with the logs.
@@ -109,6 +159,29 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Makes the machine one whose firmware starts only what is signed, and signs from now on.
+    pub(super) fn secure_boot(&mut self) -> Result<(), Unmet> {
+        let firmware = self.boot_program()?.to_owned();
+        let signed = || -> Result<(Signer, PathBuf), Box<dyn Error>> {
+            let signer = Signer::prepare(&self.dir)?;
+            let own = self.dir.join("BOOTX64.EFI");
+            fs::copy(firmware, &own)?;
+            signer.sign(&own)?;
+            Ok((signer, own))
+        };
+        let (signer, own) =
+            signed().map_err(|error| Unmet::new(format!("sign the boot program: {error}")))?;
+        (self.signer, self.bootpick) = (Some(signer), Some(own));
+        Ok(())
+    }
+
+    /// The boot program, for scenarios that need one.
+    pub(super) fn boot_program(&self) -> Result<&Path, Unmet> {
+        self.bootpick
+            .as_deref()
+            .ok_or_else(|| Unmet::new("the machine starts from its firmware; leave out --direct"))
+    }
+
     /// Builds the images of a release.
     pub(super) fn images(&self, recipe: Recipe) -> Result<Images, Unmet> {
         let base = format!("http://{REPOSITORY}/");
@@ -123,6 +196,7 @@ impl<'a> Stage<'a> {
             repository: &repository,
             deadline: recipe.deadline,
             watchdog: recipe.watchdog,
+            signer: self.signer.as_ref(),
             words: recipe.words,
         };
         self.workshop
@@ -134,11 +208,11 @@ impl<'a> Stage<'a> {
     pub(super) fn factory(&mut self, recipe: Recipe) -> Result<(), Unmet> {
         let images = self.images(recipe)?;
         let made = || -> Result<Firmware, Box<dyn Error>> {
-            let disk = disk::factory(&self.disk_path(), &images)?;
-            if self.direct {
+            let disk = disk::factory(&self.disk.clone(), &images, self.bootpick.as_deref())?;
+            if self.bootpick.is_none() {
                 return Ok(Firmware::Direct { disk: disk.path().to_owned() });
             }
-            Ok(Firmware::uefi(&self.dir)?)
+            Ok(Firmware::uefi(&self.dir, self.signer.is_some())?)
         };
         self.firmware = Some(made().map_err(|error| Unmet::new(format!("make the disk: {error}")))?);
         self.say(&format!("a machine leaves the factory with {}", recipe.version));
@@ -165,7 +239,7 @@ impl<'a> Stage<'a> {
     /// Powers the machine on.
     pub(super) fn power_on(&mut self) -> Result<(), Unmet> {
         self.boots += 1;
-        let disk = self.disk_path();
+        let disk = self.disk.clone();
         let firmware = self.firmware.clone().ok_or_else(|| Unmet::new("the machine was made"))?;
         let parts = Parts {
             disk: &disk,
@@ -174,6 +248,7 @@ impl<'a> Stage<'a> {
             writes: self.record.as_deref(),
             number: self.boots,
             dir: &self.dir,
+            until: self.until,
         };
         self.machine = Some(Machine::start(&parts)?);
         Ok(())
@@ -288,7 +363,7 @@ impl<'a> Stage<'a> {
 
     /// The disk.
     pub(super) fn disk(&self) -> DiskImage {
-        DiskImage::at(self.disk_path())
+        DiskImage::at(self.disk.clone())
     }
 
     /// The boot bits of a set.
@@ -303,7 +378,37 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn disk_path(&self) -> PathBuf {
-        self.dir.join("disk.img")
+    /// [`Stage::judge`] without a word where all is well.
+    pub(super) fn judge_quietly(&self) -> Result<(), Unmet> {
+        disk::judge(&self.disk(), &self.dir).map_err(Unmet::new)
+    }
+
+    /// Records what the next boots write, until told otherwise. The machine must be off.
+    pub(super) fn record(&mut self, name: &str) -> Result<Recorded, Unmet> {
+        let recorded = Recorded {
+            base: self.dir.join(format!("{name}.base")),
+            record: self.dir.join(format!("{name}.writes")),
+        };
+        said(command("cp").arg("--sparse=always").arg(&self.disk).arg(&recorded.base))
+            .and_then(|_| Ok(fs::write(&recorded.record, "")?))
+            .map_err(|error| Unmet::new(format!("copy the disk: {error}")))?;
+        self.record = Some(recorded.record.clone());
+        Ok(recorded)
+    }
+
+    /// Records nothing any more.
+    pub(super) fn stop_recording(&mut self) {
+        self.record = None;
+    }
+
+    /// Puts another disk into the machine, which forgets what its firmware remembered. It must be off.
+    pub(super) fn use_disk(&mut self, disk: PathBuf) -> Result<(), Unmet> {
+        self.firmware = Some(match self.bootpick {
+            None => Firmware::Direct { disk: disk.clone() },
+            Some(_) => Firmware::uefi(&self.dir, self.signer.is_some())
+                .map_err(|error| Unmet::new(format!("make variables: {error}")))?,
+        });
+        self.disk = disk;
+        Ok(())
     }
 }

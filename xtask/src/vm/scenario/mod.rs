@@ -2,6 +2,8 @@
 
 mod disks;
 mod failures;
+mod firmware;
+mod power;
 mod update;
 
 use std::fmt;
@@ -10,18 +12,27 @@ use super::stage::Stage;
 
 /// What was to be shown and was not.
 #[derive(Debug)]
-pub(super) struct Unmet(String);
+pub(super) struct Unmet {
+    what: String,
+    /// Whether nothing was found wrong, but the time for all of it was over.
+    pub(super) out_of_time: bool,
+}
 
 impl Unmet {
     /// It is a sentence about what should have been.
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self { what: what.into(), out_of_time: false }
+    }
+
+    /// The time that all scenarios have together is over.
+    pub(super) fn out_of_time() -> Self {
+        Self { what: "the time is over".to_owned(), out_of_time: true }
     }
 }
 
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
@@ -49,8 +60,23 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a root that does not verify: the old set returns, and nobody gets a shell",
         failures::corrupt_root,
     ),
+    ci(
+        "secure-boot",
+        "only what is signed starts; an altered image does not, and the other set does",
+        firmware::secure_boot,
+    ),
+    ci(
+        "power-cut",
+        "power that goes at any write of an update: a good set stays, with its settings",
+        power::power_cut,
+    ),
     more("first-boot", "a persistent partition with nothing on it", update::first_boot),
     more("manual-rollback", "a person goes back; settings come along", update::manual_rollback),
+    more(
+        "bad-kernel",
+        "a BOOT without a kernel: the old set is started by the same boot",
+        firmware::bad_kernel,
+    ),
     more("hang", "a first process and a health check that stand still are reset", failures::hang),
     more("unhealthy", "a health check says no: the deadline resets", failures::unhealthy),
     more(

@@ -1,0 +1,69 @@
+//! What the boot program does before any kernel runs.
+
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+
+use testdata::Set;
+
+use super::Unmet;
+use crate::vm::image::Flaw;
+use crate::vm::stage::{Stage, flawed, good};
+
+/// What the boot program says of a set that it does not start.
+const ASIDE: &str = "is put aside for this boot";
+
+pub(super) fn bad_kernel(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.boot_program()?;
+    stage.factory(good("1.0.0"))?;
+    stage.boots_into("1.0.0")?;
+    stage.publish(flawed("1.1.0", Flaw::BadKernel))?;
+    stage.update()?;
+    stage.power_on()?;
+    stage.shows(ASIDE)?;
+    stage.shows("guest: 1.0.0 is marked good")?;
+    stage.say("✓ the old set was started by the same boot, without a reset");
+    let status = stage.status()?;
+    stage.expect(
+        status["failed_update"]["image"]["version"] == "1.1.0",
+        "the status says that 1.1.0 failed here",
+    )?;
+    stage.power_off()?;
+    let bits = stage.bits(Set::B);
+    stage.expect(bits.tries == 0 && !bits.successful, "the try of what is no kernel is spent")?;
+    stage.judge()
+}
+
+pub(super) fn secure_boot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.secure_boot()?;
+    stage.factory(good("1.0.0"))?;
+    stage.boots_into("1.0.0")?;
+    let on = stage.guest(
+        "mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null; \
+         od -An -tu1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+    )?;
+    stage.expect(on.split_whitespace().last() == Some("1"), "the firmware enforces Secure Boot")?;
+    let line = stage.guest("cat /proc/cmdline")?;
+    stage.expect(!line.contains("signpost.boot="), "the signed command line is as it was signed")?;
+    stage.publish(good("1.1.0"))?;
+    stage.update()?;
+    stage.boots_into("1.1.0")?;
+    stage.publish(good("1.2.0"))?;
+    stage.update()?;
+    alter(stage, Set::A).map_err(|error| Unmet::new(format!("alter the image of set A: {error}")))?;
+    stage.say("somebody alters the kernel of 1.2.0 behind the firmware's back");
+    stage.power_on()?;
+    stage.shows(ASIDE)?;
+    stage.shows("guest: 1.1.0 is marked good")?;
+    stage.say("✓ it was not started, and the other set was");
+    stage.power_off()?;
+    Ok(())
+}
+
+/// Flips a byte in the middle of a set's unified image.
+fn alter(stage: &Stage<'_>, set: Set) -> std::io::Result<()> {
+    let mut boot = stage.disk().window(&set.label("BOOT"));
+    boot.seek(SeekFrom::Start(12 << 20))?;
+    let mut byte = [0];
+    boot.read_exact(&mut byte)?;
+    boot.seek(SeekFrom::Start(12 << 20))?;
+    boot.write_all(&[byte[0] ^ 1])
+}
