@@ -1,7 +1,7 @@
 //! Whether every row of the tables in `docs/threats.md` names a test, and every test that it names is there.
 //!
 //! The rule for its author is the one of the walkthrough: a file as `` `folder/file.rs` `` from the top, and after it on
-//! the same line the functions in backticks. Here each of them has to be a test.
+//! the same line the functions in backticks. Here each of them has to be a test, or a scenario of `cargo xtask vm`.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn findings(text: &str, top: &Path) -> Vec<String> {
             if word.ends_with(".rs") {
                 source = std::fs::read_to_string(top.join(word)).ok();
             } else if let Some(source) = &source {
-                if is_test(source, word) {
+                if is_test(source, word) || is_scenario(source, word) {
                     tests += 1;
                 } else {
                     findings.push(format!("line {number}: {word} is no test"));
@@ -66,6 +66,12 @@ fn is_test(source: &str, name: &str) -> bool {
     })
 }
 
+/// Whether `source` defines the function `name` as a scenario of the virtual machine.
+fn is_scenario(source: &str, name: &str) -> bool {
+    let defines = format!("pub(super) fn {name}(stage: &mut Stage<'_>) -> Result<(), Unmet> {{");
+    source.lines().any(|line| line == defines)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +83,10 @@ mod tests {
         let file = "xtask/src/test/threats.rs";
         let good = page(&format!("`{file}` `a_row_without_a_test_is_found`"));
         assert_eq!(findings(&good, &top), [""; 0]);
+        let played = page("`xtask/src/vm/scenario/power.rs` `power_cut`");
+        assert_eq!(findings(&played, &top), [""; 0]);
+        let helper = page("`xtask/src/vm/scenario/power.rs` `control`");
+        assert_eq!(findings(&helper, &top)[0], "line 3: control is no test");
         let lame = page(&format!("`{file}` `is_ruler`"));
         assert_eq!(findings(&lame, &top), ["line 3: is_ruler is no test", "line 3: the row names no test"]);
         let gone = page(&format!("`{file}` `no_such_test`"));

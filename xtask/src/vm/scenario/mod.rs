@@ -60,7 +60,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a root that does not verify: the old set returns, and nobody gets a shell",
         failures::corrupt_root,
     ),
-    ci(
+    more(
         "secure-boot",
         "only what is signed starts; an altered image does not, and the other set does",
         firmware::secure_boot,
