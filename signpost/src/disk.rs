@@ -17,6 +17,7 @@ use crate::state::State;
 use crate::status::{Partition, Status};
 use crate::table::{Copies, Entries, WriteError, relocate, rewrite};
 use crate::transition::{self, Command, Refusal};
+use crate::users;
 
 /// The sector sizes that an image file is tried with.
 const IMAGE_SECTOR_SIZES: [u32; 2] = [512, 4096];
@@ -211,7 +212,11 @@ impl OsDisk {
         let Some(known) = kernel.iter().find(|known| known.number == number) else {
             return Err(Error::NoNode { path, number });
         };
-        let node = open_as_is(&known.node, access)?;
+        let node = match access {
+            Access::Read => open_as_is(&known.node, access)?,
+            // Held as long as it is open: nobody mounts it meanwhile.
+            Access::ReadWrite => claim(&known.node)?,
+        };
         if sysfs::device_of(&known.node) != Some(known.device) {
             return Err(Error::WrongNode { path, number, node: known.node.clone() });
         }
@@ -322,6 +327,22 @@ fn open(path: &Path, access: Access, sector_size: Option<u32>) -> Result<FileDis
         }
     }
     Ok(disk)
+}
+
+/// Opens the node of a partition to write to it, if nobody uses it.
+fn claim(path: &Path) -> Result<FileDisk, Error> {
+    let in_use = |users| Error::InUse { node: path.to_owned(), users };
+    let device = sysfs::device_of(path);
+    let disk = match FileDisk::open_unused(path) {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            return Err(in_use(device.map(users::of).unwrap_or_default()));
+        }
+        opened => opened.map_err(|source| Error::Open { path: path.to_owned(), source })?,
+    };
+    match device.map(users::loops).unwrap_or_default() {
+        loops if loops.is_empty() => Ok(disk),
+        loops => Err(in_use(loops)),
+    }
 }
 
 fn open_as_is(path: &Path, access: Access) -> Result<FileDisk, Error> {

@@ -189,6 +189,14 @@ pub enum Error {
         /// The partition's number.
         number: u32,
     },
+    /// The partition is in use. Nothing was written to it.
+    #[error("open {node} for writing: {}", in_use(.users))]
+    InUse {
+        /// Its node.
+        node: PathBuf,
+        /// Who uses it, as far as that is known.
+        users: Vec<String>,
+    },
     /// What stands in a partition's place among the nodes is something else.
     #[error("open partition {number} of {path}: {node} is not its node")]
     WrongNode {
@@ -267,6 +275,13 @@ impl std::fmt::Display for Step {
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+fn in_use(users: &[String]) -> String {
+    match users {
+        [] => "it is in use, and the kernel does not tell by whom".to_owned(),
+        users => format!("it is {}", users.join(", and ")),
+    }
 }
 
 impl Error {
@@ -352,6 +367,9 @@ impl Advise for Error {
             Self::Create { source, .. } => source.help(),
             Self::Answer(_) => "check where stdout leads to",
             Self::NoSet { .. } => Refusal::NoInactiveSet.help(),
+            Self::InUse { .. } => {
+                "nothing was written; let go of it (umount, swapoff, losetup -d), then run it again"
+            }
             Self::WrongNode { .. } | Self::WrongDiskNode { .. } => {
                 "remove what is there, and let the system make the node again (\"udevadm trigger\", or reboot)"
             }
@@ -367,6 +385,7 @@ impl Advise for Error {
             Self::Lock(host_io::lock::Error::Held { .. }) => "locked",
             Self::Refused { source: Refusal::Unproven { .. }, .. } => "unproven",
             Self::Refused { .. } => "disallowed",
+            Self::InUse { .. } => "disallowed",
             Self::Degraded(_) => "degraded",
             Self::Overdue(error) => error.code(),
             Self::Config { .. }

@@ -28,6 +28,7 @@
 //! - [`status`]: the state of both sets, as one value
 //! - [`create`]: laying out a disk
 //! - [`screen`], [`report`]: the same for people and for programs
+//! - `users`: who uses a block device
 //! - [`error`]: why something was refused, and what to do next
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -65,6 +66,8 @@ pub mod screen;
 pub mod sectors;
 #[cfg(feature = "std")]
 pub mod status;
+#[cfg(feature = "std")]
+mod users;
 
 pub use bits::{Attempts, BootBits, Role};
 pub use set::SetName;

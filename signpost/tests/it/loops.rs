@@ -145,6 +145,61 @@ fn a_partition_of_a_block_device_is_opened_by_its_node() {
     assert!(status.stdout.contains(&format!("/dev/{}p6 ", device.name())), "{status:?}");
 }
 
+/// Something that is done to a partition's node, how it is called, and how it is undone.
+type Use = (&'static [&'static str], &'static str, &'static [&'static str]);
+
+#[test]
+fn a_partition_that_somebody_uses_is_not_opened_for_writing_and_the_user_is_named() {
+    let Some(image) = disks::factory().as_device() else { return };
+    with_real_sys(&image);
+    let (device, entry) = (image.device.as_ref().unwrap(), image.gptman()[6].clone());
+    if !device.has_partition(6, entry.starting_lba, entry.size().unwrap()) {
+        return;
+    }
+    let node = format!("/dev/{}p6", device.name());
+    let place = image.dir.path().join("mounted");
+    std::fs::create_dir(&place).unwrap();
+    let place = place.to_str().unwrap();
+    let uses: [Use; 3] = [
+        (&["sh", "-c", "mkfs.ext4 -q $0 && mount $0 $1"], "it is mounted at ", &["sh", "-c", "umount $0"]),
+        (
+            &["sh", "-c", "mkswap -q $0 && swapon $0"],
+            "it is a swap area (swapoff ",
+            &["sh", "-c", "swapoff $0"],
+        ),
+        (
+            &["losetup", "--find"],
+            "it is below the loop device /dev/loop",
+            &["sh", "-c", "losetup -j $0 | cut -d: -f1 | xargs losetup -d"],
+        ),
+    ];
+    for (begin, said, end) in uses {
+        let mut used = Command::new(begin[0]);
+        used.args(&begin[1..]).arg(&node);
+        if begin[0] == "sh" {
+            used.arg(place);
+        }
+        let used = used.output().unwrap();
+        if !used.status.success() {
+            eprintln!("SKIPPED: {begin:?}: {}", String::from_utf8_lossy(&used.stderr).trim());
+            continue;
+        }
+        let refused = open(&image).open_partition(SetName::B, Role::Root, Access::ReadWrite).err();
+        // To look at it is no harm.
+        let looked = open(&image).open_partition(SetName::B, Role::Root, Access::Read).is_ok();
+        let ended = Command::new(end[0]).args(&end[1..]).arg(&node).output().unwrap();
+        assert!(ended.status.success(), "{end:?}: {ended:?}");
+        let refused = refused.unwrap_or_else(|| panic!("not refused: {begin:?}")).to_string();
+        assert!(refused.contains(&format!("p6 for writing: {said}")), "{refused}");
+        assert!(looked, "{begin:?}");
+    }
+    // And whoever writes to it keeps others away for as long as that takes.
+    let root = open(&image).open_partition(SetName::B, Role::Root, Access::ReadWrite).unwrap();
+    let mounted = Command::new("swapon").arg(&node).output().unwrap();
+    assert!(!mounted.status.success(), "{mounted:?}");
+    drop(root);
+}
+
 #[test]
 fn a_partition_that_the_kernel_has_elsewhere_is_refused_with_both_places() {
     let Some(image) = disks::factory().as_device() else { return };

@@ -1,8 +1,8 @@
 //! Sync, read back, compare: what turns written images into a set that may boot.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use host_io::{Buffer, Medium};
+use host_io::{Buffer, Disk, Medium};
 use ring::digest;
 
 use super::PIECE;
@@ -22,6 +22,16 @@ pub struct ReadBack {
     tally: Tally,
     medium: Medium,
     boot: RawSum,
+    _held: Held,
+}
+
+/// The partitions, still open: until the set is valid nobody else mounts them or writes to them.
+struct Held([Arc<dyn Disk>; 3]);
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} partitions", self.0.len())
+    }
 }
 
 impl Synced {
@@ -71,7 +81,8 @@ impl Synced {
                 medium = Medium::ImageFile;
             }
         }
-        Ok(ReadBack { tally, medium, boot: sum })
+        let held = Held(self.0.map(|written| written.target.disk));
+        Ok(ReadBack { tally, medium, boot: sum, _held: held })
     }
 }
 
