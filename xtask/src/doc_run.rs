@@ -12,10 +12,11 @@ use clap::Parser;
 
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo, workspace};
+use crate::vm::walk;
 
 /// Arguments of `cargo xtask doc-run`.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  cargo xtask doc-run publishing")]
+#[command(after_help = "Examples:\n  cargo xtask doc-run publishing\n  cargo xtask doc-run boot")]
 pub(crate) struct Args {
     /// The page, without docs/ and .md
     page: String,
@@ -42,6 +43,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if !built.success() {
         return Err("build the programs".into());
     }
+    let boots = args.page == "boot";
+    if boots {
+        walk::prepare()?;
+    }
     let here = std::env::current_exe()?;
     let programs = here.parent().ok_or("find our programs: no directory")?;
     let dir = tempfile::tempdir()?;
@@ -53,7 +58,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     println!("{} commands did what docs/{}.md shows", shown.len(), args.page);
-    Ok(true)
+    // That page ends with a disk, and says that it boots.
+    if boots { walk::walk(dir.path()) } else { Ok(true) }
 }
 
 fn play(one: &Shown, dir: &Path, programs: &Path) -> Result<(), String> {

@@ -96,7 +96,7 @@ impl Workshop {
         fs::write(dir.join("root.verity"), &hashed.bytes)?;
         let command_line = format!(
             "console=ttyS0 gpt panic=1 loglevel=6 root=/dev/mapper/root rootfstype=erofs ro systemd.gpt_auto=no \
-             signpost.roothash={} signpost.watchdog={} sysctl.kernel.hung_task_timeout_secs=900 {}",
+             signpost.roothash={} signpost.watchdog={} sysctl.kernel.hung_task_timeout_secs=900 no_timer_check {}",
             hashed.root_hash, wanted.watchdog, wanted.words
         );
         let boot = dir.join("boot.fat");

@@ -37,6 +37,17 @@ pub(super) struct Parts<'a> {
     pub(super) dir: &'a Path,
     /// When the time for all scenarios is over.
     pub(super) until: Option<Instant>,
+    /// How large the machine is.
+    pub(super) size: MachineSize,
+}
+
+/// How large a machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MachineSize {
+    /// For the scenarios' own small system.
+    Small,
+    /// For a distribution: twice the memory, two processors, and patience.
+    Distribution,
 }
 
 /// A VM that is on. Dropping it cuts its power.
@@ -49,6 +60,7 @@ pub(super) struct Machine {
     talk: Option<UnixStream>,
     door: Door,
     until: Option<Instant>,
+    patience: Duration,
     /// Sockets have short paths, so they lie elsewhere.
     _sockets: tempfile::TempDir,
 }
@@ -72,7 +84,10 @@ impl Machine {
         let control = sockets.path().join("control");
         let port = free_port().map_err(|error| Unmet::new(format!("find a free port: {error}")))?;
         let mut qemu = command("qemu-system-x86_64");
-        qemu.args(["-m", "512", "-smp", "1", "-cpu", "max"]);
+        match parts.size {
+            MachineSize::Small => qemu.args(["-m", "512", "-smp", "1", "-cpu", "max"]),
+            MachineSize::Distribution => qemu.args(["-m", "1024", "-smp", "2", "-cpu", "max"]),
+        };
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]);
         parts.firmware.describe(&mut qemu, parts.dir)?;
         disk(&mut qemu, parts);
@@ -88,6 +103,10 @@ impl Machine {
             "user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80,guestfwd=tcp:{REPOSITORY}:80-cmd:busybox nc 127.0.0.1 {}",
             parts.repository
         ));
+        let patience = match parts.size {
+            MachineSize::Small => PATIENCE,
+            MachineSize::Distribution => 4 * PATIENCE,
+        };
         let child = start(&mut qemu, &words)?;
         let door = Door::open(&sockets.path().join("api.sock"), port)
             .map_err(|error| Unmet::new(format!("open a door to the API: {error}")))?;
@@ -100,6 +119,7 @@ impl Machine {
             talk: None,
             door,
             until: parts.until,
+            patience,
             _sockets: sockets,
         })
     }
@@ -155,6 +175,15 @@ impl Machine {
                     keyboard.set_write_timeout(Some(LOOK)).and_then(|()| keyboard.write_all(line.as_bytes()));
             }
             machine.ended()
+        })
+    }
+
+    /// Waits until something is so that can be seen from outside, while the machine is on.
+    pub(super) fn sees(&mut self, what: &str, is_so: impl Fn() -> bool) -> Result<(), Unmet> {
+        self.wait_for(what, |machine| match (is_so(), machine.ended()?) {
+            (true, _) => Ok(Some(())),
+            (false, None) => Ok(None),
+            (false, Some(ending)) => Err(Unmet::new(format!("{what}; the machine ended ({ending:?})"))),
         })
     }
 
@@ -235,7 +264,7 @@ impl Machine {
         what: &str,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, Unmet>,
     ) -> Result<T, Unmet> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + self.patience;
         loop {
             if let Some(found) = look(self)? {
                 return Ok(found);
@@ -245,7 +274,7 @@ impl Machine {
                 return Err(Unmet::out_of_time());
             }
             if now > give_up {
-                return Err(Unmet::new(format!("within {} s: {what}", PATIENCE.as_secs())));
+                return Err(Unmet::new(format!("within {} s: {what}", self.patience.as_secs())));
             }
             std::thread::sleep(LOOK);
         }

@@ -9,6 +9,7 @@
 //! - [`door`]: the way to the guest's API from outside
 //! - [`stage`]: a repository, a disk and the boots of one scenario
 //! - [`scenario`]: what happens, and what each must show
+//! - [`walk`]: the disk of docs/boot.md, started
 
 mod dice;
 mod disk;
@@ -22,6 +23,7 @@ pub(crate) mod needs;
 mod scenario;
 mod signer;
 mod stage;
+pub(crate) mod walk;
 mod writes;
 
 use std::error::Error;

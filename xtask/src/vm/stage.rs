@@ -12,7 +12,7 @@ use testdata::{BootBits, DiskImage, Images, Release, Set, World, WorldOptions};
 use super::disk;
 use super::firmware::Firmware;
 use super::image::{Flaw, Wanted, Workshop};
-use super::machine::{Ending, Machine, Parts, REPOSITORY};
+use super::machine::{Ending, Machine, MachineSize, Parts, REPOSITORY};
 use super::scenario::Unmet;
 use super::signer::Signer;
 use crate::bench::tools::{command, said};
@@ -249,6 +249,7 @@ impl<'a> Stage<'a> {
             number: self.boots,
             dir: &self.dir,
             until: self.until,
+            size: MachineSize::Small,
         };
         self.machine = Some(Machine::start(&parts)?);
         Ok(())
