@@ -25,7 +25,7 @@ use stage::Stage;
 /// Arguments of `cargo xtask demo`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --json | tail -1\n  cargo xtask demo --dir demo-host --keep"
+    after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --json | tail -1\n  cargo xtask demo --dir demo-host --keep\n  cargo xtask demo --vm"
 )]
 pub(crate) struct Args {
     /// Print one JSON object a line instead of the narration
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Play in this directory, which must be new or empty, instead of a temporary one
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Play it on a machine that really boots, in QEMU
+    #[arg(long, conflicts_with = "dir")]
+    vm: bool,
     /// Keep the disk, the repository and the logs, and say how to go on by hand
     #[arg(long, requires = "dir")]
     keep: bool,
@@ -42,6 +45,9 @@ pub(crate) struct Args {
 /// Builds what is missing, plays the steps in their order, and sums up. A step that fails ends the demo.
 #[expect(clippy::disallowed_methods, reason = "the demo tells how long it took")]
 pub(crate) fn run(args: &Args) -> Outcome {
+    if args.vm {
+        return crate::vm::play("demo", args.json);
+    }
     let voice = if args.json { Voice::Json } else { Voice::People };
     build_programs(voice)?;
     let dir = args.dir.as_deref().map(prepare).transpose()?;

@@ -81,6 +81,13 @@ pub(crate) struct Args {
     logs: Option<PathBuf>,
 }
 
+/// Plays one scenario as if it was named.
+pub(crate) fn play(name: &str, json: bool) -> Outcome {
+    let mut words = vec!["vm", name];
+    words.extend(json.then_some("--json"));
+    run(&Args::parse_from(words))
+}
+
 /// Builds what the VM is made of, and plays the scenarios one after the other.
 #[expect(clippy::disallowed_methods, reason = "the report tells how long each scenario took")]
 pub(crate) fn run(args: &Args) -> Outcome {

@@ -236,6 +236,30 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Changes a byte of a published root image, as an attacker on the way could.
+    pub(super) fn swap_root(&self, version: &str) -> Result<(), Unmet> {
+        let name = format!("-{version}-root.lz4");
+        let swapped = || -> std::io::Result<bool> {
+            let mut found = false;
+            for entry in fs::read_dir(self.world.repo_dir().join("targets"))? {
+                let path = entry?.path();
+                if path.to_string_lossy().ends_with(&name) {
+                    let mut bytes = fs::read(&path)?;
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 1;
+                    fs::write(&path, bytes)?;
+                    found = true;
+                }
+            }
+            Ok(found)
+        };
+        match swapped() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Unmet::new(format!("the repository has a root image of {version}"))),
+            Err(error) => Err(Unmet::new(format!("change the root image of {version}: {error}"))),
+        }
+    }
+
     /// Powers the machine on.
     pub(super) fn power_on(&mut self) -> Result<(), Unmet> {
         self.boots += 1;

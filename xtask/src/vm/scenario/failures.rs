@@ -109,3 +109,30 @@ pub(super) fn failed_migration(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.power_off()?;
     stage.judge()
 }
+
+pub(super) fn proven_rot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    about_to_try(stage, good("1.1.0"))?;
+    stage.boots_into("1.1.0")?;
+    stage.cut_power()?;
+    for _ in 0..4 {
+        stage.power_on()?;
+        stage.shows("guest: init of 1.1.0")?;
+        stage.cut_power()?;
+    }
+    stage.say("the power goes four times, each time behind the mounted root");
+    stage.boots_into("1.1.0")?;
+    stage.power_off()?;
+    stage.say("✓ 1.1.0, which is proven, is still what runs");
+    stage.disk().write(&Set::B.label("ROOT"), 1024, &[0xff; 16]);
+    stage.say("a block of its root rots");
+    for _ in 0..3 {
+        stage.power_on()?;
+        let console = stage.is_reset()?;
+        stage.expect(!console.contains("guest: init"), "it does not reach its root")?;
+    }
+    stage.boots_into("1.0.0")?;
+    let (motd, mode) = (stage.setting("motd")?, stage.setting("ntp.mode")?);
+    stage.expect(motd == "kept" && mode == "burst", "the kept settings of 1.0.0 are linked")?;
+    stage.power_off()?;
+    Ok(())
+}

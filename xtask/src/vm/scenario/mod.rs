@@ -1,5 +1,6 @@
 //! What happens to a machine, and what each must show: one scenario a function, each step a line.
 
+mod demo;
 mod disks;
 mod failures;
 mod firmware;
@@ -70,6 +71,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "power that goes at any write of an update: a good set stays, with its settings",
         power::power_cut,
     ),
+    more("demo", "the demo of the README, on a machine that really boots", demo::demo),
     more("first-boot", "a persistent partition with nothing on it", update::first_boot),
     more("manual-rollback", "a person goes back; settings come along", update::manual_rollback),
     more(
@@ -78,6 +80,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         firmware::bad_kernel,
     ),
     more("hang", "a first process and a health check that stand still are reset", failures::hang),
+    more(
+        "proven-rot",
+        "a proven set that rots is left after three starts; power cuts do not count",
+        failures::proven_rot,
+    ),
     more("unhealthy", "a health check says no: the deadline resets", failures::unhealthy),
     more(
         "failed-migration",
