@@ -150,7 +150,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 /// Fetches what the VM is made with beside Debian's packages, and builds the boot program.
 pub(crate) fn fetch() -> Result<(), Box<dyn Error>> {
-    Kernel::fetch(&home().join("kernel"))?;
+    let cache = home().join("kernel");
+    if Kernel::fetch(&cache).is_err() {
+        // Apt may know of no package at all, or of one that is gone.
+        needs::renew_lists()?;
+        Kernel::fetch(&cache)?;
+    }
     boot_program().map(drop)
 }
 

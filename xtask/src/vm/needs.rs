@@ -67,15 +67,17 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), Box<dyn Error>> {
     if !rustix::process::geteuid().is_root() {
         return Err("install packages: only root can".into());
     }
-    let run = |args: &[&str]| -> Result<(), Box<dyn Error>> {
-        let mut apt: Command = command("apt-get");
-        let status = apt.env("DEBIAN_FRONTEND", "noninteractive").args(args).status()?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("run apt-get {}: {status}", args.join(" ")).into())
-        }
-    };
-    run(&["-q", "update"])?;
-    run(&[&["-q", "-y", "install", "--no-install-recommends"], packages].concat())
+    renew_lists()?;
+    apt_get(&[&["-q", "-y", "install", "--no-install-recommends"], packages].concat())
+}
+
+/// Has apt look at what there is today.
+pub(super) fn renew_lists() -> Result<(), Box<dyn Error>> {
+    apt_get(&["-q", "update"])
+}
+
+fn apt_get(args: &[&str]) -> Result<(), Box<dyn Error>> {
+    let mut apt: Command = command("apt-get");
+    let status = apt.env("DEBIAN_FRONTEND", "noninteractive").args(args).status()?;
+    if status.success() { Ok(()) } else { Err(format!("run apt-get {}: {status}", args.join(" ")).into()) }
 }
