@@ -382,15 +382,13 @@ impl Job<'_> {
         let ((boot, boot_came), (root, root_came)) = (boot, root);
         let planned = self.plan.image(Role::Hash);
         let hash_came = Came { way: planned.way, fetched: planned.bytes.fetch() };
-        let account = [
-            (Role::Boot, boot_came, boot.tally()),
-            (Role::Root, root_came, root.tally()),
-            (Role::Hash, hash_came, hash.tally()),
-        ];
         let synced = {
             let _timer = evidence.time("sync");
             Synced::new(boot, root, hash, self.crew())?
         };
+        let [boot, root, hash] = synced.tallies();
+        let account =
+            [(Role::Boot, boot_came, boot), (Role::Root, root_came, root), (Role::Hash, hash_came, hash)];
         let read_back = {
             let _timer = evidence.time("read-back");
             synced.read_back(self.crew())?

@@ -19,6 +19,7 @@ use crate::fetch::{self, Opened};
 use crate::install::index::Unusable;
 use crate::install::receipt::Receipts;
 use crate::install::scan::{self, BootInPlace};
+use crate::install::tail;
 use crate::install::{self, Crew, Target, VerifiedIndex, VerifiedTree, WriteCount};
 use crate::plan::update::{ImageBytes, cheapest};
 use crate::plan::{
@@ -226,7 +227,8 @@ impl Surveyor<'_> {
         for known in [Some(&signed), index_target.as_ref()].into_iter().flatten() {
             let Some(sum) = receipts.find(known) else { continue };
             if let Some(there) = scan::boot_in_place(&*targets.boot.disk, sum, self.crew())? {
-                let bytes = ImageBytes::Known(Bytes { skip: sum.len, ..Bytes::default() });
+                let write = tail::dirty(&*targets.boot.disk, sum.len, self.crew())?;
+                let bytes = ImageBytes::Known(Bytes { skip: sum.len, write, ..Bytes::default() });
                 return Ok((BootRecipe::InPlace(there), plan(&signed.name, Way::Local, bytes, None)));
             }
         }
@@ -247,7 +249,9 @@ impl Surveyor<'_> {
                 let frames = (Way::Frames, parts.bytes.fetch);
                 if cheapest([frames, (Way::PlainStream, signed.length)]) == Way::Frames {
                     let way = if parts.runs.is_empty() { Way::Local } else { Way::Frames };
-                    let plan = plan(index.data(), way, ImageBytes::Known(parts.bytes), None);
+                    let behind = tail::dirty(&*targets.boot.disk, index.raw_len(), self.crew())?;
+                    let bytes = Bytes { write: parts.bytes.write + behind, ..parts.bytes };
+                    let plan = plan(index.data(), way, ImageBytes::Known(bytes), None);
                     return Ok((BootRecipe::Parts(parts, Arc::new(index)), plan));
                 }
                 Some(format!("its frames would take {} bytes", parts.bytes.fetch))

@@ -9,6 +9,7 @@ use super::PIECE;
 use super::crew::{Crew, Queue, lock};
 use super::error::Error;
 use super::stream::RawSum;
+use super::tail;
 use super::target::{BootWritten, HashWritten, RootWritten, Tally, Written};
 use crate::events::Phase;
 
@@ -38,7 +39,7 @@ impl Synced {
     /// How often the medium is asked for one set.
     pub const SYNCS: u64 = 3;
 
-    /// Syncs the images of one set.
+    /// Makes what lies behind BOOT's image zero, and syncs the images of one set.
     ///
     /// # Errors
     /// When a device refuses; nothing of what it was given may then be relied on.
@@ -48,8 +49,11 @@ impl Synced {
         hash: HashWritten,
         crew: Crew<'_>,
     ) -> Result<Self, Error> {
-        let images = [boot.0, root.0, hash.0];
-        for Written { target, truth, .. } in &images {
+        let mut images = [boot.0, root.0, hash.0];
+        for Written { target, truth, tally } in &mut images {
+            if tail::matters(target.image) {
+                tally.written += tail::clear(target, truth.len())?;
+            }
             let mut meter = crew.events.meter(Phase::Sync, target.image.as_str(), Some(truth.len()));
             target.sync()?;
             meter.add(truth.len());
@@ -58,8 +62,14 @@ impl Synced {
         Ok(Self(images))
     }
 
+    /// What it took to write boot, root and hash.
+    #[must_use]
+    pub fn tallies(&self) -> [Tally; 3] {
+        [0, 1, 2].map(|image: usize| self.0[image].tally)
+    }
+
     /// Reads everything back from the medium and compares: root with the leaves of its tree, boot with the digests in
-    /// its index or those that were taken when it was written, hash with memory. Skipped blocks are read like written
+    /// its index or those that were taken when it was written, hash with memory; behind boot's image, all is zero. Skipped blocks are read like written
     /// ones.
     ///
     /// # Errors
@@ -70,6 +80,11 @@ impl Synced {
         // those of another image waiting until they are half a second old.
         let sum = InOrder::default();
         compare(boot, crew, Some(&sum))?;
+        for Written { target, truth, .. } in &self.0 {
+            if tail::matters(target.image) {
+                tail::compare(target, truth.len(), crew)?;
+            }
+        }
         compare(root, crew, None)?;
         compare(hash, crew, None)?;
         let sum = sum.finish();

@@ -14,6 +14,7 @@
 //! - `truth`: what an image must be, unit by unit
 //! - [`parts`]: an image from what the disk has and the frames that it has not
 //! - [`stream`]: a signed image as a stream of raw bytes; [`plain`]: an image from that
+//! - [`tail`]: what lies behind an image in its partition
 //! - [`durable`]: sync, read back, compare
 //! - [`receipt`]: which signed targets were decoded to what
 //! - [`error`]: what can go wrong with an image or a partition
@@ -27,6 +28,7 @@ pub mod plain;
 pub mod receipt;
 pub mod scan;
 pub mod stream;
+pub mod tail;
 pub mod target;
 pub mod tree;
 mod truth;

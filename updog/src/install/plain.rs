@@ -12,6 +12,7 @@ use super::crew::{Crew, Queue, lock};
 use super::error::Error;
 use super::scan::BootInPlace;
 use super::stream::{Piece, Pieces, RawImage, RawSum};
+use super::tail;
 use super::target::{BootWritten, HashWritten, RootWritten, Tally, Target, Written};
 use super::tree::VerifiedTree;
 use super::truth::{Sha256, Truth, sha256};
@@ -60,7 +61,8 @@ pub fn write_root<S: RawImage>(
 }
 
 /// Writes the boot image from `source`: the blocks that differ. Nothing that is signed names its blocks or its raw size:
-/// the whole stream is hashed to its end before this returns, and a byte past the partition ends it.
+/// the whole stream is hashed to its end before this returns, and a byte past the partition ends it. Nothing of a stream
+/// that turned out to be wrong is left.
 ///
 /// # Errors
 /// When the stream is not what was signed or is larger than the partition, or the device refuses.
@@ -74,7 +76,16 @@ pub fn write_boot<S: RawImage>(target: Target, source: S, crew: Crew<'_>) -> Res
         Ok(())
     };
     let fits = |piece: &Piece| target.check_end(piece.end(), None);
-    let sum = pump(target.image, None, source, crew, fits, || Buffer::new(PIECE), each)?;
+    let sum = match pump(target.image, None, source, crew, fits, || Buffer::new(PIECE), each) {
+        Ok(sum) => sum,
+        Err(error) => {
+            // Only its end tells that a stream was wrong, and all that came before it is in the partition by then.
+            if error.is_of_source() || matches!(error, Error::NoFit { .. }) {
+                tail::wipe(&target);
+            }
+            return Err(error);
+        }
+    };
     let (written, digests) = (value(written), value(noted).into_values().flatten().collect());
     let tally = Tally { written, copied: 0, skipped: sum.len - written };
     Ok(BootWritten(Written { truth: Truth::Noted { digests, sum }, tally, target }))

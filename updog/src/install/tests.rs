@@ -278,17 +278,18 @@ pub(super) fn said(error: &Error) -> String {
 }
 
 #[test]
-fn a_release_is_written_and_read_back_and_nothing_past_it_is_touched() {
+fn a_release_is_written_and_read_back_and_past_it_boot_is_zero_and_the_others_are_untouched() {
     let (set, release) = (Set::healthy(), Release::new(1));
     let proof = set.install(&release).unwrap();
     let images =
         [(&set.boot, &release.boot[..]), (&set.root, &release.root), (&set.hash, release.tree.raw())];
     let mut total = 0;
-    for (disk, image) in images {
+    for (number, (disk, image)) in images.into_iter().enumerate() {
         let bytes = disk.bytes();
         assert_eq!(&bytes[..image.len()], image);
-        assert!(bytes[image.len()..].iter().all(|byte| *byte == 0xa5));
-        total += image.len() as u64;
+        let behind = if number == 0 { 0 } else { 0xa5 };
+        assert!(bytes[image.len()..].iter().all(|byte| *byte == behind));
+        total += if number == 0 { bytes.len() } else { image.len() } as u64;
     }
     assert_eq!(proof.tally(), Tally { written: total, copied: 0, skipped: 0 });
     assert_eq!(proof.medium(), Medium::Device);
@@ -297,7 +298,8 @@ fn a_release_is_written_and_read_back_and_nothing_past_it_is_touched() {
 #[test]
 fn what_is_right_already_is_not_written_again() {
     let (set, release) = (Set::healthy(), Release::new(1));
-    let total = set.install(&release).unwrap().tally().written;
+    set.install(&release).unwrap();
+    let total = (release.boot.len() + release.root.len() + release.tree.raw().len()) as u64;
     assert_eq!(set.install(&release).unwrap().tally(), Tally { written: 0, copied: 0, skipped: total });
     set.root.cache.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
     set.root.medium.lock().unwrap()[9 * BLOCK_SIZE] ^= 1;
@@ -384,6 +386,24 @@ fn a_stream_whose_end_does_not_agree_is_no_image() {
     let image = Image::tampered(&release.boot);
     let result = write_boot(target(Role::Boot, &set.boot), image, crew);
     assert!(matches!(result, Err(Error::Source { image: Role::Boot, .. })));
+    assert!(set.boot.bytes().iter().all(|byte| *byte == 0), "of what was wrong nothing is left");
+}
+
+#[test]
+fn behind_a_boot_image_nothing_of_an_earlier_one_is_left_and_that_is_read_back() {
+    let (set, release) = (Set::healthy(), Release::new(1));
+    let longer = Release { boot: noise(release.boot.len() + BLOCK_SIZE + 9, 4), ..Release::new(1) };
+    set.install(&longer).unwrap();
+    set.install(&release).unwrap();
+    let len = release.boot.len();
+    assert_eq!(set.boot.bytes()[..len], release.boot);
+    assert!(set.boot.bytes()[len..].iter().all(|byte| *byte == 0));
+    // Zeros are not written again, and a block that the medium has not taken is found.
+    assert_eq!(set.install(&release).unwrap().tally().written, 0);
+    let at = len.next_multiple_of(BLOCK_SIZE) + BLOCK_SIZE;
+    set.boot.medium.lock().unwrap()[at] ^= 1;
+    let error = set.install(&release).unwrap_err();
+    assert!(said(&error).contains(&format!("read-back differs at offset {at}")), "{}", said(&error));
 }
 
 #[test]

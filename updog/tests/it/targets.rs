@@ -5,7 +5,7 @@ use std::io::Write as _;
 use testdata::{Fault, Host, Release, Set, World};
 
 use crate::forged::forge;
-use crate::support::{Failure, Snapshot, failure, offered_again, offered_again_by, served};
+use crate::support::{Failure, Snapshot, done, failure, offered_again, offered_again_by, served};
 
 /// An update that fails before anything is cleared.
 fn refused_early(host: &mut Host) -> Failure {
@@ -66,6 +66,36 @@ fn another_boot_image_of_a_valid_frame_never_becomes_bootable() {
     world.server().heal();
     world.server().fault(&boot, Fault::Swap(filled));
     assert_eq!(refused_late(&world, &mut host).code, "tampered");
+}
+
+#[test]
+fn nothing_of_a_wrong_boot_stream_or_of_anything_else_is_left_behind_a_boot_image() {
+    let (world, mut host) = offered_again();
+    let ((boot, signed), (_, other)) = (served(&world, "1.2.0-boot.lz4"), served(&world, "1.2.0-hash.lz4"));
+    let label = Set::A.label("BOOT");
+    let image = std::fs::read(world.images(&Release::new("1.2.0")).boot).unwrap();
+    let end = host.disk().read_all(&label).len() as u64;
+    assert!(image.len() as u64 + 8192 < end, "the story needs room behind the image");
+    let is_zero_behind_it = |host: &Host| {
+        let bytes = host.disk().read_all(&label);
+        bytes[..image.len()] == image && bytes[image.len()..].iter().all(|byte| *byte == 0)
+    };
+    world.server().fault(&boot, Fault::Swap(other_frames(&signed, &other)[1].clone()));
+    assert_eq!(failure(&host.run("updog", &["update", "--json"])).code, "tampered");
+    assert!(host.disk().read_all(&label).iter().all(|byte| *byte == 0), "what was wrong is wiped");
+    world.server().heal();
+
+    // What somebody else left there, up to the last byte.
+    host.disk().write(&label, end - 4096, &[0xa5; 4096]);
+    host.disk().write(&label, image.len() as u64, &[0xa5; 17]);
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    assert!(is_zero_behind_it(&host));
+    // A set that is staged is not in place while there is anything.
+    host.disk().write(&label, end - 1, &[1]);
+    let done = done(&host.run("updog", &["update", "--json"]));
+    assert_eq!(done["bytes_written"], 4096, "{done}");
+    assert!(is_zero_behind_it(&host));
+    assert_eq!(host.reboot().version_at_once(), Some("1.2.0"));
 }
 
 #[test]
