@@ -27,6 +27,14 @@ pub enum Error {
         /// Its version.
         version: Version,
     },
+    /// The link that a reader starts from is lost, and more than one store could be the live one.
+    #[error("find the live datastore in {base}: its link \"current\" is lost, and there are {}", .stores.join(" and "))]
+    Lost {
+        /// The directory that holds them.
+        base: PathBuf,
+        /// The stores that it may have led to.
+        stores: Vec<String>,
+    },
     /// The storage refused.
     #[error("{errand} {path}")]
     Io {

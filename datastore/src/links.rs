@@ -21,9 +21,13 @@ use host_io::swap;
 use semver::Version;
 
 use crate::error::Error;
+use crate::spare::SPARE;
+use crate::store_dir;
 
 /// The link that a reader starts from.
 pub const CURRENT: &str = "current";
+/// What the name of a store begins with that was put aside because something in it could not be read.
+pub(crate) const DAMAGED: &str = "damaged-";
 /// How many random letters and digits end the name of a data directory.
 const SUFFIX: usize = 16;
 
@@ -122,6 +126,77 @@ pub fn read(fs: &dyn Fs, base: &Path) -> Result<Option<Chain>, Error> {
     }
 }
 
+/// The live chain in `base` as [`read`] has it. Where the link [`CURRENT`] is lost and one store can be meant, it is set
+/// again. `None` when there is no store at all: the first boot.
+///
+/// # Errors
+/// As [`read`]; [`Error::Lost`] when more than one store can be meant.
+pub fn find(fs: &dyn Fs, base: &Path) -> Result<Option<Chain>, Error> {
+    if let Some(chain) = read(fs, base)? {
+        return Ok(Some(chain));
+    }
+    if fs.kind(base).map_err(Error::io("look at", base))? != Some(Kind::Directory) {
+        return Ok(None);
+    }
+    let mut stores = candidates(fs, base)?;
+    match (stores.pop(), stores.is_empty()) {
+        (None, _) => Ok(None),
+        (Some(chain), true) => {
+            tracing::warn!(
+                "the link {} is lost: setting it again, to the store {}",
+                base.join(CURRENT).display(),
+                chain.data_dir
+            );
+            apply(fs, base, &plan(None, &chain))?;
+            Ok(Some(chain))
+        }
+        (Some(last), false) => {
+            let mut stores: Vec<String> = stores.into_iter().map(|chain| chain.data_dir).collect();
+            stores.push(last.data_dir);
+            Err(Error::Lost { base: base.to_owned(), stores })
+        }
+    }
+}
+
+/// The stores that a lost link may have led to, each with the chain that would lead to it.
+fn candidates(fs: &dyn Fs, base: &Path) -> Result<Vec<Chain>, Error> {
+    let links = version_links(fs, base)?;
+    let target = |name: &str| links.iter().find(|(link, _)| link == name).map(|(_, target)| target.clone());
+    let is_store = |chain: &Chain| {
+        let data = base.join(&chain.data_dir);
+        fs.kind(&data).is_ok_and(|kind| kind == Some(Kind::Directory))
+    };
+    let named: Vec<Chain> = patch_links(fs, base)?.into_iter().filter(is_store).collect();
+    // Of the versions below one major link, that one says which is meant.
+    let majors = links.iter().filter(|(name, _)| name.bytes().skip(1).all(|byte| byte.is_ascii_digit()));
+    let led: BTreeSet<String> = majors.filter_map(|(_, minor)| target(minor)).collect();
+    let mut stores: Vec<Chain> =
+        named.iter().filter(|chain| led.contains(&format!("v{}", chain.version))).cloned().collect();
+    if stores.is_empty() {
+        stores.clone_from(&named);
+    }
+    // What no link names is garbage, but for a store that could be the only one. An empty one is what a cut left of a
+    // first boot.
+    for entry in fs.list(base).map_err(Error::io("list", base))? {
+        let known = named.iter().any(|chain| chain.data_dir == entry.name);
+        if entry.kind != Kind::Directory || known {
+            continue;
+        }
+        let Some(version) = data_dir_version(&entry.name) else { continue };
+        if !is_blank(fs, &base.join(&entry.name)) {
+            stores.push(Chain { version, data_dir: entry.name });
+        }
+    }
+    Ok(stores)
+}
+
+/// Whether a data directory holds no setting for certain.
+fn is_blank(fs: &dyn Fs, dir: &Path) -> bool {
+    let (contents, damage) = store_dir::read_usable(fs, dir);
+    let no_tree = matches!(fs.kind(&dir.join(store_dir::LIVE)), Ok(None));
+    contents.live.is_empty() && (damage.is_empty() || no_tree)
+}
+
 /// The store that the kept links still name for `version`, if there is one.
 ///
 /// # Errors
@@ -169,11 +244,22 @@ pub fn apply(fs: &dyn Fs, base: &Path, plan: &Plan) -> Result<(), Error> {
 }
 
 /// Removes what cut or failed writers left: data directories that no link names, and links that were not yet swapped
-/// into place. Data directories under a link, live or kept, stay.
+/// into place; and the spare copy that the next commit would begin from. Data directories under a link, live or kept,
+/// stay. While no link leads to a live store nothing is removed: what looks like garbage may be the only store there is.
 ///
 /// # Errors
 /// When the storage refuses.
 pub fn sweep(fs: &dyn Fs, base: &Path) -> Result<(), Error> {
+    if read(fs, base)?.is_none() {
+        return Ok(());
+    }
+    let spare = base.join(SPARE);
+    swap::discard(fs, &spare).map_err(Error::io("remove", &spare))?;
+    sweep_garbage(fs, base)
+}
+
+/// [`sweep`] for whoever has just read the live chain and uses the spare copy.
+pub(crate) fn sweep_garbage(fs: &dyn Fs, base: &Path) -> Result<(), Error> {
     let entries = fs.list(base).map_err(Error::io("list", base))?;
     let mut named = BTreeSet::new();
     for entry in &entries {
@@ -209,6 +295,10 @@ pub fn prune(fs: &dyn Fs, base: &Path, keep: &[&str]) -> Result<(), Error> {
         let path = base.join(name);
         fs.remove_file(&path).map_err(Error::io("remove", &path))
     };
+    // A store that was put aside as damaged was kept for a person; another version's settings are past that.
+    if store_dir::read_live(fs, &base.join(&live.data_dir)).is_ok() {
+        remove_damaged(fs, base)?;
+    }
     // The link goes before its directory, so that a link never names a store that is half removed.
     for chain in patch_links(fs, base)? {
         if chain.data_dir != live.data_dir && !keep.contains(&chain.data_dir.as_str()) {
@@ -228,17 +318,37 @@ pub fn prune(fs: &dyn Fs, base: &Path, keep: &[&str]) -> Result<(), Error> {
     sweep(fs, base)
 }
 
+/// Removes stores that were put aside as damaged.
+pub(crate) fn remove_damaged(fs: &dyn Fs, base: &Path) -> Result<(), Error> {
+    for entry in fs.list(base).map_err(Error::io("list", base))? {
+        let ours = entry.name.strip_prefix(DAMAGED).is_some_and(is_data_dir);
+        if ours && entry.kind == Kind::Directory {
+            let path = base.join(&entry.name);
+            fs.remove_tree(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// The version that a link's name stands for.
 fn version_of(name: &str) -> Option<Version> {
     Version::parse(name.strip_prefix('v')?).ok()
 }
 
 fn is_data_dir(name: &str) -> bool {
-    name.strip_prefix('v').and_then(|rest| rest.rsplit_once('_')).is_some_and(|(version, suffix)| {
-        Version::parse(version).is_ok()
-            && suffix.len() == SUFFIX
-            && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
+    data_dir_version(name).is_some()
+}
+
+/// The version in the name of a data directory.
+fn data_dir_version(name: &str) -> Option<Version> {
+    let (version, suffix) = name.strip_prefix('v')?.rsplit_once('_')?;
+    let ours = suffix.len() == SUFFIX && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Version::parse(version).ok().filter(|_| ours)
+}
+
+/// Whether a link names this data directory.
+pub(crate) fn is_named(fs: &dyn Fs, base: &Path, data_dir: &str) -> Result<bool, Error> {
+    Ok(version_links(fs, base)?.iter().any(|(_, target)| target == data_dir))
 }
 
 /// The links whose names say a whole version, as chains.

@@ -4,14 +4,18 @@
 //! live/settings/motd                      "Welcome"
 //! live/settings/motd.affected-services    ["login"]        metadata of settings.motd
 //! pending/default/settings/motd           "Bye"            transaction "default"
+//! pending/default/settings/ntp/mode.unset true             it takes settings.ntp.mode away
 //! ```
 //!
+//! What a transaction takes away has the form of metadata, which no reader of this format takes for a value.
+//!
 //! Reading goes from the data directory downwards by names that were listed as directories, so no link is ever
-//! followed: one that lies in the way is an error with its path. Writing makes a directory that nobody refers to yet;
-//! a power cut leaves an unreferenced directory behind, which the next writer removes.
+//! followed: one that lies in the way is an error with its path. [`read`] wants all of it to be right, as whoever runs
+//! migrations does; [`read_usable`] takes what can be read and names the rest. Writing makes a directory that nobody
+//! refers to yet; a power cut leaves an unreferenced directory behind, which the next writer removes.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use host_io::fs::{Fs, Kind};
 
@@ -19,6 +23,7 @@ use crate::Value;
 use crate::encoding::{NAME_MAX, decode, encode};
 use crate::error::Error;
 use crate::key::Key;
+use crate::unsynced::Unsynced;
 
 /// Settings and their values.
 pub type Settings = BTreeMap<Key, Value>;
@@ -26,14 +31,16 @@ pub type Settings = BTreeMap<Key, Value>;
 pub type Metadata = BTreeMap<Key, BTreeMap<String, Value>>;
 
 /// The directory of committed settings.
-const LIVE: &str = "live";
+pub(crate) const LIVE: &str = "live";
 /// The directory of transactions.
-const PENDING: &str = "pending";
+pub(crate) const PENDING: &str = "pending";
 /// Where a transaction waits for its removal; no reader looks there.
 const DROPPED: &str = ".dropped";
+/// The metadata of a key that a transaction takes away.
+const UNSET: &str = "unset";
 /// Settings may hold secrets (a proxy's password), and nobody but the API reads a store.
-const DIR_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(crate) const DIR_MODE: u32 = 0o700;
+pub(crate) const FILE_MODE: u32 = 0o600;
 /// What a file system hands out at once, in bytes; many use less.
 const BLOCK: u64 = 4096;
 
@@ -46,20 +53,154 @@ pub struct Contents {
     pub metadata: Metadata,
     /// Transactions by name. One without a key is not stored.
     pub pending: BTreeMap<String, Settings>,
+    /// What transactions take away, by their names.
+    pub unset: BTreeMap<String, BTreeSet<Key>>,
 }
 
-/// Reads all of a data directory.
+impl Contents {
+    /// What a transaction would change.
+    #[must_use]
+    pub fn change(&self, transaction: &str) -> Change {
+        Change {
+            set: self.pending.get(transaction).cloned().unwrap_or_default(),
+            unset: self.unset.get(transaction).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Puts `change` in the place of what `transaction` was; an empty one is none.
+    pub(crate) fn put(&mut self, transaction: &str, change: Change) {
+        self.pending.remove(transaction);
+        self.unset.remove(transaction);
+        if !change.set.is_empty() {
+            self.pending.insert(transaction.to_owned(), change.set);
+        }
+        if !change.unset.is_empty() {
+            self.unset.insert(transaction.to_owned(), change.unset);
+        }
+    }
+
+    /// The names of all transactions.
+    pub(crate) fn transactions(&self) -> BTreeSet<String> {
+        self.pending.keys().chain(self.unset.keys()).cloned().collect()
+    }
+}
+
+/// What is to become of settings. No key is in both parts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// They get these values.
+    pub set: Settings,
+    /// They have none any more.
+    pub unset: BTreeSet<Key>,
+}
+
+impl Change {
+    /// Whether nothing is to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.unset.is_empty()
+    }
+
+    /// The keys that it is about, sorted.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        let keys: BTreeSet<&Key> = self.set.keys().chain(&self.unset).collect();
+        keys.into_iter().cloned().collect()
+    }
+
+    /// Puts `later` over this one.
+    pub fn then(&mut self, later: &Self) {
+        self.unset.retain(|key| !later.set.contains_key(key));
+        self.set.retain(|key, _| !later.unset.contains(key));
+        self.set.extend(later.set.iter().map(|(key, value)| (key.clone(), value.clone())));
+        self.unset.extend(later.unset.iter().cloned());
+    }
+
+    /// Carries it out on `settings`.
+    pub fn make(&self, settings: &mut Settings) {
+        settings.retain(|key, _| !self.unset.contains(key));
+        settings.extend(self.set.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+}
+
+/// Something in a data directory that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The setting, where it is one.
+    pub key: Option<Key>,
+    /// What is wrong, with its path, as a fragment that completes "failed to".
+    pub told: String,
+}
+
+/// Reads all of a data directory. A transaction that cannot be read is left out: nobody can commit it.
 ///
 /// # Errors
-/// When something in it cannot be read, has no place there, or holds no value; the error names the path.
+/// When something among the committed settings cannot be read, has no place there, or holds no value; the error names
+/// the path.
 pub fn read(fs: &dyn Fs, dir: &Path) -> Result<Contents, Error> {
     let (live, metadata) = read_live(fs, dir)?;
-    let mut pending = BTreeMap::new();
-    for transaction in transactions(fs, dir)? {
-        let settings = read_pending(fs, dir, &transaction)?;
-        pending.insert(transaction, settings);
+    let mut contents = Contents { live, metadata, ..Contents::default() };
+    read_transactions(fs, dir, &mut contents);
+    Ok(contents)
+}
+
+/// Reads what can be read of a data directory, and tells what cannot. A transaction is read as a whole or left out.
+#[must_use]
+pub fn read_usable(fs: &dyn Fs, dir: &Path) -> (Contents, Vec<Damage>) {
+    let mut contents = Contents::default();
+    let mut damage = Vec::new();
+    let mut damaged = |key: Option<Key>, error: &Error| {
+        damage.push(Damage { key, told: host_io::report::chain(error) });
+    };
+    let root = dir.join(LIVE);
+    match is_directory(fs, &root) {
+        Err(error) => damaged(None, &error),
+        Ok(false) => damaged(None, &Error::NoLive { path: root }),
+        Ok(true) => {
+            let walked = walk(fs, &root, &mut Vec::new(), &mut |found| {
+                let file = match found {
+                    Ok(file) => file,
+                    Err((key, error)) => {
+                        damaged(key, &error);
+                        return Ok(());
+                    }
+                };
+                match file.name {
+                    Name::Value => match read_scalar(fs, file.path) {
+                        Ok(value) => drop(contents.live.insert(file.key, value)),
+                        Err(error) => damaged(Some(file.key), &error),
+                    },
+                    Name::Metadata(name) => match read_json(fs, file.path) {
+                        Ok(value) => drop(contents.metadata.entry(file.key).or_default().insert(name, value)),
+                        Err(error) => damaged(Some(file.key), &error),
+                    },
+                }
+                Ok(())
+            });
+            // Nothing that it is called with fails.
+            walked.unwrap_or_default();
+        }
     }
-    Ok(Contents { live, metadata, pending })
+    read_transactions(fs, dir, &mut contents);
+    (contents, damage)
+}
+
+fn read_transactions(fs: &dyn Fs, dir: &Path, contents: &mut Contents) {
+    let names = transactions(fs, dir).unwrap_or_else(|error| {
+        tracing::warn!("no transaction is read: failed to {}", host_io::report::chain(&error));
+        Vec::new()
+    });
+    for name in names {
+        match read_change(fs, dir, &name) {
+            Ok(change) => contents.put(&name, change),
+            Err(error) => {
+                tracing::warn!(
+                    "the transaction {name:?} is left out: failed to {}",
+                    host_io::report::chain(&error)
+                );
+            }
+        }
+    }
 }
 
 /// Reads the committed settings and the metadata of a data directory.
@@ -73,7 +214,8 @@ pub fn read_live(fs: &dyn Fs, dir: &Path) -> Result<(Settings, Metadata), Error>
     }
     let mut settings = Settings::new();
     let mut metadata = Metadata::new();
-    walk(fs, &root, &mut Vec::new(), &mut |file| {
+    walk(fs, &root, &mut Vec::new(), &mut |found| {
+        let file = found.map_err(|(_, error)| error)?;
         match file.name {
             Name::Value => drop(settings.insert(file.key, read_scalar(fs, file.path)?)),
             Name::Metadata(name) => {
@@ -85,17 +227,27 @@ pub fn read_live(fs: &dyn Fs, dir: &Path) -> Result<(Settings, Metadata), Error>
     Ok((settings, metadata))
 }
 
-/// Reads one transaction; one that does not exist holds nothing.
+/// Reads what one transaction would change; one that does not exist changes nothing.
 ///
 /// # Errors
-/// As [`read`].
-pub fn read_pending(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result<Settings, Error> {
-    let mut settings = Settings::new();
-    walk_pending(fs, dir, transaction, &mut |key, path| {
-        settings.insert(key, read_scalar(fs, path)?);
+/// When something in it cannot be read, has no place there, or holds no value.
+pub fn read_change(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result<Change, Error> {
+    let mut change = Change::default();
+    let tree = transaction_dir(dir, transaction)?;
+    if !is_directory(fs, &dir.join(PENDING))? || !is_directory(fs, &tree)? {
+        return Ok(change);
+    }
+    walk(fs, &tree, &mut Vec::new(), &mut |found| {
+        let file = found.map_err(|(_, error)| error)?;
+        match file.name {
+            Name::Value => drop(change.set.insert(file.key, read_scalar(fs, file.path)?)),
+            Name::Metadata(name) if name == UNSET => drop(change.unset.insert(file.key)),
+            Name::Metadata(_) => {}
+        }
         Ok(())
     })?;
-    Ok(settings)
+    change.unset.retain(|key| !change.set.contains_key(key));
+    Ok(change)
 }
 
 /// The names of the transactions, sorted.
@@ -116,20 +268,16 @@ pub fn transactions(fs: &dyn Fs, dir: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Removes one transaction in one step and returns its keys. This frees room and needs none, so that a boot with a
-/// full partition can drop what was never committed. A broken value is no obstacle.
+/// Removes one transaction in one step. This frees room and needs none, so that a boot with a full partition can drop
+/// what was never committed. What is broken in it is no obstacle.
 ///
 /// # Errors
-/// As [`read`], and when the storage refuses; the transaction is then whole or gone.
-pub(crate) fn drop_pending(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result<Vec<Key>, Error> {
-    let mut keys = Vec::new();
-    walk_pending(fs, dir, transaction, &mut |key, _| {
-        keys.push(key);
-        Ok(())
-    })?;
+/// When the storage refuses; the transaction is then whole or gone.
+pub(crate) fn drop_pending(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result<(), Error> {
     let tree = transaction_dir(dir, transaction)?;
-    if !is_directory(fs, &tree)? {
-        return Ok(keys);
+    let there = fs.kind(&tree).map_err(Error::io("look at", &tree))?;
+    if there.is_none() {
+        return Ok(());
     }
     let dropped = dir.join(DROPPED);
     host_io::swap::discard(fs, &dropped).map_err(Error::io("remove", &dropped))?;
@@ -138,9 +286,7 @@ pub(crate) fn drop_pending(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result
     let pending = dir.join(PENDING);
     fs.sync_dir(&pending).map_err(Error::io("sync", &pending))?;
     fs.sync_dir(dir).map_err(Error::io("sync", dir))?;
-    fs.remove_tree(&dropped).map_err(Error::io("remove", &dropped))?;
-    keys.sort();
-    Ok(keys)
+    host_io::swap::discard(fs, &dropped).map_err(Error::io("remove", &dropped))
 }
 
 /// Writes a data directory that must not exist yet. When this returns, every file and every name in it is durable, its
@@ -149,10 +295,57 @@ pub(crate) fn drop_pending(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result
 /// # Errors
 /// When a key, value or name cannot be stored (nothing was written then), or the storage refuses.
 pub fn write(fs: &dyn Fs, dir: &Path, contents: &Contents) -> Result<(), Error> {
-    let root = plan(contents)?;
-    write_directory(fs, dir, &root)?;
+    let mut unsynced = Unsynced::default();
+    write_unsynced(fs, dir, contents, &mut unsynced)?;
     let parent = dir.parent().unwrap_or(dir);
-    fs.sync_dir(parent).map_err(Error::io("sync", parent))
+    unsynced.directory(parent);
+    unsynced.settle(fs, parent)
+}
+
+/// [`write`] without the wait for the medium, which `unsynced` still owes.
+pub(crate) fn write_unsynced(
+    fs: &dyn Fs,
+    dir: &Path,
+    contents: &Contents,
+    unsynced: &mut Unsynced,
+) -> Result<(), Error> {
+    let root = plan(contents)?;
+    write_directory(fs, dir, &root, unsynced)
+}
+
+/// Writes a transaction into a data directory that has none of that name.
+pub(crate) fn write_change(
+    fs: &dyn Fs,
+    dir: &Path,
+    transaction: &str,
+    change: &Change,
+    unsynced: &mut Unsynced,
+) -> Result<(), Error> {
+    let pending = dir.join(PENDING);
+    if fs.kind(&pending).map_err(Error::io("look at", &pending))?.is_none() {
+        fs.make_dir(&pending, DIR_MODE).map_err(Error::io("make the directory", &pending))?;
+        unsynced.directory(dir);
+    }
+    unsynced.directory(&pending);
+    write_directory(fs, &transaction_dir(dir, transaction)?, &plan_change(change)?, unsynced)
+}
+
+/// Whether a store with these live settings can hold what `change` puts into a transaction, or makes live.
+///
+/// # Errors
+/// When it cannot.
+pub(crate) fn check_change(contents: &Contents, change: &Change) -> Result<(), Error> {
+    plan_change(change)?;
+    for key in change.set.keys() {
+        refuse_below_a_value(&contents.live, key)?;
+        let below = contents.live.range(key.clone()..).find(|(other, _)| *other != key);
+        let beneath = contents.metadata.range(key.clone()..).find(|(other, _)| *other != key);
+        let below = below.map(|(other, _)| other).into_iter().chain(beneath.map(|(other, _)| other));
+        if let Some(below) = below.into_iter().find(|other| other.is_below(key)) {
+            return Err(Error::Collision { key: below.clone(), other: key.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// The bytes that a data directory with these contents takes on a file system, counted in blocks of 4096.
@@ -193,10 +386,11 @@ fn plan(contents: &Contents) -> Result<Directory, Error> {
         }
     }
     let mut pending = Directory::default();
-    for (transaction, settings) in &contents.pending {
-        let name = transaction_name(transaction)?;
-        if !settings.is_empty() {
-            pending.directories.insert(name, plan_settings(settings)?);
+    for transaction in contents.transactions() {
+        let name = transaction_name(&transaction)?;
+        let change = contents.change(&transaction);
+        if !change.is_empty() {
+            pending.directories.insert(name, plan_change(&change)?);
         }
     }
     Ok(Directory {
@@ -214,6 +408,17 @@ fn plan_settings(settings: &Settings) -> Result<Directory, Error> {
         }
         let (directory, segment) = place(&mut root, key)?;
         directory.files.insert(segment, value.to_string().into_bytes());
+    }
+    Ok(root)
+}
+
+fn plan_change(change: &Change) -> Result<Directory, Error> {
+    let mut root = plan_settings(&change.set)?;
+    for key in &change.unset {
+        refuse_below_a_value(&change.set, key)?;
+        let (directory, segment) = place(&mut root, key)?;
+        let file = checked_name(&format!("{segment}.{UNSET}"), &segment)?;
+        directory.files.insert(file, b"true".to_vec());
     }
     Ok(root)
 }
@@ -253,22 +458,38 @@ fn transaction_name(transaction: &str) -> Result<String, Error> {
     checked_name(&encode(transaction), transaction)
 }
 
-fn transaction_dir(dir: &Path, transaction: &str) -> Result<std::path::PathBuf, Error> {
+pub(crate) fn transaction_dir(dir: &Path, transaction: &str) -> Result<PathBuf, Error> {
     Ok(dir.join(PENDING).join(transaction_name(transaction)?))
 }
 
-fn write_directory(fs: &dyn Fs, path: &Path, directory: &Directory) -> Result<(), Error> {
+fn write_directory(
+    fs: &dyn Fs,
+    path: &Path,
+    directory: &Directory,
+    unsynced: &mut Unsynced,
+) -> Result<(), Error> {
     fs.make_dir(path, DIR_MODE).map_err(Error::io("make the directory", path))?;
+    unsynced.directory(path);
     for (name, below) in &directory.directories {
-        write_directory(fs, &path.join(name), below)?;
+        write_directory(fs, &path.join(name), below, unsynced)?;
     }
     for (name, bytes) in &directory.files {
-        let path = path.join(name);
-        let mut file = fs.create(&path, FILE_MODE).map_err(Error::io("write", &path))?;
-        file.write_all(bytes).map_err(Error::io("write", &path))?;
-        file.sync().map_err(Error::io("sync", &path))?;
+        write_file(fs, &path.join(name), bytes, unsynced)?;
     }
-    fs.sync_dir(path).map_err(Error::io("sync", path))
+    Ok(())
+}
+
+/// Writes a file that is not there yet; its directory is owed a sync as well, by the caller.
+pub(crate) fn write_file(
+    fs: &dyn Fs,
+    path: &Path,
+    bytes: &[u8],
+    unsynced: &mut Unsynced,
+) -> Result<(), Error> {
+    let mut file = fs.create(path, FILE_MODE).map_err(Error::io("write", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    unsynced.file(path, file);
+    Ok(())
 }
 
 /// Why a value cannot be a setting's value, if so.
@@ -299,32 +520,29 @@ enum Name {
     Metadata(String),
 }
 
-fn walk_pending(
-    fs: &dyn Fs,
-    dir: &Path,
-    transaction: &str,
-    found: &mut dyn FnMut(Key, &Path) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let tree = transaction_dir(dir, transaction)?;
-    if !is_directory(fs, &dir.join(PENDING))? || !is_directory(fs, &tree)? {
-        return Ok(());
-    }
-    walk(fs, &tree, &mut Vec::new(), &mut |file| match file.name {
-        Name::Value => found(file.key, file.path),
-        Name::Metadata(_) => Ok(()),
-    })
-}
+/// Something that could not be looked into, with the key in whose place it stands.
+type Lost = (Option<Key>, Error);
 
-/// Calls `found` for every file below `dir` whose name is one of ours.
+/// Calls `found` for every file below `dir` whose name is one of ours, and for what cannot be looked into; an error of
+/// `found` ends the walk.
 fn walk(
     fs: &dyn Fs,
     dir: &Path,
     segments: &mut Vec<String>,
-    found: &mut dyn FnMut(Found<'_>) -> Result<(), Error>,
+    found: &mut dyn FnMut(Result<Found<'_>, Lost>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    for entry in fs.list(dir).map_err(Error::io("list", dir))? {
+    let key = |segments: &[String]| Key::from_segments(segments.iter().cloned()).ok();
+    let entries = match fs.list(dir).map_err(Error::io("list", dir)) {
+        Ok(entries) => entries,
+        Err(error) => return found(Err((key(segments), error))),
+    };
+    for entry in entries {
         let path = dir.join(&entry.name);
-        refuse_foreign(&path, entry.kind)?;
+        if let Err(error) = refuse_foreign(&path, entry.kind) {
+            let own = decode(&entry.name).map(|name| [segments.as_slice(), &[name]].concat());
+            found(Err((own.and_then(|own| key(&own)), error)))?;
+            continue;
+        }
         // Only metadata has a dot in its file's name.
         let (segment, metadata) = match entry.name.split_once('.') {
             None => (decode(&entry.name), None),
@@ -340,7 +558,7 @@ fn walk(
             (Kind::File, metadata) => {
                 if let Ok(key) = Key::from_segments(segments.iter().cloned()) {
                     let name = metadata.map_or(Name::Value, Name::Metadata);
-                    found(Found { key, name, path: &path })?;
+                    found(Ok(Found { key, name, path: &path }))?;
                 }
             }
             _ => {}

@@ -170,6 +170,14 @@ impl Fs for MemoryFs {
         Ok(())
     }
 
+    fn sync_all(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn read_regular(&self, path: &Path, _limit: u64) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
+
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         Ok(u64::MAX)
     }

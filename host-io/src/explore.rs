@@ -27,6 +27,7 @@ struct State {
     free: Option<u64>,
     program: Program,
     unsynced: BTreeSet<PathBuf>,
+    syncs: usize,
 }
 
 /// What becomes of the program when the power goes away.
@@ -47,7 +48,7 @@ impl CutFs {
     #[must_use]
     pub fn after(changes: usize) -> Self {
         let (free, program, unsynced) = (None, Program::SeesErrors, BTreeSet::new());
-        let state = State { left: changes, done: 0, cut: false, free, program, unsynced };
+        let state = State { left: changes, done: 0, cut: false, free, program, unsynced, syncs: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -78,10 +79,22 @@ impl CutFs {
         self.state().done
     }
 
+    /// How many of the changes were waits for the medium.
+    #[must_use]
+    pub fn syncs(&self) -> usize {
+        self.state().syncs
+    }
+
     /// Whether the power went away.
     #[must_use]
     pub fn was_cut(&self) -> bool {
         self.state().cut
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.change(|| Ok(()), || {})?;
+        self.state().syncs += 1;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -145,7 +158,7 @@ impl Write for CutFile {
 
 impl NewFile for CutFile {
     fn sync(&mut self) -> io::Result<()> {
-        self.fs.change(|| Ok(()), || {})?;
+        self.fs.sync()?;
         self.fs.state().unsynced.remove(&self.path);
         Ok(())
     }
@@ -213,7 +226,17 @@ impl Fs for CutFs {
     }
 
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
-        self.change(|| Ok(()), || {})
+        self.sync()
+    }
+
+    fn sync_all(&self, _dir: &Path) -> io::Result<()> {
+        self.sync()?;
+        self.state().unsynced.clear();
+        Ok(())
+    }
+
+    fn read_regular(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        SystemFs.read_regular(path, limit)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {

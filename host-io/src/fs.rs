@@ -129,6 +129,20 @@ pub trait Fs: Send + Sync {
     /// As the system says.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Makes everything durable that was written so far to the file system that holds `dir`, whoever wrote it. For many
+    /// changes at once: it costs one wait where each file would cost one.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// The content of a regular file that somebody else may have put there to harm us: no link is followed at the end of
+    /// the path, a pipe or a device is not waited for, and no more than `limit` bytes are read.
+    ///
+    /// # Errors
+    /// As the system says; also when it is no regular file, or longer than `limit`.
+    fn read_regular(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
     /// Bytes that may still be written by us to the file system that holds `path`.
     ///
     /// # Errors
@@ -219,6 +233,28 @@ impl Fs for SystemFs {
         File::open(dir)?.sync_all()
     }
 
+    fn sync_all(&self, dir: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(dir)?)?)
+    }
+
+    fn read_regular(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        // Without O_NONBLOCK opening a pipe waits for its writer; regular files take no notice of it.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let custom = i32::try_from(flags.bits()).expect("flags of open are small");
+        let file = OpenOptions::new().read(true).custom_flags(custom).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        // The length may change while it is read, so it is not only asked for.
+        if metadata.len() > limit || file.take(limit + 1).read_to_end(&mut bytes)? as u64 > limit {
+            let told = format!("it is longer than {limit} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, told));
+        }
+        Ok(bytes)
+    }
+
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -251,5 +287,22 @@ mod tests {
             SystemFs.open_at(&path, offset).unwrap().read_to_end(&mut read).unwrap();
             assert_eq!(read, rest, "from {offset}");
         }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_neither_followed_nor_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), b"0123456789").unwrap();
+        assert_eq!(SystemFs.read_regular(&at("file"), 10).unwrap(), b"0123456789");
+        let too_long = SystemFs.read_regular(&at("file"), 9).unwrap_err();
+        assert_eq!(too_long.kind(), io::ErrorKind::FileTooLarge);
+        symlink("/dev/zero", at("link")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        fs::create_dir(at("dir")).unwrap();
+        for name in ["link", "pipe", "dir", "missing"] {
+            assert!(SystemFs.read_regular(&at(name), 1 << 20).is_err(), "{name}");
+        }
+        assert!(SystemFs.read_regular(Path::new("/dev/zero"), 1 << 20).is_err());
     }
 }

@@ -191,6 +191,14 @@ impl Fs for Fleeting {
         Ok(())
     }
 
+    fn sync_all(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn read_regular(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        SystemFs.read_regular(path, limit)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         SystemFs.read(path)
     }

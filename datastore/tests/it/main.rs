@@ -3,6 +3,8 @@
 //! - `layout`: the files that other programs rely on, and what is refused
 //! - `model`: any sequence of changes, against a map in memory
 //! - `switching`: from any version to any other, and what is kept
+//! - `cost`: what a change costs at the seam to the file system
+//! - `lost`: a store in which something cannot be read, or whose link is gone
 //! - `power_cut`: every change, stopped after every operation
 
 #![allow(
@@ -12,7 +14,9 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod cost;
 mod layout;
+mod lost;
 mod model;
 mod power_cut;
 mod switching;

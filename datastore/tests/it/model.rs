@@ -85,7 +85,7 @@ proptest! {
             live.keys().map(|key| (key.clone(), metadata.clone())).collect()
         };
         let pending = pending.into_iter().filter(|(_, settings)| !settings.is_empty()).collect();
-        let contents = Contents { live, metadata, pending };
+        let contents = Contents { live, metadata, pending, ..Contents::default() };
         store_dir::write(&SystemFs, &data, &contents).unwrap();
         prop_assert_eq!(store_dir::read(&SystemFs, &data).unwrap(), contents);
     }

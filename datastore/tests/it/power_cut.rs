@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use datastore::links::{self, Chain};
 use datastore::store_dir::{self, Contents};
-use datastore::{Datastore, Error};
+use datastore::{Change, Datastore, Error};
 use host_io::SystemFs;
 use host_io::explore::CutFs;
 use serde_json::json;
 
-use super::{create, data_dirs, open, quick, settings, version};
+use super::{create, data_dirs, key, open, quick, settings, version};
 
 /// All that a reader sees: the version and everything in the store. `None`: there is no store.
 type Seen = Option<(semver::Version, Contents)>;
@@ -88,6 +88,121 @@ fn a_commit() {
         store.commit("tx").map(drop)
     });
     assert!(news > 0, "cuts in the clean-up find the new state");
+}
+
+/// A store whose spare copy was left by another process, one commit behind.
+fn with_a_spare_copy(base: &Path) {
+    with_transactions(base);
+    let mut store = open(base);
+    store.set_pending("more", &settings([("settings.deep.er.x", json!(1))])).unwrap();
+    store.commit("more").unwrap();
+    assert!(base.join(".spare").is_dir());
+}
+
+#[test]
+fn a_commit_that_begins_from_a_spare_copy_of_another_process() {
+    let (_, news) = cut_everywhere(with_a_spare_copy, |fs, base| {
+        let mut store = Datastore::open(fs, base)?;
+        store.commit("tx").map(drop)
+    });
+    assert!(news > 0);
+}
+
+#[test]
+fn a_commit_after_another_one_of_the_same_process() {
+    // Both are cut everywhere: what is seen is the first state, the one in between, or the last.
+    let prepare = |base: &Path| {
+        with_a_spare_copy(base);
+        open(base).prepare().unwrap();
+    };
+    let change = |fs: Arc<CutFs>, base: &Path| {
+        let mut store = Datastore::open(fs, base)?;
+        store.commit("tx")?;
+        store.stage("next", &Change { unset: [key("settings.deep.er.x")].into(), ..Change::default() })?;
+        store.commit("next").map(drop)
+    };
+    let run = |fs: &Arc<CutFs>| {
+        let base = tempfile::tempdir().unwrap();
+        prepare(base.path());
+        let done = change(Arc::clone(fs), base.path());
+        (seen(base.path()).unwrap().1, done, base)
+    };
+    let counting = quick();
+    let (last, done, _base) = run(&counting);
+    done.unwrap();
+    assert!(!last.live.contains_key(&key("settings.deep.er.x")));
+    for cut in 0..counting.changes() {
+        let (after, _, base) = run(&Arc::new(CutFs::after(cut)));
+        let first = after.live[&key("settings.motd")] == json!("old");
+        let whole = first == after.pending.contains_key("tx");
+        assert!(whole, "cut {cut}: {after:?}");
+        assert_eq!(first, !after.live.contains_key(&key("settings.c")), "cut {cut}: half a commit");
+        let mut store = open(base.path());
+        store.populate(&settings([("settings.z", json!(1))])).unwrap();
+        let mut wanted = after;
+        wanted.live.insert(key("settings.z"), json!(1));
+        assert_eq!(
+            seen(base.path()).unwrap().1,
+            wanted,
+            "cut {cut}: what comes next begins from what is there"
+        );
+    }
+}
+
+#[test]
+fn a_commit_that_takes_settings_away() {
+    let (_, news) = cut_everywhere(with_a_spare_copy, |fs, base| {
+        let mut store = Datastore::open(fs, base)?;
+        let change = Change {
+            set: settings([("settings.new", json!(1))]),
+            unset: [key("settings.motd"), key("settings.deep.er.x")].into(),
+        };
+        store.commit_as("tx", &change).map(drop)
+    });
+    assert!(news > 0);
+}
+
+#[test]
+fn what_a_transaction_takes_away() {
+    cut_everywhere(with_a_spare_copy, |fs, base| {
+        let store = Datastore::open(fs, base)?;
+        let change = Change {
+            set: settings([("settings.new", json!(1))]),
+            unset: [key("settings.motd"), key("settings.a.b")].into(),
+        };
+        store.stage("tx", &change)
+    });
+    let prepare = |base: &Path| {
+        with_transactions(base);
+        open(base).stage("tx", &Change { unset: [key("settings.a.b")].into(), ..Change::default() }).unwrap();
+    };
+    // Neither part of a transaction outlives the other.
+    cut_everywhere(prepare, |fs, base| Datastore::open(fs, base)?.delete_transaction("tx").map(drop));
+}
+
+#[test]
+fn a_link_that_is_set_again() {
+    let prepare = |base: &Path| {
+        with_a_spare_copy(base);
+        fs::remove_file(base.join("current")).unwrap();
+    };
+    let counting = quick();
+    let base = tempfile::tempdir().unwrap();
+    prepare(base.path());
+    Datastore::open(counting.clone(), base.path()).unwrap();
+    let whole = seen(base.path());
+    for cut in 0..counting.changes() {
+        let base = tempfile::tempdir().unwrap();
+        prepare(base.path());
+        let _cut = Datastore::open(Arc::new(CutFs::after(cut)), base.path());
+        open(base.path());
+        let now = seen(base.path());
+        assert_eq!(
+            now.map(|(_, contents)| contents),
+            whole.clone().map(|(_, contents)| contents),
+            "cut {cut}"
+        );
+    }
 }
 
 #[test]

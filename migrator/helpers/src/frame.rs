@@ -66,7 +66,7 @@ fn carry(
     for (transaction, settings) in old.pending {
         pending.insert(transaction, change(settings, Metadata::new())?.0);
     }
-    store_dir::write(fs, target, &Contents { live, metadata, pending })
+    store_dir::write(fs, target, &Contents { live, metadata, pending, ..Contents::default() })
         .map_err(|error| Error::Write { path: target.to_owned(), source: error })
 }
 
@@ -160,6 +160,7 @@ mod tests {
                     ("a".to_owned(), settings(&[("settings.motd", "two")])),
                     ("b".to_owned(), settings(&[("settings.new", "y")])),
                 ]),
+                ..Contents::default()
             };
             store_dir::write(&CutFs::counting(), &dir.path().join("source"), &contents).unwrap();
             Self { dir, contents }
