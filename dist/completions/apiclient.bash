@@ -46,6 +46,9 @@ _apiclient() {
             apiclient,set)
                 cmd="apiclient__subcmd__set"
                 ;;
+            apiclient,unset)
+                cmd="apiclient__subcmd__unset"
+                ;;
             apiclient,update)
                 cmd="apiclient__subcmd__update"
                 ;;
@@ -78,6 +81,9 @@ _apiclient() {
                 ;;
             apiclient__subcmd__help,set)
                 cmd="apiclient__subcmd__help__subcmd__set"
+                ;;
+            apiclient__subcmd__help,unset)
+                cmd="apiclient__subcmd__help__subcmd__unset"
                 ;;
             apiclient__subcmd__help,update)
                 cmd="apiclient__subcmd__help__subcmd__update"
@@ -167,7 +173,7 @@ _apiclient() {
 
     case "${cmd}" in
         apiclient)
-            opts="-s -v -u -m -d -h -V --socket-path --log-level --verbose --root --uri --method --data --help --version raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help"
+            opts="-s -v -u -m -d -h -V --socket-path --log-level --verbose --root --uri --method --data --help --version raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -405,7 +411,7 @@ _apiclient() {
             return 0
             ;;
         apiclient__subcmd__help)
-            opts="raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help"
+            opts="raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -545,6 +551,20 @@ _apiclient() {
             return 0
             ;;
         apiclient__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        apiclient__subcmd__help__subcmd__unset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -783,6 +803,36 @@ _apiclient() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        apiclient__subcmd__unset)
+            opts="-s -v -h --socket-path --log-level --verbose --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

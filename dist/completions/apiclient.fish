@@ -36,6 +36,7 @@ complete -c apiclient -n "__fish_apiclient_needs_command" -s V -l version -d 'Pr
 complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "raw" -d 'Send one request and print the answer as it is'
 complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "get" -d 'Print settings and what the host says of itself'
 complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "set" -d 'Change settings: all of them, or none when one is wrong'
+complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "unset" -d 'Take settings away: all of them, or none when one is wrong'
 complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "apply" -d 'Change settings to those of files or addresses: all of them, or none when one is wrong'
 complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "update" -d 'Look for, install, or take back an update'
 complete -c apiclient -n "__fish_apiclient_needs_command" -f -a "reboot" -d 'Reboot the host'
@@ -57,12 +58,17 @@ complete -c apiclient -n "__fish_apiclient_using_subcommand get" -l log-level -d
 complete -c apiclient -n "__fish_apiclient_using_subcommand get" -l root -d 'The directory that holds the whole host' -r -F
 complete -c apiclient -n "__fish_apiclient_using_subcommand get" -s v -l verbose -d 'Narrate how things are done'
 complete -c apiclient -n "__fish_apiclient_using_subcommand get" -s h -l help -d 'Print help'
-complete -c apiclient -n "__fish_apiclient_using_subcommand set" -s j -l json -d 'The settings as one JSON object' -r
+complete -c apiclient -n "__fish_apiclient_using_subcommand set" -s j -l json -d 'The settings as one JSON object; null takes one away' -r
 complete -c apiclient -n "__fish_apiclient_using_subcommand set" -s s -l socket-path -d 'Where the server listens [default: /run/api.sock]' -r -F
 complete -c apiclient -n "__fish_apiclient_using_subcommand set" -l log-level -d 'How much to narrate: off, error, warn, info, debug, trace' -r
 complete -c apiclient -n "__fish_apiclient_using_subcommand set" -l root -d 'The directory that holds the whole host' -r -F
 complete -c apiclient -n "__fish_apiclient_using_subcommand set" -s v -l verbose -d 'Narrate how things are done'
 complete -c apiclient -n "__fish_apiclient_using_subcommand set" -s h -l help -d 'Print help'
+complete -c apiclient -n "__fish_apiclient_using_subcommand unset" -s s -l socket-path -d 'Where the server listens [default: /run/api.sock]' -r -F
+complete -c apiclient -n "__fish_apiclient_using_subcommand unset" -l log-level -d 'How much to narrate: off, error, warn, info, debug, trace' -r
+complete -c apiclient -n "__fish_apiclient_using_subcommand unset" -l root -d 'The directory that holds the whole host' -r -F
+complete -c apiclient -n "__fish_apiclient_using_subcommand unset" -s v -l verbose -d 'Narrate how things are done'
+complete -c apiclient -n "__fish_apiclient_using_subcommand unset" -s h -l help -d 'Print help'
 complete -c apiclient -n "__fish_apiclient_using_subcommand apply" -s s -l socket-path -d 'Where the server listens [default: /run/api.sock]' -r -F
 complete -c apiclient -n "__fish_apiclient_using_subcommand apply" -l log-level -d 'How much to narrate: off, error, warn, info, debug, trace' -r
 complete -c apiclient -n "__fish_apiclient_using_subcommand apply" -l root -d 'The directory that holds the whole host' -r -F
@@ -174,17 +180,18 @@ complete -c apiclient -n "__fish_apiclient_using_subcommand enter-admin-containe
 complete -c apiclient -n "__fish_apiclient_using_subcommand enter-admin-container" -l root -d 'The directory that holds the whole host' -r -F
 complete -c apiclient -n "__fish_apiclient_using_subcommand enter-admin-container" -s v -l verbose -d 'Narrate how things are done'
 complete -c apiclient -n "__fish_apiclient_using_subcommand enter-admin-container" -s h -l help -d 'Print help'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "raw" -d 'Send one request and print the answer as it is'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "get" -d 'Print settings and what the host says of itself'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "set" -d 'Change settings: all of them, or none when one is wrong'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "apply" -d 'Change settings to those of files or addresses: all of them, or none when one is wrong'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "update" -d 'Look for, install, or take back an update'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "reboot" -d 'Reboot the host'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "exec" -d 'Run a command in a host container'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "enable-admin-container" -d 'Let the admin container run, now and after each boot'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "disable-admin-container" -d 'Stop the admin container, and do not start it any more'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "enter-admin-container" -d 'Let the admin container run, and start a shell in it'
-complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "raw" -d 'Send one request and print the answer as it is'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "get" -d 'Print settings and what the host says of itself'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "set" -d 'Change settings: all of them, or none when one is wrong'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "unset" -d 'Take settings away: all of them, or none when one is wrong'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "apply" -d 'Change settings to those of files or addresses: all of them, or none when one is wrong'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "update" -d 'Look for, install, or take back an update'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "reboot" -d 'Reboot the host'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "exec" -d 'Run a command in a host container'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "enable-admin-container" -d 'Let the admin container run, now and after each boot'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "disable-admin-container" -d 'Stop the admin container, and do not start it any more'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "enter-admin-container" -d 'Let the admin container run, and start a shell in it'
+complete -c apiclient -n "__fish_apiclient_using_subcommand help; and not __fish_seen_subcommand_from raw get set unset apply update reboot exec enable-admin-container disable-admin-container enter-admin-container help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apiclient -n "__fish_apiclient_using_subcommand help; and __fish_seen_subcommand_from update" -f -a "check" -d 'Look which updates there are, and print the state of updates'
 complete -c apiclient -n "__fish_apiclient_using_subcommand help; and __fish_seen_subcommand_from update" -f -a "apply" -d 'Install the chosen update; it starts with the next boot'
 complete -c apiclient -n "__fish_apiclient_using_subcommand help; and __fish_seen_subcommand_from update" -f -a "status" -d 'Print how far an update is'

@@ -298,7 +298,8 @@ mod tests {
         let too_long = SystemFs.read_regular(&at("file"), 9).unwrap_err();
         assert_eq!(too_long.kind(), io::ErrorKind::FileTooLarge);
         symlink("/dev/zero", at("link")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         fs::create_dir(at("dir")).unwrap();
         for name in ["link", "pipe", "dir", "missing"] {
             assert!(SystemFs.read_regular(&at(name), 1 << 20).is_err(), "{name}");

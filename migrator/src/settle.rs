@@ -60,7 +60,7 @@ async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wi
         Ok(Some(_)) => Some(DirLock::acquire_private(base).map_err(Error::Lock)?),
         Ok(None) | Err(_) => None,
     };
-    let Some(live) = links::read(&**fs, base)? else {
+    let Some(live) = links::find(&**fs, base)? else {
         tracing::info!("there is no datastore in {}: a first boot, nothing to migrate", base.display());
         return Ok(());
     };

@@ -10,7 +10,7 @@
 //!
 //! `settings.toml` comes first, then the files of `settings.d` in the order of their names; so a service brings its
 //! settings as one file. They are part of the signed image, so anything that is not as it must be is a mistake of its
-//! maker and stops the server, and with it the boot.
+//! maker. It is told, and costs the settings and services that it is about; the others go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -107,6 +107,18 @@ impl Model {
     /// # Errors
     /// When neither is there, or one is not as it must be.
     pub fn load(fs: &dyn Fs, path: &Path) -> Result<Self, ModelError> {
+        match Self::load_usable(fs, path)? {
+            (model, errors) if errors.is_empty() => Ok(model),
+            (_, mut errors) => Err(errors.swap_remove(0)),
+        }
+    }
+
+    /// Loads what can be used of the model of an image, and says what cannot: a service whose file is broken takes
+    /// nothing from the others.
+    ///
+    /// # Errors
+    /// When there is no setting that can be used.
+    pub fn load_usable(fs: &dyn Fs, path: &Path) -> Result<(Self, Vec<ModelError>), ModelError> {
         let read = |path: &Path| fs.read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let failed = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
         let dir = path.with_extension("d");
@@ -118,16 +130,24 @@ impl Model {
         parts.retain(|part| part.extension() == Some(OsStr::new("toml")));
         parts.sort();
         let mut texts = Vec::new();
+        let mut errors = Vec::new();
         match read(path) {
             Ok(text) => texts.push((path.to_owned(), text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !parts.is_empty() => {}
-            Err(error) => return Err(failed(path, error)),
+            Err(error) => errors.push(failed(path, error)),
         }
         for part in parts {
-            let text = read(&part).map_err(|error| failed(&part, error))?;
-            texts.push((part, text));
+            match read(&part) {
+                Ok(text) => texts.push((part, text)),
+                Err(error) => errors.push(failed(&part, error)),
+            }
         }
-        Self::parse_all(texts.iter().map(|(path, text)| (path.as_path(), text.as_str())))
+        let files = texts.iter().map(|(path, text)| (path.as_path(), text.as_str()));
+        let model = Self::collect(files, &mut errors);
+        if model.settings().next().is_none() && !errors.is_empty() {
+            return Err(errors.swap_remove(0));
+        }
+        Ok((model, errors))
     }
 
     /// Parses a model of one file; `path` is for the error only.
@@ -144,54 +164,69 @@ impl Model {
     /// When an entry has an unknown field or type, a key that is none or is there twice, a default that its setting
     /// does not take, or lies below another setting; and when a service follows or needs what is no setting.
     pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a Path, &'a str)>) -> Result<Self, ModelError> {
+        let mut errors = Vec::new();
+        let model = Self::collect(files, &mut errors);
+        if errors.is_empty() { Ok(model) } else { Err(errors.swap_remove(0)) }
+    }
+
+    /// The model of all that is as it must be; the rest is added to `errors`, in the order in which it is met.
+    fn collect<'a>(
+        files: impl IntoIterator<Item = (&'a Path, &'a str)>,
+        errors: &mut Vec<ModelError>,
+    ) -> Self {
         let mut model = Self::default();
+        let bad = |path: &Path, key: &str, reason: String| ModelError::Setting {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            reason,
+        };
         // What names settings is looked at when all of them are known.
         let (mut defaults, mut services) = (Vec::new(), Vec::new());
         for (path, text) in files {
-            let raw: RawFile = toml::from_str(text)
-                .map_err(|source| ModelError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-            let bad = |key: &str, reason: String| ModelError::Setting {
-                path: path.to_owned(),
-                key: key.to_owned(),
-                reason,
+            let raw: RawFile = match toml::from_str(text) {
+                Ok(raw) => raw,
+                Err(source) => {
+                    errors.push(ModelError::Parse { path: path.to_owned(), source: Box::new(source) });
+                    continue;
+                }
             };
             for entry in raw.setting {
                 let text = entry.key.clone();
                 let default = entry.default.clone();
-                let setting = entry.checked().map_err(|reason| bad(&text, reason))?;
-                model.add(setting).map_err(|reason| bad(&text, reason))?;
-                if let Some(value) = default {
+                if let Err(reason) = entry.checked().and_then(|setting| model.add(setting)) {
+                    errors.push(bad(path, &text, reason));
+                } else if let Some(value) = default {
                     defaults.push((path, RawDefault { key: text, value }));
                 }
             }
             defaults.extend(raw.default.into_iter().map(|default| (path, default)));
             services.extend(raw.service.into_iter().map(|service| (path, service)));
-            if let Some(exec) = raw.exec {
-                if exec.command.is_empty() || exec.tty.is_empty() {
-                    return Err(bad("exec", "a command has no words".to_owned()));
+            match raw.exec {
+                Some(exec) if exec.command.is_empty() || exec.tty.is_empty() => {
+                    errors.push(bad(path, "exec", "a command has no words".to_owned()));
                 }
-                model.exec = Some(exec);
+                Some(exec) => model.exec = Some(exec),
+                None => {}
             }
         }
-        let bad = |path: &Path, key: &str, reason| ModelError::Setting {
-            path: path.to_owned(),
-            key: key.to_owned(),
-            reason,
-        };
         for (path, RawDefault { key: text, value }) in defaults {
-            let key = model.default_for(&text, &value).map_err(|reason| bad(path, &text, reason))?;
-            // A later file wins: that is how the maker of an image puts its own word over a service's.
-            model.defaults.insert(key, value);
+            match model.default_for(&text, &value) {
+                // A later file wins: that is how the maker of an image puts its own word over a service's.
+                Ok(key) => drop(model.defaults.insert(key, value)),
+                Err(reason) => errors.push(bad(path, &text, reason)),
+            }
         }
         let mut names = BTreeSet::new();
         for (path, service) in services {
-            service.check(&model).map_err(|reason| bad(path, &service.name, reason))?;
-            if !names.insert(service.name.clone()) {
-                return Err(bad(path, &service.name, "the service is there twice".to_owned()));
+            if let Err(reason) = service.check(&model) {
+                errors.push(bad(path, &service.name, reason));
+            } else if !names.insert(service.name.clone()) {
+                errors.push(bad(path, &service.name, "the service is there twice".to_owned()));
+            } else {
+                model.services.push(service);
             }
-            model.services.push(service);
         }
-        Ok(model)
+        model
     }
 
     /// The setting of that name.
@@ -458,6 +493,11 @@ needs = ["settings.ntp.mode"]
         write("90-bad.toml", "[[setting]]\nkey = \"settings.motd\"\ntype = \"string\"\n");
         let error = Model::load(&SystemFs, &path).unwrap_err().to_string();
         assert!(error.contains("90-bad.toml") && error.contains("twice"), "{error}");
+        write("80-worse.toml", "[[service]]\nname = \"ntp2\"\n");
+        let (usable, errors) = Model::load_usable(&SystemFs, &path).unwrap();
+        assert_eq!(usable.names().count(), 6, "the others go on");
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert!(told[0].contains("80-worse.toml") && told[1].contains("90-bad.toml"), "{told:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! - [`kind`]: the type of a setting and which values it takes
 //! - [`service`]: which service follows which settings, with which files
 //! - [`entry`]: one setting of the model's files, as it is written and as it is meant
-//! - [`mod@file`]: the model's files, read strictly
+//! - [`mod@file`]: the model's files
 //! - [`known`]: the settings that programs of ours have a hand in
 //! - [`mod@fit`]: the settings of a store, held against the model
 //! - [`tree`]: keys and values as the nested object that callers see

@@ -111,6 +111,14 @@ impl Name {
         })
     }
 
+    /// The group in which `key`, which has this name, stands under an id, and that id; `None` for a name without one.
+    #[must_use]
+    pub fn group_of<'a>(&self, key: &'a Key) -> Option<(Key, &'a str)> {
+        let at = self.segments.iter().position(|segment| matches!(segment, Segment::Id(..)))?;
+        let group = Key::from_segments(&key.segments()[..at]).ok()?;
+        Some((group, key.segments().get(at)?.as_str()))
+    }
+
     fn begins_with(&self, segments: &[String]) -> bool {
         self.segments.iter().zip(segments).all(|(segment, text)| match segment {
             Segment::Fixed(fixed) => fixed == text,

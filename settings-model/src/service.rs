@@ -47,6 +47,12 @@ pub struct Service {
     /// What is run when an instance is not to run.
     #[serde(default)]
     pub stop: Vec<Words>,
+    /// What is run after `stop` when the entry of an instance is gone, so that nothing is left of it.
+    #[serde(default)]
+    pub clean: Vec<Words>,
+    /// The unit of the service manager that does its work. A start that is not waited for is told by its state.
+    #[serde(default)]
+    pub unit: Option<String>,
 }
 
 /// A file that is made from settings.
@@ -125,10 +131,11 @@ impl Service {
                 return Err(format!("it follows {key}, which is no setting"));
             }
         }
-        if (self.when.is_some() || !self.stop.is_empty() || !self.needs.is_empty()) && self.each.is_none() {
+        let instances = self.when.is_some() || !self.needs.is_empty();
+        if (instances || !self.stop.is_empty() || !self.clean.is_empty()) && self.each.is_none() {
             return Err("only a service with \"each\" has instances that do not run".to_owned());
         }
-        if self.restart.iter().chain(&self.stop).any(Vec::is_empty) {
+        if self.restart.iter().chain(&self.stop).chain(&self.clean).any(Vec::is_empty) {
             return Err("a command has no words".to_owned());
         }
         self.files.iter().try_for_each(|file| self.check_file(file, model))
@@ -163,6 +170,16 @@ impl Service {
     #[must_use]
     pub fn follows(&self, key: &Key) -> bool {
         self.settings.iter().any(|one| key == one || key.is_below(one))
+    }
+
+    /// Whether a change of `key` is a change of the instance `id`, or of the service where there is none. What lies in
+    /// the entry of another instance is none.
+    #[must_use]
+    pub fn is_concerned(&self, id: Option<&str>, key: &Key) -> bool {
+        let (Some(each), Some(id)) = (&self.each, id) else { return self.follows(key) };
+        let depth = each.segments().len();
+        let other = key.is_below(each) && key.segments().get(depth).is_some_and(|entry| entry != id);
+        self.follows(key) && !other
     }
 
     /// The ids of its instances by the nested `settings` (without the outer `settings`), each with its entry; one

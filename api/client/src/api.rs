@@ -14,6 +14,10 @@ use host_io::Advise;
 /// How long one answer may take. The server starts long work and answers at once; this is for a machine that is very
 /// busy.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What a body is, where nothing else is said.
+pub const JSON: &str = "application/json";
+/// A body in which a null takes away (RFC 7396).
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// What stands for the server's code when there was no answer.
 const UNREACHABLE: u16 = 503;
 
@@ -138,6 +142,20 @@ impl Api {
     /// # Errors
     /// When the server refuses or does not answer.
     pub async fn send(&self, method: Method, uri: &str, body: Option<String>) -> Result<Answer, CallError> {
+        self.send_as(JSON, method, uri, body).await
+    }
+
+    /// One request with a body of that kind.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn send_as(
+        &self,
+        kind: &'static str,
+        method: Method,
+        uri: &str,
+        body: Option<String>,
+    ) -> Result<Answer, CallError> {
         let no_answer = |error: reqwest::Error| CallError::NoAnswer {
             method: method.clone(),
             uri: uri.to_owned(),
@@ -145,10 +163,8 @@ impl Api {
             reason: root_cause(&error),
         };
         let url = format!("http://localhost{}{uri}", if uri.starts_with('/') { "" } else { "/" });
-        let mut request = self
-            .client
-            .request(method.clone(), url)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request =
+            self.client.request(method.clone(), url).header(CONTENT_TYPE, HeaderValue::from_static(kind));
         if let Some(body) = body {
             request = request.body(body);
         }

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::{Paths, log::Level};
 
-use crate::commands::{admin_container, apply, exec, get, raw, set, update};
+use crate::commands::{admin_container, apply, exec, get, raw, set, unset, update};
 
 /// Ask the host's API.
 ///
@@ -24,6 +24,7 @@ use crate::commands::{admin_container, apply, exec, get, raw, set, update};
   apiclient get settings.motd os.
   apiclient set motd=\"hello\" updates.ignore-waves=true
   apiclient set --json '{\"network\": {\"no-proxy\": [\"localhost\"]}}'
+  apiclient unset network.https-proxy host-containers.old
   apiclient apply file:///etc/site.toml
   apiclient update check
   apiclient update apply --check --reboot
@@ -99,6 +100,8 @@ pub enum Command {
     Get(get::Args),
     /// Change settings: all of them, or none when one is wrong
     Set(set::Args),
+    /// Take settings away: all of them, or none when one is wrong
+    Unset(unset::Args),
     /// Change settings to those of files or addresses: all of them, or none when one is wrong
     Apply(apply::Args),
     /// Look for, install, or take back an update

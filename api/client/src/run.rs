@@ -6,7 +6,7 @@ use host_io::say;
 
 use crate::api::Api;
 use crate::args::{Args, Command};
-use crate::commands::{admin_container, apply, exec, get, raw, reboot, set, update};
+use crate::commands::{admin_container, apply, exec, get, raw, reboot, set, unset, update};
 use crate::error::Error;
 
 /// Does what was asked for and returns the exit code, which only a command in a host container has a say in.
@@ -29,6 +29,7 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
             Command::Raw(args) => raw::run(&api, args, global.verbose).await,
             Command::Get(args) => get::run(&api, args).await,
             Command::Set(args) => set::run(&api, args).await,
+            Command::Unset(args) => unset::run(&api, args).await,
             Command::Apply(args) => apply::run(&api, args).await,
             Command::Update(command) => update::run(&api, command).await,
             Command::Reboot => reboot::run(&api).await,

@@ -1,34 +1,58 @@
 //! Changing settings in a transaction of our own: all of them, or none when one is wrong.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 
-use crate::api::{Api, CallError};
+use crate::api::{Api, CallError, JSON, MERGE_PATCH};
 use crate::error::Error;
 
 /// One part of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
-    uri: &'static str,
-    body: String,
+    kind: &'static str,
+    method: Method,
+    /// What it is sent to, up to the name of the transaction.
+    uri: String,
+    body: Option<String>,
 }
 
 impl Patch {
     /// Settings as an object, without an outer `settings`.
     #[must_use]
     pub fn object(settings: &Value) -> Self {
-        Self { uri: "/settings", body: settings.to_string() }
+        Self::patch(JSON, "/settings?", settings.to_string())
+    }
+
+    /// The same, and a null takes a setting away.
+    #[must_use]
+    pub fn merge(settings: &Value) -> Self {
+        Self::patch(MERGE_PATCH, "/settings?", settings.to_string())
+    }
+
+    /// Settings, or groups of them, that are taken away.
+    #[must_use]
+    pub fn away(keys: &[String]) -> Self {
+        let keys: Vec<String> =
+            keys.iter().map(|key| utf8_percent_encode(key, NON_ALPHANUMERIC).to_string()).collect();
+        let uri = format!("/settings?keys={}&", keys.join(","));
+        Self { kind: JSON, method: Method::DELETE, uri, body: None }
     }
 
     /// Settings as `key=value` pairs.
     #[must_use]
     pub fn pairs(pairs: Vec<String>) -> Self {
         let payload = api_model::KeypairPayload { request_payload: pairs };
-        Self {
-            uri: "/settings/keypair",
-            body: serde_json::to_string(&payload).expect("a list of texts is JSON"),
-        }
+        Self::patch(
+            JSON,
+            "/settings/keypair?",
+            serde_json::to_string(&payload).expect("a list of texts is JSON"),
+        )
+    }
+
+    fn patch(kind: &'static str, uri: &str, body: String) -> Self {
+        Self { kind, method: Method::PATCH, uri: uri.to_owned(), body: Some(body) }
     }
 }
 
@@ -50,8 +74,8 @@ pub async fn change(api: &Api, name: &str, patches: Vec<Patch>) -> Result<(), Er
 }
 
 async fn attempt(api: &Api, transaction: &str, patches: Vec<Patch>) -> Result<(), CallError> {
-    for Patch { uri, body } in patches {
-        api.send(Method::PATCH, &format!("{uri}?tx={transaction}"), Some(body)).await?;
+    for Patch { kind, method, uri, body } in patches {
+        api.send_as(kind, method, &format!("{uri}tx={transaction}"), body).await?;
     }
     api.post(&format!("/tx/commit_and_apply?tx={transaction}")).await
 }

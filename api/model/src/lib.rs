@@ -22,6 +22,6 @@ pub use os::OsInfo;
 pub use service::{ConfigurationFile, Service};
 pub use settings::KeypairPayload;
 pub use update::{
-    CommandStatus, CommandType, FailedUpdate, HeldUpdate, MostRecentCommand, NextBoot, NextBootWhy,
+    CommandStatus, CommandType, FailedUpdate, HeldUpdate, MostRecentCommand, NextBoot, NextBootWhy, Owed,
     PartitionInfo, UpdateImage, UpdateState, UpdateStatus,
 };

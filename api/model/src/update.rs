@@ -171,6 +171,16 @@ pub struct HeldUpdate {
     pub reason: String,
 }
 
+/// Something that the server could not do, and tries again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Owed {
+    /// To whom: a service, an instance of one as `service@id`, a setting, or a part of the server.
+    pub to: String,
+    /// Why, as a sentence for people.
+    pub reason: String,
+}
+
 /// The state of updates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -201,6 +211,9 @@ pub struct UpdateStatus {
     /// The releases that this host does not take now; absent when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldUpdate>,
+    /// What settings could not be brought to a service, and what of them cannot be used; absent where all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<Owed>,
 }
 
 impl UpdateStatus {

@@ -9,6 +9,9 @@
 //! - [`start`]: what is made ready before anybody can connect: store, defaults, seed
 //! - [`change`]: a request body, checked and turned into keys and values
 //! - [`only`]: one server per host
+//! - [`seed`]: the host's place in the fleet
+//! - [`limits`]: how much a host may be told
+//! - [`owed`]: what could not be done
 //! - [`store`]: settings and transactions, one change at a time
 //! - [`render`]: configuration files and services from settings
 //! - [`update`]: the state of updates and the commands that change it
@@ -24,8 +27,11 @@ pub mod change;
 pub mod connections;
 pub mod exec;
 pub mod http;
+pub mod limits;
 pub mod only;
+pub mod owed;
 pub mod render;
+pub mod seed;
 pub mod serve;
 pub mod socket;
 pub mod start;

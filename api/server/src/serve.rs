@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host_io::{Advise, Fs, Paths, SystemClock, SystemFs, SystemHost};
-use ring::rand::{SecureRandom as _, SystemRandom};
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,8 +15,7 @@ use crate::args::Args;
 use crate::http::{Api, exec, router};
 use crate::render::keep;
 use crate::update::{Dispatcher, Progress, Updog};
-use crate::{connections, socket, start};
-use settings_model::known;
+use crate::{connections, seed, socket, start};
 
 /// How many threads answer. What blocks has threads of its own.
 const THREADS: usize = 2;
@@ -29,8 +27,8 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 #[non_exhaustive]
 pub enum Error {
     /// No random numbers.
-    #[error("draw a random number")]
-    Random,
+    #[error(transparent)]
+    Random(#[from] seed::NoRandom),
     /// It could not get ready.
     #[error(transparent)]
     Start(#[from] start::Error),
@@ -54,7 +52,7 @@ impl Advise for Error {
             Self::Socket(socket::Error::Occupied(path)) => {
                 Some(format!("remove {}, or choose another place with --socket-path", path.display()))
             }
-            Self::Random | Self::Socket(_) | Self::Serve { .. } => None,
+            Self::Random(_) | Self::Socket(_) | Self::Serve { .. } => None,
         }
     }
 }
@@ -67,7 +65,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let paths = args.paths();
     let fs: Arc<dyn Fs> = Arc::new(SystemFs);
     let host = Arc::new(SystemHost::new(paths.clone()));
-    let (store, boot) = start::open(&fs, &paths, host.as_ref(), &args.datastore(), draw_seed()?)?;
+    let (store, boot) = start::open(&fs, &paths, host.as_ref(), &args.datastore(), seed::draw()?)?;
     let failed = |source| Error::Serve { path: args.socket(), source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
@@ -153,26 +151,5 @@ async fn last_requests(
             server.abort();
             Ok(())
         }
-    }
-}
-
-/// A place in the fleet, each as likely as any other. 0 is left to those who choose it: it goes first everywhere.
-fn draw_seed() -> Result<u32, Error> {
-    let mut bytes = [0; 2];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Random)?;
-    let max = u32::try_from(known::MAX_SEED).expect("a small constant");
-    // The number of places is a power of two, so the remainder favours none.
-    Ok(u32::from(u16::from_ne_bytes(bytes)) % max + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_drawn_seed_is_a_place_in_the_fleet_and_not_the_first() {
-        let seeds: Vec<u32> = (0..200).map(|_| draw_seed().unwrap()).collect();
-        assert!(seeds.iter().all(|seed| (1..=2048).contains(seed)), "{seeds:?}");
-        assert!(seeds.iter().any(|seed| *seed != seeds[0]));
     }
 }

@@ -3,18 +3,23 @@
 //! The first boot of a host makes the store, its links, the defaults and the host's place in the fleet. Every start
 //! adds defaults for settings that have no value yet: that is how a setting which a newer release brings gets one. What
 //! a person has set is never changed here; that is what migrations are for.
+//!
+//! The way to correct a host leads through this server, so nothing that a setting, a service, a damaged store or a full
+//! disk can bring about ends it. What cannot be done is owed ([`crate::owed`]), and the rest is done. A start fails only
+//! where there would be nothing to serve: no image, no store, another release's store, another server.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datastore::{Datastore, Key, Value};
-use host_io::{Advise, Fs, Host, Paths, host, swap};
+use host_io::{Advise, Fs, Host, Paths, host, report, swap};
 use semver::Version;
 use thiserror::Error;
 
 use crate::only::{self, OnlyServer};
-use crate::store::{self, Store};
-use settings_model::{Model, ModelError, known};
+use crate::owed::Board;
+use crate::store::Store;
+use settings_model::{Model, ModelError, fit, known};
 
 /// Why a server could not get ready.
 #[derive(Debug, Error)]
@@ -50,17 +55,6 @@ pub enum Error {
     /// The store cannot be read or changed.
     #[error("get the settings ready")]
     Datastore(#[from] datastore::Error),
-    /// The first configuration cannot be written.
-    #[error("get the configuration ready")]
-    Store(#[from] store::Error),
-    /// The mark of this boot cannot be written.
-    #[error("write {path}")]
-    Mark {
-        /// The mark.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 impl Advise for Error {
@@ -75,12 +69,21 @@ impl Advise for Error {
             Self::Model(_) => {
                 Some("the file is part of the image: install a release whose model is whole".to_owned())
             }
-            Self::Store(error) => error.help(),
-            Self::Host(_)
-            | Self::Directory { .. }
-            | Self::OnlyServer(only::Error::Io { .. })
-            | Self::Datastore(_)
-            | Self::Mark { .. } => None,
+            Self::Datastore(datastore::Error::Lost { base, .. }) => Some(format!(
+                "nothing was changed; link the right one: ln -s vMAJOR {}, with the links vMAJOR, vMAJOR.MINOR and its whole version below it",
+                base.join("current").display()
+            )),
+            Self::Datastore(datastore::Error::Link { path, .. }) => Some(format!(
+                "nothing was changed; set {} right, or start the other set, which may have the store that it left",
+                path.display()
+            )),
+            Self::Directory { path, .. } => {
+                Some(format!("see that {} can be written: mounted, not full, a directory", path.display()))
+            }
+            Self::Datastore(_) => Some(
+                "see that the partition is mounted, writable and not full; nothing was removed".to_owned(),
+            ),
+            Self::Host(_) | Self::OnlyServer(only::Error::Io { .. }) => None,
         }
     }
 }
@@ -107,7 +110,13 @@ pub fn open(
     seed: u32,
 ) -> Result<(Store, Boot), Error> {
     let running = host.os_release()?.version_id;
-    let model = Model::load(fs.as_ref(), &paths.settings_model())?;
+    let (model, broken) = Model::load_usable(fs.as_ref(), &paths.settings_model())?;
+    let board = Board::default();
+    for error in broken {
+        let told = format!("failed to {}", report::chain(&error));
+        tracing::error!("{told}");
+        board.model(told);
+    }
     swap::make_dirs(fs.as_ref(), base, 0o755)
         .map_err(|source| Error::Directory { path: base.to_owned(), source })?;
     let only = OnlyServer::claim(base)?;
@@ -121,11 +130,11 @@ pub fn open(
     if *data.version() != running {
         return Err(Error::Version { base: base.to_owned(), found: data.version().clone(), running });
     }
-    let boot = boot(fs.as_ref(), paths)?;
+    let boot = boot(fs.as_ref(), paths);
     if boot == Boot::Fresh {
         // Nobody is left who could commit what was pending before the machine went down.
-        for transaction in data.transactions()? {
-            data.delete_transaction(&transaction)?;
+        if let Err(error) = data.delete_transactions() {
+            tracing::warn!("old transactions stay for now: failed to {}", report::chain(&error));
         }
     }
     let mut defaults = model.defaults();
@@ -133,26 +142,71 @@ pub fn open(
     if model.get(&seed_key).is_some() {
         defaults.entry(seed_key).or_insert_with(|| Value::from(seed));
     }
-    for key in data.populate(&defaults)? {
-        tracing::info!("{key} has its first value now");
+    tell_damage(&model, &data, &board)?;
+    match data.populate(&defaults) {
+        Ok(keys) => keys.iter().for_each(|key| tracing::info!("{key} has its first value now")),
+        Err(error) => {
+            let told = format!("defaults are in force and not stored: failed to {}", report::chain(&error));
+            tracing::error!("{told}");
+            board.store(told);
+        }
     }
-    let store = Store::new(Arc::clone(fs), paths.clone(), model, data, only);
-    store.render()?;
-    mark(fs.as_ref(), paths)?;
+    let store = Store::new(Arc::clone(fs), paths.clone(), model, defaults, data, board, only);
+    if let Err(error) = store.render() {
+        tracing::error!("{}", report::sentence("apiserver", &error));
+    }
+    mark(fs.as_ref(), paths);
     Ok((store, boot))
 }
 
-/// `/run` is empty after each boot; a file in it says that this start is not the first one.
-fn boot(fs: &dyn Fs, paths: &Paths) -> Result<Boot, Error> {
+/// Says what of the store cannot be used, and what goes for it.
+fn tell_damage(model: &Model, data: &Datastore, board: &Board) -> Result<(), Error> {
+    let instead = |value: Option<&Value>| match value {
+        Some(value) => format!("its default {value} is in force until it is set again"),
+        None => "it is left out until it is set again".to_owned(),
+    };
+    for damage in data.damage()? {
+        let told = format!("failed to {}", damage.told);
+        match damage.key {
+            Some(key) => {
+                let told = format!("{told}: {}", instead(model.default_of(&key)));
+                tracing::error!("{key}: {told}");
+                board.value(key, told);
+            }
+            None => {
+                tracing::error!("{told}");
+                board.store(told);
+            }
+        }
+    }
+    for misfit in fit(model, &data.live()?).misfits {
+        let told = format!("{misfit}: {}", instead(misfit.instead.as_ref()));
+        tracing::error!("{told}");
+        board.value(misfit.key, told);
+    }
+    Ok(())
+}
+
+/// `/run` is empty after each boot; a file in it says that this start is not the first one. Where that cannot be seen,
+/// what is pending stays: it hurts nobody.
+fn boot(fs: &dyn Fs, paths: &Paths) -> Boot {
     let path = paths.api_started();
     match fs.kind(&path) {
-        Ok(Some(_)) => Ok(Boot::Same),
-        Ok(None) => Ok(Boot::Fresh),
-        Err(source) => Err(Error::Mark { path, source }),
+        Ok(Some(_)) => Boot::Same,
+        Ok(None) => Boot::Fresh,
+        Err(error) => {
+            tracing::warn!("failed to look at {}: {error}", path.display());
+            Boot::Same
+        }
     }
 }
 
-fn mark(fs: &dyn Fs, paths: &Paths) -> Result<(), Error> {
+fn mark(fs: &dyn Fs, paths: &Paths) {
     let path = paths.api_started();
-    swap::replace_file(fs, &path, b"", 0o644).map_err(|source| Error::Mark { path, source })
+    if let Err(error) = swap::replace_file(fs, &path, b"", 0o644) {
+        tracing::warn!(
+            "the next start takes itself for the first one: failed to write {}: {error}",
+            path.display()
+        );
+    }
 }

@@ -1,20 +1,30 @@
 //! Settings and transactions, one change at a time.
 //!
-//! Everything here blocks; callers run it on threads that may wait. Settings are committed first and applied then, by one
-//! caller after another and always from what is in force, so that the files show the last commit. Nobody who only reads
-//! waits for a service that restarts.
+//! Everything here blocks; callers run it on threads that may wait. A change that would newly make a file impossible is
+//! refused before it is committed. Settings are committed first and applied then, by one caller after another and always
+//! from what is in force, so that the files show the last commit. Nobody who only reads waits for a service that
+//! restarts.
+//!
+//! What is in force is what the store holds and this image takes; where a value is missing or none that the image takes,
+//! its default is.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use datastore::{Datastore, Key, Value};
-use host_io::{Advise, Fs, Paths};
+use api_model::Owed;
+use datastore::{Change, Datastore, Key, Value};
+use host_io::{Advise, Fs, Paths, report};
+use settings_model::{Model, fit, known};
 use thiserror::Error;
 
+use crate::limits;
 use crate::only::OnlyServer;
-use crate::render::{self, Changed, Extent};
-use settings_model::Model;
+use crate::owed::Board;
+use crate::render::plan::{self, plan};
+use crate::render::template::Templates;
+use crate::render::{self, Changed, Extent, watch};
+use crate::seed;
 
 /// Why settings could not be read or changed.
 #[derive(Debug, Error)]
@@ -26,6 +36,28 @@ pub enum Error {
     /// A transaction without a change.
     #[error("commit the transaction {0:?}: nothing is pending in it")]
     NothingPending(String),
+    /// More transactions than can be open.
+    #[error("open the transaction {0:?}: {most} are open, and more are not possible", most = limits::TRANSACTIONS)]
+    TooManyOpen(String),
+    /// More than a host may be told.
+    #[error("put {} in force: that would be {excess}", list(.keys))]
+    TooMuch {
+        /// What was to change.
+        keys: Vec<Key>,
+        /// How much that would be.
+        excess: String,
+    },
+    /// A file or a service could be made with what is in force, and not with this.
+    #[error("put {} in force: it would not be possible to {why}", list(.keys))]
+    Impossible {
+        /// What was to change.
+        keys: Vec<Key>,
+        /// What could not be done any more.
+        why: String,
+    },
+    /// No new place in the fleet.
+    #[error(transparent)]
+    Seed(#[from] seed::NoRandom),
     /// The settings are live, the configuration files are not yet.
     #[error("apply the settings that are now in force")]
     Render(#[from] render::Error),
@@ -35,9 +67,27 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::Render(error) => error.help(),
-            Self::Datastore(_) | Self::NothingPending(_) => None,
+            Self::Impossible { .. } => Some(
+                "nothing has changed; correct the value, or set what is missing in the same change"
+                    .to_owned(),
+            ),
+            Self::TooManyOpen(_) => {
+                Some("commit or drop some of them first: GET /tx/list names them".to_owned())
+            }
+            Self::TooMuch { .. } => Some("nothing has changed; unset what is not needed any more".to_owned()),
+            Self::Datastore(_) | Self::NothingPending(_) | Self::Seed(_) => None,
         }
     }
+}
+
+/// A few of these keys, for a sentence.
+fn list(keys: &[Key]) -> String {
+    const SHOWN: usize = 5;
+    let mut told: Vec<String> = keys.iter().take(SHOWN).map(ToString::to_string).collect();
+    if keys.len() > SHOWN {
+        told.push(format!("{} more", keys.len() - SHOWN));
+    }
+    told.join(", ")
 }
 
 /// The settings of this host.
@@ -45,23 +95,34 @@ pub struct Store {
     fs: Arc<dyn Fs>,
     paths: Paths,
     model: Model,
+    /// The image's values, and a place in the fleet for a host that has none and cannot store it.
+    defaults: BTreeMap<Key, Value>,
     data: RwLock<Datastore>,
     /// Held by whoever applies: a slower older apply cannot write over a newer one.
     applying: Mutex<()>,
     /// Whether something is still to be applied.
     owes: AtomicBool,
+    board: Board,
     /// What was committed and is not applied. Only whoever holds `data` for writing adds to it.
     changed: Mutex<Changed>,
     _only: OnlyServer,
 }
 
 impl Store {
-    /// The store over an open datastore.
+    /// The store over an open datastore. `defaults` are in force where the store has no value that can be used.
     #[must_use]
-    pub fn new(fs: Arc<dyn Fs>, paths: Paths, model: Model, data: Datastore, only: OnlyServer) -> Self {
+    pub fn new(
+        fs: Arc<dyn Fs>,
+        paths: Paths,
+        model: Model,
+        defaults: BTreeMap<Key, Value>,
+        data: Datastore,
+        board: Board,
+        only: OnlyServer,
+    ) -> Self {
         let (data, applying, owes) = (RwLock::new(data), Mutex::new(()), AtomicBool::new(true));
         let changed = Mutex::new(Changed::Anything);
-        Self { fs, paths, model, data, applying, owes, changed, _only: only }
+        Self { fs, paths, model, defaults, data, applying, owes, board, changed, _only: only }
     }
 
     /// Which settings there can be.
@@ -73,36 +134,56 @@ impl Store {
     /// The settings in force.
     ///
     /// # Errors
-    /// When the datastore cannot be read.
+    /// When there is no datastore any more.
     pub fn live(&self) -> Result<BTreeMap<Key, Value>, Error> {
-        Ok(self.read().live()?)
+        Ok(self.in_force(&self.read().contents()?.live))
     }
 
-    /// The settings of a transaction that is not committed; none when there is no such transaction.
+    /// What a transaction that is not committed would change; nothing when there is no such transaction.
     ///
     /// # Errors
-    /// When the datastore cannot be read, or the name cannot be one of a transaction.
-    pub fn pending(&self, transaction: &str) -> Result<BTreeMap<Key, Value>, Error> {
-        Ok(self.read().pending(transaction)?)
+    /// When there is no datastore any more, or the name cannot be one of a transaction.
+    pub fn pending(&self, transaction: &str) -> Result<Change, Error> {
+        Ok(self.read().pending_change(transaction)?)
     }
 
     /// The names of all transactions.
     ///
     /// # Errors
-    /// When the datastore cannot be read.
+    /// When there is no datastore any more.
     pub fn transactions(&self) -> Result<Vec<String>, Error> {
         Ok(self.read().transactions()?)
     }
 
-    /// Adds checked settings to a transaction.
+    /// Adds to a transaction what `work` makes of the settings that there would be if it was committed now. A refusal
+    /// of `work` changes nothing.
     ///
     /// # Errors
-    /// When they cannot be stored; the transaction is then as it was.
-    pub fn change(&self, transaction: &str, settings: &BTreeMap<Key, Value>) -> Result<(), Error> {
-        if settings.is_empty() {
+    /// Those of `work`; when its changes cannot be stored, the transaction is as it was.
+    pub fn change<E: From<Error>>(
+        &self,
+        transaction: &str,
+        work: impl FnOnce(&BTreeMap<Key, Value>) -> Result<Change, E>,
+    ) -> Result<(), E> {
+        let refused = |error: datastore::Error| E::from(Error::from(error));
+        let data = self.write();
+        let pending = data.pending_change(transaction).map_err(refused)?;
+        let mut settings = data.live().map_err(refused)?;
+        pending.make(&mut settings);
+        let change = work(&settings)?;
+        if change.is_empty() {
             return Ok(());
         }
-        Ok(self.write().set_pending(transaction, settings)?)
+        let open = data.transactions().map_err(refused)?;
+        if open.len() >= limits::TRANSACTIONS && !open.iter().any(|open| open == transaction) {
+            return Err(Error::TooManyOpen(transaction.to_owned()).into());
+        }
+        let mut all = pending;
+        all.then(&change);
+        if let Some(excess) = limits::exceeded(&self.model, &all.set) {
+            return Err(Error::TooMuch { keys: change.keys(), excess }.into());
+        }
+        data.stage(transaction, &change).map_err(refused)
     }
 
     /// Drops a transaction and returns its keys.
@@ -113,16 +194,43 @@ impl Store {
         Ok(self.write().delete_transaction(transaction)?)
     }
 
-    /// Puts a transaction in force, all of it or nothing, and returns its keys.
+    /// Puts a transaction in force, all of it or nothing, and returns its keys. Where it takes away what the image has a
+    /// default for, that comes back.
     ///
     /// # Errors
-    /// [`Error::NothingPending`] when it is empty or unknown; otherwise when the storage refuses.
+    /// [`Error::NothingPending`] when it is empty or unknown, [`Error::Impossible`] when a file or a service could not
+    /// be made any more, [`Error::TooMuch`] when it is beyond the limits; otherwise when the storage refuses.
     pub fn commit(&self, transaction: &str) -> Result<Vec<Key>, Error> {
         let mut data = self.write();
-        let keys = data.commit(transaction)?;
-        if keys.is_empty() {
+        let mut change = data.pending_change(transaction)?;
+        if change.is_empty() {
             return Err(Error::NothingPending(transaction.to_owned()));
         }
+        let keys = change.keys();
+        for key in std::mem::take(&mut change.unset) {
+            if let Some(default) = self.model.default_of(&key) {
+                change.set.insert(key, default.clone());
+            } else if key.to_string() == known::SEED {
+                let seed = seed::draw()?;
+                tracing::info!("{key} is drawn anew: {seed}");
+                change.set.insert(key, Value::from(seed));
+            } else {
+                change.unset.insert(key);
+            }
+        }
+        let now = self.in_force(&data.contents()?.live);
+        let mut then = data.contents()?.live.clone();
+        change.make(&mut then);
+        let then = self.in_force(&then);
+        if let Some(excess) = limits::exceeded(&self.model, &then) {
+            return Err(Error::TooMuch { keys, excess });
+        }
+        if let Some(why) = self.newly_impossible(&now, &then) {
+            let concerned = self.concerned(&why, &keys);
+            return Err(Error::Impossible { keys: concerned, why: report::chain(&why) });
+        }
+        data.commit_as(transaction, &change)?;
+        self.board.mended(&keys);
         self.changed().add(&keys);
         Ok(keys)
     }
@@ -147,11 +255,17 @@ impl Store {
     /// [`Store::commit`], then [`Store::apply`].
     ///
     /// # Errors
-    /// As both.
+    /// As both; of what could not be applied, that which concerns this change. What else is owed is told elsewhere.
     pub fn commit_and_apply(&self, transaction: &str) -> Result<Vec<Key>, Error> {
         let keys = self.commit(transaction)?;
-        self.apply()?;
-        Ok(keys)
+        match self.apply() {
+            Ok(()) => Ok(keys),
+            Err(Error::Render(error)) => match error.of(|service| self.is_concerned(service, &keys)) {
+                Some(own) => Err(Error::Render(own)),
+                None => Ok(keys),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether something is still to be applied: at first, and after an apply that failed.
@@ -160,17 +274,85 @@ impl Store {
         self.owes.load(Ordering::Acquire)
     }
 
+    /// What could not be done.
+    #[must_use]
+    pub fn owed(&self) -> Vec<Owed> {
+        self.board.all()
+    }
+
+    /// Does ahead what makes the next commit quick.
+    pub fn prepare(&self) {
+        if let Err(error) = self.write().prepare() {
+            tracing::debug!("the next commit takes longer: failed to {}", report::chain(&error));
+        }
+    }
+
+    /// Asks what became of the units whose start nobody waited for.
+    pub fn look_after_units(&self) {
+        let Ok(settings) = self.live() else { return };
+        let templates = Templates::new(self.fs.as_ref(), self.paths.templates());
+        let units = if self.model.services().iter().any(|service| service.unit.is_some()) {
+            plan(&self.model, &settings, &templates).wanted
+        } else {
+            Vec::new()
+        };
+        let failing = units.into_iter().filter_map(|wanted| {
+            let reason = watch::look(&self.paths, wanted.unit.as_deref()?)?;
+            Some((wanted.name, reason))
+        });
+        self.board.units(failing.collect());
+    }
+
+    /// What is in force where a store holds these.
+    fn in_force(&self, stored: &BTreeMap<Key, Value>) -> BTreeMap<Key, Value> {
+        let mut settings = fit(&self.model, stored).settings;
+        for (key, value) in &self.defaults {
+            settings.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        settings
+    }
+
+    /// What could be made with the settings `now` and could not with those `then`. What cannot be made now is owed
+    /// already, and counts against nobody.
+    fn newly_impossible(
+        &self,
+        now: &BTreeMap<Key, Value>,
+        then: &BTreeMap<Key, Value>,
+    ) -> Option<plan::Error> {
+        let templates = Templates::new(self.fs.as_ref(), self.paths.templates());
+        let errors = plan(&self.model, then, &templates).errors;
+        if errors.is_empty() {
+            return None;
+        }
+        let before = plan(&self.model, now, &templates).errors;
+        errors.into_iter().find(|error| !before.iter().any(|before| before.is_same_as(error)))
+    }
+
+    /// Those of the changed keys that have to do with what cannot be done; all, where none has.
+    fn concerned(&self, error: &plan::Error, keys: &[Key]) -> Vec<Key> {
+        let one = |key: &&Key| self.is_concerned(error.service(), std::slice::from_ref(*key));
+        let concerned: Vec<Key> = keys.iter().filter(one).cloned().collect();
+        if concerned.is_empty() { keys.to_vec() } else { concerned }
+    }
+
+    /// Whether a change of these keys is one of the service of that name, which may be an instance.
+    fn is_concerned(&self, name: &str, keys: &[Key]) -> bool {
+        let (service, id) = name.split_once('@').map_or((name, None), |(service, id)| (service, Some(id)));
+        let service = self.model.services().iter().find(|one| one.name == service);
+        service.is_some_and(|service| keys.iter().any(|key| service.is_concerned(id, key)))
+    }
+
     fn bring(&self, extent: Extent) -> Result<(), Error> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let brought = self.all_that_changed().and_then(|(settings, changed)| {
             Ok(render::apply(self.fs.as_ref(), &self.paths, &self.model, &settings, &changed, extent)?)
         });
-        let failed = match &brought {
-            Ok(()) => false,
-            Err(Error::Render(error)) => error.may_pass(),
-            Err(Error::Datastore(_) | Error::NothingPending(_)) => true,
-        };
-        self.owes.store(failed || extent == Extent::Files, Ordering::Release);
+        match &brought {
+            Err(Error::Render(error)) => self.board.services(error.failures()),
+            Ok(()) => self.board.services(std::iter::empty()),
+            Err(_) => {}
+        }
+        self.owes.store(brought.is_err() || extent == Extent::Files, Ordering::Release);
         if brought.is_err() || extent == Extent::Files {
             *self.changed() = Changed::Anything;
         }
@@ -180,7 +362,7 @@ impl Store {
     /// The settings in force, and what of them is not applied. From here on nothing is left of that.
     fn all_that_changed(&self) -> Result<(BTreeMap<Key, Value>, Changed), Error> {
         let data = self.read();
-        let settings = data.live()?;
+        let settings = self.in_force(&data.contents()?.live);
         Ok((settings, std::mem::replace(&mut *self.changed(), Changed::nothing())))
     }
 

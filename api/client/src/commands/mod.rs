@@ -3,6 +3,7 @@
 //! - [`raw`]: one request, printed as it is
 //! - [`get`]: settings and what the host says of itself
 //! - [`set`]: changing settings
+//! - [`unset`]: taking settings away
 //! - [`apply`]: settings from files, the network or stdin
 //! - [`update`]: looking for, installing, taking back an update
 //! - [`reboot`]: rebooting the host
@@ -16,4 +17,5 @@ pub mod get;
 pub mod raw;
 pub mod reboot;
 pub mod set;
+pub mod unset;
 pub mod update;

@@ -9,14 +9,14 @@ use crate::transaction::{Patch, change};
 /// What to change.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(
-    after_help = "Examples:\n  apiclient set motd=\"hello\" updates.seed=7\n  apiclient set --json '{\"motd\": \"hello\"}'"
+    after_help = "Examples:\n  apiclient set motd=\"hello\" updates.seed=7\n  apiclient set --json '{\"motd\": \"hello\", \"network\": {\"https-proxy\": null}}'"
 )]
 pub struct Args {
     /// Settings and values; "settings." may be left out
     #[arg(value_name = "KEY=VALUE", required_unless_present = "json", conflicts_with = "json", value_parser = pair)]
     pub pairs: Vec<String>,
 
-    /// The settings as one JSON object
+    /// The settings as one JSON object; null takes one away
     #[arg(short, long, value_name = "OBJECT", value_parser = object)]
     pub json: Option<Value>,
 }
@@ -27,7 +27,7 @@ pub struct Args {
 /// When the server refuses or does not answer; nothing is then changed.
 pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
     let patch = match args.json {
-        Some(object) => Patch::object(&object),
+        Some(object) => Patch::merge(&object),
         None => Patch::pairs(args.pairs),
     };
     change(api, "apiclient-set", vec![patch]).await

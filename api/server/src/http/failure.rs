@@ -80,7 +80,11 @@ impl IntoResponse for Failure {
 
 impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Self {
-        Self::from_error(StatusCode::BAD_REQUEST, &error)
+        let status = match &error {
+            ChangeError::UnknownAway { .. } => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::from_error(status, &error)
     }
 }
 
@@ -107,7 +111,12 @@ impl From<store::Error> for Failure {
                 | datastore::Error::NotStorable { .. }
                 | datastore::Error::Collision { .. },
             ) => StatusCode::BAD_REQUEST,
-            store::Error::Datastore(_) | store::Error::Render(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            store::Error::Impossible { .. } | store::Error::TooMuch { .. } | store::Error::TooManyOpen(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            store::Error::Datastore(_) | store::Error::Render(_) | store::Error::Seed(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         Self::from_error(status, &error)
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::failure::blocking;
-use super::openapi::{BadRequest, Os, Unable};
+use super::openapi::{BadRequest, Os, Owing, Unable};
 use super::{Api, Failure};
 
 /// The query of `GET /os`.
@@ -44,6 +44,19 @@ pub async fn os(
     }
     let prefix = if prefix.starts_with("os.") { prefix } else { format!("os.{prefix}") };
     Ok(Json(object(with_prefix(fields, &prefix))))
+}
+
+/// `GET /health`: whether this server has done all that it should, for monitoring. Marking a boot good does not ask.
+#[utoipa::path(get, path = "/health", responses(
+    (status = 200, body = String, content_type = "text/plain", description = "Nothing is owed"), Owing,
+))]
+pub async fn health(State(api): State<Api>) -> (StatusCode, String) {
+    let owed = api.store.owed();
+    if owed.is_empty() {
+        return (StatusCode::OK, "nothing is owed\n".to_owned());
+    }
+    let lines: String = owed.iter().map(|owed| format!("{}: {}\n", owed.to, owed.reason)).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines)
 }
 
 /// `POST /actions/reboot`.

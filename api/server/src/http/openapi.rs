@@ -118,6 +118,15 @@ pub struct NothingPending(pub String);
 #[response(status = 423, description = "An update command runs; ask again", content_type = "text/plain")]
 pub struct Busy(pub String);
 
+/// 503.
+#[derive(Debug, IntoResponses)]
+#[response(
+    status = 503,
+    description = "Something is owed; a line for each of it",
+    content_type = "text/plain"
+)]
+pub struct Owing(pub String);
+
 /// 500.
 #[derive(Debug, IntoResponses)]
 #[response(

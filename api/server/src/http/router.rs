@@ -46,7 +46,7 @@ pub fn router(api: Api) -> Router {
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Whole::openapi())
         .routes(routes!(settings::everything))
-        .routes(routes!(settings::read, settings::change))
+        .routes(routes!(settings::read, settings::change, settings::unset))
         .routes(routes!(settings::change_pairs))
         .routes(routes!(transactions::read, transactions::forget))
         .routes(routes!(services::services))
@@ -59,6 +59,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(transactions::apply))
         .routes(routes!(transactions::commit_and_apply))
         .routes(routes!(host::os))
+        .routes(routes!(host::health))
         .routes(routes!(updates::status))
         .routes(routes!(progress::progress))
         .routes(routes!(updates::history))

@@ -4,20 +4,20 @@ use api_model::KeypairPayload;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use datastore::Value;
+use datastore::{Change, Value};
 use serde::Deserialize;
 use serde_json::{Map, json};
 use utoipa::IntoParams;
 
 use super::failure::blocking;
 use super::in_force::Cache;
-use super::openapi::{BadRequest, TooLarge, TooSlow, Unable};
+use super::openapi::{BadRequest, Nothing, TooLarge, TooSlow, Unable};
 use super::transactions::TxQuery;
 use super::{Api, Failure, body, host, services};
-use crate::change::{self, ChangeError};
+use crate::change::{self, Asked, ChangeError, Named, Nulls};
 use settings_model::tree::{Selection, nested};
 
 /// Which settings to show; `keys` goes before `prefix`.
@@ -109,23 +109,78 @@ pub async fn everything(
     .await
 }
 
-/// `PATCH /settings`: adds a nested object of settings to a transaction.
+/// `PATCH /settings`: adds a nested object of settings to a transaction. As `application/merge-patch+json` (RFC 7396) a
+/// `null` takes a setting away; in any other body it says nothing.
 ///
 /// # Errors
-/// 400 when a setting is unknown or takes something else; nothing is then changed.
+/// 400 when a setting is unknown or takes something else, 404 when what is to be taken away is unknown; nothing is then
+/// changed.
 #[utoipa::path(patch, path = "/settings", params(TxQuery),
-    request_body(content = Object, description = "Settings, nested"),
-    responses((status = 204, description = "They are pending"), BadRequest, TooSlow, TooLarge, Unable))]
+    request_body(content(
+        (Object = "application/json"),
+        (Object = "application/merge-patch+json"),
+    ), description = "Settings, nested; a null takes one away in a merge patch"),
+    responses((status = 204, description = "They are pending"), BadRequest, Nothing, TooSlow, TooLarge, Unable))]
 pub async fn change(
     State(api): State<Api>,
     query: Result<Query<TxQuery>, QueryRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Failure> {
     let transaction = query?.0.name()?;
+    let nulls = if is_merge_patch(&headers) { Nulls::TakeAway } else { Nulls::Say };
     let body = body::read(body).await?;
     blocking(move || {
-        let settings = change::from_json(api.store.model(), &body)?;
-        Ok(api.store.change(&transaction, &settings)?)
+        let model = api.store.model();
+        let asked = change::from_json(model, &body, nulls)?;
+        api.store.change::<Failure>(&transaction, |settings| {
+            Ok(change::resolve(model, asked, settings, Named::InAPatch)?)
+        })
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn is_merge_patch(headers: &HeaderMap) -> bool {
+    let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/merge-patch+json")
+}
+
+/// What to take away.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AwayQuery {
+    /// Keys, or groups of them by whole segments, separated by commas
+    #[param(min_length = 1)]
+    keys: String,
+    /// The transaction; "default" when absent
+    #[param(min_length = 1)]
+    tx: Option<String>,
+}
+
+/// `DELETE /settings`: adds to a transaction that settings are taken away. Where the image has a default, it comes back.
+///
+/// # Errors
+/// 404 when there is no such setting; 400 when a key is malformed, a file cannot do without the setting, or the place in
+/// the fleet is named with others. Nothing is then changed.
+#[utoipa::path(delete, path = "/settings", params(AwayQuery),
+    responses((status = 204, description = "Their end is pending"), BadRequest, Nothing, Unable))]
+pub async fn unset(
+    State(api): State<Api>,
+    query: Result<Query<AwayQuery>, QueryRejection>,
+) -> Result<StatusCode, Failure> {
+    let Query(AwayQuery { keys, tx }) = query?;
+    let transaction = TxQuery::of(tx).name()?;
+    if keys.is_empty() {
+        return Err(empty("list of keys"));
+    }
+    let away = keys.split(',').map(change::full_key).collect::<Result<Vec<_>, _>>()?;
+    blocking(move || {
+        let asked = Asked { away, ..Asked::default() };
+        api.store.change::<Failure>(&transaction, |settings| {
+            Ok(change::resolve(api.store.model(), asked, settings, Named::ByName)?)
+        })
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -148,8 +203,8 @@ pub async fn change_pairs(
     blocking(move || {
         let payload: KeypairPayload =
             serde_json::from_slice(&body).map_err(|error| ChangeError::Json(error.to_string()))?;
-        let settings = change::from_pairs(api.store.model(), &payload.request_payload)?;
-        Ok(api.store.change(&transaction, &settings)?)
+        let set = change::from_pairs(api.store.model(), &payload.request_payload)?;
+        api.store.change::<Failure>(&transaction, |_| Ok(Change { set, ..Change::default() }))
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)

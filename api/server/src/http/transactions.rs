@@ -28,6 +28,12 @@ pub struct TxQuery {
 }
 
 impl TxQuery {
+    /// The query that names this one.
+    #[must_use]
+    pub fn of(tx: Option<String>) -> Self {
+        Self { tx }
+    }
+
     /// Its name.
     ///
     /// # Errors
@@ -51,7 +57,7 @@ pub struct ApplyQuery {
     keys: Option<String>,
 }
 
-/// `GET /tx`: what a transaction would change.
+/// `GET /tx`: what a transaction would change; what it takes away is null.
 ///
 /// # Errors
 /// 400 for a name that no transaction can have.
@@ -63,7 +69,12 @@ pub async fn read(
     query: Result<Query<TxQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
     let transaction = query?.0.name()?;
-    blocking(move || Ok(Json(nested(&api.store.pending(&transaction)?)))).await
+    blocking(move || {
+        let change = api.store.pending(&transaction)?;
+        let away = change.unset.iter().map(|key| (key, &Value::Null));
+        Ok(Json(nested(change.set.iter().chain(away))))
+    })
+    .await
 }
 
 /// `GET /tx/list`: the names of all transactions.
@@ -95,7 +106,7 @@ pub async fn forget(
 /// `POST /tx/commit`: puts a transaction in force and answers with its keys.
 ///
 /// # Errors
-/// 422 when nothing is pending.
+/// 422 when nothing is pending; 400 when a file or a service could not be made any more, or it is too much.
 #[utoipa::path(post, path = "/tx/commit", params(TxQuery), responses(
     (status = 200, body = Vec<String>, description = "Its keys"), BadRequest, NothingPending, Unable,
 ))]

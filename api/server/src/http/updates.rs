@@ -22,7 +22,8 @@ use crate::update::{Refusal, Rollback};
     (status = 200, body = UpdateStatus, description = "The state of updates"), Nothing, Busy, Unable,
 ))]
 pub async fn status(State(api): State<Api>) -> Result<Json<UpdateStatus>, Failure> {
-    Ok(Json(api.updates.status().await?))
+    let status = api.updates.status().await?;
+    Ok(Json(UpdateStatus { owed: api.store.owed(), ..status }))
 }
 
 /// `POST /actions/refresh-updates`.

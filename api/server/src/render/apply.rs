@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use datastore::{Key, Value};
 use host_io::{Advise, Fs, Paths, report, swap};
@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::changed::Changed;
 use super::command;
+use super::place;
 use super::plan::{self, Lasting, Plan, Wanted, plan};
 use super::template::Templates;
 use settings_model::Model;
@@ -45,9 +46,11 @@ pub enum Failure {
     /// It is not known how a service should be.
     #[error(transparent)]
     Plan(#[from] plan::Error),
-    /// A file cannot be replaced.
+    /// A file cannot be replaced or removed.
     #[error("write {path}")]
     Write {
+        /// The service.
+        service: String,
         /// The file.
         path: PathBuf,
         /// Why.
@@ -64,13 +67,27 @@ pub enum Failure {
 }
 
 impl Error {
-    /// Whether it may work later without a change of the settings: what a template or an entry lacks it will lack then.
+    /// The part of it that `mine` says so of; `None` when that is nothing.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
-        self.failures.iter().any(|failure| match failure {
-            Failure::Write { .. } | Failure::Command { .. } => true,
-            Failure::Plan(_) => false,
-        })
+    pub fn of(self, mine: impl Fn(&str) -> bool) -> Option<Self> {
+        let failures: Vec<_> = self.failures.into_iter().filter(|failure| mine(failure.service())).collect();
+        (!failures.is_empty()).then_some(Self { failures })
+    }
+
+    /// Each thing that could not be done, with the service that it is owed to.
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.iter()
+    }
+}
+
+impl Failure {
+    /// What people call the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        match self {
+            Self::Plan(error) => error.service(),
+            Self::Write { service, .. } | Self::Command { service, .. } => service,
+        }
     }
 }
 
@@ -88,8 +105,11 @@ impl Advise for Error {
         let command = self.failures.iter().any(|failure| matches!(failure, Failure::Command { .. }));
         let unset =
             self.failures.iter().any(|failure| matches!(failure, Failure::Plan(plan::Error::Needs { .. })));
+        let unmade = self.failures.iter().all(|failure| matches!(failure, Failure::Plan(_)));
         Some(if unset {
             "the settings themselves are kept; set what is missing".to_owned()
+        } else if unmade {
+            "the settings themselves are kept; the template or a setting that it uses is wrong".to_owned()
         } else if command {
             "the settings and files are kept; it is tried again by itself, and with the next change"
                 .to_owned()
@@ -132,7 +152,7 @@ pub fn apply(
         }
     }
     if extent == Extent::Services {
-        failures.extend(stop_the_gone(paths, &notes, model, &wanted, settings));
+        failures.extend(stop_the_gone(fs, paths, &notes, model, &wanted, settings));
     }
     if failures.is_empty() { Ok(()) } else { Err(Error { failures }) }
 }
@@ -149,8 +169,10 @@ fn bring(
         .files
         .iter()
         .map(|file| (paths.resolve(&file.path), file))
-        .filter(|(path, file)| !fs.read(path).is_ok_and(|now| now == file.bytes))
+        .filter(|(path, file)| !place::holds(fs, path, &file.bytes))
         .collect();
+    let failed =
+        |path: &Path, source| Failure::Write { service: wanted.name.clone(), path: path.to_owned(), source };
     let due = !wanted.commands.is_empty()
         && match notes.read(&wanted.name) {
             Some(note) => note != wanted.fingerprint.as_bytes(),
@@ -160,14 +182,11 @@ fn bring(
         notes.write(&wanted.name, OWED)?;
     }
     for (path, file) in changed {
-        let write = || {
-            if let Some(dir) = path.parent() {
-                swap::make_dirs(fs, dir, file.dir_mode)?;
-            }
-            swap::replace_file(fs, &path, &file.bytes, file.mode)
-        };
-        write().map_err(|source| Failure::Write { path: path.clone(), source })?;
+        place::put(fs, &path, file).map_err(|source| failed(&path, source))?;
         tracing::info!("wrote {}", path.display());
+    }
+    for path in wanted.gone.iter().map(|path| paths.resolve(path)) {
+        place::take_away(fs, &path).map_err(|source| failed(&path, source))?;
     }
     if !due {
         return if wanted.commands.is_empty() {
@@ -187,8 +206,10 @@ fn bring(
     notes.write(&wanted.name, wanted.fingerprint.as_bytes())
 }
 
-/// Stops instances that were started and that no setting speaks of any more: a migration may take settings away.
+/// Stops instances that were started and that no setting speaks of any more, and removes what was made for them: people
+/// and migrations take settings away.
 fn stop_the_gone(
+    fs: &dyn Fs,
     paths: &Paths,
     notes: &Notes<'_>,
     model: &Model,
@@ -212,9 +233,30 @@ fn stop_the_gone(
             let words: Vec<String> = words.iter().map(|word| with_id(word, Some(id))).collect();
             command::run(paths, &words, None)
         });
-        match stopped {
-            Ok(()) => notes.forget(&name),
-            Err(source) => failures.push(Failure::Command { service: name, source }),
+        if let Err(source) = stopped {
+            failures.push(Failure::Command { service: name, source });
+            continue;
+        }
+        for words in &service.clean {
+            let words: Vec<String> = words.iter().map(|word| with_id(word, Some(id))).collect();
+            if let Err(error) = command::run(paths, &words, None) {
+                tracing::debug!("nothing was left of {name}: failed to {}", report::chain(&error));
+            }
+        }
+        let gone =
+            service.files.iter().map(|file| paths.resolve(&file.path_for(Some(id)))).try_for_each(|path| {
+                place::take_away(fs, &path).map_err(|source| Failure::Write {
+                    service: name.clone(),
+                    path,
+                    source,
+                })
+            });
+        match gone {
+            Ok(()) => {
+                tracing::info!("{name} is gone");
+                notes.forget(&name);
+            }
+            Err(failure) => failures.push(failure),
         }
     }
     failures
@@ -236,7 +278,11 @@ impl Notes<'_> {
             return Ok(());
         }
         let path = self.paths.applied().join(name);
-        swap::replace_file(self.fs, &path, note, 0o644).map_err(|source| Failure::Write { path, source })
+        swap::replace_file(self.fs, &path, note, 0o644).map_err(|source| Failure::Write {
+            service: name.to_owned(),
+            path,
+            source,
+        })
     }
 
     fn names(&self) -> Vec<String> {

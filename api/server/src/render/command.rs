@@ -92,6 +92,34 @@ pub fn run(paths: &Paths, words: &[String], changed: Option<&str>) -> Result<(),
     Err(Error::Failed { command: told, status, said })
 }
 
+/// What a command says on stdout, where it ends well and in time. A host below a directory that does not have the program
+/// has no answer.
+#[must_use]
+pub fn ask(paths: &Paths, words: &[String]) -> Option<String> {
+    let (first, arguments) = words.split_first()?;
+    let mut child = Command::new(program(paths, first)?)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", SEARCH_PATH)
+        .current_dir(paths.root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    if !ends_in_time(&child).unwrap_or_default() {
+        let _ended_meanwhile = child.kill();
+        let _ = child.wait();
+        return None;
+    }
+    // An answer is a few lines, which the pipe holds; a child of its own may keep the pipe open.
+    let mut bytes = vec![0; usize::try_from(COMPLAINT).expect("a small constant")];
+    let length = child.stdout.take()?.read(&mut bytes).ok()?;
+    let status = child.wait().ok()?;
+    bytes.truncate(length);
+    status.success().then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn ends_in_time(child: &Child) -> io::Result<bool> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;

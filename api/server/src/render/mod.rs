@@ -7,16 +7,20 @@
 //! - [`template`]: a template and the settings become a text
 //! - [`plan`]: all files and services as they should be, as data
 //! - [`mod@apply`]: making it so
+//! - [`place`]: one file on the host
 //! - [`changed`]: which settings changed, for those commands
 //! - [`command`]: a command of a service, with a limit on its time
+//! - [`watch`]: the state of units whose start nobody waits for
 //! - [`keep`]: what is owed is tried again
 
 pub mod apply;
 pub mod changed;
 pub mod command;
 pub mod keep;
+pub mod place;
 pub mod plan;
 pub mod template;
+pub mod watch;
 
-pub use apply::{Error, Extent, apply};
+pub use apply::{Error, Extent, Failure, apply};
 pub use changed::Changed;

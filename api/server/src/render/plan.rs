@@ -1,13 +1,13 @@
 //! All files and services as they should be, as data.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use datastore::{Key, Value};
 use ring::digest;
 use thiserror::Error;
 
-use super::template::{self, Templates};
+use super::template::{self, Shared, Templates};
 use settings_model::service::{ConfigFile, Decode, Service, Words, with_id};
 use settings_model::{Model, format, tree};
 
@@ -27,10 +27,14 @@ pub struct Plan {
 pub struct Wanted {
     /// What people call it: the service's name, and for an instance its id behind an `@`.
     pub name: String,
+    /// The unit that does its work, where it runs and has one.
+    pub unit: Option<String>,
     /// Whether its last state is known to be none where nothing is remembered.
     pub lasting: Lasting,
     /// Its files.
     pub files: Vec<WantedFile>,
+    /// Files of an instance that are not to be there: a setting that they need was taken away.
+    pub gone: Vec<PathBuf>,
     /// What brings it in line with them.
     pub commands: Vec<Words>,
     /// Changes when the files, the commands or, for a service without files, its settings do.
@@ -57,6 +61,17 @@ pub struct WantedFile {
     pub mode: u32,
     /// The permissions of directories that are made for it.
     pub dir_mode: u32,
+    /// Who else may write to its directory.
+    pub directory: Directory,
+}
+
+/// Who may write to the directory of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directory {
+    /// The host alone.
+    Ours,
+    /// The instance as well, which has it as its own: a container finds its `user-data` there.
+    OfTheInstance,
 }
 
 /// Why one service cannot be told how it should be.
@@ -97,14 +112,38 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What people call the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        match self {
+            Self::Template { service, .. }
+            | Self::Decode { service, .. }
+            | Self::Needs { service, .. }
+            | Self::Id { service } => service,
+        }
+    }
+
+    /// Whether the same thing could not be done, for whatever reason.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let what = |error: &Self| match error {
+            Self::Template { path, .. } | Self::Decode { path, .. } => Some(path.clone()),
+            Self::Needs { .. } | Self::Id { .. } => None,
+        };
+        self.service() == other.service() && what(self) == what(other)
+    }
+}
+
 /// What all services of the model should be like with these settings. What goes wrong with one stops no other.
 #[must_use]
 pub fn plan(model: &Model, settings: &BTreeMap<Key, Value>, templates: &Templates<'_>) -> Plan {
     let nested = model.with_all_groups(tree::nested(settings));
+    let shared = Shared::new(&nested);
     let mut plan = Plan::default();
     for service in model.services() {
         for (id, it) in service.instances(&nested) {
-            match one(service, settings, &nested, id.map(|id| (id, it)), templates) {
+            match one(service, settings, (&nested, &shared), id.map(|id| (id, it)), templates) {
                 Ok(one) => plan.wanted.push(one),
                 Err(error) => plan.errors.push(error),
             }
@@ -119,7 +158,7 @@ pub fn plan(model: &Model, settings: &BTreeMap<Key, Value>, templates: &Template
 fn one(
     service: &Service,
     settings: &BTreeMap<Key, Value>,
-    nested: &Value,
+    (nested, shared): (&Value, &Shared),
     instance: Option<(&str, &Value)>,
     templates: &Templates<'_>,
 ) -> Result<Wanted, Error> {
@@ -138,11 +177,13 @@ fn one(
             return Err(Error::Needs { service: name, setting: format!("{each}.{id}.{missing}") });
         }
     }
-    let mut files = Vec::new();
+    let (mut files, mut gone) = (Vec::new(), Vec::new());
     for file in &service.files {
         // A host may be kept without updates, for one; its other settings still work.
         if missing(file, nested, instance).is_empty() {
-            files.push(made(&name, file, nested, instance, templates)?);
+            files.push(made(&name, file, shared, instance, templates)?);
+        } else if id.is_some() {
+            gone.push(file.path_for(id));
         }
     }
     let commands: Vec<Words> = if runs { &service.restart } else { &service.stop }
@@ -151,18 +192,19 @@ fn one(
         .collect();
     let fingerprint = fingerprint(service, settings, &files, &commands);
     let lasting = if id.is_some() { Lasting::ThroughUs } else { Lasting::ByItself };
-    Ok(Wanted { name, lasting, files, commands, fingerprint })
+    let unit = service.unit.as_ref().filter(|_| runs).map(|unit| with_id(unit, id));
+    Ok(Wanted { name, unit, lasting, files, gone, commands, fingerprint })
 }
 
 fn made(
     service: &str,
     file: &ConfigFile,
-    nested: &Value,
+    settings: &Shared,
     instance: Option<(&str, &Value)>,
     templates: &Templates<'_>,
 ) -> Result<WantedFile, Error> {
     let path = file.path_for(instance.map(|(id, _)| id));
-    let text = templates.render(&file.template, nested, instance).map_err(|source| Error::Template {
+    let text = templates.render(&file.template, settings, instance).map_err(|source| Error::Template {
         path: path.clone(),
         service: service.to_owned(),
         source,
@@ -172,7 +214,10 @@ fn made(
         Decode::Base64 => format::base64(&text)
             .ok_or_else(|| Error::Decode { path: path.clone(), service: service.to_owned() })?,
     };
-    Ok(WantedFile { path, bytes, mode: file.mode(), dir_mode: file.dir_mode() })
+    let own =
+        Path::new(&file.path).parent().is_some_and(|dir| dir.as_os_str().to_string_lossy().contains("{id}"));
+    let directory = if own { Directory::OfTheInstance } else { Directory::Ours };
+    Ok(WantedFile { path, bytes, mode: file.mode(), dir_mode: file.dir_mode(), directory })
 }
 
 /// What a file needs and nobody has set.
@@ -191,7 +236,7 @@ fn waits(file: &ConfigFile, nested: &Value) -> Option<String> {
         .then(|| format!("{} stays as it is: {} {are} not set", file.path, missing.join(", ")))
 }
 
-/// An empty text stands for none: there is no way to take a setting back.
+/// An empty text stands for none, as it did when nothing could be unset.
 fn is_set(value: Option<&Value>) -> bool {
     value.is_some_and(|value| value.as_str() != Some(""))
 }

@@ -4,6 +4,7 @@
 //! file goes through the filter of the file's syntax, so that a value can never end the line or the text that it stands
 //! in: `toml` for TOML, `env` for the environment files of systemd.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use datastore::Value;
@@ -19,7 +20,19 @@ use settings_model::format;
 pub struct Templates<'a> {
     fs: &'a dyn Fs,
     dir: PathBuf,
-    environment: Environment<'static>,
+    /// With the templates that were asked for so far.
+    environment: RefCell<Environment<'static>>,
+}
+
+/// All settings as templates see them. Made once for all files, as there may be thousands of both.
+pub struct Shared(minijinja::Value);
+
+impl Shared {
+    /// These nested settings, without the outer `settings`.
+    #[must_use]
+    pub fn new(settings: &Value) -> Self {
+        Self(minijinja::Value::from(Serde(settings)))
+    }
 }
 
 /// Why a template gave no text.
@@ -68,7 +81,7 @@ impl<'a> Templates<'a> {
         environment.add_filter("seconds", |text: &str| {
             format::seconds(text).ok_or_else(|| wrong(format!("{text:?} is no length of time")))
         });
-        Self { fs, dir, environment }
+        Self { fs, dir, environment: RefCell::new(environment) }
     }
 
     /// The text of the template `name`. It sees `settings`, and for an instance its `id` and its entry as `it`.
@@ -78,16 +91,23 @@ impl<'a> Templates<'a> {
     pub fn render(
         &self,
         name: &str,
-        settings: &Value,
+        settings: &Shared,
         instance: Option<(&str, &Value)>,
     ) -> Result<String, Error> {
         let path = self.dir.join(name);
-        let source = self.fs.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let missing = self.environment.borrow().get_template(name).is_err();
+        if missing {
+            let source = self.fs.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+            let source = String::from_utf8_lossy(&source).into_owned();
+            let added = self.environment.borrow_mut().add_template_owned(name.to_owned(), source);
+            added.map_err(|error| failed(&path, &error))?;
+        }
+        let environment = self.environment.borrow();
+        let template = environment.get_template(name).map_err(|error| failed(&path, &error))?;
         let (id, it) = instance.unzip();
-        let (settings, it) = (minijinja::Value::from(Serde(settings)), minijinja::Value::from(Serde(it)));
-        self.environment
-            .render_str(&String::from_utf8_lossy(&source), context! { settings, id, it })
-            .map_err(|error| failed(&path, &error))
+        let it = minijinja::Value::from(Serde(it));
+        let settings = &settings.0;
+        template.render(context! { settings, id, it }).map_err(|error| failed(&path, &error))
     }
 }
 
@@ -135,7 +155,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("t"), template).unwrap();
         Templates::new(&SystemFs, dir.path().to_owned())
-            .render("t", settings, Some(("admin", &json!({"enabled": true}))))
+            .render("t", &Shared::new(settings), Some(("admin", &json!({"enabled": true}))))
             .map_err(|error| error.to_string())
     }
 

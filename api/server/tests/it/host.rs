@@ -82,6 +82,11 @@ impl Host {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// The file of a setting in the live store.
+    pub(crate) fn stored(&self, key: &str) -> PathBuf {
+        self.paths().datastore().join("current/live/settings").join(key.replace('.', "/"))
+    }
+
     /// Where the image's own part of the model lies.
     pub(crate) fn image_model(&self) -> PathBuf {
         self.paths().settings_model().with_extension("d").join("90-image.toml")
@@ -218,6 +223,27 @@ impl Server {
 
     pub(crate) fn post(&self, uri: &str) -> Answer {
         self.ask("POST", uri, b"")
+    }
+
+    pub(crate) fn delete(&self, uri: &str) -> Answer {
+        self.ask("DELETE", uri, b"")
+    }
+
+    /// Changes settings by a body of that kind, and puts them in force.
+    pub(crate) fn change(&self, kind: &str, body: &str) -> Answer {
+        let head = format!(
+            "PATCH /settings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = self.raw(&[head.as_bytes(), body.as_bytes()].concat());
+        if answer.status != 204 {
+            return answer;
+        }
+        let done = self.post("/tx/commit_and_apply");
+        if done.status != 200 {
+            self.delete("/tx").ok();
+        }
+        done
     }
 
     pub(crate) fn patch(&self, uri: &str, body: &str) -> Answer {

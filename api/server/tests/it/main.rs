@@ -3,6 +3,9 @@
 //! - [`host`]: the host, its server, and requests to it
 //! - [`updog`]: a host whose `updog` does what a test tells it
 //! - [`start`]: the first boot, later boots, what stops a start
+//! - [`always`]: whatever was set, damaged or put in the way, the server comes up and can be told better
+//! - [`day`]: anything that the model lets be set, with restarts and updates in between
+//! - [`unset`]: taking settings away
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
 //! - [`services`]: from settings to files and services
 //! - [`exec`]: commands in host containers, over real WebSockets
@@ -21,7 +24,9 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a fixture that breaks fails its test")]
 
+mod always;
 mod connections;
+mod day;
 mod exec;
 mod host;
 mod openapi;
@@ -30,6 +35,7 @@ mod services;
 mod settings;
 mod start;
 mod units;
+mod unset;
 mod updates;
 mod updog;
 mod work;

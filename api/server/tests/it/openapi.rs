@@ -169,6 +169,11 @@ fn every_operation_of_the_description_answers_as_it_says() {
     api.ask("patch", "/settings", r#"{"motd":"new"}"#);
     api.ask("patch", "/settings", "{");
     api.ask("patch", "/settings", &" ".repeat(2 << 20));
+    api.ask("delete", "/settings?keys=motd&tx=away", "");
+    api.ask("delete", "/settings?keys=mood", "");
+    api.ask("delete", "/settings", "");
+    api.ask("get", "/tx?tx=away", "");
+    api.ask("get", "/health", "");
     api.ask("patch", "/settings/keypair", r#"{"request_payload":["motd=newer"]}"#);
     api.ask("patch", "/settings/keypair", "[]");
     for uri in ["/tx", "/tx?tx=", "/tx/list"] {

@@ -103,15 +103,29 @@ fn a_second_server_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_broken_image_stops_the_start_before_anything_is_made() {
+fn a_broken_part_of_the_model_is_told_and_an_image_without_any_is_refused_before_anything_is_made() {
     let host = Host::new();
+    let settings = host.image_model().parent().unwrap().to_owned();
+    let others = host.root().join("aside");
     host.release("1.0.0", "[[setting]]\nkey = \"settings.motd\"\ntype = \"text\"\n");
+    std::fs::rename(&settings, &others).unwrap();
+    std::fs::create_dir(&settings).unwrap();
+    std::fs::copy(others.join("90-image.toml"), settings.join("90-image.toml")).unwrap();
     let (code, words) = host.refuse();
     assert_eq!(code, 1);
     assert!(words.contains("failed to understand the settings model"), "{words}");
     assert!(!host.paths().datastore().exists());
-    std::fs::remove_dir_all(host.image_model().parent().unwrap()).unwrap();
+    std::fs::remove_dir_all(&settings).unwrap();
     assert!(host.refuse().1.contains("failed to read the settings model"));
+
+    std::fs::rename(&others, &settings).unwrap();
+    let server = host.serve();
+    assert_eq!(server.get("/settings").ok()["motd"], "Welcome", "the other services go on");
+    let told = server.get("/health").refused(503);
+    assert!(
+        told.contains("settings-model: failed to understand") && told.contains("90-image.toml"),
+        "{told}"
+    );
 }
 
 #[test]
