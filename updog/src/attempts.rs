@@ -106,6 +106,8 @@ pub enum Cause {
     Unexplained,
     /// A person went back from it.
     Left,
+    /// It runs, and its image calls itself by another name.
+    Misnamed,
     /// A newer program has another cause. It is kept away.
     #[serde(other)]
     Other,
@@ -127,7 +129,7 @@ impl Mark {
     #[must_use]
     pub fn retry_after(&self) -> Option<DateTime<Utc>> {
         let patience = match self.cause {
-            Cause::Failed | Cause::Left | Cause::Other => None,
+            Cause::Failed | Cause::Left | Cause::Misnamed | Cause::Other => None,
             Cause::Unexplained => usize::try_from(self.unexplained)
                 .ok()
                 .and_then(|failures| PATIENCE.get(failures.saturating_sub(1))),
@@ -178,6 +180,22 @@ impl Attempts {
             unexplained: unexplained.saturating_add(u32::from(fate.cause == Cause::Unexplained)),
             recorded: now,
         });
+        self.bounded()
+    }
+
+    /// `release` was installed under its name, and is what runs, and its image calls itself by another one: as long as
+    /// that is so it would be installed again and again. Told again of the same boot, nothing changes.
+    #[must_use]
+    pub fn misnamed(mut self, release: &Release, reason: String, now: DateTime<Utc>) -> Self {
+        let known = self.releases.iter().find(|tried| tried.release.is(release));
+        if known.is_some_and(|tried| tried.awaited.is_none()) {
+            return self;
+        }
+        let tried = self.entry(release);
+        tried.awaited = None;
+        let (stage, recorded) = ("misnamed".to_owned(), now);
+        tried.mark =
+            Some(Mark { cause: Cause::Misnamed, stage, reason, attempts: 0, unexplained: 0, recorded });
         self.bounded()
     }
 
@@ -378,6 +396,21 @@ mod tests {
         );
         assert_eq!(barred(&attempts, "1.1.0", hour(now + 10_000)), Some(None));
         assert_eq!(attempts.marked()[0].1.attempts, 4);
+    }
+
+    #[test]
+    fn a_release_under_a_wrong_name_is_held_until_a_person_or_other_images_say_so() {
+        let wrong = release("1.1.0", '1');
+        let told = |attempts: Attempts| attempts.misnamed(&wrong, "why".to_owned(), hour(2));
+        let attempts = told(Attempts::default().activated(&wrong, Vec::new(), hour(1)));
+        assert_eq!(barred(&attempts, "1.1.0", hour(10_000)), Some(None));
+        // Marked good under the other name, it is held still.
+        let attempts = attempts.settled(&release("1.0.0", '1'), Settled::Good);
+        assert_eq!(told(attempts.clone()), attempts, "the same boot counts once");
+        let cleared = told(attempts.cleared());
+        assert_eq!(barred(&cleared, "1.1.0", hour(3)), None, "a person has said so");
+        let again = told(cleared.activated(&wrong, Vec::new(), hour(4)));
+        assert_eq!(barred(&again, "1.1.0", hour(5)), Some(None));
     }
 
     #[test]

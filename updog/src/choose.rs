@@ -161,6 +161,18 @@ pub fn candidates<'a>(
     updates
 }
 
+/// What in the manifest keeps `update`, which is of the right variant and architecture, from this machine.
+#[must_use]
+pub fn obstacle(manifest: &Manifest, machine: &Machine, update: &Update) -> Option<Obstacle> {
+    obstacles(manifest, machine)(update)
+}
+
+/// Whether `update` is a step that `wanted` asks of this machine. The schedule is not looked at.
+#[must_use]
+pub fn is_wanted(manifest: &Manifest, machine: &Machine, wanted: &Wanted, update: &Update) -> bool {
+    wants(&towards(wanted, manifest, machine), machine, update)
+}
+
 /// What keeps `update` from this machine for what became of it here.
 #[must_use]
 pub fn bar<'a>(machine: &'a Machine, update: &Update, now: DateTime<Utc>) -> Option<&'a Barred> {

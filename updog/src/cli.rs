@@ -71,6 +71,15 @@ struct Cli {
     /// Reboot in the end (update, update-apply, rollback)
     #[arg(short, long, global = true)]
     reboot: bool,
+    /// Also against what was told of it (update-apply)
+    #[arg(long, global = true)]
+    insist: bool,
+    /// The rule has chosen the version, not a person (update-image)
+    #[arg(long, global = true, hide = true)]
+    offered: bool,
+    /// Take back what boots next where it may not any more (check-update)
+    #[arg(long, global = true, hide = true)]
+    review: bool,
     /// Answers and events as JSON
     #[arg(short, long, global = true)]
     json: bool,
@@ -153,12 +162,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
     let Cli { command, all, image, ignore_waves, variant, dry_run, max_bytes, reboot, root, at, .. } = cli;
-    let asked = Asked { image, variant, ignore_waves, max_bytes };
+    let (insist, review) = (cli.insist, cli.review);
+    let asked = Asked { image, variant, ignore_waves, max_bytes, by_rule: cli.offered };
     let name = command.name();
     let context = Context::new(Run { command: name, format, root, at })?;
     let only_asks = dry_run || command == Command::Plan;
     let result = match command {
-        Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked }),
+        Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked, review }),
         Command::Prepare => {
             prepare::run();
             Ok(())
@@ -169,7 +179,7 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         }
         Command::Update => update::run(&context, &update::Args { asked, reboot }),
         Command::UpdateImage => update_image::run(&context, &update_image::Args { asked }),
-        Command::UpdateApply => update_apply::run(&context, &update_apply::Args { reboot }),
+        Command::UpdateApply => update_apply::run(&context, &update_apply::Args { reboot, insist }),
         Command::UpdateRevert => update_revert::run(&context),
         Command::Status { verify } => status::run(&context, status::Args { verify }),
         Command::Explain => explain::run(&context, &explain::Args { asked }),

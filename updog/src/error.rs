@@ -51,8 +51,8 @@ pub enum Error {
     /// Going back is not possible.
     #[error(transparent)]
     Rollback(#[from] rollback::Refused),
-    /// What was staged was taken back since.
-    #[error("activate {version}: it is no longer offered: {why}")]
+    /// What was staged may not run any more.
+    #[error("activate {version}: it may not run any more: {why}")]
     Recalled {
         /// What is staged.
         version: Version,
@@ -210,7 +210,7 @@ impl Advise for Error {
             Self::Unhealthy { then, .. } => Some((*then).to_owned()),
             Self::Rollback(refused) => refused.help(),
             Self::Recalled { .. } => Some(
-                "nothing was changed and it stays staged; \"updog update\" installs what is offered now".to_owned(),
+                "nothing was changed and it stays staged; \"updog update\" installs what is offered now, and \"updog update-apply --insist\" starts it all the same".to_owned(),
             ),
             Self::Wish(_) | Self::Attempts(_) => Some(
                 "nothing was changed; see that the persistent partition is mounted, writable and not full".to_owned(),

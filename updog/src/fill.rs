@@ -24,6 +24,7 @@ use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
 use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree, scan};
 use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan, Way};
 use crate::record::{Entry, Record};
+use crate::standing::ChosenBy;
 use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
 
 /// One chosen update on its way to one set.
@@ -428,7 +429,9 @@ fn image_evidence(image: Role, came: Came, tally: Tally, tree: &VerifiedTree, bo
 #[must_use]
 pub fn entry(context: &Context, variant: String, version: Version, root_hash: RootHash) -> Entry {
     let arch = context.host.arch().to_owned();
-    Entry { variant, arch, version, root_hash, recorded: context.clock.now() }
+    let recorded = context.clock.now();
+    let (chosen_by, against, insisted) = (ChosenBy::Rule, None, Vec::new());
+    Entry { variant, arch, version, root_hash, recorded, chosen_by, against, insisted }
 }
 
 fn bytes(fetched: u64, tally: Tally) -> evidence::Bytes {

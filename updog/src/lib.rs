@@ -9,6 +9,8 @@
 //! - [`plan`]: what it will move, as data
 //! - [`fetch`]: the repository, the hash image, the files for the next boot
 //! - [`survey`]: what the disk holds, and what follows from it
+//! - [`standing`]: whether what was chosen still stands
+//! - [`review`]: taking back what does not
 //! - [`next_boot`]: which set boots next instead of the running one, and why
 //! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
@@ -56,7 +58,9 @@ pub mod observe;
 pub mod plan;
 pub mod recall;
 pub mod record;
+pub mod review;
 pub mod rollback;
+pub mod standing;
 pub mod survey;
 pub mod update;
 pub mod wait;

@@ -9,13 +9,13 @@ use std::io;
 use std::path::PathBuf;
 
 use host_io::fs::Kind;
-use host_io::{BootNote, DirLock, Fs, Paths, swap};
-use signpost::{BootBits, OsDisk, Set, Status};
+use host_io::{Access, BootNote, DirLock, Fs, Paths, swap};
+use signpost::{BootBits, OsDisk, Role, Set, SetName, Status};
 
 use crate::attempts::{Attempts, Cause, Fate, Release, Settled};
 use crate::context::Context;
 use crate::error::Error;
-use crate::record::{Entry, Record};
+use crate::record::{self, Entry, Record};
 
 /// How a kernel that gives up begins its last sentence.
 const PANIC: &str = "Kernel panic - not syncing: ";
@@ -104,6 +104,8 @@ struct Sight {
     /// It boots next again.
     stays: bool,
     failed: Option<Release>,
+    /// What was installed in the running set under another name than the running image has, and what is wrong with it.
+    misnamed: Option<(Release, String)>,
 }
 
 impl Sight {
@@ -118,9 +120,10 @@ impl Sight {
             _ => None,
         };
         let Status { active, next, .. } = &status;
+        let misnamed = misnamed(context, &disk, &record, *active)?;
         let proven = status.active().bits.successful;
         let running = proven.then(|| crate::apply::running(context, &disk, *active)).transpose()?;
-        Ok(Self { running, stays: *next == Some(*active), failed })
+        Ok(Self { running, stays: *next == Some(*active), failed, misnamed })
     }
 
     fn settle(&self, context: &Context, mut attempts: Attempts) -> Attempts {
@@ -128,12 +131,34 @@ impl Sight {
         if let Some(running) = self.running.as_ref().filter(|_| self.stays) {
             attempts = attempts.settled(running, Settled::Good);
         }
+        if let Some((release, reason)) = &self.misnamed {
+            attempts = attempts.misnamed(release, reason.clone(), context.clock.now());
+        }
         if let Some(failed) = &self.failed {
             let fate = fate(&*context.fs, &context.paths, failed, attempts.dumps_before(failed));
             attempts = attempts.failed(failed, &fate, context.clock.now());
         }
         attempts
     }
+}
+
+/// The release that was installed in the running set, if the image that runs calls itself by another name.
+fn misnamed(
+    context: &Context,
+    disk: &OsDisk,
+    record: &Record,
+    active: SetName,
+) -> Result<Option<(Release, String)>, Error> {
+    let os = context.host.os_release()?;
+    let found = record::top_hash_if_known(&*disk.open_partition(active, Role::Hash, Access::Read)?);
+    let named = |entry: &&Entry| entry.version == os.version_id && entry.variant == os.variant_id;
+    Ok(record.holds(active, found).filter(|entry| !named(entry)).map(|entry| {
+        let reason = format!(
+            "it was installed and runs here, and its image calls itself {} {}",
+            os.variant_id, os.version_id
+        );
+        (Release::from(entry), reason)
+    }))
 }
 
 /// A priority is given by the flip alone, and the try was spent by the boot program: whoever has the one and not the

@@ -17,6 +17,7 @@ use thiserror::Error;
 use verity::RootHash;
 
 use crate::hash_partition::StoredTree;
+use crate::standing::{Against, ChosenBy, Kind};
 
 /// The file's name.
 const FILE: &str = "sets.json";
@@ -35,6 +36,19 @@ pub struct Entry {
     pub root_hash: RootHash,
     /// When this was noted.
     pub recorded: DateTime<Utc>,
+    /// Who chose it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub chosen_by: ChosenBy,
+    /// What was found to speak against it since, before it was booted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub against: Option<Against>,
+    /// What a person was told to speak against it, and insisted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub insisted: Vec<Kind>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What lies in the sets of a host.

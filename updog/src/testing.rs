@@ -8,6 +8,7 @@ use signpost::{BootBits, Partition, Set, SetName, Status};
 use verity::RootHash;
 
 use crate::record::Entry;
+use crate::standing::ChosenBy;
 
 /// A host that runs set A with these bits; a second set is there if it has any.
 pub(crate) fn status(active: BootBits, inactive: Option<BootBits>) -> Status {
@@ -43,6 +44,9 @@ pub(crate) fn entry(version: &str, root_hash: RootHash) -> Entry {
         version: Version::parse(version).unwrap(),
         root_hash,
         recorded: "2024-06-01T00:00:00Z".parse().unwrap(),
+        chosen_by: ChosenBy::Rule,
+        against: None,
+        insisted: Vec::new(),
     }
 }
 

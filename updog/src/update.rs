@@ -21,7 +21,9 @@ use crate::give_way;
 use crate::guard;
 use crate::install::ReadBack;
 use crate::plan::{Budget, MANIFEST};
-use crate::record::{self, Entry};
+use crate::record::{self, Entry, Record};
+use crate::review;
+use crate::standing::ChosenBy;
 use crate::survey::{Running, Survey, Surveyor, Targets};
 
 /// Files of metadata that are kept for the next boot, at most but for a long chain of roots.
@@ -38,6 +40,16 @@ pub struct Asked {
     pub ignore_waves: bool,
     /// `--max-bytes`: the most that may be fetched.
     pub max_bytes: Option<u64>,
+    /// `--offered`: the version that is named was chosen by the rule.
+    pub by_rule: bool,
+}
+
+impl Asked {
+    /// Who chooses.
+    #[must_use]
+    pub fn chosen_by(&self) -> ChosenBy {
+        if self.image.is_some() && !self.by_rule { ChosenBy::Person } else { ChosenBy::Rule }
+    }
 }
 
 /// Where an update ends.
@@ -95,6 +107,7 @@ pub struct Prospect {
     /// What it will take.
     pub survey: Survey,
     budget: Budget,
+    chosen_by: ChosenBy,
     disk: OsDisk,
     inactive: Set,
     targets: Targets,
@@ -169,6 +182,10 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
     let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
         Choice::Update(update) => update,
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
+            if access == Access::ReadWrite {
+                // What boots next may be what there is no update to any more.
+                review::review(context, &opened)?;
+            }
             let (machine, bytes_fetched) = (machine.clone(), repository.bytes_fetched());
             return Ok(Look::Nothing(Box::new(Outcome::Nothing { choice, machine, bytes_fetched })));
         }
@@ -193,7 +210,17 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         Surveyor { context, opened: &opened, update: &update, budget, access }.survey(&targets, &running)?
     };
     context.events.tell(&Event::Plan { plan: &survey.plan });
-    Ok(Look::Found(Box::new(Prospect { opened, update, survey, budget, disk, inactive, targets, running })))
+    Ok(Look::Found(Box::new(Prospect {
+        opened,
+        update,
+        survey,
+        budget,
+        chosen_by: asked.chosen_by(),
+        disk,
+        inactive,
+        targets,
+        running,
+    })))
 }
 
 impl Prospect {
@@ -208,9 +235,9 @@ impl Prospect {
         let (cache, leaving) = self.prepare(context)?;
         context.waiter.check()?;
         context.evidence.keep();
-        let Self { opened, update, survey, budget, disk, inactive, targets, running, .. } = self;
+        let Self { opened, update, survey, budget, chosen_by, disk, inactive, targets, running, .. } = self;
         let Survey { plan, recipes } = survey;
-        let set = inactive.name;
+        let (set, root_hash) = (inactive.name, recipes.tree.root_hash());
         let job =
             Job { context, opened: &opened, update: &update, budget, set, plan: &plan, running: &running };
         let after_clear = |source| {
@@ -220,7 +247,7 @@ impl Prospect {
         };
         // What is in place and waits to be booted stays valid all the time; if it turns out to be something else after all,
         // it is cleared like any other.
-        let read_back = if plan.is_in_place() && job.is_staged(&inactive, recipes.tree.root_hash()) {
+        let read_back = if plan.is_in_place() && job.is_staged(&inactive, root_hash) {
             match job.keep(&cache, leaving, recipes, targets) {
                 Ok(read_back) => read_back,
                 Err(error) if error.is_stop() => return Err(error),
@@ -236,6 +263,12 @@ impl Prospect {
                 .and_then(|read_back| apply::mark_valid(&disk, &read_back).map(|_| read_back))
                 .map_err(after_clear)?
         };
+        // What was told of it before is told of it no more: it was chosen just now.
+        let record = Record::load_or_empty(&*context.fs, &context.paths);
+        if let Some(entry) = record.holds(set, Some(root_hash)) {
+            let chosen = Entry { chosen_by, against: None, insisted: Vec::new(), ..entry.clone() };
+            review::change(context, set, entry, chosen);
+        }
         if finish == Finish::Activated && disk.status()?.next != Some(set) {
             apply::announce(context, &disk)?;
             apply::activate(&disk, Proof::ReadBack(&read_back))?;

@@ -7,6 +7,7 @@ use crate::choose::{Choice, NotOffered, candidates, choose};
 use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::fetch::{self, Opened, Purse};
+use crate::review;
 use crate::update::{Asked, request};
 use crate::why;
 
@@ -17,6 +18,8 @@ pub struct Args {
     pub all: bool,
     /// Which update.
     pub asked: Asked,
+    /// `--review`: what boots next is judged by what is known now.
+    pub review: bool,
 }
 
 /// Answers on stdout. With nothing to choose that is an error, which says why; an empty list is none.
@@ -24,8 +27,11 @@ pub struct Args {
 /// # Errors
 /// When the repository cannot be used, or there is no update.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
-    let Opened { manifest, machine, config, .. } =
-        fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
+    let opened = fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
+    if args.review {
+        review::alone(context, &opened)?;
+    }
+    let Opened { manifest, machine, config, .. } = opened;
     let request = request(&args.asked, &config);
     let now = context.clock.now();
     if args.all {

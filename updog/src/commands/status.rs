@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::health::Entries;
 use crate::next_boot::{self, Why};
 use crate::observe::{self, Keep, failed_boot};
+use crate::recall;
 use crate::record::{self, Entry, Record};
 
 /// The sets of a host. Fields are only ever added.
@@ -185,6 +186,8 @@ pub struct Inactive {
     pub next_to_boot: bool,
     /// Whether it was activated, tried, and not marked good.
     pub failed_boot: bool,
+    /// Why it may not be booted any more, where it waits for its first boot.
+    pub against: Option<String>,
 }
 
 /// What was asked.
@@ -220,7 +223,12 @@ pub fn run(context: &Context, args: Args) -> Result<(), Error> {
     let held = attempts.bars(context.clock.now()).into_iter().map(HeldBack::from).collect();
     let health = Entries::find(&context.paths).into();
     let checked = if args.verify { Checked::WholeTree } else { Checked::Top };
-    let view = View { failed, held, health, checked, ..view(&status, os, context.host.arch(), entry) };
+    let waits = entry.filter(|_| status.inactive().is_some_and(|set| !set.bits.successful));
+    let against = waits.and_then(|entry| recall::here(context, &os.version_id, &attempts, entry));
+    let mut view = View { failed, held, health, checked, ..view(&status, os, context.host.arch(), entry) };
+    if let Some(inactive) = &mut view.inactive {
+        inactive.against = against.map(|against| against.why);
+    }
     match context.format {
         Format::Json => answer::json_line(&view),
         Format::Text => answer::lines(text(&view)),
@@ -249,6 +257,7 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
             proven: bits.successful,
             next_to_boot: status.next == Some(*name),
             failed_boot: failed_boot(*bits),
+            against: None,
         }),
         failed: None,
         health: Health::default(),
@@ -284,6 +293,9 @@ fn text(view: &View) -> Vec<String> {
             format!("Inactive: set {set}, {holds}, {state}{}", next(*next_to_boot))
         }
     });
+    if let Some(why) = view.inactive.as_ref().and_then(|set| set.against.as_ref()) {
+        lines.push(format!("          it may not be booted any more: {why}"));
+    }
     if let Some(NextBoot { set, why, .. }) = &view.next_boot {
         let why = match why {
             Why::Update => "it holds an update; \"updog update-revert\" takes that back",
@@ -303,7 +315,14 @@ fn text(view: &View) -> Vec<String> {
     if let Some(failed) = &view.failed {
         let Failed { variant, version, attempts, reason, retry_after, .. } = failed;
         let tries = if *attempts == 1 { "1 boot".to_owned() } else { format!("{attempts} boots") };
-        let did = if *attempts == 0 { "left".to_owned() } else { format!("{tries} failed") };
+        let misnamed = failed.stage == "misnamed";
+        let did = if misnamed {
+            "misnamed".to_owned()
+        } else if *attempts == 0 {
+            "left".to_owned()
+        } else {
+            format!("{tries} failed")
+        };
         lines.push(format!("Not kept: {variant} {version}, {did}: {reason}"));
         lines.push(match retry_after {
             Some(at) => format!("          it may be tried again after {}", instant(*at)),
@@ -346,7 +365,7 @@ mod tests {
             serde_json::to_value(&view).unwrap(),
             serde_json::json!({
                 "active": {"set": "A", "variant": "metal", "arch": "x86_64", "version": "1.0.0", "proven": true, "next_to_boot": true},
-                "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "proven": false, "next_to_boot": false, "failed_boot": false},
+                "inactive": {"set": "B", "variant": "metal", "arch": "x86_64", "version": "1.1.0", "valid": true, "proven": false, "next_to_boot": false, "failed_boot": false, "against": null},
                 "failed": null,
                 "health": {"checks": [], "cannot_run": [], "ignored": []},
                 "checked": "top",

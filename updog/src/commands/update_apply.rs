@@ -10,24 +10,29 @@ use crate::error::Error;
 use crate::events::{Done, Event};
 use crate::evidence::Outcome;
 use crate::guard::Staged;
+use crate::observe::{self, Keep};
 use crate::recall::{self, Recall};
+use crate::record::Entry;
+use crate::{review, standing};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Args {
     /// `--reboot`: into what was installed.
     pub reboot: bool,
+    /// `--insist`: also against what was told of it.
+    pub insist: bool,
 }
 
-/// Activates the staged image, unless the repository answers and does not offer it any more. Needs no network, no
-/// configuration and no repository.
+/// Activates the staged image, unless the settings of this host or the repository, if it answers, speak against it. Needs
+/// no network, no configuration and no repository.
 ///
 /// # Errors
 /// When nothing is staged, it was taken back, or the partition table or the record cannot be used.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let _lock = OperationLock::acquire(&context.paths)?;
     context.evidence.begin();
-    let result = activate(context);
+    let result = activate(context, args.insist);
     let outcome = match &result {
         Ok(_) => Outcome::Activated,
         Err(error) if error.is_stop() => Outcome::Cancelled,
@@ -48,7 +53,7 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-fn activate(context: &Context) -> Result<Staged, Error> {
+fn activate(context: &Context, insist: bool) -> Result<Staged, Error> {
     let disk = OsDisk::discover(&context.paths)?;
     let staged = apply::find_staged(context, &disk)?;
     let entry = staged.entry();
@@ -57,7 +62,13 @@ fn activate(context: &Context) -> Result<Staged, Error> {
         (evidence.variant, evidence.arch) = (Some(entry.variant.clone()), Some(entry.arch.clone()));
         evidence.set = Some(staged.set().to_string());
     });
-    let note = match recall::ask(context, entry)? {
+    let running = context.host.os_release()?.version_id;
+    let attempts = observe::attempts(context, Keep::No);
+    let known = match recall::here(context, &running, &attempts, entry) {
+        Some(against) => Recall::Against(against),
+        None => recall::ask(context, entry)?,
+    };
+    let note = match known {
         Recall::Offered => "the repository still offers it".to_owned(),
         Recall::Unknown { why } => {
             tracing::info!(
@@ -66,7 +77,16 @@ fn activate(context: &Context) -> Result<Staged, Error> {
             );
             format!("the repository could not be asked whether it still offers it: {why}")
         }
-        Recall::Withdrawn { why } => return Err(Error::Recalled { version: entry.version.clone(), why }),
+        Recall::Against(against) if insist && standing::was_told(entry, against.kind) => {
+            tracing::warn!("{} boots next, as was insisted on: {}", entry.version, against.why);
+            let insisted = [entry.insisted.as_slice(), &[against.kind]].concat();
+            review::change(context, staged.set(), entry, Entry { insisted, ..entry.clone() });
+            format!("insisted on: {}", against.why)
+        }
+        Recall::Against(against) => {
+            review::note(context, staged.set(), entry, Some(&against));
+            return Err(Error::Recalled { version: entry.version.clone(), why: against.why });
+        }
     };
     context.evidence.note(|evidence| evidence.notes.push(note));
     // From here on nothing but the disk itself can refuse it: whoever waits for the start was told everything else.

@@ -19,6 +19,7 @@
 //! - [`refused`]: hosts and moments that do not allow an update
 //! - [`room`]: how much is free on the partition that both sets share
 //! - [`screens`]: what a person sees on a terminal
+//! - [`standing`]: what was decided, until it is done
 //! - [`stopped`]: an update that ends in the middle
 //! - [`trust`]: what is trusted, shown and forgotten
 //! - [`tuf`]: the same trust code as a client of any TUF repository
@@ -49,6 +50,7 @@ mod repository;
 mod repository_threats;
 mod room;
 mod screens;
+mod standing;
 mod stopped;
 mod support;
 mod targets;

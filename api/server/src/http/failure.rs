@@ -129,6 +129,7 @@ impl From<Refusal> for Failure {
             Refusal::Busy => StatusCode::LOCKED,
             Refusal::Disallowed { .. }
             | Refusal::GoesBack { .. }
+            | Refusal::MayNotBoot { .. }
             | Refusal::Forbidden { .. }
             | Refusal::NothingToCancel { .. } => StatusCode::CONFLICT,
             Refusal::NothingChosen | Refusal::NotStaged(_) | Refusal::NeverRun => StatusCode::NOT_FOUND,

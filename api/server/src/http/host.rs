@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::failure::blocking;
-use super::openapi::{BadRequest, Os, Owing, Unable};
+use super::openapi::{BadRequest, Disallowed, Os, Owing, Unable};
 use super::{Api, Failure};
 
 /// The query of `GET /os`.
@@ -62,11 +62,12 @@ pub async fn health(State(api): State<Api>) -> (StatusCode, String) {
 /// `POST /actions/reboot`.
 ///
 /// # Errors
-/// 500 when the request for it was refused.
+/// 409 when what boots next may not run any more, 500 when the request for it was refused.
 #[utoipa::path(post, path = "/actions/reboot", responses(
-    (status = 204, description = "The host reboots"), Unable,
+    (status = 204, description = "The host reboots"), Disallowed, Unable,
 ))]
 pub async fn reboot(State(api): State<Api>) -> Result<StatusCode, Failure> {
+    api.updates.may_reboot().await?;
     tracing::info!("rebooting on request");
     blocking(move || {
         api.host.reboot().map_err(|error| Failure::internal(format!("failed to {}", report::chain(&error))))

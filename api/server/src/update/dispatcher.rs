@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
 use super::child::{self, Updog, Work};
-use super::facts::Facts;
+use super::facts::{Facts, Inactive};
 use super::files::Files;
 use super::fresh::Fresh;
 use super::memory::{InProgress, Memory, Outcome};
@@ -127,6 +127,30 @@ impl Dispatcher {
         self.0.keep(&mut known, &facts);
         let last = known.memory.most_recent_command.clone().ok_or(Refusal::NeverRun)?;
         Ok(status::status(&known.memory, &facts, last))
+    }
+
+    /// Whether the host may reboot: not into a release that may not run any more. What cannot be found out, or is being
+    /// changed just now, keeps nobody from rebooting.
+    ///
+    /// # Errors
+    /// [`Refusal::MayNotBoot`].
+    pub async fn may_reboot(&self) -> Result<(), Refusal> {
+        if self.0.check_free().is_err() {
+            return Ok(());
+        }
+        let facts = match self.0.updog.ask::<Facts>(&["status"]).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                tracing::warn!("what boots next is not known: {}", host_io::report::chain(&error));
+                return Ok(());
+            }
+        };
+        match facts.inactive {
+            Some(Inactive { next_to_boot: true, against: Some(why), version, .. }) => {
+                Err(Refusal::MayNotBoot { version, why })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Starts a command, and returns once it is under way. Its end is recorded without a caller.
@@ -256,7 +280,9 @@ impl Inner {
                 return Ok(known.map_or(Job::Refresh, Job::Remembered));
             }
             // The chosen version and no other: what is staged must be what the status says was chosen.
-            CommandType::Prepare => self.updog.begin(&[subcommand(command), "--image", &version]).await,
+            CommandType::Prepare => {
+                self.updog.begin(&[subcommand(command), "--image", &version, "--offered"]).await
+            }
             CommandType::Activate | CommandType::Deactivate => self.updog.begin(&[subcommand(command)]).await,
         };
         Ok(Job::Work(Box::new(work?)))
@@ -289,7 +315,8 @@ impl Inner {
     async fn refresh(&self) -> Result<Outcome, child::Error> {
         let config = self.config();
         let offers: Vec<Offer> = self.updog.ask_with_network(&["check-update", "--all"]).await?;
-        let chosen = match self.updog.ask_with_network::<Offer>(&["check-update"]).await {
+        // This one also takes back what boots next, where it may not any more: it is a part of looking, and no command.
+        let chosen = match self.updog.ask_with_network::<Offer>(&["check-update", "--review"]).await {
             Ok(offer) => {
                 Some(UpdateImage { arch: offer.arch, version: offer.version, variant: offer.variant })
             }

@@ -142,6 +142,9 @@ pub struct Inactive {
     /// `None` when `updog` does not say.
     #[serde(default)]
     pub proven: Option<bool>,
+    /// Why it may not be booted any more, where it waits for its first boot and something speaks against it.
+    #[serde(default)]
+    pub against: Option<String>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use api_model::{CommandType, NextBoot, UpdateState};
 use host_io::Advise;
+use semver::Version;
 use thiserror::Error;
 
 use super::child;
@@ -69,6 +70,14 @@ pub enum Refusal {
         /// What it goes back to.
         to: NextBoot,
     },
+    /// What boots next may not run any more.
+    #[error("reboot: {} boots next, and it may not run any more: {why}", named(.version.as_ref()))]
+    MayNotBoot {
+        /// Its version, where it is known.
+        version: Option<Version>,
+        /// What speaks against it.
+        why: String,
+    },
     /// Nothing runs and nothing is activated.
     #[error("cancel: no update command runs, and none is activated: the state of updates is {state:?}")]
     NothingToCancel {
@@ -98,6 +107,10 @@ pub enum Refusal {
 
 fn held(next: &NextBoot) -> String {
     next.version.as_ref().map_or_else(|| format!("set {}", next.set), |version| format!("version {version}"))
+}
+
+fn named(version: Option<&Version>) -> String {
+    version.map_or_else(|| "the other set".to_owned(), |version| format!("version {version}"))
 }
 
 impl Refusal {
@@ -132,6 +145,10 @@ impl Advise for Refusal {
             }),
             Self::GoesBack { .. } => Some(
                 "reboot to go back, or stay with what runs: POST /actions/cancel takes it back".to_owned(),
+            ),
+            Self::MayNotBoot { .. } => Some(
+                "refresh, which takes it back (POST /actions/refresh-updates), or take it back: POST /actions/cancel"
+                    .to_owned(),
             ),
             Self::NothingChosen | Self::NeverRun => {
                 Some("refresh first: POST /actions/refresh-updates".to_owned())

@@ -74,6 +74,7 @@ impl Disk {
                 next_to_boot: self.activated && !failed,
                 failed_boot: failed,
                 proven: Some(self.other_proven),
+                against: None,
             }),
             failed: None,
             next_boot: None,

@@ -60,8 +60,8 @@ fn an_update_goes_from_idle_to_ready_and_back_to_staged() {
     let root = format!(" --json --root {}", host.root().display());
     let calls = host.calls();
     assert_eq!(calls[0], format!("check-update --all{root}"));
-    assert_eq!(calls[1], format!("check-update{root}"));
-    assert_eq!(calls[2], format!("update-image --image 1.1.0{root}"), "the chosen version, pinned");
+    assert_eq!(calls[1], format!("check-update --review{root}"));
+    assert_eq!(calls[2], format!("update-image --image 1.1.0 --offered{root}"), "the chosen version, pinned");
     assert_eq!(calls[3], format!("update-apply{root}"));
     assert_eq!(calls[6], format!("update-revert{root}"));
 }

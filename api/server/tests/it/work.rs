@@ -314,3 +314,27 @@ fn a_way_back_that_waits_is_told_kept_from_updates_and_can_be_cancelled() {
     assert_eq!(last(&status), ["refresh", "Success"], "no word that readers of the status do not know");
     assert!(server.post("/actions/cancel").refused(409).contains("no update command runs"));
 }
+
+#[test]
+fn a_reboot_into_what_may_not_run_any_more_is_refused_with_the_reason() {
+    let host = host();
+    let server = host.serve();
+    for action in ["refresh-updates", "prepare-update", "activate-update"] {
+        act(&server, action);
+    }
+    let mut set = inactive(Some("1.1.0"), true, true, false);
+    set["against"] = json!("the version lock of this host is 1.0.0");
+    host.write(&host.fake("facts.json"), &facts("1.0.0", set.clone()).to_string());
+    let said = server.post("/actions/reboot").refused(409);
+    assert!(said.contains("version 1.1.0 boots next") && said.contains("version lock"), "{said}");
+    assert!(!host.paths().reboot_request().exists());
+    // A check takes it back; that stays a check.
+    set["next_to_boot"] = json!(false);
+    host.write(&host.fake("facts.json"), &facts("1.0.0", set).to_string());
+    let status = act(&server, "refresh-updates");
+    assert_eq!(told(&status), ["Staged", "refresh", "Success"]);
+    server.post("/actions/reboot").done();
+    // Whatever updog cannot tell keeps nobody from rebooting.
+    host.on("status", "exit 1");
+    server.post("/actions/reboot").done();
+}
