@@ -213,10 +213,12 @@ pub enum Error {
         version: Version,
     },
     /// A text is neither an address nor a directory.
-    #[error("find the repository {text:?}: it is neither an address nor a directory")]
+    #[error("find the repository {text:?}: {reason}")]
     Address {
-        /// The text.
+        /// The text, without what may be secret in it.
         text: String,
+        /// Why not.
+        reason: String,
     },
     /// A repository cannot be opened as a host opens it.
     #[error(transparent)]

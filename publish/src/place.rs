@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use host_io::SystemFs;
 use tempfile::TempDir;
-use trusted_repo::{Repository, Source, open_online};
+use trusted_repo::address::redacted;
+use trusted_repo::{Address, Repository, Source, open_online};
 use url::Url;
 
 use crate::Error;
@@ -36,12 +37,18 @@ impl Place {
     /// Opens it as a host does that meets it for the first time. Expiry is judged at `now`.
     pub(crate) async fn open(&self, now: DateTime<Utc>) -> Result<Opened, Error> {
         let base = url(&self.base)?;
-        let below = |path: &str| base.join(path).map_err(|_| Error::Address { text: self.base.clone() });
+        // A query stays where it is: it is the same for all that lies below.
+        let below = |path: &str| {
+            let mut below = base.clone();
+            below.set_path(&format!("{}{path}", base.path()));
+            below
+        };
+        let address = |url: &Url| Address::from_url(url).map_err(|reason| refused(url.as_str(), &reason));
         crate::init::check_name("the variant", &self.variant)?;
         crate::init::check_name("the architecture", &self.arch)?;
         let source = Source::new(
-            below(&format!("{}/{}/", self.variant, self.arch))?,
-            self.targets.as_deref().map_or_else(|| below("targets/"), url)?,
+            address(&below(&format!("{}/{}/", self.variant, self.arch)))?,
+            address(&self.targets.as_deref().map_or_else(|| Ok(below("targets/")), url)?)?,
         );
         let root = std::fs::read(&self.trusted_root)
             .map_err(|error| Error::file("read the root role", &self.trusted_root, error))?;
@@ -58,16 +65,19 @@ impl Place {
 
 /// An address as it is, a directory as an address.
 fn url(text: &str) -> Result<Url, Error> {
-    let refused = || Error::Address { text: text.to_owned() };
     if text.contains("://") {
-        let mut url = Url::parse(text).map_err(|_| refused())?;
+        let mut url = Url::parse(text).map_err(|error| refused(text, &error))?;
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
         return Ok(url);
     }
-    let path = std::path::absolute(Path::new(text)).map_err(|_| refused())?;
-    Url::from_directory_path(path).map_err(|()| refused())
+    let path = std::path::absolute(Path::new(text)).map_err(|error| refused(text, &error))?;
+    Url::from_directory_path(path).map_err(|()| refused(text, &"it is not the path of a directory"))
+}
+
+fn refused(text: &str, reason: &dyn std::fmt::Display) -> Error {
+    Error::Address { text: redacted(text), reason: reason.to_string() }
 }
 
 #[cfg(test)]

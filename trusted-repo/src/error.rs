@@ -255,15 +255,13 @@ impl Advise for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Metadata { source, .. } => match source {
-                Fault::Html { .. } | Fault::Missing | Fault::TooLong { .. } | Fault::Scheme { .. } => {
-                    "not_a_repository"
-                }
+                Fault::Html { .. } | Fault::Missing | Fault::TooLong { .. } => "not_a_repository",
                 Fault::Credentials { .. } => "failed",
                 Fault::OverBudget { .. } => "over_budget",
                 _ => "unreachable",
             },
             Self::Target { source, .. } => match source {
-                Fault::Html { .. } | Fault::Scheme { .. } => "not_a_repository",
+                Fault::Html { .. } => "not_a_repository",
                 Fault::TooLong { .. } | Fault::Length { .. } => "tampered",
                 Fault::Missing => "missing_target",
                 Fault::OverBudget { .. } => "over_budget",
@@ -365,7 +363,6 @@ fn help_for(fault: &Fault) -> String {
             "do not use this mirror; try another one, and tell the repository's owner"
         }
         Fault::Local { .. } => "check that the directory is mounted and readable",
-        Fault::Scheme { .. } => "use a URL that begins with https://, http:// or file://",
         Fault::Other(_) => "check the URL and the proxy",
     }
     .to_owned()

@@ -6,6 +6,7 @@
 //!
 //! In the order of the walk:
 //!
+//! - [`address`]: an address: what of it may be shown, sent and remembered
 //! - [`source`]: where a repository is, and what goes along with every request
 //! - [`transport`]: one HTTP client that keeps going on bad networks, and plain directories
 //! - [`memory`]: what was trusted last time, and which root to start from
@@ -26,6 +27,7 @@
 //! - [`author`]: the other side: keys, roles, signing, writing a repository
 //! - [`fuzzing`]: doors for the fuzz targets
 
+pub mod address;
 pub mod author;
 pub mod cache;
 pub mod error;
@@ -48,6 +50,7 @@ pub mod target;
 pub mod transport;
 pub mod tuf_client;
 
+pub use address::{Address, BadAddress};
 pub use cache::{CacheId, StagedCache, make_current};
 pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};

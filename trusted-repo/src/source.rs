@@ -6,17 +6,18 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::address::Address;
 use crate::transport::Account;
 
-/// A repository: two base addresses, each `https://`, `http://` or `file://`.
+/// A repository: two base addresses.
 ///
 /// [`Source::new`] leaves everything else at its default; fields may come in later releases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Where the metadata lies. A query in it is not sent and does not count for the memory.
-    pub metadata_base_url: Url,
+    /// Where the metadata lies. What is remembered belongs to this address without its secrets.
+    pub metadata_base_url: Address,
     /// Where the targets lie.
-    pub targets_base_url: Url,
+    pub targets_base_url: Address,
     /// Other places with the same repository. They are tried in this order when the first does not answer, or answers
     /// with something that cannot be trusted. What is remembered is remembered of the repository, not of a mirror.
     pub mirrors: Vec<Mirror>,
@@ -35,7 +36,7 @@ pub struct Source {
 impl Source {
     /// A repository with one place, reached directly.
     #[must_use]
-    pub fn new(metadata_base_url: Url, targets_base_url: Url) -> Self {
+    pub fn new(metadata_base_url: Address, targets_base_url: Address) -> Self {
         Self {
             metadata_base_url,
             targets_base_url,
@@ -53,9 +54,9 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
     /// Where it has the metadata.
-    pub metadata_base_url: Url,
+    pub metadata_base_url: Address,
     /// Where it has the targets.
-    pub targets_base_url: Url,
+    pub targets_base_url: Address,
 }
 
 /// TLS as values, each in PEM as it is read from a file.
@@ -91,22 +92,22 @@ pub struct Proxy {
 /// A base address, ready to name files below it.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
-    /// A web server; the address ends in a slash and has neither query nor fragment.
-    Web(Url),
+    /// A web server.
+    Web(Address),
     /// A directory.
     Directory(PathBuf),
 }
 
-impl Place {
-    /// What a base URL means. The error is the scheme that nobody here speaks.
-    pub(crate) fn from_url(url: &Url) -> Result<Self, String> {
-        match url.scheme() {
-            "http" | "https" => Ok(Self::Web(as_directory(url))),
-            "file" => url.to_file_path().map(Self::Directory).map_err(|()| url.to_string()),
-            other => Err(other.to_owned()),
+impl From<&Address> for Place {
+    fn from(address: &Address) -> Self {
+        if address.bare().scheme() != "file" {
+            return Self::Web(address.clone());
         }
+        Self::Directory(address.bare().to_file_path().expect("an address of a file has a path of this host"))
     }
+}
 
+impl Place {
     /// The place for people: where `name` lies.
     pub(crate) fn describe(&self, name: &str) -> String {
         match self {
@@ -116,40 +117,14 @@ impl Place {
     }
 }
 
-/// `url` without query and fragment, with a final slash: so that names are joined below it and not beside it.
-pub(crate) fn as_directory(url: &Url) -> Url {
-    let mut base = url.clone();
-    base.set_query(None);
-    base.set_fragment(None);
-    if !base.path().ends_with('/') {
-        let path = format!("{}/", base.path());
-        base.set_path(&path);
-    }
-    base
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_base_with_and_without_slash_or_query_is_the_same_place() {
-        for text in ["http://host/a/b", "http://host/a/b/", "http://host/a/b?seed=1", "http://host/a/b/#x"] {
-            let url = Url::parse(text).expect("valid");
-            assert_eq!(as_directory(&url).as_str(), "http://host/a/b/");
-            assert_eq!(Place::from_url(&url).expect("spoken").describe("x.json"), "http://host/a/b/x.json");
-        }
-    }
-
-    #[test]
-    fn a_scheme_that_nobody_speaks_is_named() {
-        let url = Url::parse("ftp://host/").expect("valid");
-        assert_eq!(Place::from_url(&url).expect_err("not spoken"), "ftp");
-    }
-
-    #[test]
-    fn a_directory_with_a_blank_in_its_name_is_found() {
-        let url = Url::parse("file:///media/usb%20stick/repo").expect("valid");
-        assert_eq!(Place::from_url(&url).expect("a file").describe("x"), "/media/usb stick/repo/x");
+    fn a_place_is_described_without_its_secrets() {
+        let place = |text: &str| Place::from(&Address::parse(text).expect("an address")).describe("x.json");
+        assert_eq!(place("http://me:secret@host/a/b?tok=1"), "http://host/a/b/x.json");
+        assert_eq!(place("file:///media/usb%20stick/repo"), "/media/usb stick/repo/x.json");
     }
 }

@@ -10,7 +10,8 @@ use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use serde::Deserialize;
 use thiserror::Error;
-use trusted_repo::{Mirror, Tls};
+use trusted_repo::address::redacted;
+use trusted_repo::{Address, Mirror, Tls};
 use update_metadata::Seed;
 use url::Url;
 
@@ -19,10 +20,10 @@ use crate::give_way;
 /// How this host takes updates, with every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Directory of the TUF metadata; ends in `/`.
-    pub metadata_base_url: Url,
-    /// Directory of the targets; ends in `/`.
-    pub targets_base_url: Url,
+    /// Directory of the TUF metadata.
+    pub metadata_base_url: Address,
+    /// Directory of the targets.
+    pub targets_base_url: Address,
     /// This host's place in the fleet.
     pub seed: Seed,
     /// Which versions this host wants.
@@ -98,7 +99,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why, with the line.
-        source: Box<toml::de::Error>,
+        source: Unparsed,
     },
     /// A value is there but makes no sense.
     #[error("find a valid {key} in {path}: {value:?}: {reason}")]
@@ -113,6 +114,11 @@ pub enum Error {
         reason: String,
     },
 }
+
+/// What the parser says, with the line of the file, and without the secrets of an address in it.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Unparsed(String);
 
 impl Advise for Error {
     fn help(&self) -> Option<String> {
@@ -188,15 +194,18 @@ pub fn load(fs: &dyn Fs, paths: &Paths) -> Result<Config, Error> {
 pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
     let raw: Raw = match toml::from_str(text) {
         Ok(raw) => raw,
-        Err(source) => return Err(Error::Parse { path, source: Box::new(source) }),
+        Err(error) => {
+            let source = Unparsed(redacted(error.to_string().trim_end()));
+            return Err(Error::Parse { path, source });
+        }
     };
     let bad = |key, value: &str, reason: String| Error::Value {
         path: path.clone(),
         key,
-        value: value.to_owned(),
+        value: redacted(value),
         reason,
     };
-    let base = |key, value: &str| base_url(value).map_err(|reason| bad(key, value, reason));
+    let base = |key, value: &str| Address::parse(value).map_err(|reason| bad(key, value, reason.to_string()));
     let mirror = |raw: &RawMirror| {
         Ok(Mirror {
             metadata_base_url: base("mirrors", &raw.metadata_base_url)?,
@@ -230,19 +239,6 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
             .filter(|nice| *nice <= give_way::MOST)
             .ok_or_else(|| bad("nice", &raw.nice.to_string(), "it is not between 0 and 19".to_owned()))?,
     })
-}
-
-/// A directory: without the last slash, joining a name would replace the directory's own name.
-fn base_url(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
-    if url.cannot_be_a_base() {
-        return Err("it is not the address of a directory".to_owned());
-    }
-    if !url.path().ends_with('/') {
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
-    }
-    Ok(url)
 }
 
 fn version_lock(text: &str) -> Result<VersionLock, String> {
@@ -305,7 +301,7 @@ something_newer = { a = 1 }
     #[test]
     fn a_rendered_file_is_understood_and_newer_keys_are_ignored() {
         let config = parsed(FULL).unwrap();
-        assert_eq!(config.metadata_base_url.as_str(), "https://updates.example/2020-07-07/metal/x86_64/");
+        assert_eq!(config.metadata_base_url.to_string(), "https://updates.example/2020-07-07/metal/x86_64/");
         assert_eq!(config.seed.get(), 1042);
         assert_eq!(config.version_lock, VersionLock::At(Version::new(1, 2, 0)));
         assert_eq!(config.https_proxy.unwrap().as_str(), "http://proxy.example:3128/");
@@ -331,8 +327,8 @@ something_newer = { a = 1 }
              [[mirrors]]\nmetadata_base_url = \"https://mirror.example/m\"\ntargets_base_url = \"file:///media/usb/targets\"\n"
         );
         let config = parsed(&text).unwrap();
-        assert_eq!(config.mirrors[0].metadata_base_url.as_str(), "https://mirror.example/m/");
-        assert_eq!(config.mirrors[0].targets_base_url.as_str(), "file:///media/usb/targets/");
+        assert_eq!(config.mirrors[0].metadata_base_url.to_string(), "https://mirror.example/m/");
+        assert_eq!(config.mirrors[0].targets_base_url.to_string(), "file:///media/usb/targets/");
         assert_eq!(config.ca_bundle, Some(PathBuf::from("/etc/ca.pem")));
         assert_eq!(config.client_certificate, Some(PathBuf::from("/etc/me.pem")));
         assert_eq!(config.bandwidth_limit, NonZeroU64::new(500_000));
@@ -355,6 +351,25 @@ something_newer = { a = 1 }
         assert!(complaint("v1.2.0", "1.2").contains("settings.updates.version-lock"));
         assert!(complaint("https://updates.example/targets/", "targets").contains("targets-base-url"));
         assert!(complaint("proxy.example:3128", "http://").contains("settings.network.https-proxy"));
+    }
+
+    #[test]
+    fn no_secret_of_an_address_is_in_a_complaint() {
+        let file = "https://updates.example/targets/";
+        for wrong in [
+            "ftp://me:s3cret@host/",
+            "https://me:s3cret@ho st/",
+            "https://h/?seed=1&sig=s3cret",
+            "https://me:s3cret@h/?X-Amz-Signature=1",
+            "https://me:s3cret@h/\"?sig=s3cret\" = ",
+        ] {
+            let said = complaint(file, wrong);
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+        assert!(complaint(file, "https://h/?seed=1&sig=s3cret").contains("its query has \"seed\""));
+        assert!(complaint(file, "file://media/usb/").contains("file:///media/usb/"));
+        let config = parsed(&FULL.replace(file, "https://me:s3cret@host/?sig=s3cret")).unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
     }
 
     #[test]

@@ -135,10 +135,8 @@ impl Fixture {
 
     async fn open_at(&self, now: DateTime<Utc>) -> Repository {
         let base = Url::from_directory_path(self.path("repo")).expect("absolute");
-        let source = Source::new(
-            base.join(&format!("{VARIANT}/{ARCH}/")).expect("a name"),
-            base.join("targets/").expect("a name"),
-        );
+        let below = |name: &str| base.join(name).expect("a name").try_into().expect("an address");
+        let source = Source::new(below(&format!("{VARIANT}/{ARCH}/")), below("targets/"));
         let root = std::fs::read(self.path("keys/root.json")).expect("made by init");
         let opened = open_online(Arc::new(SystemFs), source, &root, &self.path("trust"), now).await;
         opened.unwrap_or_else(|error| panic!("failed to {}", host_io::report::chain(&error)))

@@ -15,6 +15,7 @@ pub(super) struct Request {
     pub(super) range: Option<String>,
     pub(super) if_range: Option<String>,
     pub(super) if_none_match: Option<String>,
+    pub(super) authorization: Option<String>,
     /// How many bytes it took.
     pub(super) len: usize,
     /// Whether the connection may serve another request.
@@ -80,6 +81,7 @@ fn from_head(head: &httparse::Request<'_, '_>, len: usize) -> Request {
         range: header("range"),
         if_range: header("if-range"),
         if_none_match: header("if-none-match"),
+        authorization: header("authorization"),
         len,
         keep_alive: !has_body && if head.version == Some(1) { !said("close") } else { said("keep-alive") },
         method,

@@ -18,6 +18,8 @@ pub struct Request {
     pub range: Option<String>,
     /// The `If-None-Match` header.
     pub if_none_match: Option<String>,
+    /// The `Authorization` header.
+    pub authorization: Option<String>,
     /// Bytes of the request.
     pub request_bytes: u64,
     /// The status that was sent; `None` while none was, as for ever after a stall or a reset.
@@ -81,6 +83,7 @@ impl Log {
             path: request.target.clone(),
             range: request.range.clone(),
             if_none_match: request.if_none_match.clone(),
+            authorization: request.authorization.clone(),
             request_bytes: request.len as u64,
             status: None,
             head_bytes: 0,
@@ -142,6 +145,7 @@ mod tests {
             path: "/a/root.json?seed=5&version=1.0.0".to_owned(),
             range: None,
             if_none_match: None,
+            authorization: None,
             request_bytes: 60,
             status: None,
             head_bytes: 5,

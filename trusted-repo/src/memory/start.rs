@@ -45,6 +45,7 @@ pub(crate) async fn find(
 ) -> Result<Start, Error> {
     let shipped = KnownRoot::parse(anchor).map_err(|reason| Error::Anchor { reason })?;
     let store = Store::new(trust_dir, anchor, url);
+    super::store::without_secrets(fs, trust_dir, url);
     let all = all_of(fs, trust_dir, url)?;
     let before = store.among(fs, &all)?;
     let own = before.as_ref().map(|found| found.remembered.clone());

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use super::roots::{self, Chain, KnownRoot};
+use crate::address::bare_text;
 use crate::transport::validator::Validator;
 use crate::{Error, generation};
 
@@ -83,9 +84,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// The store below `trust_dir` for this anchor's bytes and this URL without its query.
+    /// The store below `trust_dir` for this anchor's bytes and this address without its secrets.
     pub(crate) fn new(trust_dir: &Path, anchor: &[u8], url: &str) -> Self {
-        let anchor = sha256(anchor);
+        Self::of(trust_dir, sha256(anchor), url)
+    }
+
+    fn of(trust_dir: &Path, anchor: String, url: &str) -> Self {
         let key = sha256(format!("{anchor}\n{url}").as_bytes());
         Self { dir: trust_dir.join(key), anchor, url: url.to_owned() }
     }
@@ -112,7 +116,7 @@ impl Store {
     }
 
     fn checked(&self, found: Found) -> Result<Found, Error> {
-        if found.index.anchor != self.anchor || found.index.metadata_base_url != self.url {
+        if found.index.anchor != self.anchor || bare_text(&found.index.metadata_base_url) != self.url {
             return Err(memory(&self.dir, "it is the memory of another repository"));
         }
         Ok(found)
@@ -172,12 +176,42 @@ pub(crate) fn all_of(fs: &dyn Fs, trust_dir: &Path, url: &str) -> Result<Vec<Fou
     let mut found = Vec::new();
     for entry in fs.list(trust_dir).map_err(failed)? {
         if let Some(one) = read_alone(fs, &trust_dir.join(&entry.name))?
-            && one.index.metadata_base_url == url
+            && bare_text(&one.index.metadata_base_url) == url
         {
             found.push(one);
         }
     }
     Ok(found)
+}
+
+/// Files what earlier programs have filed under an address with its secrets under the same one without them, and removes
+/// the secrets. Where that fails nothing is lost: it is read where it lies, and tried again the next time.
+pub(crate) fn without_secrets(fs: &dyn Fs, trust_dir: &Path, url: &str) {
+    // An unreadable memory is told by whoever wants to use it.
+    for old in all_of(fs, trust_dir, url).unwrap_or_default() {
+        if old.index.metadata_base_url == url {
+            continue;
+        }
+        if let Err(error) = refiled(fs, trust_dir, url, &old) {
+            warn!("{} is not filed anew: {}", old.dir.display(), report::chain(&error));
+        }
+    }
+}
+
+fn refiled(fs: &dyn Fs, trust_dir: &Path, url: &str, old: &Found) -> Result<(), Error> {
+    let store = Store::of(trust_dir, old.index.anchor.clone(), url);
+    let there = store.load(fs)?;
+    if there.as_ref().is_none_or(|there| there.remembered.advance() < old.remembered.advance()) {
+        let floor = old.remembered.floor.max(there.as_ref().and_then(|there| there.remembered.floor));
+        // The validator names the old address.
+        let next = Remembered { floor, validator: None, ..old.remembered.clone() };
+        store.commit(fs, there.as_ref(), next)?;
+    }
+    let failed = |error: io::Error| Error::Unsaved { path: old.dir.clone(), reason: error.to_string() };
+    // Without its link a memory is a first use; what was in it lies in its new place by now.
+    swap::discard(fs, &old.dir.join(generation::CURRENT)).map_err(failed)?;
+    fs.sync_dir(&old.dir).map_err(failed)?;
+    swap::discard(fs, &old.dir).map_err(failed)
 }
 
 /// What is to be remembered when `before` was loaded, `there` is what the disk holds now, and `next` was verified.

@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::roots::KnownRoot;
 use super::store::{Found, Remembered, expiry_of, read_alone, version_of};
+use crate::address::bare_text;
 use crate::generation::CURRENT;
 use crate::now::from_jiff;
 use crate::{Error, Role};
@@ -29,7 +30,7 @@ pub struct Memory {
 pub struct Held {
     /// The SHA-256 of the root role that it began with, in hex.
     pub anchor: String,
-    /// The metadata base URL, without its query.
+    /// The metadata base URL, without its secrets.
     pub metadata_base_url: String,
     /// The time before which no clock can be right.
     pub floor: Option<DateTime<Utc>>,
@@ -82,7 +83,7 @@ pub fn show(fs: &dyn Fs, trust_dir: &Path) -> Result<Vec<Memory>, Error> {
                 let roles = roles(&remembered, &index.anchor);
                 let held = Held {
                     anchor: index.anchor,
-                    metadata_base_url: index.metadata_base_url,
+                    metadata_base_url: bare_text(&index.metadata_base_url),
                     floor: index.floor,
                     timestamp_since: index.timestamp_since,
                     roles,

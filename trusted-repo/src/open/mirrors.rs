@@ -2,9 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use crate::Error;
 use crate::source::{Place, Source};
-use crate::transport::Fault;
 
 /// A repository's metadata places in order, and the targets places that belong to them.
 pub(super) struct Places {
@@ -13,25 +11,14 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(source: &Source) -> Result<Self, Error> {
+    pub(super) fn of(source: &Source) -> Self {
         let mirrors = source.mirrors.iter();
         let metadata = std::iter::once(&source.metadata_base_url)
             .chain(mirrors.clone().map(|mirror| &mirror.metadata_base_url));
         let targets =
             std::iter::once(&source.targets_base_url).chain(mirrors.map(|mirror| &mirror.targets_base_url));
-        Ok(Self {
-            metadata: metadata.map(place).collect::<Result<_, _>>()?,
-            targets: targets.map(place).collect::<Result<_, _>>()?,
-        })
+        Self { metadata: metadata.map(Place::from).collect(), targets: targets.map(Place::from).collect() }
     }
-}
-
-fn place(url: &url::Url) -> Result<Place, Error> {
-    Place::from_url(url).map_err(|scheme| Error::Metadata {
-        name: "anything".to_owned(),
-        place: url.to_string(),
-        source: Fault::Scheme { scheme },
-    })
 }
 
 /// Where targets are fetched from. A place that handed out wrong bytes goes to the end of the line, after a second turn

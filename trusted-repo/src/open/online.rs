@@ -23,7 +23,7 @@ use crate::memory::store::{Remembered, expiry_of};
 use crate::now::EffectiveNow;
 use crate::repository::{Opened, Repository};
 use crate::roles::Roles;
-use crate::source::{Place, Source, as_directory};
+use crate::source::{Place, Source};
 use crate::still;
 use crate::transport::{Carrier, Pacing};
 
@@ -56,11 +56,11 @@ pub async fn open_online_paced(
     now: DateTime<Utc>,
     pacing: Pacing,
 ) -> Result<Repository, Error> {
-    let name = as_directory(&source.metadata_base_url);
-    open_online_as(fs, source, trusted_root, trust_dir, name.as_str(), now, pacing).await
+    let name = source.metadata_base_url.to_string();
+    open_online_as(fs, source, trusted_root, trust_dir, &name, now, pacing).await
 }
 
-/// [`open_online_paced`] with a memory that belongs to `name` instead of the metadata base URL.
+/// [`open_online_paced`] with a memory that belongs to `name` instead of the metadata base address.
 pub(crate) async fn open_online_as(
     fs: Arc<dyn Fs>,
     source: Source,
@@ -70,14 +70,14 @@ pub(crate) async fn open_online_as(
     now: DateTime<Utc>,
     pacing: Pacing,
 ) -> Result<Repository, Error> {
-    let places = Places::of(&source)?;
+    let places = Places::of(&source);
     let all: Vec<&Place> = places.metadata.iter().chain(&places.targets).collect();
     let carrier = Carrier::new(Arc::clone(&fs), &source, &all, pacing).map_err(|fault| Error::Metadata {
         name: "anything".to_owned(),
         place: places.metadata[0].describe(""),
         source: fault,
     })?;
-    let url = as_directory(&source.metadata_base_url);
+    let url = source.metadata_base_url.bare().clone();
     let opening = Opening { fs, carrier, url, name, anchor: trusted_root, trust_dir, clock: now };
     let mut first = None;
     for (number, place) in places.metadata.iter().enumerate() {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use host_io::Fs;
-use url::Url;
 
 use super::download::{Download, Expected, Part, Piece, Web};
 use super::validator::Validator;
@@ -83,7 +82,7 @@ impl Carrier {
         match place {
             Place::Web(base) => {
                 let web = self.web.as_ref().expect("a client was made for this place");
-                Ok(Some(web.download(base, &below(base, name)?, expected, part)))
+                web.download(base, name, expected, part).map(Some)
             }
             Place::Directory(_) => Ok(None),
         }
@@ -201,11 +200,6 @@ impl Carrier {
         }
         Ok((all, joined))
     }
-}
-
-/// `name` below `base`. Target names are plain, and role names arrive here already encoded.
-fn below(base: &Url, name: &str) -> Result<Url, Fault> {
-    base.join(name).map_err(|_| Fault::Missing)
 }
 
 /// All that comes; room for `expected` bytes is made beforehand, so that there is no second copy while it grows.

@@ -18,6 +18,7 @@ use super::pacing::{Pacing, Patience, jitter};
 use super::range::MOST_PASSED_OVER;
 use super::validator::Validator;
 use super::{client, hops};
+use crate::address::{Address, without_secrets};
 use crate::source::Source;
 
 /// What is known of an object before it is asked for.
@@ -125,20 +126,17 @@ impl Web {
         tokio::time::timeout(LONGEST_REFUSAL, rest).await.unwrap_or(Ok(()))
     }
 
-    /// Starts nothing yet: the first request goes out with the first call of [`Download::next`]. `base` is the place
-    /// that `url` lies below.
+    /// Starts nothing yet: the first request goes out with the first call of [`Download::next`]. A name that cannot be
+    /// one below `base` is missing there.
     pub(crate) fn download(
         self: &Arc<Self>,
-        base: &Url,
-        url: &Url,
+        base: &Address,
+        name: &str,
         expected: Expected,
         part: Part,
-    ) -> Download {
-        let mut url = url.clone();
+    ) -> Result<Download, Fault> {
         let query = self.query.lock().expect("no panic while held");
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query.iter());
-        }
+        let url = base.below(name, query.iter()).ok_or(Fault::Missing)?;
         let (position, end) = match part {
             Part::Range(first, end) => (first, Some(end)),
             Part::From(first) => (first, None),
@@ -146,9 +144,9 @@ impl Web {
         };
         let signed = expected.size.signed();
         let most = end.map_or(expected.size.limit(), |end| end - position);
-        Download {
+        Ok(Download {
             host: hops::host_of(&url),
-            place: base.to_string(),
+            base: base.clone(),
             patience: Patience::new(self.pacing, most),
             web: Arc::clone(self),
             url,
@@ -168,7 +166,7 @@ impl Web {
             validator: None,
             unchanged: false,
             state: State::Idle,
-        }
+        })
     }
 }
 
@@ -195,7 +193,8 @@ pub(crate) struct Download {
     url: Url,
     /// Who is to blame for what comes next: where the last request went, behind redirects.
     host: String,
-    place: String,
+    /// The place that it lies below.
+    base: Address,
     expected: Expected,
     patience: Patience,
     condition: Option<Validator>,
@@ -279,7 +278,7 @@ impl Download {
                 fault => fault,
             });
         };
-        let (url, pause_ms) = (hops::shown(&self.url), pause.as_millis());
+        let (url, pause_ms) = (without_secrets(&self.url), pause.as_millis());
         info!(at = self.position, "{fault}; asking for {url} again in {pause_ms} ms");
         tokio::time::sleep(pause).await;
         self.patience.spend(pause);
@@ -325,7 +324,7 @@ impl Download {
         }
         let conditional = condition.is_some();
         let asked = Instant::now();
-        let sent = hops::send(&self.web, &self.url, &headers, &mut self.host, self.position);
+        let sent = hops::send(&self.web, &self.base, &self.url, &headers, &mut self.host, self.position);
         let answered = tokio::time::timeout(self.patience.left(), sent).await;
         self.patience.spend(asked.elapsed());
         let response = answered.map_err(|_| self.overdue())??;
@@ -336,12 +335,12 @@ impl Download {
                 Ok(Step::Ended)
             }
             StatusCode::PARTIAL_CONTENT if in_part && self.continues(&head) => {
-                debug!(url = %hops::shown(&self.url), at = self.position, "goes on");
+                debug!(url = %without_secrets(&self.url), at = self.position, "goes on");
                 self.state = State::Receiving(response);
                 Ok(Step::Asked)
             }
             StatusCode::PARTIAL_CONTENT if in_part => {
-                debug!(url = %hops::shown(&self.url), range = ?head.range, "the answer does not continue what came before");
+                debug!(url = %without_secrets(&self.url), range = ?head.range, "the answer does not continue what came before");
                 self.in_one_piece(&head)
             }
             StatusCode::RANGE_NOT_SATISFIABLE if in_part => {
@@ -401,7 +400,7 @@ impl Download {
             return Err(Fault::Html {
                 expected: self.expected.what.clone(),
                 found,
-                url: hops::shown(response.url()),
+                url: without_secrets(response.url()).into(),
             });
         }
         if let Some(encoding) = &head.encoding {
@@ -423,7 +422,7 @@ impl Download {
         }
         self.web.account.room_for(self.expected.size.signed().or(head.length).unwrap_or_default())?;
         (self.skip, self.declared) = (0, head.length);
-        self.validator = head.validator(&self.place);
+        self.validator = head.validator(&self.base.to_string());
         self.state = State::Receiving(response);
         if std::mem::take(&mut self.position) == 0 {
             return Ok(Step::Asked);

@@ -201,12 +201,6 @@ pub enum Fault {
         /// Why.
         source: Arc<io::Error>,
     },
-    /// A kind of address that nobody here speaks.
-    #[error("{scheme:?} is none of https, http and file")]
-    Scheme {
-        /// The scheme.
-        scheme: String,
-    },
     /// Anything else, in the library's words.
     #[error("the request failed")]
     Other(#[source] Arc<reqwest::Error>),
@@ -241,7 +235,6 @@ impl Fault {
             | Self::Length { .. }
             | Self::TooLong { .. }
             | Self::Local { .. }
-            | Self::Scheme { .. }
             | Self::Other(_) => false,
         }
     }
@@ -263,6 +256,8 @@ impl Fault {
 
 /// What a failed request means. `received` counts the bytes of the object that had come until then.
 pub(super) fn classify(error: reqwest::Error, host: String, received: u64, pacing: &super::Pacing) -> Fault {
+    // The address has secrets in it.
+    let error = error.without_url();
     if error.is_dns() {
         return Fault::Dns { host, reason: innermost(&error) };
     }

@@ -149,7 +149,8 @@ impl Fixture {
     }
 
     pub(crate) fn source_at(&self, base: &Url) -> Source {
-        Source::new(base.join("metadata/").expect("a name"), base.join("targets/").expect("a name"))
+        let below = |name| base.join(name).expect("a name").try_into().expect("an address");
+        Source::new(below("metadata/"), below("targets/"))
     }
 
     pub(crate) async fn open(&self) -> Result<Repository, Error> {

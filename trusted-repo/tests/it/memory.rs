@@ -1,6 +1,8 @@
 //! What is remembered between two openings.
 
 use chrono::TimeDelta;
+use testdata::FaultyServer;
+use trusted_repo::Source;
 
 use crate::fixture::{Fixture, assert_refused, days, today};
 
@@ -61,16 +63,46 @@ async fn rollback_of_the_targets_below_a_newer_snapshot_is_refused() {
 }
 
 #[tokio::test]
-async fn rollback_is_refused_although_the_url_carries_another_query() {
+async fn rollback_is_refused_although_the_address_has_other_secrets() {
     let mut fixture = Fixture::new();
     let old = fixture.metadata();
     fixture.sign();
-    fixture.open().await.expect("version 2");
+    let server = FaultyServer::start(fixture.repo());
+    let source = |secrets: &str| {
+        let at = |path: &str| server.url(path).replace("://", &format!("://{secrets}@")).parse().unwrap();
+        Source::new(at("metadata/?tok=1"), at("targets/"))
+    };
+    fixture.open_from(source("me:old"), &fixture.anchor, today()).await.expect("version 2");
     fixture.put_back(&old);
-    let mut source = fixture.source();
-    source.metadata_base_url.set_query(Some("seed=7"));
-    let opened = fixture.open_from(source, &fixture.anchor, today()).await;
+    let opened = fixture.open_from(source("me:new"), &fixture.anchor, today()).await;
     assert_refused(opened, "untrusted", "version 1 of the timestamp role");
+    assert_eq!(std::fs::read_dir(fixture.trust()).expect("there").count(), 1, "one memory");
+}
+
+#[tokio::test]
+async fn memory_filed_under_an_address_with_a_login_is_filed_anew_without_it_and_still_counts() {
+    let mut fixture = Fixture::new();
+    let old = fixture.metadata();
+    fixture.sign();
+    let server = FaultyServer::start(fixture.repo());
+    let source = |login: &str| {
+        let at = |path: &str| server.url(path).replace("://", &format!("://{login}")).parse().unwrap();
+        Source::new(at("metadata/"), at("targets/"))
+    };
+    fixture.open_from(source(""), &fixture.anchor, today()).await.expect("version 2");
+    // As programs before this one have filed it: the login is in the key, in the index and in the validator.
+    let index = fixture.memory().join("memory.json");
+    let text = std::fs::read_to_string(&index).expect("remembered").replace("http://", "http://me:s3cret@");
+    std::fs::write(&index, text).expect("as it was written before");
+    let memory = |key: &str| fixture.trust().join(key);
+    let key = std::fs::read_dir(fixture.trust()).expect("there").next().expect("one").expect("readable");
+    std::fs::rename(key.path(), memory("00ff")).expect("moved");
+    fixture.put_back(&old);
+    let opened = fixture.open_from(source("me:other@"), &fixture.anchor, today()).await;
+    assert_refused(opened, "untrusted", "version 1 of the timestamp role");
+    assert!(!memory("00ff").exists(), "the old one is gone");
+    let secret = |(_, bytes): &(_, Vec<u8>)| String::from_utf8_lossy(bytes).contains("s3cret");
+    assert!(!fixture.remembered().iter().any(secret), "and so is the password");
 }
 
 #[tokio::test]

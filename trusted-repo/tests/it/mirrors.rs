@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use testdata::{Fault, FaultyServer};
-use trusted_repo::{Error, FrameInfo, Mirror, Repository, Source};
+use trusted_repo::{Address, Error, FrameInfo, Mirror, Repository, Source};
 use url::Url;
 
 use crate::fixture::{Fixture, assert_refused, noise, today};
@@ -88,7 +88,7 @@ async fn rollback_at_one_mirror_is_refused_and_the_other_one_is_used() {
     let address = two.first.address().to_string();
     let mut source = two.source();
     // The memory goes by the first place's name, so the stale one takes the second place, and the first one is down.
-    let there = |url: &Url| Url::parse(&url.as_str().replace(&address, &stale.address().to_string()));
+    let there = |at: &Address| at.to_string().replace(&address, &stale.address().to_string()).parse();
     source.mirrors.insert(
         0,
         Mirror {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testdata::{ClosedPort, Fault, FaultyServer, Habit};
 use trusted_repo::open::open_online_paced;
-use trusted_repo::{Error, Pacing, Repository};
+use trusted_repo::{Address, Error, Pacing, Repository};
 use url::Url;
 
 use crate::fixture::{Fixture, assert_refused, days, impatient, noise, system_fs, today};
@@ -73,12 +73,10 @@ async fn host_name_that_does_not_exist() {
     assert_refused(opened, "unreachable", "the address of updates.invalid:80 cannot be found");
 }
 
-#[tokio::test]
-async fn scheme_that_nobody_speaks() {
-    let fixture = Fixture::new();
-    let base = Url::parse("ftp://updates/").expect("an address");
-    let opened = fixture.open_from(fixture.source_at(&base), &fixture.anchor, today()).await;
-    assert_refused(opened, "not_a_repository", "\"ftp\" is none of https, http and file");
+#[test]
+fn scheme_that_nobody_speaks() {
+    let refused = "ftp://updates/".parse::<Address>().expect_err("not spoken");
+    assert_eq!(refused.to_string(), "\"ftp\" is none of https, http and file");
 }
 
 #[tokio::test]
@@ -286,6 +284,49 @@ async fn query_goes_along_sorted_and_grows() {
             .ends_with("?migrations=a.lz4%2Cmanifest.json&seed=5&target=1.1.0&version=1.0.0")
     );
     assert_eq!(repository.bytes_fetched(), served.server.bytes_sent());
+}
+
+#[tokio::test]
+async fn secrets_of_an_address_go_to_it_alone_and_not_where_it_redirects_or_to_a_mirror() {
+    let mut served = Served::new();
+    served.fixture.target("v1.0+b.lz4", b"a version with a plus");
+    served.fixture.sign();
+    let store = FaultyServer::start(served.fixture.repo());
+    let mirror = FaultyServer::start(served.fixture.repo());
+    let with = |server: &FaultyServer, login: &str, path: &str| {
+        server.url(path).replace("://", &format!("://{login}")).parse::<Address>().expect("an address")
+    };
+    let source = trusted_repo::Source {
+        mirrors: vec![trusted_repo::Mirror {
+            metadata_base_url: with(&mirror, "", "metadata/"),
+            targets_base_url: with(&mirror, "", "targets/"),
+        }],
+        query: vec![("seed".to_owned(), "5".to_owned())],
+        ..trusted_repo::Source::new(
+            with(&served.server, "me:s3cret@", "metadata/?tok=m%2F1"),
+            with(&served.server, "me:s3cret@", "targets/?tok=t"),
+        )
+    };
+    let opened = served.fixture.open_from(source, &served.fixture.anchor, today()).await;
+    let repository = opened.expect("opened");
+    repository.fetch("v1.0+b.lz4", 100).await.expect("escaped");
+    // It redirects, without handing on what it was asked with; then it fails, and the mirror helps.
+    served.server.fault("root.lz4", Fault::Redirect(format!("{}?was=", store.url(""))).once());
+    served.server.fault("root.lz4", Fault::Status(500));
+    store.fault("", Fault::Status(500).once());
+    repository.fetch("root.lz4", 1 << 20).await.expect("from the mirror");
+    let basic = Some("Basic bWU6czNjcmV0");
+    let requests = served.server.requests();
+    assert!(requests.iter().all(|request| request.authorization.as_deref() == basic), "{requests:?}");
+    assert!(requests[0].path.ends_with("?tok=m%2F1&seed=5"), "{}", requests[0].path);
+    let target = served.requests_for("v1.0%2Bb.lz4?tok=t&seed=5");
+    assert_eq!(target.len(), 1, "{requests:?}");
+    for other in [&store, &mirror] {
+        let requests = other.requests();
+        assert!(!requests.is_empty());
+        assert!(requests.iter().all(|request| request.authorization.is_none()), "{requests:?}");
+    }
+    assert!(mirror.requests().iter().all(|request| !request.path.contains("tok")));
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use trusted_repo::tuf_client::{self, Saved, TufClient};
-use trusted_repo::{Pacing, Repository, Source};
-use url::Url;
+use trusted_repo::{Address, Pacing, Repository, Source};
 
 use crate::answer;
 use crate::context::Context;
@@ -21,13 +20,13 @@ pub struct Args {
     pub metadata_dir: PathBuf,
     /// Where the repository's metadata is (refresh, download)
     #[arg(long, value_name = "URL")]
-    pub metadata_url: Option<Url>,
+    pub metadata_url: Option<Address>,
     /// A target to fetch; may be given again (download)
     #[arg(long = "target-name", value_name = "PATH")]
     pub target_names: Vec<String>,
     /// Where the repository's targets are (download)
     #[arg(long, value_name = "URL")]
-    pub target_base_url: Option<Url>,
+    pub target_base_url: Option<Address>,
     /// Where targets are written to (download)
     #[arg(long, value_name = "DIR")]
     pub target_dir: Option<PathBuf>,
