@@ -64,7 +64,7 @@ impl fmt::Display for Format {
             Self::Version => "a version such as 1.2.3",
             Self::VersionOrLatest => "\"latest\" or a version such as 1.2.3",
             Self::Host => "the name or the address of a host",
-            Self::Proxy => "a proxy such as proxy.example:3128 or http://proxy.example:3128",
+            Self::Proxy => "a proxy such as proxy.example:3128, http:// or https://proxy.example:3128; no other kind is spoken to, SOCKS included",
             Self::Bytes => "a number of bytes such as 512KiB or 10MB",
             Self::Duration => "a length of time such as 90s, 10min or 1h30min",
             Self::Time => "a time such as 2026-12-24T08:00:00Z",
@@ -97,8 +97,9 @@ fn is_host(text: &str) -> bool {
 }
 
 fn is_proxy(text: &str) -> bool {
-    if text.contains("://") {
-        return is_url(text);
+    if let Some((scheme, _)) = text.split_once("://") {
+        // Nobody here speaks to another kind of proxy, and one that is not spoken to would be passed by.
+        return is_url(text) && matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https");
     }
     let (host, port) = text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -189,7 +190,17 @@ mod tests {
                     "[2001:db8::1]:80",
                     "proxy",
                 ],
-                &["", "proxy:0", "proxy:99999", "proxy:x", "a b:1", "http://"],
+                &[
+                    "",
+                    "proxy:0",
+                    "proxy:99999",
+                    "proxy:x",
+                    "a b:1",
+                    "http://",
+                    "ftp://proxy:1",
+                    "socks5://proxy:1",
+                    "socks5h://me:secret@proxy:1",
+                ],
             ),
             (
                 Format::Bytes,

@@ -36,5 +36,5 @@ pub use host::{Attempt, BootReport, Ear, Host, HostOptions, Outcome, Ran, Runnin
 pub use image::{Images, Size};
 pub use program::program;
 pub use release::{BootFault, Release};
-pub use server::{ClosedPort, Fault, FaultyServer, Habit, Http2Server};
+pub use server::{ClosedPort, Fault, FaultyServer, Habit, Http2Server, Relay};
 pub use world::{VARIANT, World, WorldOptions};

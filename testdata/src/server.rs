@@ -8,6 +8,7 @@
 //! - [`habit`]: what a server is like altogether
 //! - [`log`]: what was asked for and what was sent
 //! - [`http2`]: the same over TLS and HTTP/2
+//! - [`relay`]: what of bodies reaches a client
 //! - `closed`: no server at all
 //! - `http`: a request as bytes and as a value
 //! - `answer`: what a request gets, decided before anything is sent
@@ -21,6 +22,7 @@ pub mod habit;
 mod http;
 pub mod http2;
 pub mod log;
+pub mod relay;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -38,6 +40,7 @@ use habit::Habits;
 pub use http2::Http2Server;
 use log::Log;
 pub use log::Request;
+pub use relay::Relay;
 
 /// A web server over a directory, on a free port of the loopback, that misbehaves on request.
 #[derive(Debug)]

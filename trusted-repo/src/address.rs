@@ -226,6 +226,21 @@ pub(crate) fn bare_text(text: &str) -> String {
 /// text that could not be parsed.
 #[must_use]
 pub fn redacted(text: &str) -> String {
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>');
+    let mut shown = String::with_capacity(text.len());
+    for part in addresses_redacted(text).split_inclusive(ends) {
+        // `user:password@host`, as proxies may be written.
+        match part.rsplit_once('@') {
+            Some((login, host)) if !part.contains("://") && login.contains(':') => {
+                shown.push_str(&format!("…@{host}"));
+            }
+            _ => shown.push_str(part),
+        }
+    }
+    shown
+}
+
+fn addresses_redacted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -423,6 +438,7 @@ mod tests {
         );
         assert_eq!(redacted("http://me:s3/cret@host/x"), "http://…@host/x");
         assert_eq!(redacted("no address"), "no address");
+        assert_eq!(redacted("p = \"me:s3cret@proxy:1\" # me@home"), "p = \"…@proxy:1\" # me@home");
     }
 
     proptest! {

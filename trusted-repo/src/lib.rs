@@ -7,6 +7,7 @@
 //! In the order of the walk:
 //!
 //! - [`address`]: an address: what of it may be shown, sent and remembered
+//! - [`proxy`]: which proxy stands before an address, and which is reached without
 //! - [`source`]: where a repository is, and what goes along with every request
 //! - [`transport`]: one HTTP client that keeps going on bad networks, and plain directories
 //! - [`memory`]: what was trusted last time, and which root to start from
@@ -40,6 +41,7 @@ pub mod memory;
 pub mod now;
 pub mod open;
 pub mod pieces;
+pub mod proxy;
 pub mod reader;
 pub mod repository;
 pub mod roles;
@@ -58,10 +60,11 @@ pub use memory::kept::Slot;
 pub use open::mirrors::Turn;
 pub use open::{open_offline, open_online};
 pub use pieces::VerifiedPieces;
+pub use proxy::{Exception, Proxy, ProxyAddress};
 pub use reader::TargetReader;
 pub use repository::{PlaceNumber, Repository};
 pub use roles::{Role, Roles};
 pub use run::FrameRun;
-pub use source::{Mirror, Proxy, Source, Tls};
+pub use source::{Mirror, Source, Tls};
 pub use target::{TargetInfo, VerifiedBytes, VerifiedTarget};
 pub use transport::{Account, Fault, Pacing};

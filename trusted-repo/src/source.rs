@@ -4,9 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use url::Url;
-
 use crate::address::Address;
+use crate::proxy::Proxy;
 use crate::transport::Account;
 
 /// A repository: two base addresses.
@@ -76,17 +75,6 @@ impl fmt::Debug for Tls {
             .field("client_certificate", &self.client_certificate.is_some())
             .finish()
     }
-}
-
-/// Proxies as values. Without any, the environment's usual variables hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxy {
-    /// The address of the proxy for `https://`.
-    pub https_proxy: Option<Url>,
-    /// The address of the proxy for `http://`.
-    pub http_proxy: Option<Url>,
-    /// Hosts, domains and networks that are reached without them.
-    pub no_proxy: Vec<String>,
 }
 
 /// A base address, ready to name files below it.

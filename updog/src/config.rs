@@ -11,9 +11,8 @@ use semver::Version;
 use serde::Deserialize;
 use thiserror::Error;
 use trusted_repo::address::redacted;
-use trusted_repo::{Address, Mirror, Tls};
+use trusted_repo::{Address, Exception, Mirror, ProxyAddress, Tls};
 use update_metadata::Seed;
-use url::Url;
 
 use crate::give_way;
 
@@ -31,9 +30,9 @@ pub struct Config {
     /// Take updates before their wave opens.
     pub ignore_waves: bool,
     /// Proxy for all requests.
-    pub https_proxy: Option<Url>,
+    pub https_proxy: Option<ProxyAddress>,
     /// Hosts that are reached without the proxy.
-    pub no_proxy: Vec<String>,
+    pub no_proxy: Vec<Exception>,
     /// Other places with the same repository, in the order in which they are tried.
     pub mirrors: Vec<Mirror>,
     /// The file with the CA certificates that count instead of the host's own.
@@ -206,6 +205,8 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         reason,
     };
     let base = |key, value: &str| Address::parse(value).map_err(|reason| bad(key, value, reason.to_string()));
+    let exception =
+        |text: &str| Exception::parse(text).map_err(|reason| bad("no_proxy", text, reason.to_string()));
     let mirror = |raw: &RawMirror| {
         Ok(Mirror {
             metadata_base_url: base("mirrors", &raw.metadata_base_url)?,
@@ -225,7 +226,7 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         ignore_waves: raw.ignore_waves,
         https_proxy: proxy(&raw.https_proxy)
             .map_err(|reason| bad("https_proxy", &raw.https_proxy, reason))?,
-        no_proxy: raw.no_proxy,
+        no_proxy: raw.no_proxy.iter().map(|text| exception(text)).collect::<Result<_, _>>()?,
         mirrors: raw.mirrors.iter().map(mirror).collect::<Result<_, Error>>()?,
         ca_bundle: file(&raw.ca_bundle),
         client_certificate: file(&raw.client_certificate),
@@ -259,18 +260,12 @@ fn minimum_version(text: &str) -> Result<Option<Version>, String> {
     version.map(Some).map_err(|error| format!("it is no version: {error}"))
 }
 
-/// An empty text means no proxy. Without a scheme it is `HOST:PORT` of an HTTP proxy, as in the usual environment
-/// variables.
-fn proxy(text: &str) -> Result<Option<Url>, String> {
+/// An empty text means no proxy.
+fn proxy(text: &str) -> Result<Option<ProxyAddress>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let address = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&address).map_err(|error| error.to_string())?;
-    if url.host_str().is_none() {
-        return Err("it names no host".to_owned());
-    }
-    Ok(Some(url))
+    ProxyAddress::parse(text).map(Some).map_err(|reason| reason.to_string())
 }
 
 #[cfg(test)]
@@ -304,8 +299,8 @@ something_newer = { a = 1 }
         assert_eq!(config.metadata_base_url.to_string(), "https://updates.example/2020-07-07/metal/x86_64/");
         assert_eq!(config.seed.get(), 1042);
         assert_eq!(config.version_lock, VersionLock::At(Version::new(1, 2, 0)));
-        assert_eq!(config.https_proxy.unwrap().as_str(), "http://proxy.example:3128/");
-        assert_eq!(config.no_proxy, ["localhost", ".example"]);
+        assert_eq!(config.https_proxy.unwrap().to_string(), "http://proxy.example:3128");
+        assert_eq!(config.no_proxy.len(), 2);
     }
 
     #[test]
@@ -351,6 +346,15 @@ something_newer = { a = 1 }
         assert!(complaint("v1.2.0", "1.2").contains("settings.updates.version-lock"));
         assert!(complaint("https://updates.example/targets/", "targets").contains("targets-base-url"));
         assert!(complaint("proxy.example:3128", "http://").contains("settings.network.https-proxy"));
+        for scheme in ["socks5", "ftp"] {
+            let said = complaint("proxy.example:3128", &format!("{scheme}://me:s3cret@proxy.example:3128"));
+            assert!(
+                said.contains(&format!("{scheme:?} is no kind of proxy")) && !said.contains("s3cret"),
+                "{said}"
+            );
+        }
+        assert!(!complaint("proxy.example:3128", "me:s3cret@pro xy:3128").contains("s3cret"));
+        assert!(complaint("\".example\"", "\"http://x/\"").contains("settings.network.no-proxy"));
     }
 
     #[test]

@@ -3,9 +3,19 @@
 //! Readers of this JSON stop working when a field that they know turns null or negative, so the types leave no room for
 //! that: there is no status before the first command has ended (the server answers 404 until then).
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use semver::Version;
 use serde::{Deserialize, Serialize};
+
+/// How long a client waits for the end of a refresh.
+///
+/// A refresh asks the repository twice, and `updog` gives up on one that says nothing for a minute and a half. Whoever
+/// waits is to be told why it failed, not left alone: the server ends a refresh in [`REFRESH_LIMIT`] at the latest.
+pub const REFRESH_PATIENCE: Duration = Duration::from_secs(120);
+/// When the server ends a refresh: early enough for its end to be recorded and seen.
+pub const REFRESH_LIMIT: Duration = REFRESH_PATIENCE.saturating_sub(Duration::from_secs(10));
 
 /// How far an update has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -49,7 +49,7 @@ enum Supply {
     /// A repository, and what was verified of it before: the root to start from and the other roles.
     Repository {
         carrier: Carrier,
-        place: Place,
+        place: Box<Place>,
         root: Box<KnownRoot>,
         remembered: BTreeMap<String, Bytes>,
         /// By what the server recognises the timestamp that is remembered.
@@ -71,7 +71,7 @@ impl Shelf {
         let Remembered { roles, validator, .. } = remembered.clone();
         Self::new(Supply::Repository {
             carrier,
-            place,
+            place: Box::new(place),
             root: Box::new(root),
             remembered: roles,
             validator: Box::new(validator),

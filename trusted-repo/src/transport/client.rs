@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Fault, Pacing, tls};
-use crate::source::{Proxy, Tls};
+use crate::proxy::{Proxy, Route};
+use crate::source::Tls;
 
 /// One client for all requests of an opened repository.
 pub(super) fn build(proxy: &Proxy, tls: &Tls, pacing: &Pacing) -> Result<reqwest::Client, Fault> {
@@ -15,12 +16,9 @@ pub(super) fn build(proxy: &Proxy, tls: &Tls, pacing: &Pacing) -> Result<reqwest
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(pacing.connect)
         .read_timeout(pacing.idle);
-    let except = || reqwest::NoProxy::from_string(&proxy.no_proxy.join(","));
-    if let Some(address) = &proxy.https_proxy {
-        builder = builder.proxy(reqwest::Proxy::https(address.as_str()).map_err(other)?.no_proxy(except()));
-    }
-    if let Some(address) = &proxy.http_proxy {
-        builder = builder.proxy(reqwest::Proxy::http(address.as_str()).map_err(other)?.no_proxy(except()));
+    if let route @ Route::Said(_) = Route::new(proxy) {
+        // One rule decides, and says afterwards whom it chose.
+        builder = builder.proxy(reqwest::Proxy::custom(move |url| Some(route.before(url)?.url().clone())));
     }
     builder.build().map_err(other)
 }
@@ -36,10 +34,11 @@ mod tests {
 
     #[test]
     fn a_proxy_is_a_value() {
+        let address = |text: &str| crate::ProxyAddress::parse(text).ok();
         let proxy = Proxy {
-            https_proxy: Some("http://proxy:3128".parse().expect("valid")),
-            http_proxy: Some("http://proxy:3129".parse().expect("valid")),
-            no_proxy: vec!["localhost".to_owned(), ".internal".to_owned()],
+            https_proxy: address("http://proxy:3128"),
+            http_proxy: address("http://proxy:3129"),
+            no_proxy: vec![crate::Exception::parse("localhost").expect("an exception")],
         };
         build(&proxy, &Tls::default(), &Pacing::default()).expect("built");
     }

@@ -19,6 +19,7 @@ use super::range::MOST_PASSED_OVER;
 use super::validator::Validator;
 use super::{client, hops};
 use crate::address::{Address, without_secrets};
+use crate::proxy::Route;
 use crate::source::Source;
 
 /// What is known of an object before it is asked for.
@@ -82,6 +83,7 @@ const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 pub(crate) struct Web {
     pub(super) client: reqwest::Client,
     pub(super) pacing: Pacing,
+    pub(super) route: Route,
     began: Instant,
     cap: Option<Mutex<Bucket>>,
     query: Mutex<BTreeMap<String, String>>,
@@ -93,6 +95,7 @@ impl Web {
         Ok(Self {
             client: client::build(&source.proxy, &source.tls, &pacing)?,
             pacing,
+            route: Route::new(&source.proxy),
             began: Instant::now(),
             cap: source.bandwidth_limit.map(|rate| Mutex::new(Bucket::new(rate))),
             query: Mutex::new(source.query.iter().cloned().collect()),
@@ -349,9 +352,9 @@ impl Download {
             }
             StatusCode::OK if in_part && head.page().is_none() && head.encoding.is_none() => {
                 self.in_one_piece(&head)?;
-                self.begin(response, &head)
+                self.begin(response, &head).await
             }
-            StatusCode::OK => self.begin(response, &head),
+            StatusCode::OK => self.begin(response, &head).await,
             status => {
                 self.web.discard(response).await?;
                 let host = self.host.clone();
@@ -394,7 +397,22 @@ impl Download {
     }
 
     /// Takes an answer with the whole object.
-    fn begin(&mut self, response: Response, head: &Head) -> Result<Step, Fault> {
+    async fn begin(&mut self, response: Response, head: &Head) -> Result<Step, Fault> {
+        if let Err(fault) = self.acceptable(&response, head) {
+            self.web.discard(response).await?;
+            return Err(fault);
+        }
+        (self.skip, self.declared) = (0, head.length);
+        self.validator = head.validator(&self.base.to_string());
+        self.state = State::Receiving(response);
+        if std::mem::take(&mut self.position) == 0 {
+            return Ok(Step::Asked);
+        }
+        Ok(Step::Piece(Piece::Again))
+    }
+
+    /// Whether an answer may be the whole object.
+    fn acceptable(&mut self, response: &Response, head: &Head) -> Result<(), Fault> {
         let host = || self.host.clone();
         if let Some(found) = head.page() {
             return Err(Fault::Html {
@@ -420,14 +438,7 @@ impl Download {
                 return Err(Fault::NoResume { host: host(), received: self.furthest });
             }
         }
-        self.web.account.room_for(self.expected.size.signed().or(head.length).unwrap_or_default())?;
-        (self.skip, self.declared) = (0, head.length);
-        self.validator = head.validator(&self.base.to_string());
-        self.state = State::Receiving(response);
-        if std::mem::take(&mut self.position) == 0 {
-            return Ok(Step::Asked);
-        }
-        Ok(Step::Piece(Piece::Again))
+        self.web.account.room_for(self.expected.size.signed().or(head.length).unwrap_or_default())
     }
 
     async fn receive(&mut self) -> Result<Step, Fault> {
@@ -481,7 +492,8 @@ impl Download {
     }
 
     fn fault(&self, error: reqwest::Error) -> Fault {
-        classify(error, self.host.clone(), self.position, &self.web.pacing)
+        // Once an answer has begun, whoever was on the way there has done its part.
+        classify(error, self.host.clone(), self.position, &self.web.pacing, None)
     }
 }
 

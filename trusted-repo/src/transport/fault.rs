@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::tunnel;
+use crate::proxy::ProxyAddress;
+
 /// Why bytes did not come, or were not the ones that were asked for.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
@@ -85,10 +88,14 @@ pub enum Fault {
         deadline: Duration,
     },
     /// The proxy does not let us through.
-    #[error("the proxy opens no way to {host} ({reason})")]
+    #[error("the proxy {proxy} opens no way to {host} ({reason})")]
     Proxy {
+        /// The proxy's address.
+        proxy: String,
         /// Host and port behind the proxy.
         host: String,
+        /// Whether that may pass.
+        passing: bool,
         /// What came of it.
         reason: String,
     },
@@ -217,11 +224,11 @@ impl Fault {
             | Self::NoConnection { .. }
             | Self::Reset { .. }
             | Self::Stalled { .. } => true,
+            Self::Proxy { passing, .. } => *passing,
             Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             Self::Tls { .. }
             | Self::Slow { .. }
             | Self::Overdue { .. }
-            | Self::Proxy { .. }
             | Self::Credentials { .. }
             | Self::Denied { .. }
             | Self::Behind { .. }
@@ -254,23 +261,30 @@ impl Fault {
     }
 }
 
-/// What a failed request means. `received` counts the bytes of the object that had come until then.
-pub(super) fn classify(error: reqwest::Error, host: String, received: u64, pacing: &super::Pacing) -> Fault {
+/// What a failed request means. `received` counts the bytes of the object that had come until then; `proxy` stands before
+/// the host.
+pub(super) fn classify(
+    error: reqwest::Error,
+    host: String,
+    received: u64,
+    pacing: &super::Pacing,
+    proxy: Option<&ProxyAddress>,
+) -> Fault {
+    let plain = error.url().is_some_and(|url| url.scheme() == "http");
     // The address has secrets in it.
     let error = error.without_url();
+    if let Some(proxy) = proxy {
+        let timeout = error.is_timeout() && error.is_connect();
+        // Where no tunnel is dug, the connection is one to the proxy.
+        if tunnel::is_of(&error) || timeout || (plain && error.is_connect()) {
+            return tunnel::fault(&error, proxy, host, pacing);
+        }
+    }
     if error.is_dns() {
         return Fault::Dns { host, reason: innermost(&error) };
     }
-    if let Some(tls) = find::<rustls::Error>(&error) {
-        // The library prints a verifier's own error as a programmer would.
-        let reason = match tls {
-            rustls::Error::InvalidCertificate(rustls::CertificateError::Other(ours)) => ours.0.to_string(),
-            theirs => theirs.to_string(),
-        };
+    if let Some(reason) = tls(&error) {
         return Fault::Tls { host, reason };
-    }
-    if let Some(reason) = tunnel(&error) {
-        return Fault::Proxy { host, reason };
     }
     if error.is_timeout() {
         return if error.is_connect() {
@@ -294,8 +308,17 @@ pub(super) fn classify(error: reqwest::Error, host: String, received: u64, pacin
     }
 }
 
+/// What is wrong with TLS, if that is what is wrong.
+pub(super) fn tls(error: &(dyn StdError + 'static)) -> Option<String> {
+    Some(match find::<rustls::Error>(error)? {
+        // The library prints a verifier's own error as a programmer would.
+        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(ours)) => ours.0.to_string(),
+        theirs => theirs.to_string(),
+    })
+}
+
 /// The first error of type `E` in the chain; `io::Error` hides what it wraps from `source`, so it is opened as well.
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+pub(super) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(layer) = next {
         if let Some(found) = layer.downcast_ref::<E>() {
@@ -311,20 +334,7 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     None
 }
 
-/// What became of the way through a proxy. The library keeps the type of this error to itself.
-fn tunnel(error: &reqwest::Error) -> Option<String> {
-    let mut next: Option<&dyn StdError> = Some(error);
-    while let Some(layer) = next {
-        if let Some(said) = layer.to_string().strip_prefix("tunnel error: ") {
-            let inner = innermost(layer);
-            return Some(if inner.starts_with("tunnel error") { said.to_owned() } else { inner });
-        }
-        next = layer.source();
-    }
-    None
-}
-
-fn innermost(error: &dyn StdError) -> String {
+pub(super) fn innermost(error: &dyn StdError) -> String {
     let mut said = error.to_string();
     let mut next = error.source();
     while let Some(layer) = next {

@@ -11,6 +11,7 @@ use url::Url;
 use super::Fault;
 use super::download::Web;
 use super::fault::classify;
+use super::tunnel;
 use crate::address::Address;
 
 /// Redirects that are followed, one after another.
@@ -32,8 +33,17 @@ pub(super) async fn send(
         if let Some(login) = base.login_for(&at) {
             request = request.basic_auth(&login.user, login.password.as_ref());
         }
-        let response =
-            request.send().await.map_err(|error| classify(error, host.clone(), received, &web.pacing))?;
+        let proxy = web.route.before(&at);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let fault = classify(error, host.clone(), received, &web.pacing, proxy.as_ref());
+                return Err(tunnel::explained(fault, proxy.as_ref(), &web.client).await);
+            }
+        };
+        if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) = (response.status(), &proxy) {
+            return Err(tunnel::wants_a_login(proxy, host));
+        }
         if !is_redirect(response.status()) {
             return Ok(response);
         }

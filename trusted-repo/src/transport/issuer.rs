@@ -15,12 +15,31 @@ pub(super) struct UnknownAuthority {
     pub(super) issuer: Option<String>,
     /// Whether a bundle of the caller's counts, and not the host's own certificates.
     pub(super) bundled: bool,
+    /// Whether that somebody is the server itself.
+    pub(super) itself: bool,
 }
+
+/// A server shows the certificate of an authority instead of one of its own.
+#[derive(Debug)]
+pub(super) struct AuthorityAsServer;
+
+impl fmt::Display for AuthorityAsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "it shows the certificate of an authority; it needs one of its own that the authority has signed",
+        )
+    }
+}
+
+impl StdError for AuthorityAsServer {}
 
 impl fmt::Display for UnknownAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let where_to = if self.bundled { "the CA bundle" } else { "this host's CA certificates" };
         match &self.issuer {
+            Some(issuer) if self.itself => {
+                write!(f, "its certificate \"{issuer}\" is signed by itself and is not among {where_to}")
+            }
             Some(issuer) => write!(f, "its authority \"{issuer}\" is not among {where_to}"),
             None => write!(f, "its authority is not among {where_to}"),
         }
@@ -29,8 +48,19 @@ impl fmt::Display for UnknownAuthority {
 
 impl StdError for UnknownAuthority {}
 
-/// The issuer of a certificate in DER: `O=Example, CN=Example Root`. `None` when there is none to be read.
-pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
+/// Whether a certificate in DER names its own subject as its issuer.
+pub(super) fn is_of_itself(certificate: &[u8]) -> bool {
+    let both = || {
+        let (issuer, mut rest) = issuer_and_rest(certificate)?;
+        // Between both stands how long it holds.
+        rest.next(SEQUENCE)?;
+        Some(rest.next(SEQUENCE)? == issuer)
+    };
+    both().unwrap_or(false)
+}
+
+/// The issuer's names, and what follows them.
+fn issuer_and_rest(certificate: &[u8]) -> Option<(&[u8], Der<'_>)> {
     let mut outer = Der(certificate);
     let mut signed = Der(Der(outer.next(SEQUENCE)?).next(SEQUENCE)?);
     if signed.peek() == Some(VERSION) {
@@ -38,7 +68,12 @@ pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
     }
     signed.next(INTEGER)?;
     signed.next(SEQUENCE)?;
-    let mut names = Der(signed.next(SEQUENCE)?);
+    Some((signed.next(SEQUENCE)?, signed))
+}
+
+/// The issuer of a certificate in DER: `O=Example, CN=Example Root`. `None` when there is none to be read.
+pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
+    let mut names = Der(issuer_and_rest(certificate)?.0);
     let mut shown = Vec::new();
     while let Some(set) = names.next(SET) {
         let mut attributes = Der(set);
@@ -105,19 +140,28 @@ mod tests {
 
     use super::*;
 
+    const AUTHORITY: &[u8] = include_bytes!("../../../testdata/keys/tls/ca.pem");
     const SERVER: &[u8] = include_bytes!("../../../testdata/keys/tls/server.pem");
 
     #[test]
     fn the_issuer_of_a_certificate_is_read() {
         let certificate = CertificateDer::from_pem_slice(SERVER).expect("a certificate");
         assert_eq!(issuer(&certificate).as_deref(), Some("O=Loopback Tests, CN=Root of the Loopback"));
+        assert!(!is_of_itself(&certificate));
+        let authority = CertificateDer::from_pem_slice(AUTHORITY).expect("a certificate");
+        assert!(is_of_itself(&authority));
     }
 
     #[test]
     fn an_unknown_authority_is_named_with_where_it_was_looked_for() {
         let unknown = |issuer: Option<&str>, bundled| {
-            UnknownAuthority { issuer: issuer.map(str::to_owned), bundled }.to_string()
+            UnknownAuthority { issuer: issuer.map(str::to_owned), bundled, itself: false }.to_string()
         };
+        let itself = UnknownAuthority { issuer: Some("CN=X".to_owned()), bundled: true, itself: true };
+        assert_eq!(
+            itself.to_string(),
+            "its certificate \"CN=X\" is signed by itself and is not among the CA bundle"
+        );
         assert_eq!(unknown(Some("CN=X"), true), "its authority \"CN=X\" is not among the CA bundle");
         assert!(unknown(None, false).ends_with("this host's CA certificates"));
     }
@@ -128,7 +172,7 @@ mod tests {
             let mut damaged = CertificateDer::from_pem_slice(SERVER).expect("a certificate").to_vec();
             damaged[at] = byte;
             damaged.truncate(len);
-            let _ = issuer(&damaged);
+            let _ = (issuer(&damaged), is_of_itself(&damaged));
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - [`account`]: what one run takes from the network, and its limit
 //! - `range`: whether an answer continues what was received so far
 //! - `head`: what is looked at in an answer's head
+//! - `tunnel`: what a proxy has to do with a failure
 //! - `hops`: one request and the redirects that it meets
 //! - `validator`: by what a server recognises an object
 //! - `bucket`: a cap on bandwidth
@@ -31,6 +32,7 @@ mod hops;
 mod issuer;
 pub(crate) mod range;
 mod tls;
+mod tunnel;
 pub(crate) mod validator;
 
 pub use account::Account;

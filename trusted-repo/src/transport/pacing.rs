@@ -25,6 +25,9 @@ pub struct Pacing {
     pub slow_window: Duration,
     /// The least number of bytes in that time.
     pub slow_floor: u64,
+    /// For how long altogether, over all attempts, nothing new may come before giving up: whoever waits for us is told
+    /// why within this and a little more.
+    pub silence: Duration,
     /// The longest wait that a server may ask for. Whoever is asked for more gives up, and comes again another day.
     pub longest_wait: Duration,
 }
@@ -48,6 +51,7 @@ impl Default for Pacing {
             longest_pause: Duration::from_secs(5),
             slow_window: Duration::from_secs(60),
             slow_floor: 60 * 1024,
+            silence: Duration::from_secs(90),
             longest_wait: Duration::from_secs(60),
         }
     }
@@ -62,6 +66,8 @@ pub(crate) struct Patience {
     waited: Duration,
     while_waiting: u64,
     spent: Duration,
+    /// How much of it since the last new byte.
+    silent: Duration,
     deadline: Duration,
 }
 
@@ -75,6 +81,7 @@ impl Patience {
             waited: Duration::ZERO,
             while_waiting: 0,
             spent: Duration::ZERO,
+            silent: Duration::ZERO,
             deadline: pacing.deadline(length),
         }
     }
@@ -82,6 +89,7 @@ impl Patience {
     /// Notes that this much of the whole time is gone.
     pub(crate) fn spend(&mut self, time: Duration) {
         self.spent = self.spent.saturating_add(time);
+        self.silent = self.silent.saturating_add(time);
     }
 
     /// What is left of the whole time.
@@ -96,6 +104,9 @@ impl Patience {
 
     /// Notes bytes that had not come before. They refill the attempts.
     pub(crate) fn progress(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.silent = Duration::ZERO;
+        }
         self.since_failure = self.since_failure.saturating_add(bytes);
         if self.since_failure >= REFILL {
             self.failures = 0;
@@ -108,7 +119,10 @@ impl Patience {
         self.failures += 1;
         self.since_failure = 0;
         let asked = asked.unwrap_or_default();
-        if self.failures >= self.pacing.attempts || asked > self.pacing.longest_wait {
+        if self.failures >= self.pacing.attempts
+            || self.silent >= self.pacing.silence
+            || asked > self.pacing.longest_wait
+        {
             return None;
         }
         let doubled = self.pacing.first_pause.saturating_mul(1 << (self.failures - 1).min(16));
@@ -160,6 +174,26 @@ mod tests {
         let pauses: Vec<_> =
             std::iter::from_fn(|| patience.after_failure(1.0, None)).map(|p| p.as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000]);
+    }
+
+    #[test]
+    fn a_server_that_stalls_each_time_is_given_up_on_while_somebody_still_waits() {
+        let mut patience = Patience::new(Pacing::default(), 0);
+        let mut waited = Duration::ZERO;
+        loop {
+            patience.spend(Duration::from_secs(30));
+            waited += Duration::from_secs(30);
+            let Some(pause) = patience.after_failure(1.0, None) else { break };
+            patience.spend(pause);
+            waited += pause;
+        }
+        assert!(waited < Duration::from_secs(100), "{waited:?}");
+        let mut patience = Patience::new(Pacing::default(), 0);
+        for _ in 0..20 {
+            patience.spend(Duration::from_secs(30));
+            patience.progress(REFILL);
+            assert!(patience.after_failure(1.0, None).is_some(), "bytes keep coming");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use rustls::{
 use tracing::debug;
 
 use super::Fault;
-use super::issuer::{UnknownAuthority, issuer};
+use super::issuer::{AuthorityAsServer, UnknownAuthority, is_of_itself, issuer};
 use crate::source::Tls;
 
 const BUNDLE: &str = "CA bundle";
@@ -90,12 +90,22 @@ impl Roots {
 
     /// Puts the authority's name to the library's refusal: the one that the chain's last certificate asks for.
     fn named(&self, error: Error, end_entity: &CertificateDer<'_>, above: &[CertificateDer<'_>]) -> Error {
+        let ours = |error: Arc<dyn std::error::Error + Send + Sync>| {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(error)))
+        };
+        // The library has a word for it only for programmers.
+        if format!("{error:?}").contains("CaUsedAsEndEntity") {
+            return ours(Arc::new(AuthorityAsServer));
+        }
         if error != Error::InvalidCertificate(CertificateError::UnknownIssuer) {
             return error;
         }
-        let unknown =
-            UnknownAuthority { issuer: issuer(above.last().unwrap_or(end_entity)), bundled: self.bundled };
-        Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(unknown))))
+        let unknown = UnknownAuthority {
+            issuer: issuer(above.last().unwrap_or(end_entity)),
+            bundled: self.bundled,
+            itself: above.is_empty() && is_of_itself(end_entity),
+        };
+        ours(Arc::new(unknown))
     }
 
     /// The verifier. Without any CA certificate nobody is known, which is what the error says.

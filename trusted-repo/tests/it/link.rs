@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use testdata::{ClosedPort, Fault, FaultyServer, Http2Server};
-use trusted_repo::{Error, Proxy, Repository, Source, Tls};
+use trusted_repo::{Error, Exception, Proxy, ProxyAddress, Repository, Source, Tls};
 use url::Url;
 
 use crate::fixture::{Fixture, assert_refused, noise, today};
@@ -178,8 +178,8 @@ async fn proxy_for_http_is_asked_in_place_of_the_server_and_not_for_exceptions()
     let base = Url::parse("http://updates.invalid/").expect("an address");
     let source = |no_proxy: &[&str]| Source {
         proxy: Proxy {
-            http_proxy: Some(Url::parse(&format!("http://{proxy}")).expect("an address")),
-            no_proxy: no_proxy.iter().map(ToString::to_string).collect(),
+            http_proxy: Some(ProxyAddress::parse(&proxy.to_string()).expect("an address")),
+            no_proxy: no_proxy.iter().map(|text| Exception::parse(text).expect("an exception")).collect(),
             ..Proxy::default()
         },
         ..fixture.source_at(&base)
@@ -189,21 +189,68 @@ async fn proxy_for_http_is_asked_in_place_of_the_server_and_not_for_exceptions()
     assert_refused(direct, "unreachable", "the address of updates.invalid");
 }
 
-#[tokio::test]
-async fn proxy_that_opens_no_way_is_blamed_and_not_the_server() {
-    let fixture = Fixture::new();
-    let refusing = answering(|_, head| {
-        assert!(head.starts_with("CONNECT updates.invalid:443"), "{head}");
-        b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n".to_vec()
+/// A server that answers whatever begins, and never in TLS. It ends with the process.
+fn speaking_no_tls() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _gone = std::io::Read::read(&mut stream, &mut [0; 512]);
+        }
     });
-    let closed = ClosedPort::new();
-    for proxy in [refusing, closed.address()] {
-        let base = Url::parse("https://updates.invalid/").expect("an address");
-        let https_proxy = Some(Url::parse(&format!("http://{proxy}")).expect("an address"));
-        let source = Source { proxy: Proxy { https_proxy, ..Proxy::default() }, ..fixture.source_at(&base) };
-        let says = "the proxy opens no way to updates.invalid:443";
-        assert_refused(open(&fixture, source).await, "unreachable", says);
+    address
+}
+
+/// What is said when a repository at `base` is opened through `proxy`.
+async fn through(fixture: &Fixture, base: &str, proxy: &str) -> String {
+    let base = Url::parse(base).expect("an address");
+    let address = Some(ProxyAddress::parse(proxy).expect("a proxy"));
+    let proxy = Proxy { https_proxy: address.clone(), http_proxy: address, no_proxy: Vec::new() };
+    let error = open(fixture, Source { proxy, ..fixture.source_at(&base) }).await.expect_err("no way");
+    assert_eq!(host_io::Advise::code(&error), "unreachable");
+    host_io::report::sentence("updog", &error)
+}
+
+#[tokio::test]
+async fn proxy_that_opens_no_way_is_blamed_with_its_address_and_its_words_and_not_the_server() {
+    let fixture = Fixture::new();
+    let answer = |status: &'static str| {
+        answering(move |_, head| {
+            assert!(head.starts_with("CONNECT updates.invalid:443"), "{head}");
+            assert!(
+                head.contains("roxy-")
+                    && head.to_lowercase().contains("proxy-authorization: basic y29ycdpzm2nyzxq"),
+                "{head}"
+            );
+            format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        })
+        .to_string()
+    };
+    let nobody = ClosedPort::new();
+    let no_tls = speaking_no_tls();
+    let corp = |address: String| format!("http://corp:s3cret@{address}");
+    for (proxy, base, reason) in [
+        (corp(answer("403 Forbidden")), "https", "it answers with status 403"),
+        (corp(answer("407 Who Are You")), "https", "it asks for a login, or for another one: status 407"),
+        (corp(answer("502 No Way")), "https", "it answers with status 502"),
+        (corp(nobody.address().to_string()), "https", "it refuses the connection"),
+        (corp(nobody.address().to_string()), "http", "it refuses the connection"),
+        (corp("proxy.invalid:3128".to_owned()), "https", "its address cannot be found"),
+        (corp("proxy.invalid:3128".to_owned()), "http", "its address cannot be found"),
+        (format!("https://corp:s3cret@{no_tls}"), "https", "no trusted TLS connection to it"),
+        (format!("https://corp:s3cret@{no_tls}"), "http", "no trusted TLS connection to it"),
+    ] {
+        let said = through(&fixture, &format!("{base}://updates.invalid/"), &proxy).await;
+        let shown = proxy.replace("corp:s3cret@", "");
+        let port = if base == "https" { 443 } else { 80 };
+        let begins = format!("the proxy {shown} opens no way to updates.invalid:{port} ({reason}");
+        assert!(said.contains(&begins), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
+    let login = answering(|_, _| b"HTTP/1.1 407 Who Are You\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let said = through(&fixture, "http://updates.invalid/", &login.to_string()).await;
+    assert!(said.contains("status 407"), "{said}");
 }
 
 #[tokio::test]

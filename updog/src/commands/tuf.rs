@@ -109,6 +109,7 @@ fn scaled(idle: Duration) -> Pacing {
         longest_pause: usual.longest_pause.mul_f64(scale),
         slow_window: usual.slow_window.mul_f64(scale),
         slow_floor: u64::try_from(floor).unwrap_or(usual.slow_floor).max(1),
+        silence: usual.silence.mul_f64(scale),
         longest_wait: usual.longest_wait.mul_f64(scale),
         ..usual
     }

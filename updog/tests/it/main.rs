@@ -1,6 +1,7 @@
 //! Stories of `updog`, told through the real programs on a simulated host.
 //!
 //! - [`check`]: which update, and why none
+//! - [`bytes`]: every byte that came is told, whatever became of it
 //! - [`clock`]: a clock that is wrong, and a repository that stands still
 //! - [`cut`]: an update that ends at any change of what both sets share
 //! - [`device`]: a disk that fails in the middle
@@ -32,6 +33,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
 
+mod bytes;
 mod check;
 mod clock;
 mod cut;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use api_model::update::REFRESH_PATIENCE;
 use api_model::{CommandType, UpdateStatus};
 use tokio::time::Instant;
 
@@ -32,9 +33,9 @@ struct Manner {
 
 fn manner(command: CommandType) -> Manner {
     match command {
-        // A repository that does not answer takes half a minute to give up on.
+        // The server ends it before that, and says why.
         CommandType::Refresh => {
-            Manner { uri: "/actions/refresh-updates", every: OFTEN, patience: Duration::from_secs(120) }
+            Manner { uri: "/actions/refresh-updates", every: OFTEN, patience: REFRESH_PATIENCE }
         }
         // A slow line takes its time; the server notices a dead one.
         CommandType::Prepare => Manner {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_model::update::REFRESH_LIMIT;
 use api_model::{CommandType, UpdateImage, UpdateStatus};
 use chrono::{DateTime, Utc};
 use host_io::{Clock, Fs, OperationLock, Paths};
@@ -292,7 +293,9 @@ impl Inner {
         let ended = match job {
             Job::Remembered(outcome) => return outcome,
             Job::Refresh => tokio::select! {
-                found = self.refresh() => found,
+                found = tokio::time::timeout(REFRESH_LIMIT, self.refresh()) => {
+                    found.unwrap_or(Err(child::Error::Late(REFRESH_LIMIT)))
+                }
                 // Questions change nothing that matters; theirs is ended with them.
                 true = stop::asked(&mut cancel) => {
                     return Outcome::Failed { exit_status: 1, reason: String::new() };

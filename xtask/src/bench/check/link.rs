@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use host_io::{Clock as _, Paths, SystemClock, SystemFs};
 use testdata::Fault;
-use trusted_repo::{Proxy, Source, open_online};
+use trusted_repo::{Exception, Proxy, Source, open_online};
 
 use super::repository::{Served, runtime};
 
@@ -64,7 +64,7 @@ impl Link {
         served.publish("image.lz4", &noise(self.length))?;
         let urls = served.world.repository();
         let source = Source {
-            proxy: Proxy { no_proxy: vec!["127.0.0.1".to_owned()], ..Proxy::default() },
+            proxy: Proxy { no_proxy: vec![Exception::parse("127.0.0.1")?], ..Proxy::default() },
             ..Source::new(urls.metadata_base_url.parse()?, urls.targets_base_url.parse()?)
         };
         let trust = Paths::under(&served.host).trust();

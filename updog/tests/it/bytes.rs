@@ -1,0 +1,116 @@
+//! Every byte that came is told, whatever became of it, and none comes beyond the budget.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+use testdata::{Fault, Habit, Host, Relay, World};
+
+use crate::frames::{image, plan};
+use crate::support::{offered, reconfigure, served};
+
+/// What one read of a connection brings at most.
+const READ: u64 = 512 * 1024;
+
+/// A host on 1.0.0 in a world that offers 1.1.0, and a relay that counts what comes to it.
+fn counted() -> (World, Host, Relay) {
+    let (world, host) = offered();
+    let relay = Relay::before(world.server().address());
+    let (here, there) = (world.server().address().to_string(), relay.address().to_string());
+    reconfigure(&host, |text| text.replace(&here, &there));
+    (world, host, relay)
+}
+
+/// The newest record.
+fn newest(host: &Host) -> Value {
+    let ran = host.run("updog", &["history", "--json"]).expect_ok();
+    serde_json::from_str::<Value>(&ran.stdout).unwrap()[0].clone()
+}
+
+/// A fault of a server, and where it strikes.
+fn faults() -> impl Strategy<Value = Vec<(&'static str, Fault, u32)>> {
+    let place = prop_oneof![
+        Just("timestamp.json"),
+        Just("snapshot.json"),
+        Just("manifest.json"),
+        Just("hash.lz4"),
+        Just("boot.lz4"),
+        Just("root.lz4"),
+        Just("root.lz4"),
+    ];
+    let fault = prop_oneof![
+        (0_u64..200_000).prop_map(Fault::Truncate),
+        (0_u64..200_000).prop_map(Fault::ResetAfter),
+        prop_oneof![Just(503_u16), Just(500), Just(403), Just(404)].prop_map(Fault::Status),
+        Just(Fault::Reset),
+    ];
+    prop::collection::vec((place, fault, 1_u32..7), 0..6)
+}
+
+#[test]
+fn the_history_tells_every_byte_that_came_whatever_went_wrong_and_no_more_than_the_budget_comes() {
+    let habits = prop::option::of(prop_oneof![
+        Just(Habit::NoRanges),
+        Just(Habit::Early(500)),
+        Just(Habit::NewValidators)
+    ]);
+    let budgets = prop::option::of(20_000_u64..2_000_000);
+    let mut runner = TestRunner::new(Config { cases: 10, failure_persistence: None, ..Config::default() });
+    let stories = (faults(), habits, budgets);
+    let ran = runner.run(&stories, |(faults, habit, budget)| {
+        let (world, host, relay) = counted();
+        habit.into_iter().for_each(|habit| world.server().habit(habit));
+        for (place, fault, times) in faults {
+            world.server().fault(place, fault.times(times));
+        }
+        let budget_text = budget.map(|budget| budget.to_string());
+        let mut args = vec!["update"];
+        args.extend(budget_text.as_deref().into_iter().flat_map(|text| ["--max-bytes", text]));
+        let before = relay.bodies();
+        let said = host.run("updog", &args);
+        let came = relay.bodies() - before;
+        let record = newest(&host);
+        let told = record["bytes"]["fetched"].as_u64().unwrap();
+        let over = record["error"]["code"] == "over_budget";
+        if over {
+            // What lay in a buffer when it ended was not read.
+            prop_assert!(told <= came && came - told <= READ, "{told} of {came}: {said}");
+        } else {
+            prop_assert_eq!(told, came, "{}", said);
+        }
+        prop_assert!(budget.is_none_or(|budget| told <= budget + READ), "{told} of {budget:?}: {said}");
+        Ok(())
+    });
+    ran.unwrap();
+}
+
+#[test]
+fn a_failed_update_says_in_its_message_and_in_the_history_what_it_fetched_and_wrote() {
+    let (world, host, relay) = counted();
+    world.server().habit(Habit::NoRanges);
+    let (root, bytes) = served(&world, "1.1.0-root.lz4");
+    world.server().fault(&root, Fault::Truncate(bytes.len() as u64 * 2 / 3));
+    let before_it = skipped(&host);
+    let before = relay.bodies();
+    let said = host.run("updog", &["update"]);
+    let record = newest(&host);
+    let (fetched, written) = (&record["bytes"]["fetched"], record["bytes"]["written"].as_u64().unwrap());
+    assert_eq!(fetched.as_u64(), Some(relay.bodies() - before), "{said}");
+    assert!(written > 0, "{record}");
+    let sentence = format!("{fetched} bytes were fetched and {written} written");
+    assert!(said.stderr.contains(&sentence), "{sentence}: {said}");
+    // The next run finds what was written, block by block, and fetches no image but root.
+    world.server().heal();
+    world.server().clear_log();
+    let after = skipped(&host);
+    assert!(after > before_it, "{after} bytes of root are in place, and {before_it} were before");
+    let _ = host.run("updog", &["update"]).expect_ok();
+    let asked =
+        |end: &str| world.server().requests().iter().any(|request| request.path_only().ends_with(end));
+    assert!(asked("1.1.0-root.lz4") && !asked("1.1.0-boot.lz4"));
+}
+
+/// How much of root is said to be in place.
+fn skipped(host: &Host) -> u64 {
+    let ran = host.run("updog", &["plan", "--json"]).expect_ok();
+    image(&plan(&ran), "root")["skip_bytes"].as_u64().unwrap()
+}
