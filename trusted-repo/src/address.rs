@@ -120,6 +120,26 @@ impl Address {
         Ok(Self { bare: bare(url), secrets: Secrets { query: query.map(str::to_owned), login } })
     }
 
+    /// What `text` means where a directory of this host may be written as one: an address, or a path.
+    ///
+    /// # Errors
+    /// As [`Address::parse`].
+    pub fn of_place(text: &str) -> Result<Self, BadAddress> {
+        if text.contains("://") {
+            return Self::parse(text);
+        }
+        let path = std::path::absolute(text).map_err(|_| BadAddress::NoPath)?;
+        Self::from_url(&Url::from_directory_path(path).map_err(|()| BadAddress::NoPath)?)
+    }
+
+    /// The directory `path` below this one, with the same secrets.
+    #[must_use]
+    pub fn directory(&self, path: &str) -> Self {
+        let mut bare = self.bare.clone();
+        bare.set_path(&format!("{}{}/", bare.path(), escaped(path.trim_matches('/'))));
+        Self { bare, secrets: self.secrets.clone() }
+    }
+
     /// The address without what is secret: to be shown, and to be remembered.
     #[must_use]
     pub fn bare(&self) -> &Url {
@@ -422,6 +442,19 @@ mod tests {
         for whole in ["sv=1&sr=c&sig=x", "Policy=p&Signature=a&Key-Pair-Id=b", "tok=abc", "sig=a"] {
             Address::parse(&format!("https://h/a?{whole}")).expect(whole);
         }
+    }
+
+    #[test]
+    fn a_directory_below_has_the_same_secrets() {
+        let address =
+            Address::of_place("http://me:pass@h/a?tok=1").expect("an address").directory("metal/x86_64/");
+        assert_eq!(address.to_string(), "http://h/a/metal/x86_64/");
+        assert!(address.login_for(address.bare()).is_some());
+        let url = address.below("x", std::iter::empty()).expect("a name");
+        assert_eq!(url.as_str(), "http://h/a/metal/x86_64/x?tok=1");
+        let path = Address::of_place("/srv/my updates").expect("a path").directory("targets");
+        assert_eq!(path.to_string(), "file:///srv/my%20updates/targets/");
+        assert!(Address::of_place("https://").is_err());
     }
 
     #[test]

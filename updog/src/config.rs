@@ -119,6 +119,18 @@ pub enum Error {
 #[error("{0}")]
 pub struct Unparsed(String);
 
+impl Unparsed {
+    fn of(error: &toml::de::Error) -> Self {
+        // Where the text is broken, nobody knows where an address in it ends.
+        let shown = |line: &str| match line.split_once("://") {
+            Some((before, _)) => format!("{before}://…"),
+            None => redacted(line),
+        };
+        let said = error.to_string();
+        Self(said.trim_end().lines().map(shown).collect::<Vec<_>>().join("\n"))
+    }
+}
+
 impl Advise for Error {
     fn help(&self) -> Option<String> {
         Some(match self {
@@ -194,7 +206,7 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
     let raw: Raw = match toml::from_str(text) {
         Ok(raw) => raw,
         Err(error) => {
-            let source = Unparsed(redacted(error.to_string().trim_end()));
+            let source = Unparsed::of(&error);
             return Err(Error::Parse { path, source });
         }
     };

@@ -11,10 +11,10 @@ use host_io::{Advise, swap};
 use semver::Version;
 use signpost::{IdleDisk, OsDisk, Role, SetName};
 use thiserror::Error;
+use trusted_repo::address::redacted;
 use trusted_repo::lz4::Lz4Reader;
-use trusted_repo::{Repository, Source};
+use trusted_repo::{Address, Repository, Source};
 use update_metadata::{Manifest, Update, manifest};
-use url::Url;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -243,27 +243,13 @@ fn not_our_own(context: &Context, disk: &Path) -> Result<(), Refused> {
 }
 
 fn open(context: &Context, order: &Order, trust: &Path) -> Result<Repository, Error> {
-    let base = address(&order.repo)?;
-    let below = |path: &str| base.join(path).map_err(|_| Refused::Address(order.repo.clone()));
-    let source = Source::new(below(&format!("{}/{}/", order.variant, order.arch))?, below("targets/")?);
+    let base = Address::of_place(&order.repo).map_err(|_| Refused::Address(redacted(&order.repo)))?;
+    let metadata = base.directory(&format!("{}/{}", order.variant, order.arch));
+    let source = Source::new(metadata, base.directory("targets"));
     let anchor = std::fs::read(&order.trusted_root)
         .map_err(|source| Refused::Root { path: order.trusted_root.clone(), source })?;
     let (fs, now) = (Arc::clone(&context.fs), context.clock.now());
     Ok(context.waiter.wait(Box::pin(trusted_repo::open_online(fs, source, &anchor, trust, now)))??)
-}
-
-/// An address as it is, a directory as an address.
-fn address(text: &str) -> Result<Url, Refused> {
-    let refused = || Refused::Address(text.to_owned());
-    if text.contains("://") {
-        let mut url = Url::parse(text).map_err(|_| refused())?;
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
-        return Ok(url);
-    }
-    let path = std::path::absolute(Path::new(text)).map_err(|_| refused())?;
-    Url::from_directory_path(path).map_err(|()| refused())
 }
 
 /// The version that was named, or the newest that may run. No host waits for its turn here.
@@ -314,17 +300,5 @@ fn keep(
 impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         Self::First(Box::new(refused))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_and_an_address_are_both_repositories() {
-        assert_eq!(address("/srv/my updates").unwrap().as_str(), "file:///srv/my%20updates/");
-        assert_eq!(address("https://host/a").unwrap().as_str(), "https://host/a/");
-        assert!(matches!(address("https://"), Err(Refused::Address(_))));
     }
 }
