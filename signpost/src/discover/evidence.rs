@@ -1,13 +1,14 @@
 //! What speaks for one set being the running one, and the rule that decides.
 //!
-//! The kernel and the firmware know, each by a way of its own: the device that `/` is on, the boot program's token, the
-//! kernel's own token for the root partition. They are witnesses of one rank. A person at the command line and the
+//! The kernel and the firmware know, each by a way of its own: the device that `/` is on, the boot program's token and
+//! its variable, the kernel's own token for the root partition. They are witnesses of one rank. A person at the command line and the
 //! configuration only claim: they decide where no witness speaks, and are refused where one says otherwise, as are
 //! witnesses of two minds. The running set would be taken for the other one, and be written to.
 
 use std::fmt;
 
 use super::command_line::{CommandLine, Named};
+use super::firmware::Firmware;
 use crate::layout::Layout;
 use crate::set::SetName;
 use crate::table::Entries;
@@ -19,6 +20,8 @@ pub struct Evidence {
     pub flag: Option<SetName>,
     /// The kernel's command line.
     pub command_line: CommandLine,
+    /// The firmware's variables.
+    pub firmware: Firmware,
     /// `active` in the configuration, when it is about this disk.
     pub configured: Option<SetName>,
     /// The numbers of the partitions of this disk that `/` stands on.
@@ -34,6 +37,10 @@ pub enum Source {
     Flag,
     /// The boot program's token on the kernel's command line.
     BootToken,
+    /// What the boot program left in a firmware variable.
+    BootVariable,
+    /// The partition that a unified kernel image found itself on.
+    StubVariable,
     /// The configuration.
     Configuration,
     /// The device that `/` is on.
@@ -48,6 +55,8 @@ impl fmt::Display for Source {
             Self::OnlySet => "there is no other set",
             Self::Flag => "--active",
             Self::BootToken => "signpost.boot= on the kernel command line",
+            Self::BootVariable => "the boot program's firmware variable",
+            Self::StubVariable => "the kernel image's firmware variable",
             Self::Configuration => "the configuration",
             Self::RootDevice => "the device of /",
             Self::RootToken => "root= on the kernel command line",
@@ -79,7 +88,7 @@ impl fmt::Display for Witness {
 pub enum ActiveUnknown {
     /// Nothing says anything.
     #[error(
-        "the kernel command line names no partition of this disk, no configuration names a set, and / is not on this disk"
+        "neither the kernel command line nor a firmware variable names a partition of this disk, no configuration names a set, and / is not on this disk"
     )]
     Silent,
     /// It was said to be a set that is not there.
@@ -106,6 +115,9 @@ pub enum ActiveUnknown {
     /// The command line cannot be understood.
     #[error("the kernel command line is unclear: {0}")]
     Unclear(String),
+    /// A firmware variable is none that a boot program has left.
+    #[error("the firmware variable {0}")]
+    Firmware(String),
     /// `/` stands on partitions of both sets.
     #[error("/ stands on partitions of both sets: {}", list(.0))]
     RootOnBoth(Vec<u32>),
@@ -133,6 +145,9 @@ impl ActiveUnknown {
             // Not "active" in the configuration: it would be wrong after the next flip.
             Self::Silent | Self::Elsewhere { .. } | Self::Unclear(_) => {
                 "say which set is running with \"--active A\" or \"--active B\", for this command; for all of them let the boot program put signpost.boot=PARTUUID=… of the boot partition on the kernel command line"
+            }
+            Self::Firmware(_) => {
+                "somebody else has made it: delete it below /sys/firmware/efi/efivars (chattr -i, then rm), or say which set is running with \"--active A\" or \"--active B\""
             }
             Self::NoSuchSet(_) => "leave it out, or say A",
             Self::Twice { .. } => "give one of them a new identifier with another partitioning tool",
@@ -178,10 +193,22 @@ impl Evidence {
             Err(_) if self.flag.is_some() || layout.b.is_none() => None,
             said => said?,
         };
+        let left = match token(&self.firmware.boot, Source::BootVariable, layout, entries) {
+            Err(_) if self.flag.is_some() || layout.b.is_none() => None,
+            said => said?,
+        };
+        let stub = match token(&self.firmware.stub, Source::StubVariable, layout, entries) {
+            // An image on a partition for boot programs says nothing of a set.
+            Err(ActiveUnknown::Elsewhere { .. }) => None,
+            Err(_) if self.flag.is_some() || layout.b.is_none() => None,
+            said => said?,
+        };
         // It is no word of ours: others use it for partitions that are no set's.
         let root = token(&self.command_line.root, Source::RootToken, layout, entries).ok().flatten();
         let told = [
             (Source::BootToken, boot),
+            (Source::BootVariable, left),
+            (Source::StubVariable, stub),
             (Source::RootDevice, self.root_set(layout)?),
             (Source::RootToken, root),
         ];
@@ -216,7 +243,12 @@ fn token(
 ) -> Result<Option<SetName>, ActiveUnknown> {
     let guid = match named {
         Named::No => return Ok(None),
-        Named::Unclear(words) => return Err(ActiveUnknown::Unclear(words.clone())),
+        Named::Unclear(words) => {
+            return Err(match by {
+                Source::BootVariable | Source::StubVariable => ActiveUnknown::Firmware(words.clone()),
+                _ => ActiveUnknown::Unclear(words.clone()),
+            });
+        }
         Named::Partition(guid) => *guid,
     };
     let holders: Vec<u32> =

@@ -2,6 +2,7 @@
 //!
 //! - [`config`]: what a person wrote down
 //! - [`command_line`]: what the boot program passed on
+//! - [`firmware`]: what the boot program left in the firmware's variables
 //! - [`sysfs`]: what the kernel knows of its block devices
 //! - [`evidence`]: all of it together, and the rule that names the running set
 //! - [`search`]: the disk
@@ -9,6 +10,7 @@
 pub mod command_line;
 pub mod config;
 pub mod evidence;
+pub mod firmware;
 pub mod search;
 pub mod sysfs;
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::command_line::CommandLine;
 use super::config::Config;
 use super::evidence::Evidence;
+use super::firmware::Firmware;
 use super::sysfs::{self, DeviceNumber, Sysfs};
 use crate::bits::Role;
 use crate::disk::{self, OsDisk};
@@ -35,12 +36,17 @@ pub struct Choice {
 pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
     let config = Config::load(&paths.signpost_config())?;
     let command_line = read_command_line(paths);
+    let firmware = Firmware::read(paths);
     let kernel = Sysfs::of(paths);
     let running = Running::look(paths, &kernel)?;
     let (path, device) = match choice.disk.as_ref().or(config.disk.as_ref()) {
         Some(path) => (path.clone(), sysfs::device_of(path)),
         None => {
-            let device = search(&kernel, &running, &command_line)?;
+            let named = Names {
+                boot: command_line.boot.guid().or(firmware.boot.guid()),
+                root: command_line.root.guid().or(firmware.stub.guid()),
+            };
+            let device = search(&kernel, &running, named)?;
             (node(&kernel, device)?, Some(device))
         }
     };
@@ -49,6 +55,7 @@ pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
     let evidence = Evidence {
         flag: choice.active,
         command_line,
+        firmware,
         configured: config.active.filter(|_| about_this_disk),
         root_partitions: running.numbers_on(device),
     };
@@ -83,8 +90,14 @@ impl Running {
     }
 }
 
+/// The partitions that the kernel or the firmware name: the boot partition of a set, and one that may be of a set.
+struct Names {
+    boot: Option<Uuid>,
+    root: Option<Uuid>,
+}
+
 /// The one disk that the running system came from.
-fn search(sysfs: &Sysfs, running: &Running, command_line: &CommandLine) -> Result<DeviceNumber, Error> {
+fn search(sysfs: &Sysfs, running: &Running, named: Names) -> Result<DeviceNumber, Error> {
     let tables = Tables::read(sysfs)?;
     // A cloned disk is attached. The boot program may have started from either.
     let unique = |guid: Uuid| match tables.holding(guid)[..] {
@@ -92,9 +105,8 @@ fn search(sysfs: &Sysfs, running: &Running, command_line: &CommandLine) -> Resul
         [disk] => Ok(Some(disk)),
         ref several => Err(Error::Duplicate { guid, disks: nodes(sysfs, several)? }),
     };
-    let (booted, root) = (command_line.boot.guid(), command_line.root.guid());
-    let booted = booted.map(unique).transpose()?.flatten();
-    let root = root.map(unique).transpose()?.flatten();
+    let booted = named.boot.map(unique).transpose()?.flatten();
+    let root = named.root.map(unique).transpose()?.flatten();
     let below: Vec<DeviceNumber> = running.disks().into_iter().collect();
     if let Some(token) = booted.filter(|token| !below.is_empty() && !below.contains(token)) {
         return Err(Error::TwoAnswers { root: nodes(sysfs, &below)?, token: node(sysfs, token)? });
