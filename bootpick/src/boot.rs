@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use signpost::handover::Handover;
-use signpost::start::{self, Candidate, Cost, Why};
+use signpost::start::{self, Candidate, Why};
 use signpost::table::{Copies, Found, Sectors, Which, WriteError, replace, settled};
 
 /// What a start needs of a machine, beside its disk.
@@ -145,21 +145,11 @@ fn pay<S: Sectors, M: Machine>(
     copies: &Copies,
     candidate: &Candidate,
 ) -> Result<Copies, ()> {
-    let cost = start::cost(candidate);
-    let Ok((table, _)) = copies.current() else { return Err(()) };
-    let entries = start::charged(table.entries(), candidate);
-    let was_whole = copies.are_equal();
-    let after = replace(disk, copies, &entries).map_err(|error| tell_failure(machine, &error))?;
-    if !was_whole {
+    let after = start::pay(disk, copies, candidate).map_err(|error| tell_failure(machine, &error))?;
+    if !copies.are_equal() {
         machine.say(format_args!("the partition table is repaired"));
     }
-    match cost {
-        Cost::Try { left } => machine.say(format_args!("{candidate} spends a try, {left} left")),
-        Cost::Attempt(attempts) => {
-            machine.say(format_args!("{candidate} counts start {} until its root is there", attempts.get()));
-        }
-        Cost::Nothing => {}
-    }
+    machine.say(format_args!("{candidate} pays {}", start::cost(candidate)));
     Ok(after)
 }
 

@@ -107,14 +107,14 @@ impl BootBits {
     }
 }
 
-/// How often a boot program that counts has started a proven set since a boot of it was last marked good: 0 to 3, where
-/// 3 means three or more. An unproven set spends tries instead. No rule here looks at the number: it is the boot program's
-/// own, which has nowhere else to keep it; marking a boot good takes it back to 0.
+/// How often a boot program that counts has started a proven set without it reaching its root: 0 to 3, where 3 means three
+/// or more. An unproven set spends tries instead. The number is the boot program's own, which has nowhere else to keep it;
+/// the set's initramfs takes it back to 0 once the root is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Attempts(u8);
 
 impl Attempts {
-    /// None since the last good boot.
+    /// None since the set last reached its root.
     pub const NONE: Self = Self(0);
     /// As many as can be counted.
     pub const MOST: Self = Self(3);

@@ -10,6 +10,7 @@ use crate::bits::Role;
 use crate::discover::sysfs::{self, DeviceNumber, KernelPartition, Sysfs};
 use crate::discover::{self, Choice, Evidence};
 use crate::error::{Error, Step};
+use crate::handover::Handover;
 use crate::inspect::{self, Inspection};
 use crate::sectors::DiskSectors;
 use crate::set::SetName;
@@ -66,14 +67,19 @@ impl OsDisk {
         &self.path
     }
 
+    /// What the boot program has left for this boot, on a host whose boot program leaves anything.
+    #[must_use]
+    pub const fn handover(&self) -> Option<&Handover> {
+        self.evidence.firmware.handover.as_ref()
+    }
+
     /// Reads and judges the table. Works also when nobody can say which set is running.
     ///
     /// # Errors
     /// When there is no table that can be used, or it has no sets.
     pub fn inspect(&self) -> Result<Inspection, Error> {
         let disk = self.open(Access::Read)?;
-        let copies = Copies::read(&mut DiskSectors::cached(&disk));
-        Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)
+        self.judged(Copies::read(&mut DiskSectors::cached(&disk)))
     }
 
     /// Both sets, which of them runs, and which boots next.
@@ -141,7 +147,7 @@ impl OsDisk {
         self.look(disk)?.status()
     }
 
-    fn locked(&self, act: impl FnOnce(&dyn Disk) -> Result<Status, Error>) -> Result<Status, Error> {
+    pub(crate) fn locked<T>(&self, act: impl FnOnce(&dyn Disk) -> Result<T, Error>) -> Result<T, Error> {
         let disk = self.open(Access::ReadWrite)?;
         let _lock = DiskLock::acquire(&self.path)?;
         act(&disk)
@@ -166,7 +172,10 @@ impl OsDisk {
     }
 
     fn look(&self, disk: &dyn Disk) -> Result<Inspection, Error> {
-        let copies = Copies::read(&mut DiskSectors::on_medium(disk));
+        self.judged(Copies::read(&mut DiskSectors::on_medium(disk)))
+    }
+
+    pub(crate) fn judged(&self, copies: Copies) -> Result<Inspection, Error> {
         Inspection::new(&self.path, copies, &self.evidence, self.kernel_partitions()?)
     }
 
@@ -253,7 +262,7 @@ impl OsDisk {
         known.map(|device| self.sysfs.partitions_of(device)).transpose().map_err(Error::Devices)
     }
 
-    fn explain(&self, error: WriteError<io::Error, Error>) -> Error {
+    pub(crate) fn explain(&self, error: WriteError<io::Error, Error>) -> Error {
         explain(&self.path, error)
     }
 }

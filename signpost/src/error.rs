@@ -80,6 +80,14 @@ pub enum Error {
     /// The machine does not let itself be reset.
     #[error("reset the machine")]
     Reset(#[source] host_io::host::Error),
+    /// No set of a disk may be started.
+    #[error("pick a set of {path} to start")]
+    NothingBoots {
+        /// The disk.
+        path: PathBuf,
+        /// The sets that were said not to be started.
+        aside: Vec<SetName>,
+    },
     /// A lock is held by somebody else, or cannot be taken.
     #[error(transparent)]
     Lock(#[from] host_io::lock::Error),
@@ -309,6 +317,9 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Config { .. } => "correct the file, or name the disk with --disk",
+            Self::NothingBoots { .. } => {
+                "no set has both a priority and a try or a proof: see \"signpost status\"; one that works is brought back with \"signpost --active A mark-successful-boot\" and \"cancel-upgrade\""
+            }
             Self::Degraded(_) => {
                 "see which health check fails with \"updog status\"; what proves the set is \"updog confirm-boot\""
             }
@@ -414,6 +425,7 @@ impl Advise for Error {
             | Self::WrongNode { .. }
             | Self::WrongDiskNode { .. }
             | Self::Mapping { .. }
+            | Self::NothingBoots { .. }
             | Self::Extents { .. } => "disk",
         }
     }

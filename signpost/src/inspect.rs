@@ -84,7 +84,7 @@ impl Inspection {
         })
     }
 
-    /// How often a set was started while it was proven, since a boot of it was last marked good.
+    /// How often a set was started, while it was proven, without reaching its root.
     #[must_use]
     pub fn attempts(&self, name: SetName) -> Attempts {
         let boot = self.layout.members(name).and_then(|members| self.entries().get(members.boot));
@@ -95,9 +95,10 @@ impl Inspection {
     #[must_use]
     pub fn next(&self) -> Option<SetName> {
         let bits = |members: Members| {
-            BootBits::from_attributes(self.entries().get(members.boot).map_or(0, |entry| entry.attributes))
+            let attributes = self.entries().get(members.boot).map_or(0, |entry| entry.attributes);
+            (BootBits::from_attributes(attributes), Attempts::from_attributes(attributes))
         };
-        pick::next(bits(self.layout.a), self.layout.b.map(bits))
+        pick::next_counting(bits(self.layout.a), self.layout.b.map(bits))
     }
 
     /// Whether some boot of this disk has succeeded once.
@@ -197,7 +198,7 @@ impl Inspection {
         })
     }
 
-    fn entries(&self) -> &Entries {
+    pub(crate) fn entries(&self) -> &Entries {
         self.table.entries()
     }
 

@@ -26,6 +26,7 @@
 //! - [`sectors`]: that disk as the table code wants it
 //! - [`inspect`]: its table as it was read, with what is known of the running set
 //! - [`status`]: the state of both sets, as one value
+//! - [`picked`]: the boot program's work, for hosts that start a set by a command
 //! - [`create`]: laying out a disk
 //! - [`screen`], [`report`]: the same for people and for programs
 //! - `users`: who uses a block device
@@ -58,6 +59,8 @@ pub mod error;
 pub mod idle;
 #[cfg(feature = "std")]
 pub mod inspect;
+#[cfg(feature = "std")]
+pub mod picked;
 #[cfg(feature = "std")]
 pub mod report;
 #[cfg(feature = "std")]

@@ -49,21 +49,20 @@ pub const fn started(bits: BootBits, attempts: Attempts) -> (BootBits, Attempts)
 /// [`pick`] between the two sets.
 #[must_use]
 pub fn next(a: BootBits, b: Option<BootBits>) -> Option<SetName> {
-    pick([a].into_iter().chain(b)).map(|index| if index == 0 { SetName::A } else { SetName::B })
+    next_counting((a, Attempts::NONE), b.map(|b| (b, Attempts::NONE)))
 }
 
-/// What the boot program leaves in the table before it starts a set: one try is spent where there is one, also on a
-/// proven set.
+/// [`pick_counting`] between the two sets. Where no boot program counts, all counts are 0, and it is [`pick`].
+#[must_use]
+pub fn next_counting(a: (BootBits, Attempts), b: Option<(BootBits, Attempts)>) -> Option<SetName> {
+    pick_counting([a].into_iter().chain(b)).map(|index| if index == 0 { SetName::A } else { SetName::B })
+}
+
+/// What a boot program that does not count leaves in the table before it starts a set: one try is spent where there is
+/// one, also on a proven set.
 #[must_use]
 pub const fn spend_try(bits: BootBits) -> BootBits {
     BootBits { tries: bits.tries.saturating_sub(1), ..bits }
-}
-
-/// What a boot program that counts leaves of the count before it starts a set with these bits: a start that costs no try
-/// is one more attempt. [`pick`] does not look at it.
-#[must_use]
-pub const fn count_attempt(bits: BootBits, attempts: Attempts) -> Attempts {
-    if bits.tries == 0 { attempts.one_more() } else { attempts }
 }
 
 #[cfg(test)]
@@ -71,24 +70,62 @@ mod tests {
     use super::*;
 
     const PROVEN: BootBits = BootBits { priority: 1, tries: 0, successful: true };
+    const FRESH: Attempts = Attempts::NONE;
+    const WORN: Attempts = Attempts::MOST;
 
     #[test]
     fn priority_zero_never_boots_even_when_proven() {
-        assert_eq!(next(BootBits { priority: 0, ..PROVEN }, None), None);
-        assert_eq!(next(BootBits { priority: 0, ..PROVEN }, Some(PROVEN)), Some(SetName::B));
+        let parked = BootBits { priority: 0, ..PROVEN };
+        assert_eq!(next_counting((parked, FRESH), None), None);
+        assert_eq!(next_counting((parked, FRESH), Some((PROVEN, FRESH))), Some(SetName::B));
+        // Nor for want of another: that set was left on purpose.
+        assert_eq!(next_counting((parked, FRESH), Some((PROVEN, WORN))), Some(SetName::B));
     }
 
     #[test]
     fn a_tie_goes_to_the_lower_entry() {
-        assert_eq!(next(PROVEN, Some(PROVEN)), Some(SetName::A));
+        assert_eq!(next_counting((PROVEN, FRESH), Some((PROVEN, FRESH))), Some(SetName::A));
     }
 
     #[test]
     fn a_set_without_tries_and_without_proof_is_passed_over() {
         let spent = BootBits { priority: 2, tries: 0, successful: false };
-        assert_eq!(next(PROVEN, Some(spent)), Some(SetName::A));
-        assert_eq!(next(PROVEN, Some(BootBits { tries: 1, ..spent })), Some(SetName::B));
-        assert_eq!(next(spent, None), None);
+        assert_eq!(next_counting((PROVEN, FRESH), Some((spent, FRESH))), Some(SetName::A));
+        assert_eq!(
+            next_counting((PROVEN, FRESH), Some((BootBits { tries: 1, ..spent }, FRESH))),
+            Some(SetName::B)
+        );
+        assert_eq!(next_counting((spent, FRESH), None), None);
+    }
+
+    #[test]
+    fn a_proven_set_that_never_reaches_its_root_is_left_for_another_proven_one() {
+        let newer = BootBits { priority: 2, ..PROVEN };
+        assert_eq!(
+            next_counting((PROVEN, FRESH), Some((newer, Attempts::NONE.one_more().one_more()))),
+            Some(SetName::B)
+        );
+        assert_eq!(next_counting((PROVEN, FRESH), Some((newer, WORN))), Some(SetName::A));
+        assert_eq!(next_counting((PROVEN, Attempts::NONE.one_more()), Some((newer, WORN))), Some(SetName::A));
+    }
+
+    #[test]
+    fn counting_never_takes_away_the_last_set_that_boots() {
+        let newer = BootBits { priority: 2, ..PROVEN };
+        let untried = BootBits { priority: 1, tries: 1, successful: false };
+        assert_eq!(next_counting((BootBits::CLEAR, FRESH), Some((newer, WORN))), Some(SetName::B));
+        assert_eq!(next_counting((PROVEN, WORN), Some((newer, WORN))), Some(SetName::B));
+        assert_eq!(
+            next_counting((untried, FRESH), Some((newer, WORN))),
+            Some(SetName::B),
+            "nobody has seen it work"
+        );
+        let tried = BootBits { priority: 3, ..untried };
+        assert_eq!(
+            next_counting((PROVEN, FRESH), Some((tried, WORN))),
+            Some(SetName::B),
+            "its tries count, not its attempts"
+        );
     }
 
     #[test]
@@ -97,11 +134,13 @@ mod tests {
         assert_eq!(spend_try(granted), BootBits { tries: 0, ..granted });
         assert_eq!(spend_try(PROVEN), PROVEN);
     }
+
     #[test]
-    fn a_start_costs_a_try_or_counts_as_an_attempt() {
-        let granted = BootBits { priority: 2, tries: 1, successful: true };
-        assert_eq!(count_attempt(granted, Attempts::NONE), Attempts::NONE);
-        assert_eq!(count_attempt(PROVEN, Attempts::NONE).get(), 1);
-        assert_eq!(count_attempt(PROVEN, Attempts::MOST), Attempts::MOST);
+    fn a_start_costs_an_unproven_set_a_try_and_counts_for_a_proven_one() {
+        let granted = BootBits { priority: 2, tries: 1, successful: false };
+        assert_eq!(started(granted, FRESH), (BootBits { tries: 0, ..granted }, FRESH));
+        let proven = BootBits { successful: true, ..granted };
+        assert_eq!(started(proven, FRESH), (proven, FRESH.one_more()));
+        assert_eq!(started(PROVEN, WORN), (PROVEN, WORN));
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::bits::Attempts;
 use crate::inspect::Inspection;
 use crate::set::SetName;
 use crate::status::{Partition, Set};
@@ -34,7 +35,7 @@ struct SetReport {
     tries_left: u8,
     successful: bool,
     would_boot: bool,
-    /// Starts of the proven set that were not marked good yet, as far as the boot program counts them.
+    /// Starts of the proven set that did not reach its root, as far as the boot program counts them.
     attempts: u8,
     boot: PartitionReport,
     root: PartitionReport,
@@ -141,6 +142,13 @@ fn next_reason(next: Option<SetName>, sets: &[Set]) -> String {
     };
     match others[..] {
         [] => format!("set {next} is the only one that would boot"),
+        [other] if other.bits.priority > chosen.priority => {
+            format!(
+                "set {} did not reach its root in {} starts, and set {next} is proven",
+                other.name,
+                Attempts::MOST.get()
+            )
+        }
         [other] if other.bits.priority == chosen.priority => {
             format!("both sets have priority {}, and set {next} comes first", chosen.priority)
         }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::bits::{Attempts, BootBits, Role};
 use crate::pick;
 use crate::set::SetName;
-use crate::table::Entries;
+use crate::table::{Copies, Entries, Sectors, WriteError, replace};
 
 /// One boot partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,20 +93,32 @@ impl Why {
 #[must_use]
 pub fn choose(candidates: &[Candidate], aside: &[u32]) -> Option<(usize, Why)> {
     let set_aside = |candidate: &Candidate| aside.contains(&candidate.number);
-    let bits = |keep: &dyn Fn(&Candidate) -> bool| -> Vec<(BootBits, Attempts)> {
-        let shown = |candidate| if keep(candidate) { candidate.bits } else { BootBits::CLEAR };
-        candidates.iter().map(|candidate| (shown(candidate), candidate.attempts)).collect()
-    };
-    let preferred = pick::pick(bits(&|_| true).into_iter().map(|(bits, _)| bits))?;
-    let chosen = pick::pick_counting(bits(&|candidate| !set_aside(candidate)))?;
+    let left = candidates.iter().map(|candidate| {
+        let bits = if set_aside(candidate) { BootBits::CLEAR } else { candidate.bits };
+        (bits, candidate.attempts)
+    });
+    let chosen = pick::pick_counting(left)?;
+    let preferred = pick::pick(candidates.iter().map(|candidate| candidate.bits))?;
     let why = if chosen == preferred {
         Why::Priority
-    } else if set_aside(&candidates[preferred]) {
-        Why::Aside
-    } else {
+    } else if aside.is_empty() {
         Why::Attempts
+    } else {
+        Why::Aside
     };
     Some((chosen, why))
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Try { left } => write!(f, "one of its tries, {left} left"),
+            Self::Attempt(attempts) => {
+                write!(f, "start {} that is counted until its root is there", attempts.get())
+            }
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
 }
 
 /// What a start costs, so that a set that does not come up is left in the end.
@@ -136,14 +148,22 @@ pub fn cost(candidate: &Candidate) -> Cost {
     }
 }
 
-/// The entries as they must be on the medium before `candidate` is started; nothing but its count of tries or attempts
-/// differs.
-#[must_use]
-pub fn charged(entries: &Entries, candidate: &Candidate) -> Entries {
-    let mut entries = entries.clone();
+/// Writes what the start of `candidate` costs, by the write rule: both copies are whole, equal and durable afterwards,
+/// also when it costs nothing. `copies` must be what the medium holds; the answer is what it holds then. Only after this
+/// may the set be started.
+///
+/// # Errors
+/// When the table cannot be used, or the disk refuses.
+pub fn pay<S: Sectors, R>(
+    disk: &mut S,
+    copies: &Copies,
+    candidate: &Candidate,
+) -> Result<Copies, WriteError<S::Error, R>> {
+    let (table, _) = copies.current().map_err(WriteError::Unusable)?;
+    let mut entries = table.entries().clone();
     if let Some(entry) = entries.get(candidate.number) {
         let (bits, attempts) = pick::started(candidate.bits, candidate.attempts);
         entries.set_attributes(candidate.number, attempts.patch(bits.patch(entry.attributes)));
     }
-    entries
+    replace(disk, copies, &entries)
 }

@@ -13,9 +13,9 @@ pub struct State {
     pub a: BootBits,
     /// The bits of set B, on a disk that has one.
     pub b: Option<BootBits>,
-    /// Unconfirmed starts of set A while it was proven.
+    /// Starts of set A, while it was proven, that did not reach its root.
     pub attempts_a: Attempts,
-    /// Unconfirmed starts of set B while it was proven.
+    /// Starts of set B, while it was proven, that did not reach its root.
     pub attempts_b: Attempts,
     /// Whether some boot of this disk has succeeded once.
     pub boot_has_ever_succeeded: bool,
@@ -43,7 +43,7 @@ impl State {
         self.b.and_then(|_| self.bits(self.active.other()))
     }
 
-    /// How often a set was started while it was proven, since a boot of it was last marked good.
+    /// How often a set was started, while it was proven, without reaching its root.
     #[must_use]
     pub const fn attempts(&self, name: SetName) -> Attempts {
         match name {
@@ -55,7 +55,7 @@ impl State {
     /// The set that the boot program starts next.
     #[must_use]
     pub fn next(&self) -> Option<SetName> {
-        pick::next(self.a, self.b)
+        pick::next_counting((self.a, self.attempts_a), self.b.map(|b| (b, self.attempts_b)))
     }
 
     /// This state with other bits of the running set.
@@ -73,6 +73,15 @@ impl State {
         match self.active {
             SetName::A => Self { attempts_a: attempts, ..self },
             SetName::B => Self { attempts_b: attempts, ..self },
+        }
+    }
+
+    /// This state with another count of the starts of the set that is not running.
+    #[must_use]
+    pub const fn with_inactive_attempts(self, attempts: Attempts) -> Self {
+        match self.active {
+            SetName::A => Self { attempts_b: attempts, ..self },
+            SetName::B => Self { attempts_a: attempts, ..self },
         }
     }
 

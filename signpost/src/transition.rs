@@ -28,17 +28,20 @@ pub enum Command {
     CancelUpgrade,
     /// The other set, which held a system before, boots next.
     RollbackToInactive,
+    /// The running set has reached its root: what starts it is not what keeps it from running.
+    ReachedRoot,
     /// Nothing changes; both copies of the table are made equal and durable.
     RewriteTable,
 }
 
 impl Command {
     /// All commands, in the order of an update's life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ClearInactive,
         Self::MarkInactiveValid,
         Self::UpgradeToInactive,
         Self::CancelUpgrade,
+        Self::ReachedRoot,
         Self::MarkSuccessfulBoot,
         Self::RollbackToInactive,
         Self::RewriteTable,
@@ -54,6 +57,7 @@ impl Command {
             Self::UpgradeToInactive => "upgrade to the inactive set",
             Self::CancelUpgrade => "cancel the upgrade",
             Self::RollbackToInactive => "roll back to the inactive set",
+            Self::ReachedRoot => "note that this boot has reached its root",
             Self::RewriteTable => "rewrite the partition table",
         }
     }
@@ -160,6 +164,7 @@ pub fn apply(state: &State, command: Command) -> Result<State, Refusal> {
         | Command::UpgradeToInactive
         | Command::CancelUpgrade
         | Command::RollbackToInactive
+        | Command::ReachedRoot
         | Command::RewriteTable => {}
     }
     let after = apply_without_guard(state, command)?;
@@ -195,9 +200,12 @@ pub fn apply_without_guard(state: &State, command: Command) -> Result<State, Ref
         }),
         Command::ClearInactive => {
             inactive()?;
-            Ok(state.with_inactive(BootBits::CLEAR))
+            // What was counted was about what is about to be overwritten.
+            Ok(state.with_inactive(BootBits::CLEAR).with_inactive_attempts(Attempts::NONE))
         }
-        Command::MarkInactiveValid => Ok(state.with_inactive(BootBits { tries: 1, ..inactive()? })),
+        Command::MarkInactiveValid => Ok(state
+            .with_inactive(BootBits { tries: 1, ..inactive()? })
+            .with_inactive_attempts(Attempts::NONE)),
         Command::UpgradeToInactive => {
             let bits = inactive()?;
             if bits.priority > 0 || bits.successful {
@@ -217,7 +225,11 @@ pub fn apply_without_guard(state: &State, command: Command) -> Result<State, Ref
                 false => 0,
             };
             let bits = BootBits { priority, ..bits };
-            Ok(state.with_active(BootBits { priority: PREFERRED, ..active }).with_inactive(bits))
+            // Who can say "stay here" is here: whatever was counted is no reason to leave.
+            Ok(state
+                .with_active(BootBits { priority: PREFERRED, ..active })
+                .with_active_attempts(Attempts::NONE)
+                .with_inactive(bits))
         }
         Command::RollbackToInactive => {
             let bits = inactive()?;
@@ -226,14 +238,17 @@ pub fn apply_without_guard(state: &State, command: Command) -> Result<State, Ref
             }
             Ok(prefer_inactive(state, active, bits))
         }
+        Command::ReachedRoot => Ok(state.with_active_attempts(Attempts::NONE)),
         Command::RewriteTable => Ok(*state),
     }
 }
 
+/// A set that a person asks for is started, however often that has failed before.
 fn prefer_inactive(state: &State, active: BootBits, inactive: BootBits) -> State {
     state
         .with_active(BootBits { priority: FALLBACK, ..active })
         .with_inactive(BootBits { priority: PREFERRED, ..inactive })
+        .with_inactive_attempts(Attempts::NONE)
 }
 
 /// How well a state is protected: 0 nothing boots, 1 something boots, 2 something proven boots.

@@ -8,7 +8,7 @@ use host_io::{OperationLock, Paths};
 use signpost::discover::Choice;
 use signpost::{Command, Error, OsDisk, SetName};
 
-use super::{boot_deadline, change, create, has_boot_ever_succeeded, repair, running, status, verify};
+use super::{boot_deadline, change, create, has_boot_ever_succeeded, pick, repair, running, status, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,6 +61,9 @@ enum Verb {
     /// Note that the running set works
     #[command(after_help = change::MARK_SUCCESSFUL_BOOT)]
     MarkSuccessfulBoot(Ignored),
+    /// Note that the running set has reached its root; for its initramfs
+    #[command(after_help = change::REACHED_ROOT)]
+    ReachedRoot(Ignored),
     /// Forbid the other set to boot, before it is written to
     #[command(after_help = change::CLEAR_INACTIVE)]
     ClearInactive(Ignored),
@@ -79,6 +82,9 @@ enum Verb {
     /// Reset the machine, if its set was not marked good and the other one boots
     #[command(after_help = boot_deadline::EXAMPLES)]
     BootDeadline(boot_deadline::Args),
+    /// Pick the set that is started, as the boot program does; for hosts that start it by a command
+    #[command(after_help = pick::EXAMPLES)]
+    Pick(pick::Args),
     /// Print "true" if some boot of this disk has succeeded, nothing otherwise
     #[command(after_help = has_boot_ever_succeeded::EXAMPLES)]
     HasBootEverSucceeded(Ignored),
@@ -122,6 +128,11 @@ impl Args {
                 // The one change that does not wait for an update: the boot that it reports is over either way.
                 change::run(Command::MarkSuccessfulBoot, &find()?)
             }
+            Verb::ReachedRoot(words) => {
+                words.mention();
+                // Nor does this one, which comes before anything that could hold the lock.
+                change::run(Command::ReachedRoot, &find()?)
+            }
             Verb::ClearInactive(words) => change(words.after(Command::ClearInactive)),
             Verb::MarkInactiveValid(words) => change(words.after(Command::MarkInactiveValid)),
             Verb::UpgradeToInactive(args) => {
@@ -135,6 +146,7 @@ impl Args {
                 words.mention();
                 has_boot_ever_succeeded::run(&find()?)
             }
+            Verb::Pick(args) => pick::run(&args, &find()?),
             Verb::BootDeadline(args) => find()
                 .and_then(|disk| boot_deadline::run(&args, &disk, &paths))
                 .map_err(Error::of_an_overdue_boot),

@@ -10,6 +10,13 @@ It also takes back the boot program's count of starts. It does not wait for an u
 Examples:
   signpost mark-successful-boot          this system works: it stays";
 
+pub(super) const REACHED_ROOT: &str = "\
+The boot program counts the starts of a proven set, and after three that end before this it starts the other one, if that
+is proven, too. Nothing is written when nothing was counted. It waits for no update and needs no root file system.
+
+Examples:
+  signpost reached-root                  root and persistent partition are mounted: the count is taken back";
+
 pub(super) const CLEAR_INACTIVE: &str = "\
 Refused while the running set is not proven: the other one may be the only way back.
 

@@ -4,6 +4,7 @@
 //! - `status`: the screen and the report
 //! - `running`: the running set's partitions, for an initramfs
 //! - `change`: every command that changes bits
+//! - `pick`: the boot program's choice as a command
 //! - `verify`: `verify`
 //! - `repair`: `repair`
 //! - `create`: `create`
@@ -17,6 +18,7 @@ mod boot_deadline;
 mod change;
 mod create;
 mod has_boot_ever_succeeded;
+mod pick;
 mod repair;
 mod running;
 mod status;

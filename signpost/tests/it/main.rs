@@ -16,6 +16,7 @@
 //! - `model`: every history from a factory disk keeps a set that boots
 //! - `power`: a disk that loses power
 //! - `torn`: power cuts and kills at every point of every command
+//! - `starts`: what a boot program does to a disk before it starts a set
 //! - `faults`: a disk that fails or lies at one operation
 
 #![allow(
@@ -38,6 +39,7 @@ mod partitions;
 mod power;
 mod refusals;
 mod screens;
+mod starts;
 mod story;
 mod tables;
 mod terminal;

@@ -42,15 +42,18 @@ fn a_wrong_command_line_is_exit_code_one_and_help_is_not() {
     assert!(!help.stdout.contains("--root"), "{help:?}");
 }
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "status",
+    "running",
     "mark-successful-boot",
+    "reached-root",
     "clear-inactive",
     "mark-inactive-valid",
     "upgrade-to-inactive",
     "cancel-upgrade",
     "rollback-to-inactive",
     "boot-deadline",
+    "pick",
     "has-boot-ever-succeeded",
     "rewrite-table",
     "verify",

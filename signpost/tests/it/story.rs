@@ -207,7 +207,7 @@ fn a_second_writer_waits_for_a_while_and_then_says_who_holds_the_disk() {
 }
 
 #[test]
-fn the_boot_programs_count_is_kept_until_a_boot_is_marked_good() {
+fn the_boot_programs_count_is_kept_until_the_root_is_reached_or_another_set_is_meant() {
     // Bits 58 and 59 of both boot entries, and bit 60, which is nobody's.
     let (counted, foreign) = (0b11 << 58, 1 << 60);
     let image = disks::factory();
@@ -215,15 +215,79 @@ fn the_boot_programs_count_is_kept_until_a_boot_is_marked_good() {
         image.set_attributes(number, bits.patch(counted | foreign));
     }
     let left = |number: u32| image.gptman()[number].attribute_bits & (counted | foreign);
-    stage(&image, "A");
-    image.run_as("A", &["cancel-upgrade"]).ok();
-    image.run_as("A", &["rollback-to-inactive"]).ok();
     image.run_as("A", &["rewrite-table"]).ok();
     assert_eq!((left(BOOT_A), left(BOOT_B)), (counted | foreign, counted | foreign));
     let report = image.run_as("A", &["status", "--json"]).ok().stdout;
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["sets"][0]["attempts"], &report["sets"][1]["attempts"]), (&3.into(), &3.into()));
-    image.run_as("A", &["mark-successful-boot"]).ok();
-    assert_eq!((left(BOOT_A), left(BOOT_B)), (foreign, counted | foreign));
+    for reached in ["reached-root", "mark-successful-boot", "cancel-upgrade"] {
+        image.set_attributes(BOOT_A, PROVEN.patch(counted | foreign));
+        image.run_as("A", &[reached]).ok();
+        assert_eq!((left(BOOT_A), left(BOOT_B)), (foreign, counted | foreign));
+        image.judged_whole_by_others();
+    }
+    // New content, and a set that a person asks for, start from nothing.
+    for renewed in ["clear-inactive", "mark-inactive-valid", "upgrade-to-inactive", "rollback-to-inactive"] {
+        let bits = BootBits { tries: 1, ..BootBits::CLEAR };
+        image.set_attributes(BOOT_B, bits.patch(counted | foreign));
+        image.run_as("A", &[renewed]).ok();
+        assert_eq!((left(BOOT_A), left(BOOT_B)), (foreign, foreign), "{renewed}");
+    }
+}
+
+#[test]
+fn a_boot_that_has_counted_nothing_writes_nothing_at_its_root() {
+    let image = disks::factory();
+    let before = image.bytes();
+    image.run_as("A", &["reached-root"]).ok();
+    assert!(image.bytes() == before, "not a byte");
+}
+
+#[test]
+fn a_command_picks_as_the_boot_program_does_and_pays_for_the_start() {
+    let image = disks::factory();
+    let pick = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&image.run(&[&["pick", "--json"], args].concat()).ok().stdout).unwrap()
+    };
+    stage(&image, "A");
+    let before = image.bytes();
+    let asked = pick(&[]);
+    assert_eq!(
+        (&asked["set"], &asked["why"], &asked["spent"]),
+        (&"B".into(), &"priority".into(), &false.into())
+    );
+    assert!(image.bytes() == before, "asking costs nothing");
+    let spent = pick(&["--spend"]);
+    assert_eq!((&spent["set"], &spent["spent"]), (&"B".into(), &true.into()));
+    let boot = disks::partuuid(5);
+    assert_eq!(spent["command_line"], format!("signpost.boot=PARTUUID={boot} gpt"));
+    assert_eq!(image.bits(BOOT_B), BootBits { priority: 2, tries: 0, successful: false });
     image.judged_whole_by_others();
+    // It does not come up. The proven set is counted, and left only for another proven one.
+    for _ in 0..5 {
+        assert_eq!(pick(&["--spend"])["set"], "A");
+    }
+    let report = image.run_as("A", &["status", "--json"]).ok().stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["sets"][0]["attempts"], &report["next"]), (&3.into(), &"A".into()));
+    image.set_attributes(BOOT_B, PROVEN.patch(0));
+    let taken = pick(&["--spend"]);
+    assert_eq!((&taken["set"], &taken["why"]), (&"B".into(), &"attempts".into()));
+    assert_eq!(pick(&["--spend", "--aside", "B"])["set"], "A");
+    image.run(&["pick", "--spend", "--aside", "A", "--aside", "B"]).refused("pick a set of ");
+}
+
+#[test]
+fn the_set_that_is_left_for_good_is_not_shown_as_the_next_one() {
+    let image = disks::factory();
+    let newer = BootBits { priority: 2, ..PROVEN };
+    image.set_attributes(BOOT_B, newer.patch(0b11 << 58));
+    let status = image.run_as("A", &["status"]).ok();
+    assert!(status.stdout.contains("Next:    Set A\n"), "{status:?}");
+    let report: serde_json::Value =
+        serde_json::from_str(&image.run_as("A", &["status", "--json"]).ok().stdout).unwrap();
+    assert_eq!(report["next_reason"], "set B did not reach its root in 3 starts, and set A is proven");
+    // A person who wants it gets it.
+    image.run_as("A", &["rollback-to-inactive"]).ok();
+    assert!(image.run_as("A", &["status"]).ok().stdout.contains("Next:    Set B\n"));
 }

@@ -23,7 +23,7 @@ fn factory() -> State {
 }
 
 /// The bits on a disk, while `active` is running. `None` when no copy is whole.
-fn state(disk: &dyn Disk, active: SetName) -> Option<State> {
+pub(crate) fn state(disk: &dyn Disk, active: SetName) -> Option<State> {
     let copies = Copies::read(&mut DiskSectors::on_medium(disk));
     let (table, _) = copies.current().ok()?;
     Layout::find(table).unwrap().state(table.entries(), active)
@@ -53,7 +53,7 @@ fn run(disk: &Disk512, active: SetName, command: Command) -> bool {
 }
 
 /// A disk in a state, with both copies whole and equal.
-fn disk_in(state: &State) -> Disk512 {
+pub(crate) fn disk_in(state: &State) -> Disk512 {
     let image = disks::two_sets(512, state.a, state.b.unwrap());
     for (number, bits, attempts) in [(2, state.a, state.attempts_a), (5, state.b.unwrap(), state.attempts_b)]
     {
@@ -122,10 +122,12 @@ fn no_power_cut_leaves_a_disk_without_a_whole_copy() {
             }
         }
     }
-    // A boot program that counts makes marking good a change at every boot.
+    // A boot program that counts makes reaching the root a change at every boot.
     for before in reachable().into_iter().filter(|before| before.active_bits().successful) {
         let counted = before.with_active_attempts(Attempts::MOST);
-        cut_everywhere(&disk_in(&counted), counted, Command::MarkSuccessfulBoot, &mut once);
+        for command in [Command::ReachedRoot, Command::MarkSuccessfulBoot] {
+            cut_everywhere(&disk_in(&counted), counted, command, &mut once);
+        }
     }
     println!("cut once: {once:?}\ncut again on what that left: {again:?}");
     for count in [&once, &again] {
