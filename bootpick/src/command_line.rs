@@ -34,3 +34,33 @@ pub fn compose(file: &[u8], boot: Uuid) -> Result<String, String> {
     }
     Ok(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOT: Uuid = Uuid::from_u128(7);
+    const OURS: &str = "signpost.boot=PARTUUID=00000000-0000-0000-0000-000000000007 gpt";
+
+    #[test]
+    fn ours_comes_before_what_is_not_for_the_kernel() {
+        let line = compose(b"quiet root=/dev/mapper/root -- single\n", BOOT).unwrap();
+        assert_eq!(line, format!("{OURS} quiet root=/dev/mapper/root -- single"));
+        assert_eq!(compose(b"\n", BOOT).unwrap(), OURS);
+    }
+
+    #[test]
+    fn line_ends_and_a_set_that_names_itself_are_left_out() {
+        let line = compose(b"a=\"b  c\"\r\nsigned signpost.boot=PARTUUID=x  d", BOOT).unwrap();
+        assert_eq!(line, format!("{OURS} a=\"b  c\"  signed  d"));
+    }
+
+    #[test]
+    fn what_a_kernel_would_cut_off_is_refused() {
+        let longest = LONGEST - OURS.len() - 1;
+        assert_eq!(compose(&alloc::vec![b'x'; longest], BOOT).unwrap().len(), LONGEST);
+        assert!(compose(&alloc::vec![b'x'; longest + 1], BOOT).unwrap_err().contains("2048 bytes long"));
+        assert!(compose(&[0xff], BOOT).unwrap_err().contains("not text"));
+        assert!(compose("a\u{1f600}".as_bytes(), BOOT).unwrap_err().contains("cannot be passed on"));
+    }
+}

@@ -128,3 +128,65 @@ pub fn foreign(start: &[u8]) -> &'static str {
         "nothing that this firmware reads; it must be FAT"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(linux: &[&str], top: &[&str]) -> Listing {
+        let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        Listing { linux: owned(linux), top: owned(top), interface: None }
+    }
+
+    const PLAIN: [&str; 3] = ["VMLINUZ", "initrd", "CmdLine"];
+
+    #[test]
+    fn exactly_one_unified_image_goes_before_a_loose_kernel() {
+        let one = listing(&["Linux-6.EFI", "readme.txt", ".linux-7.efi", "efi"], &PLAIN);
+        for secure_boot in [SecureBoot::Off, SecureBoot::Enforced] {
+            let chosen = choose(&one, secure_boot).unwrap();
+            assert_eq!((chosen.id(), &chosen), ("Linux-6.EFI", &Content::Unified("Linux-6.EFI".to_string())));
+        }
+        let two = listing(&["b.efi", "a.efi"], &PLAIN);
+        assert!(
+            choose(&two, SecureBoot::Off)
+                .unwrap_err()
+                .contains("2 unified images lie in \\EFI\\Linux, a.efi and b.efi")
+        );
+    }
+
+    #[test]
+    fn a_loose_kernel_needs_all_three_files_and_nobody_who_checks_signatures() {
+        assert_eq!(choose(&listing(&[], &PLAIN), SecureBoot::Off), Ok(Content::Plain));
+        assert!(
+            choose(&listing(&[], &PLAIN), SecureBoot::Enforced).unwrap_err().contains("Secure Boot is on")
+        );
+        for missing in 0..3 {
+            let mut top = PLAIN.to_vec();
+            let name = top.remove(missing).to_lowercase();
+            let refused = choose(&listing(&[], &top), SecureBoot::Off).unwrap_err();
+            assert!(refused.ends_with(&alloc::format!("nor \\{name}")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_set_that_needs_a_newer_interface_is_not_guessed_at() {
+        let with = |text: &str| Listing { interface: Some(text.as_bytes().to_vec()), ..listing(&[], &PLAIN) };
+        assert!(choose(&with("1\n"), SecureBoot::Off).is_ok());
+        assert!(
+            choose(&with("2"), SecureBoot::Off)
+                .unwrap_err()
+                .contains("it needs interface 2 and this bootpick has 1")
+        );
+        assert!(choose(&with("one"), SecureBoot::Off).unwrap_err().contains("holds no number"));
+    }
+
+    #[test]
+    fn a_foreign_file_system_is_named() {
+        let mut ext4 = alloc::vec![0; 4096];
+        ext4[1080..1082].copy_from_slice(&[0x53, 0xef]);
+        assert!(foreign(&ext4).contains("ext4"));
+        assert_eq!(foreign(&[0; 4096]), "nothing");
+        assert!(foreign(&[]).contains("nothing"));
+    }
+}
