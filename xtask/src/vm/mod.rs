@@ -110,11 +110,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let bootpick = if args.direct { None } else { Some(boot_program()?) };
     let workshop = Workshop::set_up(&work, &home().join("kernel"))?;
     let logs = args.logs.clone().unwrap_or_else(|| home().join("logs"));
-    let mut failed = 0;
+    let (mut failed, mut summary) = (0, Vec::new());
     for round in 1..=args.repeat {
         for scenario in &chosen {
             if until.is_some_and(|until| Instant::now() > until) {
                 report(args, scenario, round, Told::NotRun("no time is left for it"));
+                summary.push(format!("{}: NOT RUN", scenario.name));
                 continue;
             }
             if !args.json {
@@ -129,6 +130,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             let seconds = began.elapsed().as_secs_f64();
             let (boots, counts) = (stage.boots(), json!(stage.counts()));
             let dir = stage.strike();
+            summary.push(match &outcome {
+                Ok(()) => format!("{}: ok, {seconds:.0} s", scenario.name),
+                Err(unmet) if unmet.out_of_time => format!("{}: NOT RUN", scenario.name),
+                Err(_) => format!("{}: FAILED, {seconds:.0} s", scenario.name),
+            });
             match outcome {
                 Ok(()) => report(args, scenario, round, Told::Ok { boots, counts, seconds }),
                 Err(unmet) if unmet.out_of_time => {
@@ -145,6 +151,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     std::fs::remove_dir_all(&work)?;
+    if !args.json {
+        println!("{}", summary.join("\n"));
+    }
     Ok(failed == 0)
 }
 

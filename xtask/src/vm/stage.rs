@@ -391,6 +391,11 @@ impl<'a> Stage<'a> {
         DiskImage::at(self.disk.clone())
     }
 
+    /// The bytes of both EFI system partitions.
+    pub(super) fn esps(&self) -> [Vec<u8>; 2] {
+        disk::ESPS.map(|label| self.disk().read_all(label))
+    }
+
     /// The boot bits of a set.
     pub(super) fn bits(&self, set: Set) -> BootBits {
         self.disk().bits(set)

@@ -8,6 +8,7 @@ use crate::vm::stage::{Stage, good};
 /// From 1.0.0 to 1.1.0, driven over the API from outside of the machine.
 pub(super) fn update(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.factory(good("1.0.0"))?;
+    let esps = stage.esps();
     stage.boots_into("1.0.0")?;
     stage.apiclient(&["set", "motd=the night shift was here"])?;
     stage.publish(good("1.1.0"))?;
@@ -28,6 +29,7 @@ pub(super) fn update(stage: &mut Stage<'_>) -> Result<(), Unmet> {
         bits == BootBits { priority: 2, tries: 0, successful: true },
         "its try was spent, and it is marked good",
     )?;
+    stage.expect(stage.esps() == esps, "nothing was written to the EFI system partitions")?;
     stage.judge()
 }
 
