@@ -16,7 +16,7 @@ use crate::sectors::DiskSectors;
 use crate::set::SetName;
 use crate::state::State;
 use crate::status::{Partition, Status};
-use crate::table::{Copies, Entries, WriteError, relocate, rewrite};
+use crate::table::{Copies, Entries, Entry, WriteError, relocate, rewrite};
 use crate::transition::{self, Command, Refusal};
 use crate::users;
 
@@ -213,6 +213,37 @@ impl OsDisk {
             return Err(Error::WrongDiskNode { path: self.path.clone() });
         }
         Ok(disk)
+    }
+
+    /// A partition of no set, for writing, that nobody else uses: it is not mounted, and cannot be while this is open. With
+    /// the name by which people know it.
+    pub(crate) fn open_exclusively(&self, entry: &Entry) -> Result<(PathBuf, Box<dyn Disk>), Error> {
+        let found = self.inspect()?;
+        let sector = u64::from(found.copies.geometry().sector_size);
+        let (start, len) = (entry.first_lba * sector, (entry.last_lba - entry.first_lba + 1) * sector);
+        let disk = self.open(Access::ReadWrite)?;
+        if disk.medium() == Medium::ImageFile {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!("#{}", entry.number));
+            let range = DiskRange::new(Arc::new(disk), start, len);
+            let range = range.map_err(|source| Error::Open { path: self.path.clone(), source })?;
+            return Ok((PathBuf::from(name), Box::new(range)));
+        }
+        let kernel = self.kernel_partitions()?.unwrap_or_default();
+        let (path, number) = (self.path.clone(), entry.number);
+        let Some(known) = kernel.iter().find(|known| known.number == number) else {
+            return Err(Error::NoNode { path, number });
+        };
+        let node = FileDisk::open_unused(&known.node)
+            .map_err(|source| Error::Open { path: known.node.clone(), source })?;
+        if sysfs::device_of(&known.node) != Some(known.device) {
+            return Err(Error::WrongNode { path, number, node: known.node.clone() });
+        }
+        if !known.has_extent(start, len) || node.len() != len {
+            let kernel = (known.start.unwrap_or(start), node.len());
+            return Err(Error::Extents { path, number, table: (start, len), kernel });
+        }
+        Ok((known.node.clone(), Box::new(node)))
     }
 
     fn open_node(&self, partition: &Partition, access: Access) -> Result<Box<dyn Disk>, Error> {

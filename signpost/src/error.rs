@@ -12,6 +12,7 @@ use crate::bits::Role;
 use crate::create::CreateError;
 use crate::create::blueprint::Wrong;
 use crate::discover::ActiveUnknown;
+use crate::esp::install::InstallError;
 use crate::layout::LayoutError;
 use crate::set::SetName;
 use crate::table::{Unusable, Which};
@@ -88,6 +89,9 @@ pub enum Error {
         /// The sets that were said not to be started.
         aside: Vec<SetName>,
     },
+    /// The boot program was not installed.
+    #[error(transparent)]
+    Install(Box<InstallError>),
     /// A lock is held by somebody else, or cannot be taken.
     #[error(transparent)]
     Lock(#[from] host_io::lock::Error),
@@ -317,6 +321,7 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Config { .. } => "correct the file, or name the disk with --disk",
+            Self::Install(source) => source.help(),
             Self::NothingBoots { .. } => {
                 "no set has both a priority and a try or a proof: see \"signpost status\"; one that works is brought back with \"signpost --active A mark-successful-boot\" and \"cancel-upgrade\""
             }
@@ -426,6 +431,7 @@ impl Advise for Error {
             | Self::WrongDiskNode { .. }
             | Self::Mapping { .. }
             | Self::NothingBoots { .. }
+            | Self::Install(_)
             | Self::Extents { .. } => "disk",
         }
     }

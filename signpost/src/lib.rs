@@ -28,6 +28,7 @@
 //! - [`status`]: the state of both sets, as one value
 //! - [`picked`]: the boot program's work, for hosts that start a set by a command
 //! - [`create`]: laying out a disk
+//! - [`esp`]: the partitions that firmware starts from, and the boot program on them
 //! - [`screen`], [`report`]: the same for people and for programs
 //! - `users`: who uses a block device
 //! - [`error`]: why something was refused, and what to do next
@@ -55,6 +56,8 @@ pub mod discover;
 pub mod disk;
 #[cfg(feature = "std")]
 pub mod error;
+#[cfg(feature = "std")]
+pub mod esp;
 #[cfg(feature = "std")]
 pub mod idle;
 #[cfg(feature = "std")]

@@ -97,14 +97,18 @@ pub fn choose(candidates: &[Candidate], aside: &[u32]) -> Option<(usize, Why)> {
         let bits = if set_aside(candidate) { BootBits::CLEAR } else { candidate.bits };
         (bits, candidate.attempts)
     });
-    let chosen = pick::pick_counting(left)?;
-    let preferred = pick::pick(candidates.iter().map(|candidate| candidate.bits))?;
-    let why = if chosen == preferred {
-        Why::Priority
-    } else if aside.is_empty() {
-        Why::Attempts
-    } else {
+    let chosen = pick::pick_counting(left.clone())?;
+    // Without its try, which it has spent, what was put aside would not boot any more; it was before this one all the same.
+    let (best, highest) = (chosen, candidates[chosen].bits.priority);
+    let was_before = |(at, candidate): (usize, &Candidate)| {
+        set_aside(candidate) && (candidate.bits.priority, best) > (highest, at)
+    };
+    let why = if candidates.iter().enumerate().any(was_before) {
         Why::Aside
+    } else if pick::pick(left.map(|(bits, _)| bits)) == Some(chosen) {
+        Why::Priority
+    } else {
+        Why::Attempts
     };
     Some((chosen, why))
 }

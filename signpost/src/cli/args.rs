@@ -8,7 +8,10 @@ use host_io::{OperationLock, Paths};
 use signpost::discover::Choice;
 use signpost::{Command, Error, OsDisk, SetName};
 
-use super::{boot_deadline, change, create, has_boot_ever_succeeded, pick, repair, running, status, verify};
+use super::{
+    boot_deadline, change, create, has_boot_ever_succeeded, install_bootpick, pick, repair, running, status,
+    verify,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,6 +100,9 @@ enum Verb {
     /// Mend a broken copy of the partition table; changes no bits
     #[command(after_help = repair::EXAMPLES)]
     Repair(repair::Args),
+    /// Put the boot program on both partitions that firmware starts from, and tell the firmware
+    #[command(after_help = install_bootpick::EXAMPLES)]
+    InstallBootpick(install_bootpick::Args),
     /// Lay out a disk or an image file with partition sets; never one that holds something, unless forced
     #[command(after_help = create::EXAMPLES)]
     Create(create::Args),
@@ -156,6 +162,11 @@ impl Args {
                 let disk = find()?;
                 let _lock = OperationLock::acquire(&paths)?;
                 repair::run(&args, &disk)
+            }
+            Verb::InstallBootpick(args) => {
+                let disk = find()?;
+                let _lock = OperationLock::acquire(&paths)?;
+                install_bootpick::run(&args, &disk, &paths)
             }
             // A new disk has nothing to be found by, and nothing that was found may be taken for it.
             Verb::Create(args) => create::run(args, choice.disk, &paths),

@@ -9,7 +9,7 @@ use signpost::Error;
 use signpost::create::blueprint::Wrong;
 use signpost::create::laid::FirstBoot;
 use signpost::create::order::{Occupied, Partitions, Target};
-use signpost::create::standard::Sets;
+use signpost::create::standard::{Hosts, Sets};
 use signpost::create::{Blueprint, Listing, Mebibytes, Order, Plan};
 
 use super::answer;
@@ -33,6 +33,7 @@ touched.
 Examples:
   signpost --disk disk.img create --size 8G                  make an image file and lay it out
   signpost --disk disk.img create --size 8G --dry-run        only show what that would be
+  signpost --disk /dev/vdb create --for uefi                 for firmware that starts bootpick
   signpost --disk /dev/vdb create --factory                  set A counts as proven: write a system into it next
   signpost --disk /dev/vdb create --data-disk /dev/vdc       data on a disk of its own
   signpost --disk disk.img create --layout layout.toml --force --json
@@ -53,6 +54,9 @@ pub(super) struct Args {
     /// How much of the standard layout is system, in GiB
     #[arg(long, value_name = "GIB", conflicts_with = "layout", value_parser = value_parser!(u32).range(1..=1 << 20))]
     os_size: Option<u32>,
+    /// What starts the host: GRUB as on a Bottlerocket host, or UEFI firmware with bootpick
+    #[arg(long = "for", value_name = "HOST", value_enum, default_value_t = Host::Bottlerocket, conflicts_with = "layout")]
+    host: Host,
     /// Lay out one set with the room of two: a host that is never updated in place
     #[arg(long, conflicts_with = "layout")]
     one_set: bool,
@@ -74,6 +78,15 @@ pub(super) struct Args {
     /// Print one JSON object: the partitions of each disk
     #[arg(long, short)]
     json: bool,
+}
+
+/// The hosts that the standard layout knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Host {
+    /// The layout of a Bottlerocket host, which GRUB starts
+    Bottlerocket,
+    /// Two EFI system partitions of 64 MiB with a file system, boot partitions of at least 128 MiB
+    Uefi,
 }
 
 /// What `--json` prints.
@@ -132,6 +145,10 @@ impl Args {
             None => Partitions::Standard {
                 gib: self.os_size,
                 sets: if self.one_set { Sets::One } else { Sets::Two },
+                host: match self.host {
+                    Host::Bottlerocket => Hosts::Contract,
+                    Host::Uefi => Hosts::Uefi,
+                },
             },
         };
         let target = |path, new_image| Target { path, new_image, sector_size: self.sector_size };

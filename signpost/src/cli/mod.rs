@@ -5,6 +5,7 @@
 //! - `running`: the running set's partitions, for an initramfs
 //! - `change`: every command that changes bits
 //! - `pick`: the boot program's choice as a command
+//! - `install_bootpick`: the boot program onto the partitions that firmware starts from
 //! - `verify`: `verify`
 //! - `repair`: `repair`
 //! - `create`: `create`
@@ -18,6 +19,7 @@ mod boot_deadline;
 mod change;
 mod create;
 mod has_boot_ever_succeeded;
+mod install_bootpick;
 mod pick;
 mod repair;
 mod running;

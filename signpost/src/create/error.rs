@@ -72,6 +72,9 @@ pub enum CreateError {
         /// Why.
         source: io::Error,
     },
+    /// The table is there, and a partition that firmware starts from got no file system.
+    #[error("make a file system on a partition to start from")]
+    Format(#[source] io::Error),
     /// What is on the disk is not what was written.
     #[error("verify the {which} partition table: sector {lba} is not what was written")]
     Differs {
@@ -108,7 +111,9 @@ impl CreateError {
             Self::Table(_) => "check the layout",
             Self::Random(_) => "run it again",
             Self::Changed => "make sure that nobody else writes to it, then run this again",
-            Self::Write { .. } | Self::Differs { .. } => "check the disk, then run this again with --force",
+            Self::Write { .. } | Self::Differs { .. } | Self::Format(_) => {
+                "check the disk, then run this again with --force"
+            }
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use host_io::{Access, Disk as _, DiskLock, FileDisk, Medium, Paths};
+use host_io::{Access, Disk as _, DiskLock, DiskRange, FileDisk, Medium, Paths};
 use uuid::Uuid;
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, Kind};
 use super::ends::Ends;
 use super::error::CreateError;
 use super::kernel;
@@ -14,8 +15,9 @@ use super::laid::{FirstBoot, Laid};
 use super::listing::Listing;
 use super::place::TooSmall;
 use super::size::{MIB, Mebibytes};
-use super::standard::{Data, Sets, Standard};
+use super::standard::{Data, Hosts, Sets, Standard};
 use crate::error::{Error, Step};
+use crate::esp::volume;
 use crate::layout::Layout;
 use crate::sectors::DiskSectors;
 use crate::table::{Copies, Geometry, Sectors as _, WriteError, lay_down};
@@ -57,6 +59,8 @@ pub enum Partitions {
         gib: Option<u32>,
         /// How many sets.
         sets: Sets,
+        /// For what kind of host.
+        host: Hosts,
     },
 }
 
@@ -73,6 +77,8 @@ pub enum Occupied {
 #[derive(Debug)]
 pub struct Plan {
     occupied: Occupied,
+    /// Whether the partitions that firmware starts from get a file system.
+    format: bool,
     disk: Planned,
     data_disk: Option<Planned>,
 }
@@ -112,7 +118,8 @@ impl Plan {
                 .map_err(|source| Error::Create { disk: target.path.clone(), source })?;
             Ok::<_, Error>(Planned { target: target.clone(), geometry, laid })
         });
-        Ok(Self { occupied: order.occupied, disk, data_disk: data_disk.transpose()? })
+        let format = matches!(order.partitions, Partitions::Standard { host: Hosts::Uefi, .. });
+        Ok(Self { occupied: order.occupied, format, disk, data_disk: data_disk.transpose()? })
     }
 
     /// The tables as they will be: of the disk with the sets, and of the second one.
@@ -130,7 +137,7 @@ impl Plan {
         let disks = self.data_disk.iter().chain([&self.disk]);
         let mut notes = Vec::new();
         for disk in disks {
-            if disk.write(self.occupied)? == Medium::Device {
+            if disk.write(self.occupied, self.format)? == Medium::Device {
                 notes.extend(kernel::tell(paths, &disk.target.path, &disk.listing()));
             }
         }
@@ -143,7 +150,7 @@ impl Planned {
         Listing::new(&self.target.path, self.laid.copies()).expect("it was judged")
     }
 
-    fn write(&self, occupied: Occupied) -> Result<Medium, Error> {
+    fn write(&self, occupied: Occupied, format: bool) -> Result<Medium, Error> {
         let path = &self.target.path;
         let failed = |source| Error::Create { disk: path.clone(), source };
         let disk = match self.target.new_image {
@@ -154,7 +161,25 @@ impl Planned {
         // Whoever looks at the node's lock, as udev does, leaves the disk alone meanwhile.
         let _lock = DiskLock::acquire(path)?;
         self.write_to(&disk, occupied).map_err(failed)?;
-        Ok(disk.medium())
+        let medium = disk.medium();
+        if format {
+            self.format(disk).map_err(|source| failed(CreateError::Format(source)))?;
+        }
+        Ok(medium)
+    }
+
+    /// Gives each partition that firmware starts from an empty file system.
+    fn format(&self, disk: FileDisk) -> io::Result<()> {
+        let disk: Arc<dyn host_io::Disk> = Arc::new(disk);
+        let (table, _) = self.laid.copies().current().expect("it was judged");
+        let sector = u64::from(self.geometry.sector_size);
+        for entry in table.entries().used().filter(|entry| entry.type_guid == Kind::Efi.type_guid()) {
+            let (start, len) = (entry.first_lba * sector, (entry.last_lba - entry.first_lba + 1) * sector);
+            let partition = DiskRange::new(Arc::clone(&disk), start, len)?;
+            let serial = u32::from_be_bytes(std::array::from_fn(|at| entry.guid.as_bytes()[at]));
+            volume::format(&partition, &entry.name, serial)?;
+        }
+        Ok(())
     }
 
     fn write_to(&self, disk: &FileDisk, occupied: Occupied) -> Result<(), CreateError> {
@@ -176,11 +201,12 @@ impl Planned {
 fn blueprint(order: &Order, geometry: Geometry) -> Blueprint {
     match &order.partitions {
         Partitions::Written(blueprint) => blueprint.clone(),
-        Partitions::Standard { gib, sets } => {
+        Partitions::Standard { gib, sets, host } => {
             let data = if order.data_disk.is_some() { Data::SecondDisk } else { Data::SameDisk };
             let bytes = geometry.sectors.saturating_mul(u64::from(geometry.sector_size));
             gib.and_then(|gib| Standard::new(gib, *sets, data))
                 .unwrap_or_else(|| Standard::suited(bytes, *sets, data))
+                .on(*host)
                 .blueprint()
         }
     }

@@ -8,6 +8,10 @@ use crate::set::SetName;
 
 /// The EFI system partition and its backup, in MiB.
 const EFI: u64 = 5;
+/// On a host that starts `bootpick`: room for it, several times over, and as little as FAT32 takes with a margin.
+const UEFI_ESP: u64 = 64;
+/// A generic kernel with its initramfs, and room to grow.
+const UEFI_BOOT: u64 = 128;
 /// Where larger systems than any would make numbers overflow.
 const MOST_GIB: u32 = 1 << 20;
 
@@ -20,6 +24,18 @@ pub struct Standard {
     pub sets: Sets,
     /// Where the data lies.
     pub data: Data,
+    /// What starts it.
+    pub host: Hosts,
+}
+
+/// What kind of host the disk is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// One that boots with GRUB as a Bottlerocket host does: the layout of such a disk.
+    Contract,
+    /// One whose firmware starts `bootpick`: two partitions to start from, with a file system each, and boot partitions
+    /// with room for a kernel and its initramfs.
+    Uefi,
 }
 
 /// How many sets a disk has.
@@ -44,7 +60,13 @@ impl Standard {
     /// A system of `gib` GiB; `None` when no system has that size.
     #[must_use]
     pub const fn new(gib: u32, sets: Sets, data: Data) -> Option<Self> {
-        if gib == 0 || gib > MOST_GIB { None } else { Some(Self { gib, sets, data }) }
+        if gib == 0 || gib > MOST_GIB { None } else { Some(Self { gib, sets, data, host: Hosts::Contract }) }
+    }
+
+    /// The same system for another kind of host.
+    #[must_use]
+    pub const fn on(self, host: Hosts) -> Self {
+        Self { host, ..self }
     }
 
     /// The size of the system that suits a disk when nobody says one: 2 GiB or what the disk has; all of the disk where
@@ -53,14 +75,47 @@ impl Standard {
     pub fn suited(disk: u64, sets: Sets, data: Data) -> Self {
         let whole = u32::try_from(disk >> 30).unwrap_or(MOST_GIB).clamp(1, MOST_GIB);
         match data {
-            Data::SameDisk => Self { gib: whole.min(2), sets, data },
-            Data::SecondDisk => Self { gib: whole, sets, data },
+            Data::SameDisk => Self { gib: whole.min(2), sets, data, host: Hosts::Contract },
+            Data::SecondDisk => Self { gib: whole, sets, data, host: Hosts::Contract },
         }
     }
 
     /// The partitions.
     #[must_use]
     pub fn blueprint(self) -> Blueprint {
+        match self.host {
+            Hosts::Contract => self.contract(),
+            Hosts::Uefi => self.uefi(),
+        }
+    }
+
+    fn uefi(self) -> Blueprint {
+        let gib = u64::from(self.gib);
+        let (boot, hash, private) = (UEFI_BOOT.max(20 * gib), 5 * gib, 24 * gib);
+        // The table's two places, and the least of data.
+        let roots = 1024 * gib - 3 - private - 2 * (UEFI_ESP + boot + hash);
+        let root = roots / 2;
+        let mut partitions = vec![wanted(Kind::Efi, "EFI-A", UEFI_ESP), wanted(Kind::Efi, "EFI-B", UEFI_ESP)];
+        let names: &[(SetName, u64)] = match self.sets {
+            Sets::Two => &[(SetName::A, 1), (SetName::B, 1)],
+            Sets::One => &[(SetName::A, 2)],
+        };
+        for &(name, times) in names {
+            for (role, what, size) in
+                [(Role::Boot, "BOOT", boot), (Role::Root, "ROOT", root), (Role::Hash, "HASH", hash)]
+            {
+                partitions.push(wanted(
+                    Kind::Set(role),
+                    &format!("BOTTLEROCKET-{what}-{name}"),
+                    times * size,
+                ));
+            }
+        }
+        partitions.push(wanted(Kind::Private, "BOTTLEROCKET-PRIVATE", private + roots % 2));
+        self.with_data(partitions)
+    }
+
+    fn contract(self) -> Blueprint {
         let gib = u64::from(self.gib);
         let mut partitions = vec![wanted(Kind::BiosBoot, "BIOS-BOOT", 4)];
         match self.sets {
@@ -77,6 +132,10 @@ impl Standard {
         }
         // The table's two places, BIOS-BOOT and the least of data come out of the private partition's share.
         partitions.push(wanted(Kind::Private, "BOTTLEROCKET-PRIVATE", 24 * gib - 7));
+        self.with_data(partitions)
+    }
+
+    fn with_data(self, mut partitions: Vec<Wanted>) -> Blueprint {
         let rest = Wanted { kind: Kind::Data, label: String::new(), length: Length::Rest, guid: None };
         match self.data {
             Data::SameDisk => {
@@ -139,6 +198,30 @@ mod tests {
                 // One mebibyte at either end is the table's.
                 assert_eq!(sum + 2, u64::from(gib) * 1024, "{standard:?}");
                 assert_eq!(standard.blueprint().data_partitions.len(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_with_bootpick_gets_two_partitions_to_start_from_and_room_for_its_kernels() {
+        for gib in [1, 2, 7, 100] {
+            for sets in [Sets::Two, Sets::One] {
+                let standard = Standard::new(gib, sets, Data::SecondDisk).unwrap().on(Hosts::Uefi);
+                let wanted = standard.blueprint().partitions;
+                let sum: u64 = lengths(standard).into_iter().map(|length| length.expect("all fixed")).sum();
+                assert_eq!(sum + 2, u64::from(gib) * 1024, "{standard:?}");
+                let of = |kind| -> Vec<Length> {
+                    wanted.iter().filter(|one| one.kind == kind).map(|one| one.length).collect()
+                };
+                let fixed = |mebibytes| Length::Fixed(Mebibytes::new(mebibytes).unwrap());
+                assert_eq!(of(Kind::Efi), [fixed(64); 2]);
+                assert_eq!(of(Kind::EfiBackup), []);
+                let least = of(Kind::Set(Role::Boot)).into_iter().all(|length| match length {
+                    Length::Fixed(size) => size.get() >= 128,
+                    Length::Rest => false,
+                });
+                assert!(least, "{wanted:?}");
+                assert_eq!(of(Kind::Set(Role::Root)).len(), if sets == Sets::Two { 2 } else { 1 });
             }
         }
     }

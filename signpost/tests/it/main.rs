@@ -11,6 +11,7 @@
 //! - `refusals`: disks that are not as they should be, as image files and as block devices
 //! - `fake_host`: a host that is made of files
 //! - `devices`: finding the disk and the running set
+//! - `esp`: the partitions that firmware starts from
 //! - `loops`: block devices, where the machine lets us make them
 //! - `tables`: random tables and random damage
 //! - `model`: every history from a factory disk keeps a set that boots
@@ -29,7 +30,9 @@
 mod cli;
 mod create;
 mod devices;
+
 mod disks;
+mod esp;
 mod fake_host;
 mod faults;
 mod golden;

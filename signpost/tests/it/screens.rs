@@ -42,7 +42,7 @@ fn a_wrong_command_line_is_exit_code_one_and_help_is_not() {
     assert!(!help.stdout.contains("--root"), "{help:?}");
 }
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "status",
     "running",
     "mark-successful-boot",
@@ -58,6 +58,7 @@ const COMMANDS: [&str; 16] = [
     "rewrite-table",
     "verify",
     "repair",
+    "install-bootpick",
     "create",
 ];
 

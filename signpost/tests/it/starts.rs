@@ -63,9 +63,21 @@ proptest! {
         let chosen = choose(&candidates, &aside);
         prop_assert_eq!(chosen.map(|(index, _)| candidates[index].number), expected(&candidates, &aside));
         if let Some((index, why)) = chosen {
-            let simple = expected(&candidates.iter().map(|one| Candidate { attempts: Attempts::NONE, ..*one }).collect::<Vec<_>>(), &[]);
-            let is_first = Some(candidates[index].number) == simple;
-            prop_assert_eq!(why == Why::Priority, is_first);
+            let chosen = candidates[index];
+            let before = |one: &&Candidate| {
+                one.bits.priority > chosen.bits.priority
+                    || one.bits.priority == chosen.bits.priority && one.number < chosen.number
+            };
+            let aside_before = candidates.iter().filter(before).any(|one| aside.contains(&one.number));
+            let left_before = candidates.iter().filter(before).any(|one| {
+                !aside.contains(&one.number) && one.bits.would_boot()
+            });
+            let expected = match (aside_before, left_before) {
+                (true, _) => Why::Aside,
+                (false, true) => Why::Attempts,
+                (false, false) => Why::Priority,
+            };
+            prop_assert_eq!(why, expected);
         }
     }
 
