@@ -233,20 +233,20 @@ fn what_cannot_be_loaded_or_comes_back_is_put_aside_for_this_boot() {
 #[test]
 fn a_proven_set_that_never_reaches_its_root_is_left_after_three_starts() {
     let newer = BootBits { priority: 2, ..PROVEN };
-    let mut disk = disk((PROVEN, 0), (newer, 0));
-    for expected in [(B, Why::Priority), (B, Why::Priority), (B, Why::Priority), (A, Why::Attempts)] {
+    for (attempts, first, why) in
+        [(0, B, Why::Priority), (1, B, Why::Priority), (2, B, Why::Priority), (3, A, Why::Attempts)]
+    {
+        let mut disk = disk((PROVEN, 0), (newer, attempts));
         let played = start(&mut disk, &[]);
-        let first = &played.left[0];
-        assert_eq!((first.boot, first.why), (Uuid::from_u128(expected.0.into()), expected.1));
-        // In each of these boots the second one is started after the first, and counts as well.
-        let mut again = on(&mut disk, A).1;
-        if expected.0 == B {
-            again = Attempts::NONE;
-            let copies = Copies::read(&mut disk);
-            let found = candidates(copies.current().unwrap().0.entries());
-            disk = self::disk((PROVEN, again.get().into()), (newer, found[1].attempts.get().into()));
-        }
-        let _ = again;
+        let left = &played.left[0];
+        assert_eq!((left.boot, left.why), (Uuid::from_u128(first.into()), why), "{attempts}");
+        assert_eq!(on(&mut disk, B).1.get(), 3.min(attempts + 1) as u8);
+        assert_eq!(on(&mut disk, A).1.get(), 1, "the other one is started in the same boot, and counted");
+    }
+    // Where the other one is worn as well, or not proven, it is started all the same.
+    for other in [(PROVEN, 3), (BootBits { tries: 0, successful: false, ..PROVEN }, 0)] {
+        let played = start(&mut disk(other, (newer, 3)), &[]);
+        assert_eq!(played.left[0].boot, Uuid::from_u128(B.into()));
     }
 }
 
