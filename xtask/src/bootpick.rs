@@ -111,6 +111,11 @@ fn build(arch: Arch, toolchain: Toolchain) -> Result<PathBuf, Box<dyn Error>> {
     Ok(placed)
 }
 
+/// Whether the installed compiler has what it takes, without asking anybody for more.
+pub(crate) fn can_be_built() -> bool {
+    sysroot().is_ok_and(|root| root.join("lib/rustlib").join(Arch::X86_64.target()).is_dir())
+}
+
 /// Asks rustup for the target's standard library unless it is there.
 fn add_target(arch: Arch) -> Result<(), Box<dyn Error>> {
     if sysroot()?.join("lib/rustlib").join(arch.target()).is_dir() {

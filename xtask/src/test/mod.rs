@@ -51,6 +51,22 @@ pub(crate) fn run(args: &Args) -> Outcome {
         "signpost core without std",
         &["check", "-p", "signpost", "--lib", "--no-default-features", "--quiet"],
     );
+    steps.cargo(
+        "boot program's rules",
+        &[
+            "test",
+            "--manifest-path",
+            "bootpick/Cargo.toml",
+            "--target-dir",
+            "target/bootpick/host",
+            "--quiet",
+        ],
+    );
+    if crate::bootpick::can_be_built() {
+        steps.xtask("boot program", &["bootpick"]);
+    } else {
+        steps.skip("boot program", "rustc has no UEFI target here: run \"cargo xtask bootpick\" once");
+    }
     steps.cargo_with(
         "docs",
         &["doc", "--workspace", "--no-deps", "--quiet"],
