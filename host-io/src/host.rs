@@ -67,15 +67,46 @@ impl OsRelease {
                 .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
         };
         let bad = |field, reason: &str| Error::Field { path: path.clone(), field, reason: reason.to_owned() };
-        let version = field("VERSION_ID").ok_or_else(|| bad("VERSION_ID", "it is missing"))?;
+        let version = field("VERSION_ID")
+            .ok_or_else(|| bad("VERSION_ID", "it is missing; add the version, as VERSION_ID=1.2.0"))?;
         Ok(Self {
-            variant_id: field("VARIANT_ID").ok_or_else(|| bad("VARIANT_ID", "it is missing"))?,
-            version_id: Version::parse(&version)
-                .map_err(|error| bad("VERSION_ID", &format!("{version:?}: {error}")))?,
+            variant_id: field("VARIANT_ID").ok_or_else(|| {
+                bad(
+                    "VARIANT_ID",
+                    "it is missing; add the name under which releases are published, as VARIANT_ID=metal",
+                )
+            })?,
+            version_id: Version::parse(&version).map_err(|_| {
+                bad(
+                    "VERSION_ID",
+                    &format!("{version:?} is no version of three numbers; write {}", semantic(&version)),
+                )
+            })?,
             build_id: field("BUILD_ID").unwrap_or_default(),
             pretty_name: field("PRETTY_NAME").unwrap_or_default(),
         })
     }
+}
+
+/// What the author of a version probably meant: `12` is `12.0.0`.
+#[must_use]
+pub fn semantic(text: &str) -> String {
+    let numbers: Vec<&str> = text.trim_start_matches('v').split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if numbers.len() <= 3 && numbers.iter().all(is_number) {
+        let part = |at: usize| numbers.get(at).map_or("0", |part| part.trim_start_matches('0'));
+        let part = |at: usize| if part(at).is_empty() { "0" } else { part(at) };
+        return format!("{}.{}.{}", part(0), part(1), part(2));
+    }
+    "1.2.0, say".to_owned()
+}
+
+/// A version as it is typed.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub fn typed_version(text: &str) -> Result<Version, String> {
+    Version::parse(text).map_err(|_| format!("it has three numbers: write {}", semantic(text)))
 }
 
 /// The machine as far as programs ask about it.

@@ -65,6 +65,14 @@ fn as_error(error: &dyn Advise) -> &dyn Error {
     error
 }
 
+/// Why a text is no TOML, in one line that names the place.
+#[must_use]
+pub fn toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+    format!("line {line}: {}", error.message())
+}
+
 #[cfg(test)]
 mod tests {
     use thiserror::Error;

@@ -203,10 +203,8 @@ impl Blueprint {
     /// # Errors
     /// What is wrong with it; nothing of it depends on a disk.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
-        let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            Wrong::Syntax(format!("line {line}: {}", error.message()))
-        })?;
+        let file: File =
+            toml::from_str(text).map_err(|error| Wrong::Syntax(host_io::report::toml(text, &error)))?;
         let wanted = |rows: Vec<Row>| -> Vec<Wanted> {
             rows.into_iter()
                 .map(|row| Wanted { kind: row.kind, label: row.label, length: row.size, guid: row.guid })

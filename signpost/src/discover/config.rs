@@ -41,7 +41,7 @@ impl Config {
             Err(error) => return Err(failed(error)),
         };
         let config: Self = toml::from_str(&text)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message().to_owned()))
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, host_io::report::toml(&text, &error)))
             .map_err(failed)?;
         match config.sector_size {
             None | Some(512 | 1024 | 2048 | 4096) => Ok(config),

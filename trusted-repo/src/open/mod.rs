@@ -7,6 +7,7 @@
 //! - [`online`]: root chain, timestamp, snapshot, targets; expiry enforced at the effective time; memory committed
 //! - [`offline`]: the same signatures and digests from a cached set, expiry waived
 //! - `mirrors`: the places of one repository, in order
+//! - `scratch`: a directory that goes away again, for tough to work in
 //! - `shelf`: where tough gets its files from
 //! - `verdict`: which role failed which check, in our words
 
@@ -14,6 +15,7 @@ pub mod offline;
 pub mod online;
 
 pub(crate) mod mirrors;
+mod scratch;
 mod shelf;
 mod verdict;
 

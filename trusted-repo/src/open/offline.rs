@@ -14,6 +14,7 @@ use url::Url;
 
 use super::mirrors::Mirrors;
 use super::online::limits;
+use super::scratch;
 use super::shelf::{LONGEST_TARGETS, Shelf};
 use super::verdict;
 use crate::Error;
@@ -74,7 +75,11 @@ pub(crate) async fn walk(
     let url =
         Url::from_directory_path(&absolute).map_err(|()| failed("its path is not absolute".to_owned()))?;
     let shelf = Shelf::of_files(files);
+    // Without one tough makes its own, and only in /tmp.
+    let scratch = scratch::directory()
+        .map_err(|error| failed(format!("no directory to work in can be made: {error}")))?;
     let repository = RepositoryLoader::new(&trusted_root, url.clone(), url)
+        .datastore(scratch.path())
         .transport(shelf.clone())
         .limits(limits())
         .expiration_enforcement(ExpirationEnforcement::Unsafe)

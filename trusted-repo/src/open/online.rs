@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::mirrors::{Mirrors, Places};
+use super::scratch;
 use super::shelf::{LONGEST_SMALL_ROLE, LONGEST_TARGETS, Shelf, plain_name, split_version};
 use super::verdict;
 use crate::Error;
@@ -211,7 +212,7 @@ struct Scratch {
 
 impl Scratch {
     fn new(roles: &BTreeMap<String, Bytes>) -> std::io::Result<Self> {
-        let dir = tempfile::tempdir()?;
+        let dir = scratch::directory()?;
         // Of the roles below root, tough looks at these two as they were before.
         for (name, bytes) in roles.iter().filter(|(name, _)| is_forgotten_with_keys(name)) {
             std::fs::write(dir.path().join(name), bytes)?;
