@@ -4,6 +4,7 @@ use host_io::{Medium, say};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::choose::Choice;
 use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::events::{Done, Event};
@@ -50,7 +51,13 @@ pub fn outcome(context: &Context, command: &'static str, said: &str, outcome: &O
         Outcome::Nothing { choice, machine, bytes_fetched } => {
             let why = why::not(choice, machine);
             context.events.before_an_answer();
-            say::line(&format!("No update required: {why}"));
+            match choice {
+                // A version that was named is wanted: that it is not there is no answer to whether one is required.
+                Choice::NotOffered { version, .. } => {
+                    say::line(&format!("Nothing done about {version}: {why}"))
+                }
+                _ => say::line(&format!("No update required: {why}")),
+            }
             Done { command, bytes_fetched: *bytes_fetched, why: Some(why), ..Done::default() }
         }
         Outcome::Installed { update, set, read_back, bytes_fetched } => {

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::log::{self, Level};
+use host_io::say;
 use semver::Version;
 
 use crate::commands::{
@@ -54,7 +55,7 @@ struct Cli {
     #[arg(short, long, global = true)]
     all: bool,
     /// This version and no other (check-update, update, update-image)
-    #[arg(short, long, global = true, value_name = "VERSION")]
+    #[arg(short, long, global = true, value_name = "VERSION", value_parser = host_io::host::typed_version)]
     image: Option<Version>,
     /// Do not wait for this host's turn (check-update, update, update-image)
     #[arg(short = 'n', long = "ignore-waves", visible_alias = "now", global = true)]
@@ -97,29 +98,56 @@ struct Cli {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum Command {
     /// Say which update this host would take
-    #[command(visible_alias = "whats")]
+    #[command(
+        visible_alias = "whats",
+        after_help = "Examples:\n  updog check-update                     the one that this host would take now\n  updog check-update --all --json        everything that is offered, as a JSON array"
+    )]
     CheckUpdate,
     /// Do nothing (kept for scripts)
     Prepare,
     /// Say what the update would fetch, copy and write
+    #[command(
+        after_help = "Examples:\n  updog plan                             what an update would fetch, copy and write\n  updog plan --image 1.2.0 --json        the same of one version, in bytes"
+    )]
     Plan,
     /// Install the update and let it boot next
+    #[command(
+        after_help = "Examples:\n  updog update --reboot                  install what is due, and start it\n  updog update --max-bytes 50000000      not if it takes more from the network"
+    )]
     Update,
     /// Install the update
+    #[command(
+        after_help = "Examples:\n  updog update-image                     install it, and decide later\n  updog update-image --dry-run           only say what that would take"
+    )]
     UpdateImage,
     /// Let what was installed boot next
+    #[command(
+        after_help = "Examples:\n  updog update-apply                     let it boot next\n  updog update-apply --reboot            now"
+    )]
     UpdateApply,
     /// Let the running set boot next after all
+    #[command(
+        after_help = "Examples:\n  updog update-revert                    the running set boots next after all\n  updog update-revert --json             the same, told in fields"
+    )]
     UpdateRevert,
     /// Say which version is in which set
+    #[command(
+        after_help = "Examples:\n  updog status                           which version is in which set\n  updog status --verify                  read the whole hash tree of the other set"
+    )]
     Status {
         /// Read the whole hash tree of the other set, and not only its top
         #[arg(long)]
         verify: bool,
     },
     /// Say what this host makes of every version, and why
+    #[command(
+        after_help = "Examples:\n  updog explain                          every version, and what speaks for or against it\n  updog explain --json                   the same in fields"
+    )]
     Explain,
     /// Say what was done lately, or tell one run in full
+    #[command(
+        after_help = "Examples:\n  updog history                          what was done lately\n  updog history 7                        one run in full"
+    )]
     History {
         /// The run, by its number
         id: Option<String>,
@@ -129,8 +157,14 @@ enum Command {
     /// Write the first release into a disk that nothing runs from
     Install(Box<install::Args>),
     /// Let releases be tried again that failed here
+    #[command(
+        after_help = "Examples:\n  updog clear-failed                     try again what failed here\n  updog clear-failed --json              what was forgotten, in fields"
+    )]
     ClearFailed,
     /// Go back to the release in the other set
+    #[command(
+        after_help = "Examples:\n  updog rollback --dry-run               what going back would change\n  updog rollback --reboot                go back now"
+    )]
     Rollback {
         /// With the settings that it had when it was left
         #[arg(long)]
@@ -146,18 +180,78 @@ enum Command {
 
 /// Runs the program with the arguments that it was started with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match understand(arguments) {
         // The machine itself has a clock; another time would open what its clock keeps shut.
         Ok(cli) if cli.at.is_some() && cli.root.is_none() => {
             let why = "--at is for a host below a directory: it needs --root";
             return exit::usage(&Cli::command().error(ErrorKind::ArgumentConflict, why));
         }
         Ok(cli) => cli,
-        Err(error) => return exit::usage(&error),
+        Err(Asking::Help(help)) => {
+            say::outcome(&help);
+            return ExitCode::SUCCESS;
+        }
+        Err(Asking::Clap(error)) => return exit::usage(&error),
     };
     log::init(cli.log_level);
     let format = if cli.json { Format::Json } else { Format::Text };
     exit::finish(dispatch(cli, format), format)
+}
+
+/// Flags are taken with every subcommand, and shown with those that they concern.
+const CONCERN: [(&str, &[&str]); 7] = [
+    ("all", &["check-update"]),
+    ("image", &["check-update", "plan", "update", "update-image", "install", "explain"]),
+    ("ignore_waves", &["check-update", "plan", "update", "update-image", "explain"]),
+    ("variant", &["check-update", "plan", "update", "update-image", "install", "explain"]),
+    ("dry_run", &["update", "update-image", "rollback"]),
+    ("max_bytes", &["plan", "update", "update-image"]),
+    ("reboot", &["update", "update-apply", "rollback"]),
+];
+
+fn grammar() -> clap::Command {
+    let mut grammar = Cli::command();
+    // From then on each subcommand has the flags that go for all of them.
+    grammar.build();
+    for sub in grammar.get_subcommands_mut() {
+        let name = sub.get_name().to_owned();
+        for (flag, concerns) in CONCERN {
+            let there = sub.get_arguments().any(|argument| argument.get_id() == flag);
+            if there && !concerns.contains(&name.as_str()) {
+                *sub = std::mem::take(sub).mut_arg(flag, |argument| argument.hide(true));
+            }
+        }
+    }
+    grammar
+}
+
+/// What was typed. Only the help is made from [`grammar`]: what is taken is what the definition says.
+fn understand(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Asking> {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    Cli::try_parse_from(&words).map_err(|error| {
+        let asks = error.kind() == ErrorKind::DisplayHelp;
+        let named = |sub: &&clap::Command| {
+            // Those with subcommands of their own have nothing to hide.
+            !sub.has_subcommands()
+                && words
+                    .iter()
+                    .any(|word| word == sub.get_name() || sub.get_all_aliases().any(|alias| word == alias))
+        };
+        let help = asks.then(|| grammar().get_subcommands().find(named).map(|sub| sub.clone().render_help()));
+        match help.flatten() {
+            Some(help) => Asking::Help(help.to_string()),
+            None => Asking::Clap(error),
+        }
+    })
+}
+
+/// Why nothing is done.
+#[derive(Debug)]
+enum Asking {
+    /// Somebody asked for the help of a subcommand.
+    Help(String),
+    /// Wrong usage, or what else is asked of any program.
+    Clap(clap::Error),
 }
 
 fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
@@ -239,13 +333,34 @@ impl Command {
 mod tests {
     use super::*;
 
-    fn typed(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("updog").chain(line.split_whitespace()))
+    fn typed(line: &str) -> Result<Cli, Asking> {
+        understand(std::iter::once("updog").chain(line.split_whitespace()).map(OsString::from))
     }
 
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_subcommand_shows_its_own_flags_and_two_examples() {
+        for sub in grammar().get_subcommands_mut().filter(|sub| !sub.is_hide_set()) {
+            let (name, help) = (sub.get_name().to_owned(), sub.render_help().to_string());
+            for (flag, concerns) in CONCERN {
+                let flag = format!("--{}", flag.replace('_', "-"));
+                let shown = help.lines().any(|line| line.split_whitespace().any(|word| word == flag));
+                assert_eq!(shown, concerns.contains(&name.as_str()), "{name} {flag}: {help}");
+            }
+            let examples =
+                help.lines().filter(|line| line.trim_start().starts_with(&format!("updog {name}"))).count();
+            assert!(["prepare", "trust", "help"].contains(&name.as_str()) || examples >= 2, "{name}: {help}");
+        }
+        // And what is not shown is taken.
+        assert!(typed("update-revert --max-bytes 5 --all --image 1.0.0").is_ok());
+        assert!(typed("status --json --root /host").is_ok());
+        assert!(
+            matches!(typed("whats --help"), Err(Asking::Help(help)) if help.contains("updog check-update"))
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/etc/updog.toml`: where the repository is and how this host takes updates.
 //!
 //! The file is rendered from the settings, so a bad value is reported by the setting that it came from. Unknown keys
-//! are ignored: an older program reads a newer file (`docs/compatibility.md`, "Files").
+//! are warned about and otherwise ignored: an older program reads a newer file (`docs/compatibility.md`, "Files").
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -182,6 +182,24 @@ struct Raw {
     nice: i64,
 }
 
+/// All keys of [`Raw`].
+const KEYS: [&str; 14] = [
+    "metadata_base_url",
+    "targets_base_url",
+    "seed",
+    "version_lock",
+    "ignore_waves",
+    "https_proxy",
+    "no_proxy",
+    "mirrors",
+    "ca_bundle",
+    "client_certificate",
+    "bandwidth_limit",
+    "data_budget",
+    "minimum_version",
+    "nice",
+];
+
 #[derive(Deserialize)]
 struct RawMirror {
     metadata_base_url: String,
@@ -195,7 +213,28 @@ struct RawMirror {
 pub fn load(fs: &dyn Fs, paths: &Paths) -> Result<Config, Error> {
     let path = paths.updog_config();
     let bytes = fs.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    parse(&String::from_utf8_lossy(&bytes), path)
+    let text = String::from_utf8_lossy(&bytes);
+    let config = parse(&text, path.clone())?;
+    for (key, line) in unknown_keys(&text) {
+        tracing::warn!("{} has the unknown key {key} in line {line}, which is ignored", path.display());
+    }
+    Ok(config)
+}
+
+/// Keys that nothing is made of, with their lines: most of them are typing mistakes.
+fn unknown_keys(text: &str) -> Vec<(String, usize)> {
+    let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
+    let unknown = table.keys().filter(|key| !KEYS.contains(&key.replace('-', "_").as_str()));
+    unknown
+        .map(|key| {
+            let names = |line: &str| {
+                line.trim_start_matches([' ', '[', '"']).strip_prefix(key.as_str()).is_some_and(|rest| {
+                    rest.trim_start_matches('"').trim_start().starts_with(['=', '.', ']'])
+                })
+            };
+            (key.clone(), text.lines().position(names).map_or(0, |at| at + 1))
+        })
+        .collect()
 }
 
 /// Parses the text of a configuration; `path` is for the error only.
@@ -386,6 +425,14 @@ something_newer = { a = 1 }
         assert!(complaint(file, "file://media/usb/").contains("file:///media/usb/"));
         let config = parsed(&FULL.replace(file, "https://me:s3cret@host/?sig=s3cret")).unwrap();
         assert!(!format!("{config:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        assert_eq!(unknown_keys(FULL), [("something_newer".to_owned(), 9)]);
+        let typo =
+            "metadata_base_url = \"x\"\nmetadata_bse_url = 1\ndata-budget = 5\nnice = 3\n[extra]\na = 1\n";
+        assert_eq!(unknown_keys(typo), [("extra".to_owned(), 5), ("metadata_bse_url".to_owned(), 2)]);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! rule of [`crate::attempts`] says what follows. What was found is kept, so that times count from when it was first
 //! seen; where it cannot be kept it still counts for this run.
 
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use host_io::fs::Kind;
 use host_io::{Access, BootNote, DirLock, Fs, Paths, swap};
@@ -21,6 +21,9 @@ use crate::record::{self, Entry, Record};
 const PANIC: &str = "Kernel panic - not syncing: ";
 /// The largest crash dump that is looked into, in bytes.
 const LARGEST_DUMP: usize = 1 << 20;
+
+/// The most files and folders of crash dumps that are looked into, of each directory.
+const MOST_DUMPS: usize = 256;
 
 /// Whether what is found is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +202,7 @@ fn fate(fs: &dyn Fs, paths: &Paths, release: &Release, before: Option<&[String]>
         .into_iter()
         // What an activation did not take down (an older program made it) cannot be told from an old crash.
         .filter(|(name, _)| before.is_some_and(|before| !before.contains(name)))
-        .find_map(|(_, path)| last_words(&fs.read(&path).ok()?));
+        .find_map(|(_, path)| last_words(&beginning(fs, &path).ok()?));
     match panicked {
         Some(words) => Fate {
             cause: Cause::Failed,
@@ -218,7 +221,7 @@ fn fate(fs: &dyn Fs, paths: &Paths, release: &Release, before: Option<&[String]>
 fn crash_files(fs: &dyn Fs, paths: &Paths) -> Vec<(String, PathBuf)> {
     let mut files = Vec::new();
     for dir in paths.crash_dumps() {
-        for entry in fs.list(&dir).unwrap_or_default() {
+        for entry in fs.list(&dir).unwrap_or_default().into_iter().take(MOST_DUMPS) {
             let path = dir.join(&entry.name);
             match entry.kind {
                 Kind::File => files.push((entry.name, path)),
@@ -237,9 +240,16 @@ fn crash_files(fs: &dyn Fs, paths: &Paths) -> Vec<(String, PathBuf)> {
     files
 }
 
+/// As much of a dump as is looked into: whoever crashed may have left gigabytes.
+fn beginning(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
+    let mut dump = Vec::new();
+    fs.open(path)?.take(LARGEST_DUMP as u64).read_to_end(&mut dump)?;
+    Ok(dump)
+}
+
 /// Why a kernel gave up, from what it said last.
 fn last_words(dump: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(&dump[..dump.len().min(LARGEST_DUMP)]);
+    let text = String::from_utf8_lossy(dump);
     let said = text.lines().find_map(|line| line.split_once(PANIC))?.1;
     Some(said.trim().to_owned())
 }
@@ -332,6 +342,17 @@ mod tests {
         assert_eq!((fate.cause, fate.stage.as_str()), (Cause::Failed, "kernel"));
         assert_eq!(fate.reason, "the kernel panicked: VFS: no root");
         assert_eq!(judged(None).cause, Cause::Unexplained, "nobody knows which dumps were there before");
+    }
+
+    #[test]
+    fn of_a_dump_of_gigabytes_a_megabyte_is_read() {
+        let (_dir, paths, release) = host();
+        let [kernel, _] = paths.crash_dumps();
+        std::fs::create_dir_all(&kernel).unwrap();
+        let file = std::fs::File::create(kernel.join("dmesg-0")).unwrap();
+        file.set_len(8 << 30).unwrap();
+        assert_eq!(beginning(&SystemFs, &kernel.join("dmesg-0")).unwrap().len(), LARGEST_DUMP);
+        assert_eq!(fate(&SystemFs, &paths, &release, Some(&[])).cause, Cause::Unexplained);
     }
 
     #[test]

@@ -31,23 +31,27 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if args.review {
         review::alone(context, &opened)?;
     }
-    let Opened { manifest, machine, config, .. } = opened;
-    let request = request(&args.asked, &config);
+    let Opened { manifest, machine, config, .. } = &opened;
+    let request = request(&args.asked, config);
     let now = context.clock.now();
     if args.all {
-        let offered = candidates(&manifest, &machine, request.waves, now);
+        let offered = candidates(manifest, machine, request.waves, now);
         return match context.format {
             Format::Json => answer::pretty(&offered),
             Format::Text => answer::lines(offered.into_iter().map(line)),
         };
     }
-    match choose(&manifest, &machine, &request, now) {
-        Choice::Update(update) => match context.format {
-            Format::Json => answer::pretty(&update),
-            Format::Text => answer::lines([line(&update)]),
-        },
+    match choose(manifest, machine, &request, now) {
+        Choice::Update(update) => {
+            // Nobody is pointed at an update that cannot be taken: without its migrations it would be refused later.
+            fetch::staged(context, &opened, &update)?;
+            match context.format {
+                Format::Json => answer::pretty(&update),
+                Format::Text => answer::lines([line(&update)]),
+            }
+        }
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
-            let why = why::not(&choice, &machine);
+            let why = why::not(&choice, machine);
             match choice {
                 Choice::NotOffered { reason: NotOffered::Failed(barred), .. } => {
                     Err(Error::FailedHere { why, barred })

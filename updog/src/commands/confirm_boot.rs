@@ -17,10 +17,16 @@ use crate::observe::{self, Keep};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(
+    after_help = "Examples:\n  updog confirm-boot                     wait for the API, run the checks, mark this boot good\n  updog confirm-boot --without-api       on a host that has no apiserver"
+)]
 pub struct Args {
     /// How many seconds the API may take until it answers
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub api_within: u64,
+    /// There is no apiserver on this host: the health checks alone decide
+    #[arg(long, conflicts_with = "api_within")]
+    pub without_api: bool,
     /// How many seconds each health check may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub check_within: u64,
@@ -51,11 +57,13 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
             evidence.set = Some(status.active.to_string());
         });
     }
-    let limits =
-        Limits { api: Duration::from_secs(args.api_within), check: Duration::from_secs(args.check_within) };
+    let limits = Limits {
+        api: (!args.without_api).then_some(Duration::from_secs(args.api_within)),
+        check: Duration::from_secs(args.check_within),
+    };
     let checked = context.waiter.wait(health::check(&context.paths, limits))?;
     let result = match checked {
-        Ok(passed) => confirm(context, &disk, passed),
+        Ok(passed) => confirm(context, &disk, limits.api.is_some(), passed),
         Err(Unhealthy { stage, reason, said }) => {
             context.evidence.note(|evidence| evidence.notes.extend(said));
             if first {
@@ -69,10 +77,11 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     result
 }
 
-fn confirm(context: &Context, disk: &OsDisk, passed: Vec<String>) -> Result<(), Error> {
+fn confirm(context: &Context, disk: &OsDisk, with_api: bool, passed: Vec<String>) -> Result<(), Error> {
+    let api = if with_api { "the API answers" } else { "the API was not asked" };
     let said = match passed.as_slice() {
-        [] => "the API answers, and there are no health checks".to_owned(),
-        names => format!("the API answers, and these health checks passed: {}", names.join(", ")),
+        [] => format!("{api}, and there are no health checks"),
+        names => format!("{api}, and these health checks passed: {}", names.join(", ")),
     };
     context.evidence.note(|evidence| evidence.notes.push(said.clone()));
     // A cut here leaves a boot that is not proven, with a record that says no more than what is true.

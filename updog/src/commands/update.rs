@@ -1,7 +1,9 @@
 //! `update`: install the chosen update, let it boot next, and perhaps reboot.
 
+use host_io::say;
+
 use crate::answer;
-use crate::context::Context;
+use crate::context::{Context, Format};
 use crate::error::Error;
 use crate::update::{self, Asked, Finish};
 
@@ -25,5 +27,8 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
         context.host.reboot().map_err(Error::Reboot)?;
     }
     answer::outcome(context, "update", "Update applied", &outcome, reboot);
+    if !reboot && context.format == Format::Text && matches!(outcome, update::Outcome::Installed { .. }) {
+        say::line("It starts with the next boot; \"updog update-revert\" takes it back until then");
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ pub struct Budget(Option<u64>);
 
 /// An update would take more than it may. Nothing falls back to another way silently.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error("stay within the data budget of {budget} bytes: the update takes {needed}")]
+#[error("stay within the data budget of {budget} bytes: the update takes at least {needed}")]
 pub struct OverBudget {
     /// What it may take.
     pub budget: u64,

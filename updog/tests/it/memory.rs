@@ -392,3 +392,19 @@ fn a_place_that_takes_nothing_costs_the_record_and_nothing_else() {
         ))
     );
 }
+
+#[test]
+fn a_host_without_an_api_proves_a_boot_by_its_health_checks_alone() {
+    let (_world, mut host) = offered();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    assert_eq!(host.reboot_unproven().version_at_once(), Some("1.1.0"));
+    // There is no apiserver here any more.
+    let api = host.api_process().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())).unwrap();
+    rustix::process::kill_process(api, rustix::process::Signal::KILL).unwrap();
+    let said = failure(&host.run("updog", &["confirm-boot", "--api-within", "1", "--json"]));
+    assert_eq!(said.code, "unhealthy");
+    assert!(!host.bits(Set::B).successful);
+    let told = host.run("updog", &["confirm-boot", "--without-api"]).expect_ok().stdout;
+    assert!(told.contains("the API was not asked, and there are no health checks"), "{told}");
+    assert!(host.bits(Set::B).successful);
+}

@@ -70,3 +70,20 @@ fn a_configuration_that_makes_no_sense_names_its_setting() {
     assert_eq!(said.code, "failed");
     assert!(said.help.contains("settings.updates.version-lock"), "{}", said.help);
 }
+
+#[test]
+fn no_temporary_directory_is_needed() {
+    let (_world, mut host) = offered();
+    // As early at boot, or on a system whose /tmp nobody can write to.
+    for args in [&["check-update"][..], &["update"]] {
+        let ran = std::process::Command::new(testdata::program("updog"))
+            .arg("--root")
+            .arg(host.paths().root())
+            .args(args)
+            .env("TMPDIR", "/nowhere/at/all")
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
