@@ -3,25 +3,29 @@
 //! Targets come first, then the roles, the timestamp last: until then a reader sees the repository as it was, and a
 //! publisher that dies in the middle leaves files that nobody asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
+use host_io::SystemFs;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use semver::Version;
 use trusted_repo::TargetInfo;
 use trusted_repo::author::{self, Editor, Expiries};
 use update_metadata::author::{self as change, Selector};
-use update_metadata::{Images, Manifest, Pace, Update, UpdateExtensions};
+use update_metadata::{Images, Manifest, Pace, ReleaseConfig, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
+use crate::boot::{self, Named};
+use crate::doubts::{self, Doubt, Doubts, Ways};
 use crate::framing::{Cut, Framing};
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
 use crate::keys::Keys;
 use crate::layout::{RepoLayout, image_target};
 use crate::progress::{Progress, Silent};
 use crate::release::Release;
+use crate::report::TargetReport;
 use crate::session::{Desk, Session};
 use crate::{AddReport, Error, ImagePaths};
 
@@ -93,6 +97,12 @@ pub struct AddOptions {
     pub min_updater: Option<Version>,
     /// How long the signed roles hold.
     pub lifetimes: Lifetimes,
+    /// Whether settings stay as they are: the step from the release before has no migrations.
+    pub no_migrations: bool,
+    /// What becomes of a release that hosts will stumble over.
+    pub doubts: Doubts,
+    /// Whether it is only looked at.
+    pub dry_run: bool,
 }
 
 /// What becomes of a release that names migrations which nobody has.
@@ -134,9 +144,48 @@ pub async fn add_with(
     let release = Release::plan(options, &session.editor, missing)?;
     // Refused before images are worked through, if that can be told already.
     let draft = change_manifest(options, &release, manifest.clone(), now)?;
+    let mut notes = release.notes.clone();
+    match doubts::ways(&draft, &options.variant, &options.arch, &options.version) {
+        Ways::All => {}
+        Ways::Some(note) => notes.push(note),
+        Ways::None(doubt) => options.doubts.weigh(&mut notes, doubt)?,
+    }
+    if let Some(doubt) = doubts::strays(&release.programs, &draft) {
+        options.doubts.weigh(&mut notes, doubt)?;
+    }
+    let salt = match (&options.salt, &options.images.hash) {
+        (Some(salt), _) => salt.clone(),
+        (None, Some(_)) => Salt::default(),
+        (None, None) => salt_for(options, &session.editor, &manifest, &session.layout.targets)?,
+    };
+    let named = boot::named(&options.images.boot)
+        .map_err(|error| Error::file("read the image", &options.images.boot, error))?;
+    match &named {
+        Named::These(_) => {}
+        Named::None => notes.push(
+            "no command line in the boot image names a root hash (roothash=): what hosts boot is not verified by it"
+                .to_owned(),
+        ),
+        Named::Unreadable(why) => {
+            notes.push(format!("whether the boot image names this root hash is not known: {why}"));
+        }
+    }
+    // Where the boot image names a root hash it has to be this one, and that is known before anything is compressed.
+    if options.dry_run || matches!(named, Named::These(_)) {
+        let hash = hash_of(options, salt.clone(), &progress)?;
+        if let Named::These(hashes) = &named
+            && !hashes.contains(&hash.root_hash.to_string())
+        {
+            options.doubts.weigh(&mut notes, other_root(hashes, &hash))?;
+        }
+        if options.dry_run {
+            progress.finish();
+            return Ok(report(options, &draft, &hash, vec![], &release, notes, None));
+        }
+    }
 
     let (hash, made) =
-        make_targets(options, &release, &session.editor, &manifest, &session.layout, &progress).await?;
+        make_targets(options, &release, &session.editor, salt, &session.layout, &progress).await?;
     for target in &made {
         session.editor.add_target(target.clone()).map_err(|error| republished(options, error))?;
     }
@@ -144,20 +193,58 @@ pub async fn add_with(
     let signed = session.commit(&options.lifetimes.from(now)).await?;
     progress.finish();
 
+    let targets = made.iter().chain([&manifest]).map(Into::into).collect();
+    Ok(report(options, &draft, &hash, targets, &release, notes, Some(signed.versions().timestamp)))
+}
+
+fn report(
+    options: &AddOptions,
+    draft: &Manifest,
+    hash: &Hash,
+    targets: Vec<TargetReport>,
+    release: &Release,
+    notes: Vec<String>,
+    timestamp_version: Option<u64>,
+) -> AddReport {
     let selector = selector(options);
     let update = draft.updates.iter().find(|update| selector.matches(update)).expect("it was added");
-    Ok(AddReport {
+    AddReport {
         variant: options.variant.clone(),
         arch: options.arch.clone(),
         version: options.version.clone(),
         max_version: update.max_version.clone(),
         root_hash: hash.root_hash.to_string(),
         salt: hash.salt.to_string(),
-        targets: made.iter().chain([&manifest]).map(Into::into).collect(),
+        targets,
         waves: update.waves.len(),
-        missing_migrations: release.missing,
-        timestamp_version: signed.versions().timestamp,
-    })
+        missing_migrations: release.missing.clone(),
+        notes,
+        published: timestamp_version.is_some(),
+        timestamp_version: timestamp_version.unwrap_or_default(),
+    }
+}
+
+/// The hash image of this release, built or checked.
+fn hash_of(options: &AddOptions, salt: Salt, progress: &Arc<dyn Progress>) -> Result<Hash, Error> {
+    crate::image::root_length(&options.images.root)?;
+    match &options.images.hash {
+        Some(path) => check_hash(path, &options.images.root, progress),
+        None => build_hash(&options.images.root, salt, &image_names(options).hash, progress),
+    }
+}
+
+fn other_root(named: &BTreeSet<String>, hash: &Hash) -> Doubt {
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    Doubt {
+        what: format!(
+            "the boot image's command line names the root hash {}, and this root image has {}",
+            named.join(", "),
+            hash.root_hash
+        ),
+        then: "no host gets past the first boot of it".to_owned(),
+        instead: "take the root hash from \"pubrepo hash\", put it into the command line, and build the boot image again"
+            .to_owned(),
+    }
 }
 
 fn selector(options: &AddOptions) -> Selector {
@@ -223,7 +310,22 @@ fn change_manifest(
     if let Some(config) = &release.config {
         manifest = change::merge_migrations(manifest, config)?;
     }
+    if options.no_migrations {
+        manifest = change::merge_migrations(manifest.clone(), &step_without_migrations(options, &manifest))?;
+    }
     Ok(manifest)
+}
+
+/// One step without a migration, from the newest release below this one.
+fn step_without_migrations(options: &AddOptions, manifest: &Manifest) -> ReleaseConfig {
+    let below = manifest.updates.iter().filter(|update| {
+        update.variant == options.variant && update.arch == options.arch && update.version < options.version
+    });
+    let newest = below.map(|update| update.version.clone()).max();
+    let step = newest.map(|from| ((from, options.version.clone()), Vec::new()));
+    // Published again, a release keeps the step that it has.
+    let step = step.filter(|(edge, _)| !manifest.migrations.contains_key(edge));
+    ReleaseConfig { version: options.version.clone(), migrations: step.into_iter().collect() }
 }
 
 /// Makes all targets but the manifest. Each image's whole frame is a stream on one core; the small frames fill the cores
@@ -232,19 +334,13 @@ async fn make_targets(
     options: &AddOptions,
     release: &Release,
     editor: &Editor,
-    manifest: &Manifest,
+    salt: Salt,
     layout: &RepoLayout,
     progress: &Arc<dyn Progress>,
 ) -> Result<(Hash, Vec<TargetInfo>), Error> {
     progress.total(options.images.work(options.framing.passes())?);
     let names = image_names(options);
     let known = |name: &str| editor.target(name).cloned();
-    let salt = match (&options.salt, &options.images.hash) {
-        (Some(salt), _) => salt.clone(),
-        (None, Some(_)) => Salt::default(),
-        (None, None) => salt_for(options, editor, manifest, &layout.targets)?,
-    };
-
     let root = {
         let (path, targets, name) = (options.images.root.clone(), layout.targets.clone(), names.root.clone());
         let (known, progress) = (known(&names.root), Arc::clone(progress));
@@ -309,17 +405,40 @@ fn salt_for(
     manifest: &Manifest,
     targets: &Path,
 ) -> Result<Salt, Error> {
-    let siblings = manifest
-        .updates
-        .iter()
-        .filter(|update| update.variant == options.variant && update.arch == options.arch);
-    let newest = siblings.max_by(|one, other| one.version.cmp(&other.version));
-    if let Some(salt) = newest
-        .and_then(|update| editor.target(&update.images.hash))
-        .and_then(|info| salt_of(&targets.join(format!("{}.{}", hex::encode(info.sha256), info.name))))
-    {
-        return Ok(salt);
+    match newest_salt(&options.variant, &options.arch, editor, manifest, targets) {
+        Some((salt, _)) => Ok(salt),
+        None => new_salt(),
     }
+}
+
+/// The salt of the newest release of a repository, and its version.
+///
+/// # Errors
+/// When the repository cannot be read.
+pub(crate) async fn salt_of_newest(desk: &Desk) -> Result<Option<(Salt, Version)>, Error> {
+    let layout = RepoLayout::new(&desk.repo, &desk.variant, &desk.arch);
+    let root = crate::init::load_root(&desk.keys.layout())?;
+    let editor = Editor::load(&SystemFs, &layout.metadata, &root).await?;
+    let manifest = crate::release::published_manifest(&editor, &layout.targets)?;
+    Ok(newest_salt(&desk.variant, &desk.arch, &editor, &manifest, &layout.targets))
+}
+
+fn newest_salt(
+    variant: &str,
+    arch: &str,
+    editor: &Editor,
+    manifest: &Manifest,
+    targets: &Path,
+) -> Option<(Salt, Version)> {
+    let siblings = manifest.updates.iter().filter(|update| update.variant == variant && update.arch == arch);
+    let newest = siblings.max_by(|one, other| one.version.cmp(&other.version))?;
+    let info = editor.target(&newest.images.hash)?;
+    let salt = salt_of(&targets.join(format!("{}.{}", hex::encode(info.sha256), info.name)))?;
+    Some((salt, newest.version.clone()))
+}
+
+/// A salt that nobody has.
+pub(crate) fn new_salt() -> Result<Salt, Error> {
     let mut bytes = vec![0; SALT];
     SystemRandom::new().fill(&mut bytes).map_err(|_| author::Error::Random)?;
     Ok(Salt::new(bytes).expect("32 bytes are not too many"))

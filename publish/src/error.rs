@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use host_io::Advise;
 use semver::Version;
 use thiserror::Error;
@@ -143,6 +144,16 @@ pub enum Error {
         /// Their target names.
         names: Vec<String>,
     },
+    /// Hosts would stumble over the release.
+    #[error("publish what hosts will stumble over: {what}: {then}")]
+    Doubtful {
+        /// What is wrong.
+        what: String,
+        /// What becomes of it on hosts.
+        then: String,
+        /// What a person does about it.
+        instead: String,
+    },
     /// The manifest refuses the change.
     #[error("change the manifest")]
     Manifest(#[from] AuthorError),
@@ -170,6 +181,14 @@ pub enum Error {
         version: Version,
         /// Why.
         source: Box<AuthorError>,
+    },
+    /// It is paused already.
+    #[error("pause {version}: it is paused already, since {}", crate::check::finding::day(*.since))]
+    PausedAlready {
+        /// The version.
+        version: Version,
+        /// Since when.
+        since: DateTime<Utc>,
     },
     /// Nobody said yes.
     #[error("{action}: nobody agreed to it, and nothing was changed")]
@@ -255,7 +274,7 @@ impl Advise for Error {
             Self::Exists { .. } => "add releases to it with \"pubrepo add\", or choose another directory",
             Self::HalfTheKeys { .. } => "give the directory with all keys, or an empty one",
             Self::OtherRoot { .. } => "leave --root out, or give another directory of keys",
-            Self::Paused { .. } => {
+            Self::Paused { .. } | Self::PausedAlready { .. } => {
                 "let it go on with \"pubrepo resume\", or take it back with \"pubrepo recall\""
             }
             Self::NoRepository { .. } => "make one with \"pubrepo init\" first",
@@ -280,6 +299,11 @@ impl Advise for Error {
             Self::Release { .. } | Self::Waves { .. } | Self::Expiration { .. } => "correct the file",
             Self::MissingMigrations { .. } => {
                 "put them, without .lz4, into the directory that --migrations names"
+            }
+            Self::Doubtful { instead, .. } => {
+                return Some(format!(
+                    "nothing was published; {instead}; with --force it is published as it is"
+                ));
             }
             Self::Manifest(_) => "correct Release.toml or the wave policy",
             Self::DamagedManifest { .. } => "restore the repository from a copy",

@@ -26,7 +26,7 @@ pub fn load(path: &Path) -> Result<Lifetimes, Error> {
 }
 
 fn parse(text: &str) -> Result<Lifetimes, String> {
-    let policy: Policy = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let policy: Policy = toml::from_str(text).map_err(|error| host_io::report::toml(text, &error))?;
     let length = |field: &str, text: &str| -> Result<Duration, String> {
         // The common tools write an offset from now on: "in 2 weeks" is the same as "2 weeks".
         let offset = text.trim().strip_prefix("in ").unwrap_or(text);

@@ -29,24 +29,34 @@ impl ImagePaths {
     /// Bytes to be worked through: root is read once for its tree and once for its LZ4 frame, and `passes` times more, as
     /// boot is.
     pub(crate) fn work(&self, passes: u64) -> Result<u64, Error> {
-        let root = length("root", &self.root)?;
-        if root == 0 || !root.is_multiple_of(BLOCK_SIZE as u64) {
-            return Err(Error::Image {
-                image: "root",
-                path: self.root.clone(),
-                reason: format!("its {root} bytes are no multiple of {BLOCK_SIZE}"),
-            });
-        }
+        let root = root_length(&self.root)?;
         let hash = self.hash.as_deref().map(|path| length("hash", path)).transpose()?;
         Ok((2 + passes) * root + (1 + passes) * length("boot", &self.boot)? + hash.unwrap_or_default())
     }
 }
 
-/// The length of an image, which has to be a regular file.
+/// The length of a root image, which consists of whole blocks.
+pub(crate) fn root_length(path: &Path) -> Result<u64, Error> {
+    let root = length("root", path)?;
+    if !root.is_multiple_of(BLOCK_SIZE as u64) {
+        return Err(Error::Image {
+            image: "root",
+            path: path.to_owned(),
+            reason: format!("its {root} bytes are no multiple of {BLOCK_SIZE}"),
+        });
+    }
+    Ok(root)
+}
+
+/// The length of an image, which has to be a regular file that holds something.
 fn length(image: &'static str, path: &Path) -> Result<u64, Error> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::file("read the image", path, error))?;
     if !metadata.is_file() {
         let reason = "it is not a regular file".to_owned();
+        return Err(Error::Image { image, path: path.to_owned(), reason });
+    }
+    if metadata.len() == 0 {
+        let reason = "it has no bytes, and no host boots from nothing".to_owned();
         return Err(Error::Image { image, path: path.to_owned(), reason });
     }
     Ok(metadata.len())

@@ -10,6 +10,8 @@
 //! - [`passphrase`]: of keys that are encrypted
 //! - [`mod@add`]: a release: plan it, make its targets, sign it
 //! - [`release`]: what a release is made of, checked before anything is written
+//! - [`doubts`]: what hosts will stumble over; [`boot`]: the root hash that BOOT names
+//! - [`mod@hash`]: a root hash before anything is published
 //! - [`image`]: boot, root and hash image; the hash tree built, or checked
 //! - [`frame`]: LZ4 frames, made as a stream
 //! - [`framing`]: images once more, cut into frames with an index
@@ -19,7 +21,8 @@
 //! - [`mod@rollout`]: a rollout under way: pause it, go on, take it back
 //! - [`root`]: the next root role, signed by one key holder at a time
 //! - [`mod@mirror`]: a copy for places without a network
-//! - [`place`]: a repository as others see it
+//! - [`place`]: a repository as others see it; [`mod@list`]: what it has
+//! - [`mod@prune`]: files that nobody asks for any more
 //! - [`mod@check`]: whether hosts can live with it
 //! - [`mod@simulate`]: what a rollout will look like, before it is one
 //! - [`progress`]: who is told how far it is
@@ -28,20 +31,25 @@
 //! - [`command`]: the command line of `pubrepo`
 
 pub mod add;
+pub mod boot;
 pub mod check;
 pub mod command;
+pub mod doubts;
 pub mod error;
 pub mod expiration;
 pub mod frame;
 pub mod framing;
+pub mod hash;
 pub mod image;
 pub mod init;
 pub mod keys;
 pub mod layout;
+pub mod list;
 pub mod mirror;
 pub mod passphrase;
 pub mod place;
 pub mod progress;
+pub mod prune;
 pub mod refresh;
 pub mod release;
 pub mod report;
@@ -53,6 +61,7 @@ pub mod simulate;
 pub use add::{AddOptions, Lifetimes, MissingMigrations, add, add_with};
 pub use blocks::{FrameSize, Level};
 pub use check::{CheckOptions, CheckReport, check};
+pub use doubts::Doubts;
 pub use error::Error;
 pub use framing::Framing;
 pub use image::ImagePaths;

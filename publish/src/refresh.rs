@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
+use trusted_repo::author::Expiries;
 
 use crate::check::finding::{RoleReport, day, role_reports};
 use crate::place::Place;
@@ -21,6 +22,8 @@ pub struct RefreshReport {
     pub snapshot_expires: DateTime<Utc>,
     /// When the timestamp role expires now.
     pub timestamp_expires: DateTime<Utc>,
+    /// Why hosts still cannot use what was signed, a sentence each.
+    pub still_missing: Vec<String>,
 }
 
 /// Signs the three roles below root again, with their next versions.
@@ -33,12 +36,46 @@ pub async fn refresh(desk: &Desk, lifetimes: Lifetimes, now: DateTime<Utc>) -> R
     session.manifest()?;
     let expiries = lifetimes.from(now);
     let signed = session.commit(&expiries).await?;
+    let still_missing = still_missing(&session, &expiries, now);
     Ok(RefreshReport {
+        still_missing,
         timestamp_version: signed.versions().timestamp,
         targets_expires: expiries.targets,
         snapshot_expires: expiries.snapshot,
         timestamp_expires: expiries.timestamp,
     })
+}
+
+/// Why hosts cannot use what was signed just now, although it was: a signature makes no root role younger and puts no file
+/// back.
+pub(crate) fn still_missing(session: &Session, expiries: &Expiries, now: DateTime<Utc>) -> Vec<String> {
+    let mut missing = Vec::new();
+    match session.root_expires() {
+        Some(expires) if expires <= now => missing.push(format!(
+            "the root role expired on {}: hosts refuse everything until there is a next one (\"pubrepo root rotate\")",
+            day(expires)
+        )),
+        _ => {}
+    }
+    for (role, expires) in
+        [("targets", expiries.targets), ("snapshot", expiries.snapshot), ("timestamp", expiries.timestamp)]
+    {
+        if expires <= now {
+            missing
+                .push(format!("the {role} role expires at once, on {}: give it a longer life", day(expires)));
+        }
+    }
+    for target in session.editor.targets() {
+        let path = session.layout.targets.join(format!("{}.{}", hex::encode(target.sha256), target.name));
+        let found = std::fs::metadata(&path).map(|found| found.len());
+        let why = match found {
+            Ok(length) if length == target.length => continue,
+            Ok(length) => format!("has {length} bytes of {}", target.length),
+            Err(_) => "is not there".to_owned(),
+        };
+        missing.push(format!("{} {why}: put it back, or publish the release again", path.display()));
+    }
+    missing
 }
 
 /// What `expiring` found.
@@ -64,12 +101,21 @@ pub async fn expiring(place: &Place, within: Duration, now: DateTime<Utc>) -> Re
     Ok(ExpiringReport { roles, expiring, until })
 }
 
+pub(crate) fn tell_missing(f: &mut fmt::Formatter<'_>, missing: &[String]) -> fmt::Result {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    write!(f, "\nhosts still cannot use this repository:")?;
+    missing.iter().try_for_each(|why| write!(f, "\n  {why}"))
+}
+
 impl fmt::Display for RefreshReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "signed again, timestamp version {}", self.timestamp_version)?;
         writeln!(f, "targets   expires {}", day(self.targets_expires))?;
         writeln!(f, "snapshot  expires {}", day(self.snapshot_expires))?;
-        write!(f, "timestamp expires {}", day(self.timestamp_expires))
+        write!(f, "timestamp expires {}", day(self.timestamp_expires))?;
+        tell_missing(f, &self.still_missing)
     }
 }
 

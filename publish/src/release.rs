@@ -9,6 +9,7 @@ use semver::Version;
 use trusted_repo::author::Editor;
 use update_metadata::{Manifest, ReleaseConfig, WavePolicy};
 
+use crate::doubts;
 use crate::init::check_name;
 use crate::layout::MANIFEST;
 use crate::{AddOptions, Error, MissingMigrations};
@@ -27,6 +28,8 @@ pub(crate) struct Release {
     pub(crate) programs: BTreeMap<String, PathBuf>,
     /// Target names of migrations that nobody has.
     pub(crate) missing: Vec<String>,
+    /// What is worth a word.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Release {
@@ -58,7 +61,15 @@ impl Release {
         if !missing.is_empty() && missing_allowed == MissingMigrations::Refuse {
             return Err(Error::MissingMigrations { names: missing });
         }
-        Ok(Self { waves, config, programs, missing })
+        let mut notes = Vec::new();
+        for (name, path) in &programs {
+            match doubts::program(name, path, &options.arch)? {
+                None => {}
+                Some(Ok(note)) => notes.push(note),
+                Some(Err(doubt)) => options.doubts.weigh(&mut notes, doubt)?,
+            }
+        }
+        Ok(Self { waves, config, programs, missing, notes })
     }
 }
 
@@ -66,8 +77,19 @@ fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))
 }
 
+/// The policies that come with the program, by their names.
+const POLICIES: [(&str, &str); 4] = [
+    ("accelerated", include_str!("../waves/accelerated.toml")),
+    ("default", include_str!("../waves/default.toml")),
+    ("emergency", include_str!("../waves/emergency.toml")),
+    ("slow-roll", include_str!("../waves/slow-roll.toml")),
+];
+
+/// A policy in a file, or one that comes with the program. A file of that name goes before it.
 pub(crate) fn read_waves(path: &Path) -> Result<WavePolicy, Error> {
-    WavePolicy::parse(&read_text(path)?).map_err(|source| Error::Waves { path: path.to_owned(), source })
+    let known = POLICIES.iter().find(|(name, _)| Path::new(name) == path && !path.exists());
+    let text = known.map_or_else(|| read_text(path), |(_, text)| Ok((*text).to_owned()))?;
+    WavePolicy::parse(&text).map_err(|source| Error::Waves { path: path.to_owned(), source })
 }
 
 fn read_config(path: &Path, version: &Version) -> Result<ReleaseConfig, Error> {

@@ -45,7 +45,11 @@ pub struct AddReport {
     pub waves: usize,
     /// Migrations that the release names and nobody has; only with the option that allows them.
     pub missing_migrations: Vec<String>,
-    /// The version of the timestamp role, which counts the changes of the repository.
+    /// What a person should know beside it, a sentence each.
+    pub notes: Vec<String>,
+    /// Whether it was published, and not only looked at.
+    pub published: bool,
+    /// The version of the timestamp role, which counts the changes of the repository; 0 when nothing was published.
     pub timestamp_version: u64,
 }
 
@@ -78,7 +82,8 @@ impl fmt::Display for InitReport {
 
 impl fmt::Display for AddReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "published {} {} {}", self.variant, self.arch, self.version)?;
+        let done = if self.published { "published" } else { "would publish" };
+        writeln!(f, "{done} {} {} {}", self.variant, self.arch, self.version)?;
         for target in &self.targets {
             writeln!(f, "  {:>12} {}", target.length, target.name)?;
         }
@@ -87,8 +92,15 @@ impl fmt::Display for AddReport {
         }
         writeln!(f, "root hash: {}", self.root_hash)?;
         match self.waves {
-            0 => write!(f, "waves: none, every host may take it at once"),
-            waves => write!(f, "waves: {waves}"),
+            0 => write!(f, "waves: none, every host may take it at once")?,
+            waves => write!(f, "waves: {waves}")?,
         }
+        for note in &self.notes {
+            write!(f, "\nnote: {note}")?;
+        }
+        if !self.published {
+            write!(f, "\nnothing was written; without --dry-run it is published")?;
+        }
+        Ok(())
     }
 }

@@ -59,6 +59,10 @@ pub async fn rollout(
     let before = session.manifest()?;
     let selector =
         Selector { variant: desk.variant.clone(), arch: desk.arch.clone(), version: version.clone() };
+    let paused = before.extensions.paused.iter().find(|paused| selector.matches(&paused.update));
+    if let (Action::Pause, Some(paused)) = (action, paused) {
+        return Err(Error::PausedAlready { version: version.clone(), since: paused.since });
+    }
     let after = action.apply(before.clone(), &selector, now)?;
     let effect = action.effect(&before, &selector, now);
     if !agree(&effect).map_err(|error| Error::file("ask", "the terminal", error))? {

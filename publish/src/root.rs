@@ -11,6 +11,7 @@ use trusted_repo::author::{Count, FirstRoot, KeyPair, RoleSummary, RootChange, R
 
 use crate::check::finding::day;
 use crate::layout::ROOT;
+use crate::refresh::{still_missing, tell_missing};
 use crate::session::{Desk, Session};
 use crate::{Error, Lifetimes};
 
@@ -31,6 +32,9 @@ pub struct RootReport {
     pub own: Count,
     /// Valid signatures by the root keys of the version before, where that was given.
     pub previous: Option<Count>,
+    /// Why hosts still cannot use the repository, a sentence each; only where it was published.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub still_missing: Vec<String>,
 }
 
 /// Writes the first root role of a chain to `out`, signed by nobody.
@@ -94,10 +98,12 @@ pub async fn publish(
     let draft = load_draft(file)?;
     let next = draft.finish(&previous)?;
     session.editor.add_root(next.clone())?;
-    session.commit(&lifetimes.from(now)).await?;
+    let expiries = lifetimes.from(now);
+    session.commit(&expiries).await?;
+    let still_missing = still_missing(&session, &expiries, now);
     // For the images to come. Those of the field find the chain by its numbers.
     write(&session.layout.metadata.join(ROOT), next.bytes())?;
-    Ok(report(file, &draft, Some(&previous)))
+    Ok(RootReport { still_missing, ..report(file, &draft, Some(&previous)) })
 }
 
 fn report(file: &Path, draft: &RootDraft, previous: Option<&SignedRoot>) -> RootReport {
@@ -109,6 +115,7 @@ fn report(file: &Path, draft: &RootDraft, previous: Option<&SignedRoot>) -> Root
         signed_by: draft.signed_by(),
         own: draft.own_count(),
         previous: previous.map(|previous| draft.counts(previous).0),
+        still_missing: Vec::new(),
     }
 }
 
@@ -160,6 +167,7 @@ impl fmt::Display for RootReport {
                 previous.have, previous.need
             )?;
         }
-        write!(f, "signed by its own holders: {} of {}", self.own.have, self.own.need)
+        write!(f, "signed by its own holders: {} of {}", self.own.have, self.own.need)?;
+        tell_missing(f, &self.still_missing)
     }
 }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use host_io::lock::DirLock;
 use host_io::{Fs as _, SystemFs};
 use trusted_repo::TargetInfo;
@@ -73,6 +74,12 @@ impl Session {
             targets::publish(&SystemFs, &self.layout.targets, MANIFEST, manifest.to_json().as_bytes())?;
         self.editor.replace_target(info.clone())?;
         Ok(info)
+    }
+
+    /// When the newest root role expires.
+    pub(crate) fn root_expires(&self) -> Option<DateTime<Utc>> {
+        let root: serde_json::Value = serde_json::from_slice(self.editor.newest_root().bytes()).ok()?;
+        root["signed"]["expires"].as_str()?.parse().ok()
     }
 
     /// Signs and publishes, the timestamp last.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use host_io::{Clock as _, SystemClock};
 use publish::progress::Silent;
 use publish::rollout::Action;
-use publish::{AddOptions, AddReport, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
+use publish::{AddOptions, AddReport, Doubts, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -148,6 +148,10 @@ impl World {
             barrier: false,
             min_updater: None,
             lifetimes: Lifetimes::default(),
+            no_migrations: false,
+            // Some stories are of what hosts make of such releases.
+            doubts: Doubts::Publish,
+            dry_run: false,
         };
         let missing = match release.absent_migrations() {
             [] => MissingMigrations::Refuse,

@@ -12,7 +12,9 @@ use verity::Salt;
 use super::desk::{DeskArgs, LifetimeArgs};
 use super::place::span;
 use crate::progress::Bar;
-use crate::{AddOptions, AddReport, Desk, Error, FrameSize, Framing, ImagePaths, Level, MissingMigrations};
+use crate::{
+    AddOptions, AddReport, Desk, Doubts, Error, FrameSize, Framing, ImagePaths, Level, MissingMigrations,
+};
 
 /// Publish a release
 #[derive(Debug, clap::Args)]
@@ -21,10 +23,10 @@ pub struct Args {
     #[command(flatten)]
     desk: DeskArgs,
     /// The version of the release
-    #[arg(long)]
+    #[arg(long, value_parser = host_io::host::typed_version)]
     version: Version,
     /// The highest version that hosts may run [default: the highest so far, and at least --version]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = host_io::host::typed_version)]
     max_version: Option<Version>,
     /// The raw boot image
     #[arg(long, value_name = "FILE")]
@@ -54,8 +56,8 @@ pub struct Args {
     /// A directory of migration programs; each becomes the target NAME.lz4
     #[arg(long, value_name = "DIR")]
     migrations: Option<PathBuf>,
-    /// The wave policy [default: every host may take the release at once]
-    #[arg(long, value_name = "FILE")]
+    /// The wave policy: a file, or default, accelerated, slow-roll or emergency [default: every host may take the release at once]
+    #[arg(long, value_name = "FILE|NAME")]
     waves: Option<PathBuf>,
     /// Write a date for each so many seeds, so that hosts with the older rule for waves are paced as well
     #[arg(long, value_name = "SEEDS", default_value_t = pace::STEP)]
@@ -73,10 +75,19 @@ pub struct Args {
     #[arg(long)]
     barrier: bool,
     /// The oldest updog that may install the release
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = host_io::host::typed_version)]
     min_updater: Option<Version>,
     #[command(flatten)]
     lifetimes: LifetimeArgs,
+    /// Settings stay as they are: add a step without migrations from the newest release below this one
+    #[arg(long, conflicts_with = "release_config")]
+    no_migrations: bool,
+    /// Publish although hosts will stumble over it; what the doubt was is told
+    #[arg(long)]
+    force: bool,
+    /// Only look: what would be published, and what hosts would stumble over; nothing is written
+    #[arg(long)]
+    dry_run: bool,
     /// Publish although migrations are missing; for tests that show how hosts refuse this
     #[arg(long, hide = true)]
     allow_missing_migrations: bool,
@@ -131,6 +142,9 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
         barrier: args.barrier,
         min_updater: args.min_updater,
         lifetimes: args.lifetimes.lifetimes()?,
+        no_migrations: args.no_migrations,
+        doubts: if args.force { Doubts::Publish } else { Doubts::Refuse },
+        dry_run: args.dry_run,
     };
     crate::add_with(&options, now, missing, Arc::new(Bar::new("publish"))).await
 }

@@ -7,7 +7,7 @@ use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
 
-use super::{add, check, expiring, init, mirror, refresh, rollout, root, simulate};
+use super::{add, check, expiring, hash, init, list, mirror, prune, refresh, rollout, root, simulate};
 use crate::Error;
 use crate::rollout::Action;
 
@@ -39,10 +39,14 @@ Examples:
 enum Command {
     /// Make keys, the root role and an empty repository
     Init(init::Args),
+    /// Tell the root hash of a root image before the release is published
+    Hash(hash::Args),
     /// Publish a release
     Add(Box<add::Args>),
     /// Walk a repository as hosts do, and tell everything that they would stumble over
     Check(check::Args),
+    /// Tell what is offered, paused and taken back, with waves and sizes
+    List(list::Args),
     /// Sign the roles below root again, with new dates; no target changes
     Refresh(refresh::Args),
     /// Tell which roles expire soon; the exit status is 1 if there is one
@@ -59,6 +63,8 @@ enum Command {
     Root(root::Args),
     /// Copy a repository, or a part of it, for places without a network
     Mirror(mirror::Args),
+    /// Remove files of targets that no metadata names any more
+    Prune(prune::Args),
     /// Play a rollout over a fleet before it is one
     Simulate(Box<simulate::Args>),
 }
@@ -79,6 +85,8 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = runtime.block_on(async {
         Ok(match cli.command {
             Command::Init(args) => answer(&init::run(args, now).await?, json),
+            Command::Hash(args) => answer(&hash::run(args).await?, json),
+            Command::List(args) => answer(&list::run(args).await?, json),
             Command::Add(args) => answer(&add::run(*args, now).await?, json),
             Command::Check(args) => {
                 let report = check::run(args, now).await?;
@@ -95,6 +103,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Simulate(args) => answer(&simulate::run(*args, now).await?, json).asked(),
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
             Command::Root(args) => answer(&root::run(args, now).await?, json),
+            Command::Prune(args) => answer(&prune::run(&args, now)?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),
         })
     });

@@ -8,6 +8,7 @@
 //! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
 //! - [`simulate`]: `pubrepo simulate`
 //! - [`root`]: `pubrepo root`
+//! - [`list`], [`mod@hash`], [`prune`]: `pubrepo list`, `hash` and `prune`
 //! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
 //! - [`passphrase`]: where the passphrase of a key comes from, as options
@@ -18,10 +19,13 @@ pub mod check;
 mod cli;
 pub mod desk;
 pub mod expiring;
+pub mod hash;
 pub mod init;
+pub mod list;
 pub mod mirror;
 pub mod passphrase;
 pub mod place;
+pub mod prune;
 pub mod refresh;
 pub mod rollout;
 pub mod root;

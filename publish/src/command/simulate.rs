@@ -60,6 +60,9 @@ pub struct Args {
     /// How many bytes a host fetches [default: as published, with --repo]
     #[arg(long, value_name = "BYTES")]
     image_bytes: Option<u64>,
+    /// How many bytes a host fetches that takes the frames of what changed; "updog plan" says it of a host
+    #[arg(long, value_name = "BYTES")]
+    frame_bytes: Option<u64>,
     /// How many of the hosts fail that take the release, 0 to 1
     #[arg(long, value_name = "SHARE", requires = "detect_after")]
     fail_rate: Option<f64>,
@@ -111,6 +114,7 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Outcome, Error> {
         poll: args.poll,
         failures: failures.map(|(rate, detect_after)| Failures { rate, detect_after }),
         image_bytes: args.image_bytes.or(release.bytes),
+        frame_bytes: args.frame_bytes,
         rng_seed: args.rng_seed,
     })?;
     if let Some(path) = &args.svg {

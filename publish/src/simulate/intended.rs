@@ -84,6 +84,7 @@ mod tests {
             poll: TimeDelta::hours(1),
             failures: None,
             image_bytes: None,
+            frame_bytes: None,
             rng_seed: 0,
         })
     }

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub dates: usize,
     /// How many bytes a host fetches, where that is known.
     pub image_bytes: Option<u64>,
+    /// How many bytes a host fetches that takes the frames of what changed, where that was said.
+    pub frame_bytes: Option<u64>,
     /// How many of the hosts that take it fail, 0 to 1, where that was asked for.
     pub fail_rate: Option<f64>,
     /// What each rule makes of it, ours first.
@@ -131,6 +133,12 @@ impl fmt::Display for Outcome {
             let egress = |rule: &RuleOutcome| rule.peak_egress_bytes_per_second.map(bits).unwrap_or_default();
             line(f, "peak egress", &egress)?;
         }
+        if let Some(bytes) = self.frame_bytes {
+            #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+            line(f, "peak egress with frames", &|rule| {
+                bits(rule.busiest.hosts_per_minute * bytes as f64 / 60.0)
+            })?;
+        }
         if self.fail_rate.is_some() {
             line(f, "first failure", &|rule| match &rule.halt {
                 Some(halt) => format!("at {}", span(halt.first_failure_minute)),
@@ -150,7 +158,10 @@ impl fmt::Display for Outcome {
             let at = span(*minute);
             writeln!(f, "{at:<12}  {intended:>6.1} %  {:>6.1} %  {:>6.1} %", ours.taken, older.taken)?;
         }
-        Ok(())
+        writeln!(f)?;
+        writeln!(f, "plan:  the share of the fleet whose turn has come, as the policy says")?;
+        writeln!(f, "ours:  the share that has it, were all hosts updated by this stack")?;
+        write!(f, "older: the same, were all hosts updated by programs with the older rule for waves")
     }
 }
 

@@ -52,6 +52,7 @@ pub fn simulate(scenario: &Scenario) -> Result<Outcome, ScenarioError> {
         rng_seed: scenario.rng_seed,
         dates: scenario.waves.len(),
         image_bytes: scenario.image_bytes,
+        frame_bytes: scenario.frame_bytes,
         fail_rate: scenario.failures.map(|failures| failures.rate),
         rules: rules.each_ref().map(|rule| rule.outcome(scenario, &intended)).into(),
         points: points.collect(),
@@ -257,6 +258,7 @@ mod tests {
             poll: TimeDelta::hours(1),
             failures: None,
             image_bytes: Some(300_000_000),
+            frame_bytes: Some(30_000_000),
             rng_seed: 1,
         }
     }

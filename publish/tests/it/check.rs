@@ -93,7 +93,12 @@ async fn a_manifest_with_other_bytes_than_the_signed_ones_is_found() {
 async fn missing_migrations_are_errors_between_all_versions_and_from_the_oldest() {
     let fixture = Fixture::new().await;
     fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
-    fixture.add(&fixture.release("1.1.0", 2)).await.expect("published");
+    let unreachable = publish::AddOptions {
+        no_migrations: false,
+        doubts: publish::Doubts::Publish,
+        ..fixture.release("1.1.0", 2)
+    };
+    fixture.add(&unreachable).await.expect("published");
     let report = check(&fixture).await;
     assert!(codes(&report).contains(&"missing_migrations"), "{report}");
 

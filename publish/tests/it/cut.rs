@@ -129,7 +129,7 @@ async fn a_second_publisher_is_told_to_wait_while_the_first_is_at_work_and_both_
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(said.contains("help: wait until the other publisher is done"), "{said}");
     reads(&fixture, &["1.0.0"]);
-    std::io::Write::write_all(&mut program, b"a program").expect("it is read");
+    std::io::Write::write_all(&mut program, b"#!/bin/sh\n").expect("it is read");
     drop(program);
     succeeded(&first.wait_with_output().expect("it ended"));
     succeeded(&pubrepo(&fixture, &add("1.2.0", 1)));
@@ -146,7 +146,7 @@ async fn a_publisher_that_is_killed_in_the_middle_holds_up_nobody() {
     assert!(!first.wait().expect("it ended").success());
     reads(&fixture, &["1.0.0"]);
     std::fs::remove_file(pipe).expect("there");
-    fixture.write("migrations/migrate_v1.1.0_slow", b"a program");
+    fixture.write("migrations/migrate_v1.1.0_slow", b"#!/bin/sh\n");
     succeeded(&pubrepo(&fixture, &args));
     reads(&fixture, &["1.0.0", "1.1.0"]);
 }

@@ -85,6 +85,9 @@ impl Fixture {
             barrier: false,
             min_updater: None,
             lifetimes: Lifetimes::default(),
+            no_migrations: true,
+            doubts: publish::Doubts::Refuse,
+            dry_run: false,
         }
     }
 
@@ -92,8 +95,9 @@ impl Fixture {
     pub(crate) fn with_migration(&self, mut release: AddOptions, from: &str) -> AddOptions {
         let version = release.version.clone();
         let name = format!("migrate_v{version}_settings");
-        self.write(&format!("migrations/{name}"), name.as_bytes());
+        self.write(&format!("migrations/{name}"), format!("#!/bin/sh\n# {name}\n").as_bytes());
         let config = format!("version = '{version}'\n[migrations]\n'({from}, {version})' = ['{name}.lz4']\n");
+        release.no_migrations = false;
         release.release_config = Some(self.write("Release.toml", config.as_bytes()));
         release.migrations = Some(self.path("migrations"));
         release

@@ -6,9 +6,11 @@
 //! - `add`: releases side by side, waves, migrations, hash trees
 //! - `frames`: frames beside the whole images
 //! - `cut`: a publisher that is killed, and two at once
+//! - `doubts`: what hosts would stumble over, and the way to a release without it
 //! - `refused`: everything that must not be published, and that nothing changes then
 //! - `check`: what `check` says of good and of bad repositories
 //! - `rollout`: paused, resumed, recalled, removed
+//! - `prune`: what is pruned, and what is not
 //! - `refresh`: new dates, expiry seen in time, two publishers at once
 //! - `root`: holders who come, go and sign one after another
 //! - `mirror`: a copy for an air gap
@@ -24,12 +26,14 @@
 mod add;
 mod check;
 mod cut;
+mod doubts;
 mod fixture;
 mod frames;
 mod init;
 mod keys;
 mod mirror;
 mod program;
+mod prune;
 mod refresh;
 mod refused;
 mod rollout;

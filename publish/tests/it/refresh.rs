@@ -34,6 +34,26 @@ async fn a_refresh_renews_the_dates_and_touches_no_target() {
 }
 
 #[tokio::test]
+async fn a_refresh_says_what_still_keeps_hosts_away() {
+    let fixture = Fixture::new().await;
+    two_releases(&fixture).await;
+    let report = refresh(&desk(&fixture), Lifetimes::default(), today()).await.expect("signed");
+    assert_eq!(report.still_missing, [""; 0]);
+    let (lost, _) = fixture
+        .published()
+        .into_iter()
+        .find(|(path, _)| path.display().to_string().ends_with("1.0.0-root.lz4"))
+        .expect("a root image");
+    std::fs::remove_file(&lost).expect("removed");
+    let much_later = today() + Duration::days(400);
+    let report = refresh(&desk(&fixture), Lifetimes::default(), much_later).await.expect("signed");
+    let [root, file] = &report.still_missing[..] else { panic!("{report}") };
+    assert!(root.contains("the root role expired on") && root.contains("root rotate"), "{root}");
+    assert!(file.contains("1.0.0-root.lz4 is not there"), "{file}");
+    assert!(report.to_string().contains("hosts still cannot use this repository:"), "{report}");
+}
+
+#[tokio::test]
 async fn what_expires_soon_is_told_by_name() {
     let fixture = Fixture::new().await;
     let place = options(&fixture).place;
