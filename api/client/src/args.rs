@@ -19,6 +19,7 @@ use crate::commands::{admin_container, apply, exec, get, raw, set, unset, update
 #[command(
     name = "apiclient",
     version,
+    args_override_self = true,
     after_help = "Examples:
   apiclient -u /settings
   apiclient get settings.motd os.
@@ -213,6 +214,18 @@ mod tests {
             raw(&["raw", "-X", "POST", "-u", "/x", "-d", "{}"])
         );
         assert_eq!(raw(&["-u", "/x"]).method, reqwest::Method::GET);
+    }
+
+    #[test]
+    fn of_a_flag_that_is_given_twice_the_last_one_counts() {
+        assert_eq!(
+            raw(&["-u", "/a", "-m", "GET", "-u", "/b", "-m", "POST"]),
+            raw(&["raw", "-u", "/b", "-m", "POST"])
+        );
+        let args = parsed(&["-s", "/1", "get", "-v", "-v", "-s", "/2"]).unwrap();
+        assert_eq!(args.global.socket(), PathBuf::from("/2"));
+        let args = parsed(&["set", "a=1", "b=2", "--json", "{}"]);
+        assert!(args.is_err(), "one way or the other");
     }
 
     #[test]

@@ -68,8 +68,9 @@ pub async fn serve(listener: UnixListener, router: Router, mut stop: watch::Rece
 async fn connection(stream: UnixStream, router: Router, mut stop: watch::Receiver<bool>) {
     let peer = Peer(stream.peer_cred());
     let inner = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         peer.told(&request);
+        request.extensions_mut().insert(PeerName(peer.to_string()));
         inner.call(request)
     });
     let mut stream = TimeoutStream::new(stream);
@@ -92,6 +93,10 @@ async fn connection(stream: UnixStream, router: Router, mut stop: watch::Receive
         tracing::debug!("a connection ended: {}", host_io::report::chain(&error));
     }
 }
+
+/// Who is at the other end, in words: an extension of each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerName(pub String);
 
 /// Who is at the other end, as the kernel says.
 struct Peer(io::Result<UCred>);

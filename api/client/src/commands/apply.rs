@@ -64,7 +64,7 @@ fn settings(text: &str) -> Result<Value, String> {
             if text.trim_start().starts_with('{') {
                 format!("it is no JSON: {json}")
             } else {
-                format!("it is no TOML: {}", toml.message())
+                format!("it is no TOML: {}", host_io::report::toml(text, &toml))
             }
         })
     })?;

@@ -1,7 +1,8 @@
 //! `get`: settings and what the host says of itself, as one JSON object.
 
+use host_io::say;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::error::Error;
@@ -32,8 +33,15 @@ pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
         None => args.what.iter().map(|prefix| by_prefix(prefix)).collect(),
     };
     let mut answer = Value::Null;
-    for uri in uris {
-        merge(&mut answer, api.get(&uri).await.map_err(Error::call("read from the API"))?);
+    for (number, uri) in uris.iter().enumerate() {
+        let found = api.get(uri).await.map_err(Error::call("read from the API"))?;
+        // An empty answer is right, and most likely a typing mistake.
+        if let (true, Some(prefix)) = (found == json!({}), args.what.get(number)) {
+            say::line(&format!(
+                "apiclient: nothing begins with {prefix:?}; \"apiclient get\" shows all there is"
+            ));
+        }
+        merge(&mut answer, found);
     }
     answer_json(&answer)
 }
@@ -71,8 +79,6 @@ fn merge(value: &mut Value, other: Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

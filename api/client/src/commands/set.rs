@@ -40,14 +40,23 @@ fn pair(text: &str) -> Result<String, String> {
     }
 }
 
-/// The object without an outer `settings`, which people often give.
+/// What stands in an outer `settings`, which people often give, as `get` prints it; what stands beside it, as `os` does then,
+/// is no setting.
 fn object(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match value {
-        Value::Object(mut fields)
-            if fields.len() == 1 && fields.get("settings").is_some_and(Value::is_object) =>
-        {
-            Ok(fields.remove("settings").unwrap_or_default())
+        Value::Object(mut fields) if fields.get("settings").is_some_and(Value::is_object) => {
+            let settings = fields.remove("settings").unwrap_or_default();
+            // `get` prints it there, and nobody means it.
+            fields.remove("os");
+            let beside: Vec<&str> = fields.keys().map(String::as_str).collect();
+            if !beside.is_empty() {
+                host_io::say::line(&format!(
+                    "apiclient: {} beside \"settings\" is ignored",
+                    beside.join(", ")
+                ));
+            }
+            Ok(settings)
         }
         Value::Object(fields) => Ok(Value::Object(fields)),
         _ => Err("it must be an object such as {\"motd\": \"hello\"}".to_owned()),
@@ -64,6 +73,8 @@ mod tests {
     fn an_outer_settings_is_taken_off() {
         assert_eq!(object(r#"{"settings":{"motd":"x"}}"#), Ok(json!({"motd": "x"})));
         assert_eq!(object(r#"{"motd":"x"}"#), Ok(json!({"motd": "x"})));
+        assert_eq!(object(r#"{"settings":{"motd":"x"},"os":{},"seed":1}"#), Ok(json!({"motd": "x"})));
+        assert_eq!(object(r#"{"settings":7,"motd":"x"}"#), Ok(json!({"settings": 7, "motd": "x"})));
         assert!(object("[]").is_err());
         assert!(object("{").is_err());
     }

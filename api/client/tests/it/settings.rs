@@ -16,6 +16,11 @@ fn get_shows_everything_a_part_or_a_uri() {
     assert!(part.stdout.contains("\n  \"os\""), "it is pretty: {}", part.stdout);
     assert_eq!(host.run(&["get", "/settings?keys=settings.motd"]).json(), json!({"motd": "Welcome"}));
     assert_eq!(host.run(&["get", "nope.&x=1"]).json(), json!({}));
+    let stderr = host.run(&["get", "settings.motd", "settings.modt"]).stderr;
+    assert_eq!(
+        stderr,
+        "apiclient: nothing begins with \"settings.modt\"; \"apiclient get\" shows all there is\n"
+    );
 }
 
 #[test]

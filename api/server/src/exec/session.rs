@@ -4,6 +4,8 @@
 //! them waits for another: a command that does not read, or a client that does not, holds up only its own direction.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use api_model::exec::{
     CAPACITY_EVERY, Capacity, ClientMessage, Initialize, MAX_MESSAGES_OUTSTANDING, PING_EVERY, SILENCE,
@@ -34,8 +36,38 @@ const LAST_OUTPUT: Duration = Duration::from_secs(2);
 /// How long the client may take to receive the close.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
+/// The most bytes of input that wait for one command: as many as its messages may be under way, at the size in which our
+/// client sends them.
+const WAITING_FOR_ONE: usize = 16 << 20;
+/// The most bytes of input that wait for all commands together.
+const WAITING_IN_ALL: usize = 64 << 20;
+static IN_ALL: AtomicUsize = AtomicUsize::new(0);
+
+/// Input that waits for its command, counted until it is written or lost.
+struct Waiting {
+    bytes: Bytes,
+    own: Arc<AtomicUsize>,
+}
+
+impl Waiting {
+    /// `None` where that would be more than this server holds in memory.
+    fn with(bytes: Bytes, own: &Arc<AtomicUsize>) -> Option<Self> {
+        let (len, waiting) = (bytes.len(), Self { bytes, own: Arc::clone(own) });
+        let one = own.fetch_add(len, Ordering::Relaxed) + len;
+        let all = IN_ALL.fetch_add(len, Ordering::Relaxed) + len;
+        (one <= WAITING_FOR_ONE && all <= WAITING_IN_ALL).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.own.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        IN_ALL.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
 /// Holds a conversation over `socket` until the command has ended, the client has gone, or the server is to stop.
-pub async fn session(socket: WebSocket, engine: Engine, stopping: watch::Receiver<bool>) {
+pub async fn session(socket: WebSocket, engine: Engine, peer: String, stopping: watch::Receiver<bool>) {
     let (mut sink, mut incoming) = socket.split();
     let (outgoing, mut messages) = mpsc::channel(OUTGOING);
     let sending = tokio::spawn(async move {
@@ -46,8 +78,8 @@ pub async fn session(socket: WebSocket, engine: Engine, stopping: watch::Receive
             }
         }
     });
-    let goodbye = converse(&mut incoming, &outgoing, &engine, stopping).await;
-    tracing::info!("exec ended: {goodbye:?}");
+    let goodbye = converse(&mut incoming, &outgoing, &engine, &peer, stopping).await;
+    tracing::info!("exec of {peer} ended: {goodbye:?}");
     if let Some(frame) = goodbye.frame() {
         let close = async {
             // A send fails when the client has gone: then there is nobody to tell.
@@ -72,6 +104,7 @@ async fn converse(
     incoming: &mut Incoming,
     outgoing: &Outgoing,
     engine: &Engine,
+    peer: &str,
     stopping: watch::Receiver<bool>,
 ) -> Goodbye {
     if tell_capacity(outgoing, 0).await.is_err() {
@@ -83,7 +116,8 @@ async fn converse(
         Err(_) => return Goodbye::OutOfTurn("nothing was asked for in time"),
     };
     let started = engine.call(&asked).map_err(|error| error.to_string()).and_then(|call| {
-        tracing::info!("exec in {}: {:?}", asked.target, asked.command);
+        // Arguments are nobody else's business: a password may be among them.
+        tracing::info!("exec in {} by {peer}: {}", asked.target, program(&asked));
         child::start(&call, asked.tty)
             .map_err(|error| format!("failed to run {}: {error}", call.program.display()))
     });
@@ -107,6 +141,11 @@ async fn converse(
         _ => reading.abort(),
     }
     goodbye
+}
+
+/// What is run, without what it is given.
+fn program(asked: &Initialize) -> String {
+    asked.command.first().map_or_else(String::new, |program| program.to_string_lossy().into_owned())
 }
 
 /// The first message that says something.
@@ -135,10 +174,11 @@ async fn watch_over(
     incoming: &mut Incoming,
     outgoing: &Outgoing,
     mut running: Running,
-    to_command: mpsc::Sender<Bytes>,
+    to_command: mpsc::Sender<Waiting>,
     mut stopping: watch::Receiver<bool>,
 ) -> Goodbye {
     let mut to_command = Some(to_command);
+    let own = Arc::new(AtomicUsize::new(0));
     let mut heard = Instant::now();
     let mut ticks = interval_at(heard + PING_EVERY, PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -166,7 +206,8 @@ async fn watch_over(
             Some(Ok(Message::Binary(bytes))) => {
                 // Once the input has ended there is nowhere to put more; and a command may have closed its side.
                 let Some(input) = &to_command else { continue };
-                match input.try_send(bytes) {
+                let Some(waiting) = Waiting::with(bytes, &own) else { break Goodbye::TooMuch };
+                match input.try_send(waiting) {
                     Ok(()) | Err(TrySendError::Closed(_)) => {}
                     Err(TrySendError::Full(_)) => break Goodbye::TooMuch,
                 }
@@ -203,14 +244,14 @@ fn broken(error: &axum::Error) -> Goodbye {
 /// The client's input, to the command; at its end that of the command's.
 async fn write(
     mut input: Input,
-    mut from_client: mpsc::Receiver<Bytes>,
+    mut from_client: mpsc::Receiver<Waiting>,
     outgoing: Outgoing,
     end: Option<u8>,
 ) {
     let mut written = 0;
-    while let Some(bytes) = from_client.recv().await {
+    while let Some(waiting) = from_client.recv().await {
         // A command may close its input and go on: what else is sent goes nowhere, and counts as written.
-        let gone = input.write_all(&bytes).await.is_err() || input.flush().await.is_err();
+        let gone = input.write_all(&waiting.bytes).await.is_err() || input.flush().await.is_err();
         written += 1;
         if written % CAPACITY_EVERY == 0 && tell_capacity(&outgoing, written).await.is_err() {
             return;
@@ -254,4 +295,34 @@ async fn tell_capacity(outgoing: &Outgoing, written: u64) -> Result<(), mpsc::er
     });
     let text = serde_json::to_string(&capacity).expect("numbers are JSON");
     outgoing.send(Message::Text(text.into())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_that_waits_is_bounded_in_bytes_and_given_back() {
+        let own = Arc::new(AtomicUsize::new(0));
+        let message = || Bytes::from(vec![0; 64 << 10]);
+        let waiting: Vec<Waiting> =
+            (0..WAITING_FOR_ONE / (64 << 10)).map_while(|_| Waiting::with(message(), &own)).collect();
+        assert_eq!(waiting.len(), WAITING_FOR_ONE / (64 << 10));
+        assert!(Waiting::with(Bytes::from_static(b"x"), &own).is_none(), "one command has no more");
+        // Others have theirs, up to what there is in all.
+        let others: Vec<Arc<AtomicUsize>> = (0..8).map(|_| Arc::default()).collect();
+        let more: Vec<Waiting> = others
+            .iter()
+            .flat_map(|own| (0..WAITING_FOR_ONE / (64 << 10)).map_while(|_| Waiting::with(message(), own)))
+            .collect();
+        assert_eq!(waiting.len() + more.len(), WAITING_IN_ALL / (64 << 10));
+        drop((waiting, more));
+        assert_eq!((own.load(Ordering::Relaxed), IN_ALL.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn the_log_names_the_program_and_none_of_its_arguments() {
+        let command = ["mysql", "--password=secret"].map(std::ffi::OsString::from).to_vec();
+        assert_eq!(program(&Initialize { command, target: "admin".to_owned(), tty: None }), "mysql");
+    }
 }

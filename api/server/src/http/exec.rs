@@ -1,6 +1,7 @@
 //! Running a command in a host container.
 
 use api_model::exec::MAX_MESSAGE;
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -10,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::failure::blocking;
 use super::{Api, Failure};
+use crate::connections::PeerName;
 use crate::exec::{Engine, session};
 use settings_model::{known, tree};
 
@@ -37,6 +39,7 @@ pub async fn all_ended() {
 ))]
 pub async fn exec(
     State(api): State<Api>,
+    peer: Option<Extension<PeerName>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = upgrade.map_err(|rejection| {
@@ -59,8 +62,9 @@ pub async fn exec(
     .await?;
     let engine = Engine { paths: api.paths, exec, socket: api.exec_socket, containers };
     let stopping = api.stopping;
+    let peer = peer.map_or_else(|| "somebody unknown".to_owned(), |Extension(PeerName(name))| name);
     Ok(upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(async move |socket| {
-        session(socket, engine, stopping).await;
+        session(socket, engine, peer, stopping).await;
         drop(place);
     }))
 }

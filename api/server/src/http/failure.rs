@@ -1,11 +1,11 @@
 //! Errors as status codes and plain text.
 
-use axum::extract::rejection::QueryRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use host_io::Advise;
 use host_io::report;
 
+use super::query::QueryRejection;
 use crate::change::ChangeError;
 use crate::store;
 use crate::update::Refusal;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use api_model::OsInfo;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use datastore::Value;
 use host_io::{Host, report};
@@ -14,6 +13,7 @@ use utoipa::IntoParams;
 
 use super::failure::blocking;
 use super::openapi::{BadRequest, Disallowed, Os, Owing, Unable};
+use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 
 /// The query of `GET /os`.
@@ -42,7 +42,7 @@ pub async fn os(
     if prefix.is_empty() {
         return Err(Failure::bad_request("failed to read the query: the prefix is empty"));
     }
-    let prefix = if prefix.starts_with("os.") { prefix } else { format!("os.{prefix}") };
+    let prefix = if prefix == "os" || prefix.starts_with("os.") { prefix } else { format!("os.{prefix}") };
     Ok(Json(object(with_prefix(fields, &prefix))))
 }
 

@@ -6,6 +6,7 @@
 //! - [`mod@router`]: which path is answered by what
 //! - [`body`]: reading a body, within limits
 //! - [`failure`]: errors as status codes
+//! - [`query`]: the query of a request, the last of two keys
 //! - [`host`]: what runs here, and the reboot
 //! - [`in_force`]: the settings in force, read once per commit
 //! - [`settings`]: reading and changing settings
@@ -23,6 +24,7 @@ pub mod host;
 pub mod in_force;
 pub mod openapi;
 pub mod progress;
+pub mod query;
 pub mod router;
 pub mod services;
 pub mod settings;

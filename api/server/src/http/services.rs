@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use api_model::{ConfigurationFile, Service};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use host_io::Paths;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::openapi::{BadRequest, Nothing};
+use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use settings_model::Model;
 

@@ -2,8 +2,7 @@
 
 use api_model::KeypairPayload;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -15,6 +14,7 @@ use utoipa::IntoParams;
 use super::failure::blocking;
 use super::in_force::Cache;
 use super::openapi::{BadRequest, Nothing, TooLarge, TooSlow, Unable};
+use super::query::{Query, QueryRejection};
 use super::transactions::TxQuery;
 use super::{Api, Failure, body, host, services};
 use crate::change::{self, Asked, ChangeError, Named, Nulls};

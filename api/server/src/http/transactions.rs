@@ -1,7 +1,6 @@
 //! Committing and dropping changes.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use datastore::{Key, Value};
@@ -11,6 +10,7 @@ use utoipa::IntoParams;
 use super::failure::blocking;
 use super::in_force::Cache;
 use super::openapi::{BadRequest, NothingPending, Unable};
+use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use crate::change;
 use settings_model::tree::nested;

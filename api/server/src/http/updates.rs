@@ -2,8 +2,7 @@
 
 use api_model::{CommandType, UpdateStatus};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::openapi::{BadRequest, Busy, Disallowed, Explanation, Nothing, Unable};
+use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use crate::update::{Refusal, Rollback};
 

@@ -23,6 +23,8 @@ fn settings_are_read_by_key_by_prefix_or_all() {
     assert_eq!(server.get("/settings?prefix=updates.s").ok(), seed);
     assert_eq!(server.get("/settings?keys=settings.motd&prefix=updates").ok(), json!({"motd": "Welcome"}));
     assert_eq!(server.get("/settings?prefix=nope").ok(), json!({}));
+    // Of a key that stands there twice the last one counts.
+    assert_eq!(server.get("/settings?keys=motd&keys=updates.seed").ok(), seed);
     assert_eq!(server.get("/settings?keys=settings.updates").ok(), json!({}), "a group is no key");
 }
 
@@ -40,6 +42,7 @@ fn everything_is_settings_and_the_image() {
     assert_eq!(server.get("/os").ok(), os);
     assert_eq!(server.get("/os?prefix=v").ok(), json!({"variant_id": "metal", "version_id": "1.0.0"}));
     assert_eq!(server.get("/os?prefix=os.build").ok(), json!({"build_id": "abc"}));
+    assert_eq!(server.get("/os?prefix=os").ok(), os);
     let all = server.get("/").ok();
     assert_eq!(all["os"], os);
     assert_eq!(all["settings"], server.get("/settings").ok());

@@ -84,7 +84,9 @@ fn empty_and_malformed_queries_are_refused() {
     }
     assert!(server.get("/settings?keys=settings..motd").refused(400).contains("a segment is empty"));
     assert!(server.get("/settings?keys=settings.m%20d").refused(400).contains("not allowed"));
-    assert!(server.get("/settings?keys=a&keys=b").refused(400).contains("query"));
+    assert!(
+        server.get("/settings?keys=motd&keys=settings..motd").refused(400).contains("a segment is empty")
+    );
     let long = format!("/settings?tx={}", "%2F".repeat(200));
     assert!(server.patch(&long, r#"{"motd":"x"}"#).refused(400).contains("file name"));
     server.post("/tx/apply?keys=a..b").refused(400);

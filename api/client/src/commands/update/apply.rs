@@ -68,6 +68,10 @@ pub async fn run(api: &Api, args: &Args, clock: &dyn Clock) -> Result<(), Error>
     } else {
         wait::status(api).await?
     };
+    // As `update check` prints it: whoever reads stdout sees what was found.
+    if let (true, false, Some(status)) = (args.check, args.form.is_json(), &status) {
+        run::answer_json(status)?;
+    }
     let commands = match plan::apply(status.as_ref(), args.check)? {
         plan::Apply::Nothing => {
             voice.say(&status.as_ref().map_or_else(String::new, summary));
