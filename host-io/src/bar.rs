@@ -64,6 +64,7 @@ pub fn hide() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "its size is asked, and nothing is said")]
 fn columns() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stderr());
     size.map_or(USUAL, |size| if size.ws_col == 0 { USUAL } else { usize::from(size.ws_col) })
