@@ -91,13 +91,13 @@ pub enum Fault {
     #[error("the proxy {proxy} opens no way to {host} ({reason})")]
     Proxy {
         /// The proxy's address.
-        proxy: String,
+        proxy: Box<str>,
         /// Host and port behind the proxy.
         host: String,
         /// Whether that may pass.
         passing: bool,
         /// What came of it.
-        reason: String,
+        reason: Box<str>,
     },
     /// A value that TLS needs cannot be used.
     #[error("the {what} cannot be used ({reason})")]

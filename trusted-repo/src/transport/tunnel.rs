@@ -55,26 +55,26 @@ pub(super) fn fault(error: &reqwest::Error, proxy: &ProxyAddress, host: String, 
             _ => (innermost(error), true),
         }
     };
-    Fault::Proxy { proxy: proxy.to_string(), host, passing, reason }
+    Fault::Proxy { proxy: proxy.to_string().into(), host, passing, reason: reason.into() }
 }
 
 /// The proxy asks who we are, or does not believe it.
 pub(super) fn wants_a_login(proxy: &ProxyAddress, host: &str) -> Fault {
-    let reason = "it asks for a login, or for another one: status 407".to_owned();
-    Fault::Proxy { proxy: proxy.to_string(), host: host.to_owned(), passing: false, reason }
+    let reason = "it asks for a login, or for another one: status 407".into();
+    Fault::Proxy { proxy: proxy.to_string().into(), host: host.to_owned(), passing: false, reason }
 }
 
 /// `fault` with the status that the proxy has answered with, where only that is missing: it is asked once more.
 pub(super) async fn explained(fault: Fault, proxy: Option<&ProxyAddress>, client: &reqwest::Client) -> Fault {
     match (fault, proxy) {
-        (Fault::Proxy { proxy: shown, host, passing, reason }, Some(proxy)) if reason == UNSUCCESSFUL => {
+        (Fault::Proxy { proxy: shown, host, passing, reason }, Some(proxy)) if &*reason == UNSUCCESSFUL => {
             let asked = tokio::time::timeout(PATIENCE, status(proxy, &host, client)).await;
             let (reason, passing) = match asked.ok().flatten() {
                 Some(status @ 200..300) => (format!("it answers with status {status} now"), true),
                 Some(status) => (format!("it answers with status {status}"), status >= 500),
                 None => ("it answers with a refusal".to_owned(), passing),
             };
-            Fault::Proxy { proxy: shown, host, passing, reason }
+            Fault::Proxy { proxy: shown, host, passing, reason: reason.into() }
         }
         (fault, _) => fault,
     }
