@@ -192,9 +192,9 @@ mod tests {
             table(&records, true),
             [
                 "NUMBER  BEGAN                COMMAND  FROM   TO     FETCHED  OUTCOME",
-                "8       2024-06-01 01:02:03  update   -      -      0        running",
-                "7       2024-06-01 01:02:03  update   1.0.0  1.1.0  0        activated",
-                "6       2024-06-01 01:02:03  update   -      -      0        failed (unreachable), 3 times before",
+                "8       2024-06-01 01:02:03  update   -      -      0.0 MiB  running",
+                "7       2024-06-01 01:02:03  update   1.0.0  1.1.0  0.0 MiB  activated",
+                "6       2024-06-01 01:02:03  update   -      -      0.0 MiB  failed (unreachable), as 3 times before",
             ]
         );
         assert!(table(&records, false)[1].ends_with("cut short"));

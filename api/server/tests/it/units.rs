@@ -100,6 +100,25 @@ fn no_service_is_more_exposed_than_it_was() {
 }
 
 #[test]
+fn what_is_locked_is_made_for_root_alone_and_a_directory_of_everybody_is_left_as_it_is() {
+    let text = fs::read_to_string(dist("usr/lib/tmpfiles.d/update-stack.conf")).unwrap();
+    let line = |path: &str| {
+        let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let found = lines.into_iter().find(|words| words.get(1) == Some(&path));
+        found.unwrap_or_else(|| panic!("no line for {path}"))
+    };
+    let lock = host_io::Paths::system().operation_lock();
+    assert_eq!(
+        line(lock.to_str().unwrap())[..5],
+        ["f", "/run/lock/thar-be-updates.lock", "0600", "root", "root"]
+    );
+    for dir in [host_io::Paths::system().datastore(), host_io::Paths::system().update_state()] {
+        assert_eq!(line(dir.to_str().unwrap())[2], "0700", "{}", dir.display());
+    }
+    assert_eq!(line("/run/lock")[2], "-");
+}
+
+#[test]
 fn nothing_keeps_the_deadline_of_a_boot_from_being_kept() {
     let unit = fs::read_to_string(dist("usr/lib/systemd/system/boot-deadline.service")).unwrap();
     let has = |line: &str| unit.lines().any(|has| has == line);
