@@ -12,17 +12,10 @@ use crate::cargo::workspace;
 pub(crate) fn check() -> Vec<String> {
     let top = workspace();
     let path = top.join("docs/threats.md");
-    let mut found = match std::fs::read_to_string(&path) {
+    match std::fs::read_to_string(&path) {
         Ok(text) => findings(&text, &top),
         Err(error) => vec![format!("{} cannot be read: {error}", path.display())],
-    };
-    // The page of messages names tests by the same rule.
-    let page = top.join("docs/messages.md");
-    found.extend(match std::fs::read_to_string(&page) {
-        Ok(text) => walkthrough::findings(&text, &top),
-        Err(error) => vec![format!("{} cannot be read: {error}", page.display())],
-    });
-    found
+    }
 }
 
 fn findings(text: &str, top: &Path) -> Vec<String> {
