@@ -25,6 +25,8 @@ const LARGEST: usize = 64 << 10;
 pub mod stage {
     /// The kernel runs, and settings are being migrated.
     pub const MIGRATE: &str = "migrate";
+    /// Settings could not be migrated for want of room on this host: nothing against the release.
+    pub const NO_ROOM: &str = "no-room";
     /// Settings are migrated, and the system starts.
     pub const SYSTEM: &str = "system";
     /// The API was waited for.

@@ -25,6 +25,7 @@ struct State {
     done: usize,
     cut: bool,
     free: Option<u64>,
+    free_files: Option<u64>,
     program: Program,
     unsynced: BTreeSet<PathBuf>,
     syncs: usize,
@@ -47,8 +48,9 @@ impl CutFs {
     /// Lets `changes` changes pass and cuts the next one.
     #[must_use]
     pub fn after(changes: usize) -> Self {
-        let (free, program, unsynced) = (None, Program::SeesErrors, BTreeSet::new());
-        let state = State { left: changes, done: 0, cut: false, free, program, unsynced, syncs: 0 };
+        let (free, free_files, program, unsynced) = (None, None, Program::SeesErrors, BTreeSet::new());
+        let state =
+            State { left: changes, done: 0, cut: false, free, free_files, program, unsynced, syncs: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -62,6 +64,13 @@ impl CutFs {
     #[must_use]
     pub fn with_free_bytes(self, bytes: u64) -> Self {
         self.state().free = Some(bytes);
+        self
+    }
+
+    /// Says that so many files may still be made, whatever the machine says.
+    #[must_use]
+    pub fn with_free_files(self, files: u64) -> Self {
+        self.state().free_files = Some(files);
         self
     }
 
@@ -242,6 +251,11 @@ impl Fs for CutFs {
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let pretended = self.state().free;
         pretended.map_or_else(|| SystemFs.free_bytes(path), Ok)
+    }
+
+    fn free_files(&self, path: &Path) -> io::Result<u64> {
+        let pretended = self.state().free_files;
+        pretended.map_or_else(|| SystemFs.free_files(path), Ok)
     }
 }
 

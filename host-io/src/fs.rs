@@ -148,6 +148,15 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the system says.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+
+    /// Files and directories that may still be made there: a full table of inodes stops a writer as want of bytes does.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn free_files(&self, path: &Path) -> io::Result<u64> {
+        let _no_table_of_them = path;
+        Ok(u64::MAX)
+    }
 }
 
 /// The file system of the machine.
@@ -258,6 +267,12 @@ impl Fs for SystemFs {
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn free_files(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path)?;
+        // Where files are made of bytes there is no table of them, and no number.
+        Ok(if stat.f_files == 0 { u64::MAX } else { stat.f_favail })
     }
 }
 

@@ -40,6 +40,9 @@ impl Migration for Misbehave {
     }
 
     fn backward(&mut self, input: MigrationData) -> Result<MigrationData, Error> {
+        if input.data.get("settings.misbehave").is_some_and(|value| value == "fail back") {
+            return Err(Error::Other("carry anything back: it is asked to fail".to_owned()));
+        }
         self.forward(input)
     }
 }

@@ -21,6 +21,8 @@ Examples:
 
   To a version of your choice: end with --migrate-to-version 1.1.0 instead.
 
+  What that would do: add --dry-run, or --rehearse to run it on a copy, there and back. Both change nothing.
+
 Exit codes: 0 settings fit the version (or there are none yet), 1 they do not and nothing was changed, 2 wrong usage.";
 
 /// Carries settings to the version of the system that boots.
@@ -46,6 +48,15 @@ pub struct Args {
     /// Take that version from the running system's os-release
     #[arg(long)]
     migrate_to_version_from_os_release: bool,
+    /// Only say which migrations would run and what they take
+    #[arg(long)]
+    dry_run: bool,
+    /// Only try it on a copy of the settings, there and back, and say what is different
+    #[arg(long, conflicts_with = "dry_run")]
+    rehearse: bool,
+    /// Answer in JSON, errors too
+    #[arg(long)]
+    pub json: bool,
     /// How much to say: off, error, warn, info, debug, trace
     #[arg(long, value_name = "LEVEL", default_value_t)]
     pub log_level: Level,
@@ -55,6 +66,17 @@ pub struct Args {
     /// A host below a directory: its paths are the defaults of the others
     #[arg(long, value_name = "DIR", hide = true)]
     root: Option<PathBuf>,
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All the way.
+    Settle,
+    /// Look, and say what would be done.
+    DryRun,
+    /// Do it on a copy.
+    Rehearse,
 }
 
 /// What is wanted, with every question about the command line answered.
@@ -89,6 +111,16 @@ impl Args {
         T: Into<std::ffi::OsString> + Clone,
     {
         Self::try_parse_from(arguments)
+    }
+
+    /// How far to go.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        match (self.dry_run, self.rehearse) {
+            (true, _) => Extent::DryRun,
+            (_, true) => Extent::Rehearse,
+            (false, false) => Extent::Settle,
+        }
     }
 
     /// What these arguments ask for. Everything that they name is looked up here, before the datastore is.

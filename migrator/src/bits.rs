@@ -1,7 +1,7 @@
 //! What the boot bits say of the two sets. They are read, never written.
 
 use host_io::{Paths, report};
-use signpost::OsDisk;
+use signpost::{Attempts, OsDisk};
 
 use crate::course::{Proof, Sets};
 
@@ -9,8 +9,9 @@ use crate::course::{Proof, Sets};
 /// this says so.
 #[must_use]
 pub fn read(paths: &Paths) -> Sets {
-    let status = match OsDisk::discover(paths).and_then(|disk| disk.status()) {
-        Ok(status) => status,
+    let found = OsDisk::discover(paths).and_then(|disk| Ok((disk.status()?, disk.inspect()?)));
+    let (status, inspection) = match found {
+        Ok(found) => found,
         Err(error) => {
             tracing::warn!(
                 "cannot tell whether the other set's boot was marked good (failed to {}); taking this for a change of version by hand",
@@ -24,5 +25,10 @@ pub fn read(paths: &Paths) -> Sets {
         return Sets::Unknown;
     };
     let proof = |set: &signpost::Set| if set.bits.successful { Proof::Proven } else { Proof::Unproven };
-    Sets::Known { running: proof(status.active()), other: proof(other) }
+    let other = match proof(other) {
+        // Only the set that does not run tells by its count that it does not start: this one just did.
+        Proof::Proven if inspection.attempts(other.name) == Attempts::MOST => Proof::Worn,
+        proof => proof,
+    };
+    Sets::Known { running: proof(status.active()), other }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use host_io::Fs;
+use migration_helpers::declared::Declaration;
 use semver::Version;
 use trusted_repo::{Repository, lz4};
 use update_metadata::{migration_path, safe_target_name};
@@ -15,10 +16,19 @@ use crate::exec::Sealed;
 /// The largest migration, as it is stored and as it is run, in bytes.
 const LARGEST_MIGRATION: u64 = 64 * 1024 * 1024;
 
+/// One migration.
+#[derive(Debug)]
+pub enum Program {
+    /// A list of steps, which are taken here: they hold no code of others.
+    Listed(Declaration),
+    /// A program.
+    Sealed(Sealed),
+}
+
 /// The migrations of one way through versions, all of them signed and listed.
 #[derive(Debug)]
 pub struct Cached {
-    repository: Repository,
+    repository: Arc<Repository>,
     names: Vec<String>,
 }
 
@@ -45,7 +55,7 @@ impl Cached {
         let manifest = repository.manifest().await.map_err(unusable)?;
         let names = migration_path(&manifest.migrations, from, to)
             .map_err(|no_path| Error::NoPath(Box::new(no_path)))?;
-        let cached = Self { repository, names };
+        let cached = Self { repository: Arc::new(repository), names };
         // Before the first of them runs: a way that cannot be walked to its end is not begun.
         for name in &cached.names {
             let missing = |source| Error::MissingMigration {
@@ -63,21 +73,34 @@ impl Cached {
         Ok(cached)
     }
 
+    /// The same migrations the other way round.
+    #[must_use]
+    pub fn back(&self) -> Self {
+        let names = self.names.iter().rev().cloned().collect();
+        Self { repository: Arc::clone(&self.repository), names }
+    }
+
     /// The names of the migrations, in the order in which they run.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// One migration's program: all of its bytes were checked, then decoded, then sealed.
+    /// One migration: all of its bytes were checked, then decoded, then understood or sealed.
     ///
     /// # Errors
-    /// When the bytes are not the signed ones, or too many.
-    pub async fn program(&self, name: &str) -> Result<Sealed, Error> {
+    /// When the bytes are not the signed ones, or too many, or a list in them is none.
+    pub async fn program(&self, name: &str) -> Result<Program, Error> {
         let refused = |source| Error::Verify { name: name.to_owned(), source: Box::new(source) };
         let bytes = self.repository.fetch(name, LARGEST_MIGRATION).await.map_err(refused)?;
         let program = lz4::decode(&bytes, LARGEST_MIGRATION).map_err(refused)?;
-        Sealed::new(name, &program).map_err(|source| Error::Seal { name: name.to_owned(), source })
+        let list = Declaration::embedded(&program);
+        match list.map_err(|source| Error::Steps { name: name.to_owned(), source })? {
+            Some(list) => Ok(Program::Listed(list)),
+            None => Sealed::new(name, &program)
+                .map(Program::Sealed)
+                .map_err(|source| Error::Seal { name: name.to_owned(), source }),
+        }
     }
 }
 

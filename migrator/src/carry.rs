@@ -7,14 +7,16 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use datastore::store_dir::{self, Contents};
+use datastore::Key;
+use datastore::store_dir::{self, Contents, Settings};
 use host_io::SystemFs;
+use migration_helpers::declared::Declaration;
 
 use crate::args::Request;
-use crate::cached::Cached;
+use crate::cached::{Cached, Program};
 use crate::course::Direction;
 use crate::error::Error;
-use crate::exec::{Place, Said};
+use crate::exec::{Place, Said, Sealed};
 use crate::scratch::{Room, Scratch};
 
 /// Runs the migrations on copies of `contents` and returns what comes out. Nothing but the scratch directory changes.
@@ -27,25 +29,103 @@ pub async fn carry(
     contents: Contents,
     direction: Direction,
     room: Room,
-) -> Result<Contents, Error> {
-    let Some(last) = cached.names().last() else { return Ok(contents) };
-    let mut scratch = Scratch::make(request, room)?;
-    let mut source = scratch.lay_out(&contents)?;
+) -> Result<Carried, Error> {
+    let mut work = Work { request, room, state: State::Known(contents), scratch: None, removed: Vec::new() };
     for (index, name) in cached.names().iter().enumerate() {
         tracing::info!("running migration {name} ({} of {})", index + 1, cached.names().len());
-        let program = cached.program(name).await?;
-        let target = scratch.another();
-        let place = Place { launcher: &request.launcher, scratch: scratch.dir(), user: scratch.user() };
-        let said = program
-            .run(&arguments(direction, &source, &target), place, request.limits)
-            .await
-            .map_err(|source| Error::Migration { name: name.clone(), source })?;
-        tell(name, &said, index);
-        scratch.remove(&source);
-        source = target;
+        match cached.program(name).await? {
+            Program::Listed(list) => work.take(name, &list, direction)?,
+            Program::Sealed(program) => work.run(name, &program, direction).await?,
+        }
     }
-    let work = |source| Error::Work { name: last.clone(), source };
-    store_dir::read(&SystemFs, &source).map_err(work)
+    Ok(Carried { contents: work.contents()?, removed: work.removed })
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Carried {
+    /// The settings.
+    pub contents: Contents,
+    /// The older release's settings that lists of steps remove on the way forward.
+    removed: Vec<Key>,
+}
+
+impl Carried {
+    /// After going back: gives the settings that the way forward had removed the values that `kept` still has, which is
+    /// what the older release had when it was left. What is there stays.
+    #[must_use]
+    pub fn with_removed_from(mut self, kept: &Settings) -> Contents {
+        let named = |key: &Key| self.removed.iter().any(|name| key == name || key.is_below(name));
+        for (key, value) in kept.iter().filter(|(key, _)| named(key)) {
+            self.contents.live.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        self.contents
+    }
+}
+
+/// Settings on their way.
+struct Work<'a> {
+    request: &'a Request,
+    room: Room,
+    state: State,
+    scratch: Option<Scratch>,
+    removed: Vec<Key>,
+}
+
+/// Where they are. Steps change them in memory, programs from one copy to the next.
+enum State {
+    Known(Contents),
+    Written { by: String, dir: PathBuf },
+}
+
+impl Work<'_> {
+    fn take(&mut self, name: &str, list: &Declaration, direction: Direction) -> Result<(), Error> {
+        let mut contents = self.contents()?;
+        let way = match direction {
+            Direction::Forward => migration_helpers::args::Direction::Forward,
+            Direction::Backward => migration_helpers::args::Direction::Backward,
+        };
+        list.apply(&mut contents, way).map_err(|source| Error::Steps { name: name.to_owned(), source })?;
+        self.removed.extend(list.removed().cloned());
+        self.state = State::Known(contents);
+        Ok(())
+    }
+
+    async fn run(&mut self, name: &str, program: &Sealed, direction: Direction) -> Result<(), Error> {
+        let first = self.scratch.is_none();
+        let scratch = match self.scratch.take() {
+            Some(scratch) => self.scratch.insert(scratch),
+            None => self.scratch.insert(Scratch::make(self.request, self.room)?),
+        };
+        let source = match &self.state {
+            State::Known(contents) => scratch.lay_out(contents)?,
+            State::Written { dir, .. } => dir.clone(),
+        };
+        let target = scratch.another();
+        let place = Place { launcher: &self.request.launcher, scratch: scratch.dir(), user: scratch.user() };
+        let said = program
+            .run(&arguments(direction, &source, &target), place, self.request.limits)
+            .await
+            .map_err(|source| Error::Migration { name: name.to_owned(), source })?;
+        tell(name, &said, first);
+        scratch.remove(&source);
+        self.state = State::Written { by: name.to_owned(), dir: target };
+        Ok(())
+    }
+
+    /// What there is by now, read by the rules for stores where a program wrote it.
+    fn contents(&mut self) -> Result<Contents, Error> {
+        match std::mem::replace(&mut self.state, State::Known(Contents::default())) {
+            State::Known(contents) => Ok(contents),
+            State::Written { by, dir } => {
+                let contents = store_dir::read(&SystemFs, &dir);
+                if let Some(scratch) = &self.scratch {
+                    scratch.remove(&dir);
+                }
+                contents.map_err(|source| Error::Work { name: by, source })
+            }
+        }
+    }
 }
 
 fn arguments(direction: Direction, source: &PathBuf, target: &PathBuf) -> [OsString; 5] {
@@ -61,9 +141,9 @@ fn arguments(direction: Direction, source: &PathBuf, target: &PathBuf) -> [OsStr
     ]
 }
 
-fn tell(name: &str, said: &Said, index: usize) {
+fn tell(name: &str, said: &Said, first: bool) {
     // It is the same for all of them.
-    if index == 0 {
+    if first {
         tracing::info!("migrations have {}", said.confined.in_force.join("; "));
         if !said.confined.missing.is_empty() {
             tracing::warn!("this system does not give them {}", said.confined.missing.join("; "));

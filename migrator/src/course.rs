@@ -18,6 +18,15 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The other one.
+    #[must_use]
+    pub fn back(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+
     /// The way from a store of version `store` to a system of version `target`; `None` when they fit.
     #[must_use]
     pub fn between(store: &Version, target: &Version) -> Option<Self> {
@@ -34,6 +43,8 @@ impl Direction {
 pub enum Proof {
     /// It was.
     Proven,
+    /// It was, but the boot program gave up starting it: too many starts without a good end.
+    Worn,
     /// It was not: it is on its first try, it failed, or it was cleared.
     Unproven,
 }
@@ -67,6 +78,9 @@ pub enum Course {
     /// The other set's boot was never marked good: its store is dropped and this one, which was kept, is linked.
     /// Nothing is run.
     FallBack(Chain),
+    /// The other set was good once and does not start any more: this store, which was kept, is linked, and that of the
+    /// other set stays, for it may start again. Nothing is run.
+    StandIn(Chain),
     /// This store, which was kept, is wanted as it is. Nothing is run.
     AsKept(Chain),
     /// Run the migrations. When they fail, the boot fails.
@@ -81,14 +95,19 @@ pub enum Course {
 /// system's version left behind when settings were carried away from it.
 #[must_use]
 pub fn course(direction: Direction, sets: Sets, kept: Option<Chain>, wish: Wish) -> Course {
-    use Proof::{Proven, Unproven};
+    use Proof::{Proven, Unproven, Worn};
     let kept = match (wish, kept) {
         (Wish::AsKept, Some(kept)) => return Course::AsKept(kept),
         (Wish::Carry | Wish::AsKept, kept) => kept,
     };
     match (direction, sets, kept) {
         (Direction::Backward, Sets::Known { other: Unproven, .. }, Some(kept)) => Course::FallBack(kept),
-        (Direction::Backward, Sets::Known { other: Unproven, .. }, None) => Course::MigrateForWantOfKept,
+        (Direction::Backward | Direction::Forward, Sets::Known { other: Worn, .. }, Some(kept)) => {
+            Course::StandIn(kept)
+        }
+        (Direction::Backward, Sets::Known { other: Unproven | Worn, .. }, None) => {
+            Course::MigrateForWantOfKept
+        }
         (Direction::Backward, Sets::Known { other: Proven, .. } | Sets::Unknown, Some(kept)) => {
             Course::MigrateOrRestore(kept)
         }
@@ -146,6 +165,18 @@ mod tests {
         // Also when the release that failed was an older one.
         assert_eq!(course(Forward, fell_back, Some(kept.clone()), Wish::Carry), Course::FallBack(kept));
         assert_eq!(course(Forward, fell_back, None, Wish::Carry), Course::Migrate);
+    }
+
+    #[test]
+    fn a_set_that_does_not_start_any_more_leaves_its_store_and_runs_nothing() {
+        let kept = kept();
+        for direction in [Backward, Forward] {
+            let stand_in =
+                course(direction, sets(Proof::Proven, Proof::Worn), Some(kept.clone()), Wish::Carry);
+            assert_eq!(stand_in, Course::StandIn(kept.clone()));
+        }
+        let none = course(Backward, sets(Proof::Proven, Proof::Worn), None, Wish::Carry);
+        assert_eq!(none, Course::MigrateForWantOfKept);
     }
 
     #[test]

@@ -90,6 +90,14 @@ pub enum Error {
         /// What is wrong.
         source: Box<trusted_repo::Error>,
     },
+    /// A list of steps is none, or cannot be taken.
+    #[error("take the steps of the migration {name}")]
+    Steps {
+        /// The target's name.
+        name: String,
+        /// Why not.
+        source: migration_helpers::Error,
+    },
     /// There is no memory that can be sealed and run.
     #[error("put the migration {name} into sealed memory")]
     Seal {
@@ -122,15 +130,28 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The copies do not fit.
-    #[error("copy the settings in {base}: {needed} bytes are needed and {free} are free")]
+    /// The new store does not fit.
+    #[error("copy the settings in {base}: {needed} {of} are needed and {free} are free")]
     NoRoom {
         /// The directory that holds the stores.
         base: PathBuf,
-        /// Bytes for the copies.
+        /// Bytes or files.
+        of: &'static str,
+        /// How many it takes.
         needed: u64,
-        /// Bytes that are free.
+        /// How many are free.
         free: u64,
+    },
+    /// The image's own model of its settings is broken.
+    #[error("hold the settings against the image's model")]
+    Model(#[source] Box<settings_model::ModelError>),
+    /// The image cannot use what came out.
+    #[error("use the migrated settings on {version}: {misfits}")]
+    Misfit {
+        /// The version that is to read them.
+        version: Version,
+        /// What does not fit.
+        misfits: String,
     },
 }
 
@@ -139,6 +160,21 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(1)
+    }
+
+    /// Whether this host lacks room, whatever the release does.
+    #[must_use]
+    pub fn is_want_of_room(&self) -> bool {
+        let full = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        };
+        match self {
+            Self::NoRoom { .. } => true,
+            Self::Datastore(datastore::Error::Io { source, .. }) | Self::Scratch { source, .. } => {
+                full(source)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -166,7 +202,11 @@ impl Advise for Error {
             }
             Self::Verify { .. } => "the settings are as they were; update again so that the cache is new",
             Self::Seal { .. } => "check the memory that is free, and the setting vm.memfd_noexec",
-            Self::Migration { .. } | Self::Work { .. } => {
+            Self::Model(_) => "the file is part of the image: install a release whose model is whole",
+            Self::Misfit { .. } => {
+                "the settings are as they were; report the release's migrations to its owner, or change these settings first"
+            }
+            Self::Migration { .. } | Self::Work { .. } | Self::Steps { .. } => {
                 "the settings are as they were; report the migration, and what it says, to the release's owner"
             }
             Self::FreeSpace { .. } => "check that the persistent partition is healthy",
@@ -181,6 +221,10 @@ impl Advise for Error {
         match self {
             Self::NoPath(_) | Self::MissingMigration { .. } | Self::UnsafeName { .. } => "missing_migration",
             Self::Cache { source, .. } | Self::Verify { source, .. } => source.code(),
+            Self::Migration { .. } | Self::Work { .. } | Self::Steps { .. } => "migration_failed",
+            Self::Misfit { .. } => "misfit",
+            Self::Lock(_) => "locked",
+            error if error.is_want_of_room() => "no_room",
             _ => "failed",
         }
     }

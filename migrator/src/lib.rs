@@ -9,11 +9,14 @@
 //! - [`course`]: link the kept store again, or run migrations: a rule over versions and boot bits
 //! - [`bits`]: what the boot bits say of the two sets
 //! - [`cached`]: the cached repository: which migrations lead to the target, and their verified programs
+//! - [`fit`]: whether what comes out fits the image that reads it
+//! - [`room`]: what all of it takes of the partition
 //! - [`scratch`]: the directory in which migrations work
 //! - [`exec`]: running one program from sealed memory, within limits
 //! - [`sandbox`]: the child that a migration becomes, and what it gives up
 //! - [`carry`]: all migrations in turn, each on a copy
 //! - [`note`]: what a boot that is not proven yet writes down for the other set
+//! - [`rehearse`]: the same, told or tried on a copy, there and back
 //! - [`settle`]: the whole step, from the links as they are to the links as they must be
 //! - [`error`]: why a boot fails here, and what a person can do
 
@@ -24,7 +27,10 @@ pub mod carry;
 pub mod course;
 pub mod error;
 pub mod exec;
+pub mod fit;
 pub mod note;
+pub mod rehearse;
+pub mod room;
 pub mod sandbox;
 pub mod scratch;
 pub mod settle;

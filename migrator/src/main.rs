@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use host_io::{SystemFs, report, say};
-use migrator::args::Args;
-use migrator::{error, sandbox, settle};
+use migrator::args::{Args, Extent, Request};
+use migrator::rehearse::Outlook;
+use migrator::{Error, error, rehearse, sandbox, settle};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -31,15 +32,38 @@ async fn run() -> ExitCode {
         }
     };
     host_io::log::init(args.log_level);
-    let settled = match args.request() {
-        Ok(request) => settle::settle(Arc::new(SystemFs), &request).await,
+    let (extent, json) = (args.extent(), args.json);
+    let done = match args.request() {
+        Ok(request) => follow(extent, &request).await,
         Err(error) => Err(error),
     };
-    match settled {
-        Ok(()) => ExitCode::SUCCESS,
+    match done {
+        Ok(outlook) => {
+            let text = match &outlook {
+                Some(outlook) if json => {
+                    serde_json::to_string_pretty(outlook).expect("an outlook is plain data")
+                }
+                Some(outlook) => outlook.lines().join("\n"),
+                None => return ExitCode::SUCCESS,
+            };
+            say::outcome(&format!("{text}\n"));
+            ExitCode::SUCCESS
+        }
         Err(error) => {
+            if json {
+                say::outcome(&format!("{}\n", serde_json::json!({ "error": report::json(&error) })));
+            }
             say::line(&report::sentence("migrator", &error));
             error.exit_code()
         }
+    }
+}
+
+async fn follow(extent: Extent, request: &Request) -> Result<Option<Outlook>, Error> {
+    let fs = Arc::new(SystemFs);
+    match extent {
+        Extent::Settle => settle::settle(fs, request).await.map(|()| None),
+        Extent::DryRun => rehearse::look(fs, request).await.map(Some),
+        Extent::Rehearse => rehearse::rehearse(fs, request).await.map(Some),
     }
 }

@@ -36,6 +36,8 @@ impl Note {
     /// Notes how migrating ended.
     pub fn end(self, fs: &dyn Fs, paths: &Paths, error: Option<&Error>) {
         let note = match error {
+            // A reader that knows the word takes it for no evidence, and an older one for a boot without a word.
+            Some(error) if error.is_want_of_room() => BootNote { stage: stage::NO_ROOM.to_owned(), ..self.0 },
             Some(error) => self.0.failed(&format!("failed to {}", report::chain(error))),
             None => BootNote { stage: stage::SYSTEM.to_owned(), ..self.0 },
         };

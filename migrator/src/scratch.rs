@@ -242,4 +242,8 @@ impl Fs for Fleeting {
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         SystemFs.free_bytes(path)
     }
+
+    fn free_files(&self, path: &Path) -> io::Result<u64> {
+        SystemFs.free_files(path)
+    }
 }

@@ -18,8 +18,10 @@ use crate::cached::Cached;
 use crate::carry::carry;
 use crate::course::{Course, Direction, Wish, course};
 use crate::error::Error;
+use crate::fit;
 use crate::note::Note;
-use crate::scratch::{self, Room, Scratch};
+use crate::room::Need;
+use crate::scratch::{Room, Scratch};
 
 /// Makes the live store fit the wanted version, and notes for the other set how far this boot came.
 ///
@@ -78,6 +80,7 @@ async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wi
     }
     match course(direction, bits::read(&request.paths), kept, wish) {
         Course::FallBack(kept) => fall_back(&**fs, base, &kept),
+        Course::StandIn(kept) => stand_in(&**fs, base, &live, &kept),
         Course::AsKept(kept) => as_kept(&**fs, base, &live, &kept),
         Course::Migrate => migrate(fs, request, &live, direction, None).await,
         Course::MigrateOrRestore(kept) => match migrate(fs, request, &live, direction, Some(&kept)).await {
@@ -121,6 +124,19 @@ fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
     Ok(())
 }
 
+/// Links the kept store in place of one whose system does not start any more. Nothing is run; that store stays.
+fn stand_in(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain) -> Result<(), Error> {
+    tracing::error!(
+        "{} was good once and does not start any more: {} gets the settings that it had when it was left; those of {} stay",
+        live.version,
+        kept.version,
+        live.version
+    );
+    switch(fs, base, kept)?;
+    prune(fs, base, &[&live.data_dir]);
+    Ok(())
+}
+
 /// A person wants the settings as they were. Those that are left stay for the way back.
 fn as_kept(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain) -> Result<(), Error> {
     tracing::info!(
@@ -155,12 +171,20 @@ async fn migrate(
 ) -> Result<(), Error> {
     let base = &*request.base;
     let cached = Cached::open(Arc::clone(fs), request, &live.version).await?;
+    let contents = store_dir::read(&**fs, &base.join(&live.data_dir))?;
     let carried = if cached.names().is_empty() {
+        fit::check(&**fs, request, &request.target, &contents)?;
         Chain { version: request.target.clone(), data_dir: live.data_dir.clone() }
     } else {
-        let contents = store_dir::read(&**fs, &base.join(&live.data_dir))?;
         let room = make_room(&**fs, request, &contents, kept)?;
-        let contents = carry(request, &cached, contents, direction, room).await?;
+        let carried = carry(request, &cached, contents, direction, room).await?;
+        let contents = match (direction, kept) {
+            (Direction::Backward, Some(kept)) => {
+                carried.with_removed_from(&store_dir::read(&**fs, &base.join(&kept.data_dir))?.live)
+            }
+            (Direction::Backward, None) | (Direction::Forward, _) => carried.contents,
+        };
+        fit::check(&**fs, request, &request.target, &contents)?;
         write(&**fs, request, &contents)?
     };
     switch(&**fs, base, &carried)?;
@@ -191,22 +215,13 @@ fn make_room(
     let base = &*request.base;
     Scratch::sweep(base);
     links::sweep(fs, base)?;
-    let store = store_dir::room(contents)?;
-    let room = Room::choose(request, store);
-    let needed = match room {
-        Room::Memory => store,
-        Room::Partition => store * (1 + scratch::STORES),
-    };
-    let free = || fs.free_bytes(base).map_err(|source| Error::FreeSpace { base: base.to_owned(), source });
-    if free()? < needed {
+    let need = Need::of(request, contents)?;
+    if need.is_met(fs, base).is_err() {
         let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
         links::prune(fs, base, &keep)?;
-        let free = free()?;
-        if free < needed {
-            return Err(Error::NoRoom { base: base.to_owned(), needed, free });
-        }
+        need.is_met(fs, base)?;
     }
-    Ok(room)
+    Ok(need.copies)
 }
 
 /// Makes `wanted` the live chain.

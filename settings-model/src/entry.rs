@@ -19,6 +19,8 @@ pub struct Setting {
     pub kind: Kind,
     /// What it is for, in words for people.
     pub about: String,
+    /// Whether a store of this image has to have it.
+    pub required: bool,
 }
 
 /// An entry as it is written.
@@ -39,6 +41,8 @@ pub(super) struct RawSetting {
     empty: bool,
     min: Option<i64>,
     max: Option<i64>,
+    #[serde(default)]
+    required: bool,
     /// What the id in the key looks like.
     id: Option<String>,
 }
@@ -82,7 +86,10 @@ impl RawSetting {
             RawKind::Boolean => Kind::Boolean,
             RawKind::Strings => Kind::Strings(rule),
         };
-        Ok(Setting { name, kind, about: self.about })
+        if self.required && name.key().is_none() {
+            return Err("a setting for every id cannot be \"required\"".to_owned());
+        }
+        Ok(Setting { name, kind, about: self.about, required: self.required })
     }
 }
 

@@ -65,6 +65,15 @@ pub fn fit(model: &Model, stored: &BTreeMap<Key, Value>) -> Fitted {
     fitted
 }
 
+/// The settings that a store of this image has to have, that the image has no default for, and that `stored` lacks.
+pub fn lacking(model: &Model, stored: &BTreeMap<Key, Value>) -> impl Iterator<Item = Key> {
+    model
+        .settings()
+        .filter(|setting| setting.required)
+        .filter_map(|setting| setting.name.key())
+        .filter(|key| !stored.contains_key(key) && model.default_of(key).is_none())
+}
+
 fn why_not(model: &Model, key: &Key, value: &Value) -> Option<String> {
     if let Some(setting) = model.get(key) {
         return (!setting.kind.takes(value)).then(|| format!("it takes {}", setting.kind));
@@ -131,6 +140,19 @@ mod tests {
                 "settings.ntp.servers is \"foo\", and it takes a list of texts, such as [\"a\", \"b\"]"
             ]
         );
+    }
+
+    #[test]
+    fn what_must_be_there_and_has_no_default_is_missed() {
+        let text = "[[setting]]\nkey = \"settings.a\"\ntype = \"string\"\nrequired = true\n\
+                    [[setting]]\nkey = \"settings.b\"\ntype = \"string\"\nrequired = true\ndefault = \"b\"\n\
+                    [[setting]]\nkey = \"settings.c\"\ntype = \"string\"\n";
+        let model = Model::parse(text, Path::new("settings.toml")).unwrap();
+        let key = |name: &str| Key::parse(name).unwrap();
+        assert_eq!(lacking(&model, &BTreeMap::new()).collect::<Vec<_>>(), [key("settings.a")]);
+        assert_eq!(lacking(&model, &[(key("settings.a"), json!("x"))].into()).count(), 0);
+        let each = "[[setting]]\nkey = \"settings.<id>\"\ntype = \"string\"\nrequired = true\n";
+        assert!(Model::parse(each, Path::new("settings.toml")).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use host_io::boot_note::stage;
 use host_io::fs::Kind;
 use host_io::{Access, BootNote, DirLock, Fs, Paths, swap};
 use signpost::{BootBits, OsDisk, Role, Set, SetName, Status};
@@ -137,7 +138,7 @@ impl Sight {
         if let Some((release, reason)) = &self.misnamed {
             attempts = attempts.misnamed(release, reason.clone(), context.clock.now());
         }
-        if let Some(failed) = &self.failed {
+        if let Some(failed) = self.failed.as_ref().filter(|failed| !lacked_room(context, failed)) {
             let fate = fate(&*context.fs, &context.paths, failed, attempts.dumps_before(failed));
             attempts = attempts.failed(failed, &fate, context.clock.now());
         }
@@ -162,6 +163,12 @@ fn misnamed(
         );
         (Release::from(entry), reason)
     }))
+}
+
+/// Whether the boot of `release` noted that this host lacked room for its settings: nothing against the release.
+fn lacked_room(context: &Context, release: &Release) -> bool {
+    let note = BootNote::read(&*context.fs, &context.paths, &release.version);
+    note.is_some_and(|note| note.stage == stage::NO_ROOM)
 }
 
 /// A priority is given by the flip alone, and the try was spent by the boot program: whoever has the one and not the
@@ -279,7 +286,6 @@ fn file(paths: &Paths) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use host_io::SystemFs;
-    use host_io::boot_note::stage;
     use semver::Version;
 
     use super::*;

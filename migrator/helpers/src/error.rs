@@ -41,6 +41,14 @@ pub enum Error {
         /// The first item that is not text.
         item: String,
     },
+    /// A rename finds something in its place.
+    #[error("rename {from}: {to} is there already")]
+    Occupied {
+        /// What is renamed.
+        from: datastore::Key,
+        /// What is in its place.
+        to: datastore::Key,
+    },
     /// A reason of the migration's own.
     #[error("{0}")]
     Other(String),

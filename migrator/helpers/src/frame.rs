@@ -1,7 +1,6 @@
 //! The program around a migration.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use datastore::store_dir::{self, Contents, Metadata, Settings};
@@ -28,8 +27,16 @@ pub fn migrate(mut migration: impl Migration) -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    let (source, target) = (&args.source_datastore, &args.target_datastore);
-    match carry(&SystemFs, &mut migration, args.direction(), source, target, &os_facts()) {
+    let facts = os_facts();
+    ended(transform(&SystemFs, &args, |contents, direction| {
+        change(&mut migration, direction, contents, &facts)
+    }))
+}
+
+/// What a migration's program ends with; what went wrong is said.
+#[must_use]
+pub fn ended(done: Result<(), Error>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::line(&report::sentence("migration", &error));
@@ -38,21 +45,34 @@ pub fn migrate(mut migration: impl Migration) -> ExitCode {
     }
 }
 
-/// Reads `source`, lets the migration change everything in it, and writes the result to `target`.
-fn carry(
+/// Reads the source store, lets `change` change everything in it, and writes the target store.
+///
+/// # Errors
+/// When the source cannot be read, the change fails, or the target is there or cannot be written.
+pub fn transform(
     fs: &dyn Fs,
+    args: &Args,
+    change: impl FnOnce(&mut Contents, Direction) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (source, target) = (&args.source_datastore, &args.target_datastore);
+    if fs.kind(target).is_ok_and(|kind| kind.is_some()) {
+        return Err(Error::TargetExists { path: target.clone() });
+    }
+    let mut contents =
+        store_dir::read(fs, source).map_err(|error| Error::Read { path: source.clone(), source: error })?;
+    change(&mut contents, args.direction())?;
+    store_dir::write(fs, target, &contents)
+        .map_err(|error| Error::Write { path: target.clone(), source: error })
+}
+
+/// Lets a migration change the live settings and each transaction in turn.
+fn change(
     migration: &mut dyn Migration,
     direction: Direction,
-    source: &Path,
-    target: &Path,
+    contents: &mut Contents,
     facts: &BTreeMap<String, Value>,
 ) -> Result<(), Error> {
-    if fs.kind(target).is_ok_and(|kind| kind.is_some()) {
-        return Err(Error::TargetExists { path: target.to_owned() });
-    }
-    let old = store_dir::read(fs, source)
-        .map_err(|error| Error::Read { path: source.to_owned(), source: error })?;
-    let mut change = |settings: Settings, metadata: Metadata| {
+    let mut one = |settings: Settings, metadata: Metadata| {
         let mut input = named(settings, metadata);
         input.data.extend(facts.clone());
         let output = match direction {
@@ -61,13 +81,12 @@ fn carry(
         }?;
         keyed(output)
     };
-    let (live, metadata) = change(old.live, old.metadata)?;
-    let mut pending = BTreeMap::new();
-    for (transaction, settings) in old.pending {
-        pending.insert(transaction, change(settings, Metadata::new())?.0);
+    let (live, metadata) = (std::mem::take(&mut contents.live), std::mem::take(&mut contents.metadata));
+    (contents.live, contents.metadata) = one(live, metadata)?;
+    for settings in contents.pending.values_mut() {
+        *settings = one(std::mem::take(settings), Metadata::new())?.0;
     }
-    store_dir::write(fs, target, &Contents { live, metadata, pending, ..Contents::default() })
-        .map_err(|error| Error::Write { path: target.to_owned(), source: error })
+    Ok(())
 }
 
 fn named(settings: Settings, metadata: Metadata) -> MigrationData {
@@ -170,7 +189,12 @@ mod tests {
             let fs = CutFs::counting();
             let facts = BTreeMap::from([("os.variant_id".to_owned(), json!("metal"))]);
             let (source, target) = (self.dir.path().join("source"), self.dir.path().join("target"));
-            let result = carry(&fs, migration, direction, &source, &target, &facts);
+            let way = if direction == Direction::Forward { "--forward" } else { "--backward" };
+            let [from, to] = [&source, &target].map(|path| path.to_str().unwrap());
+            let line = ["migration", way, "--source-datastore", from, "--target-datastore", to];
+            let args = Args::read(line).unwrap();
+            let result =
+                transform(&fs, &args, |contents, direction| change(migration, direction, contents, &facts));
             assert_eq!(store_dir::read(&fs, &source).unwrap(), self.contents, "the source is never changed");
             result.map(|()| store_dir::read(&fs, &target).unwrap())
         }

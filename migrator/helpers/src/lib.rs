@@ -22,9 +22,11 @@
 //! - [`migration`]: what a migration is, and the data that it sees
 //! - [`frame`]: the program around it
 //! - [`helpers`]: migrations that most releases need
+//! - [`declared`]: migrations without a program of their own, as a list of steps
 //! - [`error`]: why a migration fails
 
 pub mod args;
+pub mod declared;
 pub mod error;
 pub mod frame;
 pub mod helpers;

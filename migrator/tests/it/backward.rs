@@ -101,6 +101,42 @@ fn a_rollback_by_hand_that_cannot_migrate_links_the_kept_store_loudly() {
 }
 
 #[test]
+fn a_rollback_by_hand_that_leaves_what_the_old_release_cannot_use_links_the_kept_store_loudly() {
+    let host = updated(&[ADD]);
+    host.set("settings.renamed", json!(["of", "the", "newer", "one"]));
+    let newer = host.chain().data_dir;
+    host.bits(true, true);
+    host.model(&[("settings.kept", "string"), ("settings.renamed", "string")]);
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("ERROR") && ran.err.contains("settings.renamed is ["), "{}", ran.err);
+    assert_eq!(host.live(), settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))]));
+    assert!(host.base().join(newer).exists(), "the newer settings are not thrown away");
+}
+
+#[test]
+fn a_fall_back_is_held_against_no_model() {
+    let host = updated(&[RENAME]);
+    host.bits(true, false);
+    host.model(&[("settings.kept", "integer")]);
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(host.store().0, "1.0.0");
+}
+
+#[test]
+fn a_proven_set_that_does_not_start_any_more_leaves_its_store_and_the_kept_one_is_linked() {
+    let host = updated(&[RENAME, ADD]);
+    let newer = host.chain().data_dir;
+    host.lose_cache();
+    host.other_is_worn();
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("does not start any more"), "{}", ran.err);
+    assert_eq!(host.live(), settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))]));
+    assert!(host.base().join(newer).exists(), "it may start again");
+}
+
+#[test]
 fn a_rollback_by_hand_without_a_way_and_without_a_kept_store_names_what_is_missing() {
     let host = updated(&[RENAME]);
     host.bits(true, true);

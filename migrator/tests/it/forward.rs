@@ -6,7 +6,7 @@ use host_io::explore::CutFs;
 use migrator::Error;
 use serde_json::json;
 
-use super::host::{ADD, Host, MISBEHAVE, RENAME, SCRIPT, Step, settings};
+use super::host::{ADD, Host, MISBEHAVE, RENAME, SCRIPT, STEPS as LIST, Step, settings};
 
 const STEPS: &[Step<'_>] = &[("1.0.0", "1.1.0", &[RENAME])];
 
@@ -66,6 +66,67 @@ fn who_works_on_the_datastore_is_not_disturbed() {
     refused(&host, "1.1.0", &["have the datastore to itself", "held by"]);
     drop(server);
     host.boot("1.1.0").expect_ok();
+}
+
+#[test]
+fn settings_that_the_new_image_cannot_use_fail_the_boot() {
+    for (model, word) in [
+        (&[("settings.renamed", "integer")][..], "settings.renamed is \"two\", and it takes a whole number"),
+        (
+            &[("settings.renamed.address", "string")],
+            "settings.renamed is \"two\", and it is a group of settings",
+        ),
+        (
+            &[("settings.kept", "string"), ("settings.absent", "string\"\nrequired = true #")],
+            "settings.absent is missing",
+        ),
+    ] {
+        let host = updated(STEPS);
+        host.model(model);
+        refused(&host, "1.1.0", &["use the migrated settings on 1.1.0", word]);
+    }
+    // Also where nothing is run, and what the image does not know does no harm.
+    let host = updated(&[("1.0.0", "1.1.0", &[])]);
+    host.model(&[("settings.kept", "boolean")]);
+    refused(&host, "1.1.0", &["settings.kept is \"mine\""]);
+    host.model(&[("settings.kept", "string")]);
+    host.boot("1.1.0").expect_ok();
+}
+
+#[test]
+fn want_of_room_is_noted_and_is_nothing_against_the_release() {
+    for full in [CutFs::counting().with_free_bytes(1000), CutFs::counting().with_free_files(3)] {
+        let host = updated(STEPS);
+        let error = host.settle(&full, "1.1.0").unwrap_err();
+        assert!(matches!(error, Error::NoRoom { .. }), "{error}");
+        let note = host_io::BootNote::read(&full, &host.paths, &"1.1.0".parse().unwrap()).unwrap();
+        assert_eq!((note.stage.as_str(), note.failed), (host_io::boot_note::stage::NO_ROOM, None));
+    }
+}
+
+#[test]
+fn a_list_of_steps_is_a_migration_like_any_other() {
+    let host = updated(&[("1.0.0", "1.1.0", &[LIST, SCRIPT, RENAME])]);
+    host.set("settings.old", json!("goes"));
+    host.boot("1.1.0").expect_ok();
+    let (_, store) = host.store();
+    let moved = ("settings.other.name", json!("one"));
+    assert_eq!(store.live, settings([("settings.kept", json!("mine")), moved.clone()]));
+    assert_eq!(store.pending["tx"], settings([moved]));
+
+    // Back, with what the newer release set, and with what it did not know as it was left.
+    host.set("settings.added", json!(true));
+    host.set("settings.kept", json!("changed"));
+    host.bits(true, true);
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(
+        host.live(),
+        settings([
+            ("settings.kept", json!("changed")),
+            ("settings.old", json!("goes")),
+            ("settings.renamed", json!("one"))
+        ])
+    );
 }
 
 #[test]

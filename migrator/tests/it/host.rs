@@ -27,6 +27,14 @@ pub(crate) const RENAME: &str = "migrate_v1.1.0_rename";
 pub(crate) const ADD: &str = "migrate_v1.1.0_add";
 pub(crate) const MISBEHAVE: &str = "migrate_v1.1.0_misbehave";
 pub(crate) const SCRIPT: &str = "migrate_v1.1.0_script";
+pub(crate) const STEPS: &str = "migrate_v1.1.0_steps";
+/// Migrations without a program of their own.
+const LISTS: [(&str, &str); 1] = [(
+    STEPS,
+    "[[step]]\nkind = \"rename\"\nfrom = \"settings.renamed\"\nto = \"settings.other.name\"\n\
+     [[step]]\nkind = \"remove\"\nsettings = [\"settings.old\"]\n\
+     [[step]]\nkind = \"add\"\nsettings = [\"settings.added\"]\n",
+)];
 const PROGRAMS: [(&str, &str); 3] = [
     (RENAME, "migration_that_renames"),
     (ADD, "migration_that_adds"),
@@ -73,6 +81,10 @@ impl Ran {
 
 /// The program of one migration, from the examples of this crate.
 fn program(name: &str) -> Vec<u8> {
+    if let Some((_, list)) = LISTS.iter().find(|(listed, _)| *listed == name) {
+        // What it stands behind does not matter: migrator takes the steps itself.
+        return migration_helpers::declared::pack(b"\x7fELF", list).unwrap();
+    }
     if name == SCRIPT {
         return b"#!/bin/sh\nexec cp -r \"$3\" \"$5\"\n".to_vec();
     }
@@ -192,6 +204,10 @@ impl Host {
 
     /// Gives the host a disk: B runs, and whether each set's boot was marked good.
     pub(crate) fn bits(&self, running_proven: bool, other_proven: bool) {
+        self.disk(running_proven, other_proven);
+    }
+
+    fn disk(&self, running_proven: bool, other_proven: bool) -> DiskImage {
         let path = self.dir.path().join("disk.img");
         let _absent = fs::remove_file(&path);
         let disk = DiskImage::create(&path, &Layout::default(), "host").unwrap();
@@ -199,6 +215,19 @@ impl Host {
         disk.set_bits(Set::B, BootBits { priority: 2, tries: 0, successful: running_proven });
         let config = format!("disk = {:?}\nactive = \"B\"\n", path.display().to_string());
         self.put(&self.paths.signpost_config(), config.as_bytes());
+        disk
+    }
+
+    /// Lets the boot program have given up the other set, which was good once.
+    pub(crate) fn other_is_worn(&self) {
+        self.disk(true, true).set_starts(Set::A, 3);
+    }
+
+    /// Gives the image that runs a settings model of these names and types.
+    pub(crate) fn model(&self, settings: &[(&str, &str)]) {
+        let entry = |(key, kind): &(&str, &str)| format!("[[setting]]\nkey = \"{key}\"\ntype = \"{kind}\"\n");
+        let text: String = settings.iter().map(entry).collect();
+        self.put(&self.paths.settings_model(), text.as_bytes());
     }
 
     /// Takes everything away that a migration needs: the cache and the trust anchor.

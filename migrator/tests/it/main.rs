@@ -4,6 +4,7 @@
 //! - `forward`: an update carries settings, or leaves them as they were
 //! - `backward`: falling back runs nothing; a rollback by hand migrates back
 //! - `notes`: what a boot leaves for the other set, and what it is wished to do
+//! - `rehearsal`: what a boot would do, told and tried
 //! - `power_cut`: both, stopped after every operation
 //! - `exec`: what a program in sealed memory gets, and how it is ended
 //! - `usage`: the command line
@@ -22,4 +23,5 @@ mod forward;
 mod host;
 mod notes;
 mod power_cut;
+mod rehearsal;
 mod usage;

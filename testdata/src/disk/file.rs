@@ -171,6 +171,15 @@ impl DiskImage {
         table.write_into(&mut self.file()).expect("the table was valid before");
     }
 
+    /// Counts so many starts of a proven set in its boot entry, as a boot program does, in both copies of the table.
+    pub fn set_starts(&self, set: Set, starts: u8) {
+        let number = self.partition(&set.label("BOOT")).number;
+        let mut table = self.table();
+        let bits = table[number].attribute_bits;
+        table[number].attribute_bits = bits & !(3 << 58) | u64::from(starts & 3) << 58;
+        table.write_into(&mut self.file()).expect("the table was valid before");
+    }
+
     /// Takes the partition table away, both copies of it.
     pub fn wipe_table(&self) {
         let file = self.file();

@@ -14,5 +14,5 @@ pub use metadata::{
     AddMetadata, MetadataListReplacement, MetadataReplacement, RemoveMetadata, ReplaceMetadata,
 };
 pub use metadata::{ReplaceMetadataLists, SettingMetadata};
-pub use settings::{AddPrefixes, AddSettings, NoOp, RemoveSettings};
+pub use settings::{AddPrefixes, AddSettings, NoOp, RemoveSettings, RenameSettings};
 pub use values::{ListReplacement, ReplaceLists, ReplaceString};

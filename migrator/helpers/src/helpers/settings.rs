@@ -1,5 +1,9 @@
 //! Settings that come or go.
 
+use std::collections::BTreeMap;
+
+use datastore::Key;
+
 use crate::error::Error;
 use crate::migration::{Migration, MigrationData};
 
@@ -57,6 +61,50 @@ impl Migration for RemoveSettings {
     }
 }
 
+/// Settings that have other names in the newer release: each pair is the older and the newer name, of a setting or of a
+/// group with all that lies below it. What is noted of them comes along. A setting never takes another one's place: that
+/// fails.
+#[derive(Debug, Clone, Copy)]
+pub struct RenameSettings(
+    /// The older and the newer name.
+    pub &'static [(&'static str, &'static str)],
+);
+
+impl Migration for RenameSettings {
+    fn forward(&mut self, mut input: MigrationData) -> Result<MigrationData, Error> {
+        for (old, new) in self.0 {
+            rename(&mut input.data, old, new)?;
+            rename(&mut input.metadata, old, new)?;
+        }
+        Ok(input)
+    }
+
+    fn backward(&mut self, mut input: MigrationData) -> Result<MigrationData, Error> {
+        for (old, new) in self.0.iter().rev() {
+            rename(&mut input.data, new, old)?;
+            rename(&mut input.metadata, new, old)?;
+        }
+        Ok(input)
+    }
+}
+
+fn rename<T>(map: &mut BTreeMap<String, T>, from: &str, to: &str) -> Result<(), Error> {
+    let rest = |name: &str| {
+        let rest = name.strip_prefix(from)?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| rest.to_owned())
+    };
+    let old: Vec<(String, String)> =
+        map.keys().filter_map(|name| Some((name.clone(), format!("{to}{}", rest(name)?)))).collect();
+    for (old, new) in old {
+        if map.contains_key(&new) {
+            return Err(Error::Occupied { from: Key::parse(&old)?, to: Key::parse(&new)? });
+        }
+        let value = map.remove(&old).expect("it was listed");
+        map.insert(new, value);
+    }
+    Ok(())
+}
+
 /// Nothing changes. For a migration that concerns other variants than this one.
 #[derive(Debug, Clone, Copy)]
 pub struct NoOp;
@@ -110,6 +158,18 @@ mod tests {
         let mut remove = RemoveSettings(&["settings.old"]);
         assert_eq!(remove.forward(data(&["settings.old", "x"])).unwrap(), data(&["x"]));
         assert_eq!(remove.backward(data(&["x"])).unwrap(), data(&["x"]));
+    }
+
+    #[test]
+    fn settings_and_groups_get_other_names_and_come_back() {
+        let mut rename =
+            RenameSettings(&[("settings.old", "settings.new.group"), ("settings.x", "settings.y")]);
+        let before = data(&["settings.old.a", "settings.older", "settings.x"]);
+        let after = rename.forward(before.clone()).unwrap();
+        assert_eq!(after, data(&["settings.new.group.a", "settings.older", "settings.y"]));
+        assert_eq!(rename.backward(after).unwrap(), before);
+        let error = rename.forward(data(&["settings.x", "settings.y"])).unwrap_err().to_string();
+        assert!(error.contains("settings.y is there already"), "{error}");
     }
 
     #[test]
