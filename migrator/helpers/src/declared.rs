@@ -313,6 +313,9 @@ fn remove(contents: &mut Contents, name: &Key) {
     for key in below(&contents.metadata, name) {
         contents.metadata.remove(&key);
     }
+    for keys in contents.unset.values_mut() {
+        keys.retain(|key| key != name && !key.is_below(name));
+    }
 }
 
 fn rename(contents: &mut Contents, from: &Key, to: &Key) -> Result<(), Error> {
@@ -320,7 +323,13 @@ fn rename(contents: &mut Contents, from: &Key, to: &Key) -> Result<(), Error> {
         rename_in(tree, from, to)?;
     }
     let metadata: &mut Metadata = &mut contents.metadata;
-    rename_in(metadata, from, to)
+    rename_in(metadata, from, to)?;
+    for keys in contents.unset.values_mut() {
+        let mut named: BTreeMap<Key, ()> = std::mem::take(keys).into_iter().map(|key| (key, ())).collect();
+        rename_in(&mut named, from, to)?;
+        keys.extend(named.into_keys());
+    }
+    Ok(())
 }
 
 fn rename_in<T>(map: &mut BTreeMap<Key, T>, from: &Key, to: &Key) -> Result<(), Error> {
@@ -359,7 +368,8 @@ mod tests {
         let settings: Settings = live.iter().map(|(name, value)| (key(name), value.clone())).collect();
         let metadata =
             live.iter().map(|(name, _)| (key(name), [("m".to_owned(), json!("x"))].into())).collect();
-        Contents { pending: [("tx".to_owned(), settings.clone())].into(), live: settings, metadata }
+        let unset = [("tx".to_owned(), settings.keys().cloned().collect())].into();
+        Contents { pending: [("tx".to_owned(), settings.clone())].into(), live: settings, metadata, unset }
     }
 
     fn list(steps: &str) -> Declaration {
