@@ -315,7 +315,7 @@ impl Host {
             .list(&self.base())
             .unwrap()
             .iter()
-            .filter(|entry| entry.kind == host_io::fs::Kind::Directory)
+            .filter(|entry| entry.kind == host_io::fs::Kind::Directory && !entry.name.starts_with('.'))
             .count()
     }
 }
