@@ -27,7 +27,7 @@ use crate::progress::{Progress, Silent};
 use crate::release::Release;
 use crate::report::TargetReport;
 use crate::session::{Desk, Session};
-use crate::{AddReport, Error, ImagePaths};
+use crate::{AddReport, Error, ImagePaths, os_release};
 
 /// The length of a new salt in bytes; the one that `veritysetup` uses.
 const SALT: usize = 32;
@@ -142,6 +142,7 @@ pub async fn add_with(
     let mut session = Session::open(&desk).await?;
     let manifest = session.manifest()?;
     let release = Release::plan(options, &session.editor, missing)?;
+    os_release::check(&options.images.root, &options.variant, &options.version)?;
     // Refused before images are worked through, if that can be told already.
     let draft = change_manifest(options, &release, manifest.clone(), now)?;
     let mut notes = release.notes.clone();

@@ -96,6 +96,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A root image calls itself by another name than it is to be published under.
+    #[error("publish the root image {path} as {wanted}: its os-release says {found}")]
+    Misnamed {
+        /// The file.
+        path: PathBuf,
+        /// Its own name: variant and version.
+        found: String,
+        /// The name of the release.
+        wanted: String,
+    },
     /// An image cannot be cut up.
     #[error("cut {path} into frames")]
     Frames {
@@ -286,6 +296,9 @@ impl Advise for Error {
                 "leave --hash out, or give the hash image that was built over this root image"
             }
             Self::Image { .. } => "build the image again; a root image is padded to whole blocks",
+            Self::Misnamed { .. } => {
+                "give the version and the variant of the image, or build it with the right VERSION_ID and VARIANT_ID: hosts would install it again and again"
+            }
             Self::Frames { .. } => "give a larger --frame-size, or leave frames out with --plain",
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",

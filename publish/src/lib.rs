@@ -46,6 +46,7 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod mirror;
+mod os_release;
 pub mod passphrase;
 pub mod place;
 pub mod progress;

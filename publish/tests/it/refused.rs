@@ -208,3 +208,61 @@ async fn a_damaged_manifest_is_not_built_upon() {
     let error = fixture.add(&fixture.release("1.0.0", 1)).await.expect_err("damaged");
     assert!(matches!(error, Error::DamagedManifest { .. }), "{error}");
 }
+
+/// A squashfs whose `os-release` lies in `place`.
+fn squashfs(place: &str, text: &str) -> Vec<u8> {
+    let mut writer = backhand::FilesystemWriter::default();
+    let compressor = backhand::FilesystemCompressor::new(backhand::compression::Compressor::Zstd, None);
+    writer.set_compressor(compressor.expect("a compressor"));
+    writer.set_kib_padding(4);
+    let header = backhand::NodeHeader { permissions: 0o755, ..backhand::NodeHeader::default() };
+    writer.push_dir_all(std::path::Path::new(place).parent().expect("a directory"), header).expect("made");
+    writer.push_file(std::io::Cursor::new(text.to_owned()), place, header).expect("put in");
+    let mut image = std::io::Cursor::new(Vec::new());
+    writer.write(&mut image).expect("written");
+    // A hash tree wants two blocks at least.
+    let mut bytes = image.into_inner();
+    bytes.resize(bytes.len().max(4 * 4096), 0);
+    bytes
+}
+
+/// An ext4 file system, made by the tools of the system.
+fn ext4(fixture: &Fixture, text: &str) -> Vec<u8> {
+    fixture.write("tree/usr/lib/os-release", text.as_bytes());
+    let image = fixture.path("ext4.img");
+    let mut mke2fs = std::process::Command::new("mke2fs");
+    mke2fs.args(["-q", "-t", "ext4", "-d"]).arg(fixture.path("tree")).arg(&image).arg("4M");
+    let made = mke2fs.output().expect("mke2fs is there: e2fsprogs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::read(image).expect("made")
+}
+
+#[tokio::test]
+async fn an_image_that_calls_itself_by_another_version_is_not_published() {
+    let fixture = Fixture::new().await;
+    let wrong = "VARIANT_ID=metal\nVERSION_ID=1.0.0\n";
+    let other = "VARIANT_ID=cloud\nVERSION_ID=1.1.0\n";
+    let right = "VARIANT_ID=metal\nVERSION_ID=1.1.0\n";
+    for (name, bytes, says) in [
+        ("squashfs", squashfs("usr/lib/os-release", wrong), "its os-release says metal 1.0.0"),
+        ("etc", squashfs("etc/os-release", wrong), "as metal 1.1.0: its os-release says metal 1.0.0"),
+        ("variant", squashfs("usr/lib/os-release", other), "its os-release says cloud 1.1.0"),
+        ("ext4", ext4(&fixture, wrong), "its os-release says metal 1.0.0"),
+    ] {
+        let mut release = fixture.release("1.1.0", 1);
+        release.images.root = fixture.write(&format!("images/{name}"), &bytes);
+        assert_refused(&fixture, &release, says).await;
+    }
+    // What does not tell, or cannot be read, is taken, as is what tells the truth.
+    let mut broken = squashfs("usr/lib/os-release", right);
+    broken[64..].fill(0);
+    let images = [squashfs("usr/lib/os-release", right), squashfs("usr/lib/motd", "hello"), broken];
+    for (minor, bytes) in (1u8..).zip(images) {
+        let mut release = fixture.release(&format!("1.{minor}.0"), minor);
+        release.images.root = fixture.write(&format!("images/good-{minor}"), &bytes);
+        fixture.add(&release).await.expect("published");
+    }
+    let mut release = fixture.release("1.4.0", 4);
+    release.images.root = fixture.write("images/good-4", &ext4(&fixture, &right.replace("1.1.0", "1.4.0")));
+    fixture.add(&release).await.expect("published");
+}
