@@ -44,6 +44,9 @@ struct Held {
     spare: Spare,
 }
 
+/// Why a change was not made, and what is still known of the store then.
+type Failed = (Option<Held>, Error);
+
 impl Datastore {
     /// Opens the store in `base`, the directory that holds the link `current` (`host_io::Paths::datastore`). A link
     /// `current` that is lost is set again where it is certain to which store it led.
@@ -266,17 +269,20 @@ impl Datastore {
         if known.spare == Spare::Unknown {
             known.spare = Spare::find(&*self.fs, &self.base, &known.contents)?;
         }
+        let mut unsynced = Unsynced::default();
         match &mut known.spare {
             Spare::Behind(lag) if lag.keys.len() <= FAR => return Ok(()),
             Spare::Behind(lag) => {
-                lag.unsynced = true;
-                spare::follow(&*self.fs, &self.base, &known.contents, lag, &mut Unsynced::default())?;
+                if std::mem::replace(&mut lag.unsynced, true) {
+                    unsynced.everything();
+                }
+                spare::follow(&*self.fs, &self.base, &known.contents, lag, &mut unsynced)?;
             }
-            Spare::None | Spare::Unknown => {
-                self.write_spare(&known.contents, &mut Unsynced::default())?;
-            }
+            Spare::None | Spare::Unknown => self.write_spare(&known.contents, &mut unsynced)?,
         }
         known.spare = Spare::Behind(Lag { unsynced: true, ..Lag::default() });
+        unsynced.settle(&*self.fs, &self.base)?;
+        known.spare = Spare::Behind(Lag::default());
         Ok(())
     }
 
@@ -293,32 +299,27 @@ impl Datastore {
         let known = held.take().expect("it was known a moment ago");
         match self.switch(known, wanted, changed) {
             Ok(now) => *held = Some(now),
-            Err((Some(before), error)) => {
-                *held = Some(before);
+            Err(failed) => {
+                let (before, error) = *failed;
+                *held = before;
                 return Err(error);
             }
-            Err((None, error)) => return Err(error),
         }
         Ok(Some(answer))
     }
 
     /// Makes `wanted` live, which differs from what is in `changed`. With an error comes what is still known then.
-    fn switch(
-        &self,
-        mut before: Held,
-        wanted: Contents,
-        changed: Lag,
-    ) -> Result<Held, (Option<Held>, Error)> {
+    fn switch(&self, mut before: Held, wanted: Contents, changed: Lag) -> Result<Held, Box<Failed>> {
         let fs = &*self.fs;
         let mut unsynced = Unsynced::default();
         if let Err(error) = self.make_spare(&mut before, &wanted, &changed, &mut unsynced) {
-            return Err((Some(before), error));
+            return Err(Box::new((Some(before), error)));
         }
         let chain = Chain::fresh(&self.version);
         let spare = self.base.join(SPARE);
         let dir = self.base.join(&chain.data_dir);
         if let Err(error) = unsynced.settle(fs, &self.base) {
-            return Err((None, error));
+            return Err(Box::new((None, error)));
         }
         // A cut from here up to the rename of the link leaves a data directory that no link names: garbage. After that
         // rename the new store is live; the sync of the link makes both names durable in their order.
@@ -327,7 +328,7 @@ impl Datastore {
             .map_err(Error::io("rename", &spare))
             .and_then(|()| links::apply(fs, &self.base, &links::plan(Some(&before.chain), &chain)));
         if let Err(error) = switched {
-            return Err((None, error));
+            return Err(Box::new((None, error)));
         }
         let spare = self.put_aside(&before, changed).unwrap_or_else(|error| {
             // The change is made and durable. What was live is garbage now, and the next writer removes it.

@@ -523,14 +523,12 @@ enum Name {
 /// Something that could not be looked into, with the key in whose place it stands.
 type Lost = (Option<Key>, Error);
 
+/// What is called for everything that is met.
+type Visit<'a> = dyn FnMut(Result<Found<'_>, Lost>) -> Result<(), Error> + 'a;
+
 /// Calls `found` for every file below `dir` whose name is one of ours, and for what cannot be looked into; an error of
 /// `found` ends the walk.
-fn walk(
-    fs: &dyn Fs,
-    dir: &Path,
-    segments: &mut Vec<String>,
-    found: &mut dyn FnMut(Result<Found<'_>, Lost>) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn walk(fs: &dyn Fs, dir: &Path, segments: &mut Vec<String>, found: &mut Visit<'_>) -> Result<(), Error> {
     let key = |segments: &[String]| Key::from_segments(segments.iter().cloned()).ok();
     let entries = match fs.list(dir).map_err(Error::io("list", dir)) {
         Ok(entries) => entries,

@@ -74,6 +74,15 @@ pub fn lacking(model: &Model, stored: &BTreeMap<Key, Value>) -> impl Iterator<It
         .filter(|key| !stored.contains_key(key) && model.default_of(key).is_none())
 }
 
+/// The value that goes for `value` where a store has that for `key`; `None` where it is left out.
+#[must_use]
+pub fn fitting(model: &Model, key: &Key, value: &Value) -> Option<Value> {
+    match why_not(model, key, value) {
+        None => Some(value.clone()),
+        Some(_) => model.default_of(key).cloned(),
+    }
+}
+
 fn why_not(model: &Model, key: &Key, value: &Value) -> Option<String> {
     if let Some(setting) = model.get(key) {
         return (!setting.kind.takes(value)).then(|| format!("it takes {}", setting.kind));

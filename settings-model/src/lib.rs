@@ -27,7 +27,7 @@ pub mod tree;
 
 pub use entry::Setting;
 pub use file::{Exec, Model, ModelError};
-pub use fit::{Fitted, Misfit, fit};
+pub use fit::{Fitted, Misfit, fit, fitting};
 pub use format::Format;
 pub use kind::Kind;
 pub use name::Name;

@@ -22,13 +22,13 @@ impl Patch {
     /// Settings as an object, without an outer `settings`.
     #[must_use]
     pub fn object(settings: &Value) -> Self {
-        Self::patch(JSON, "/settings?", settings.to_string())
+        Self::of(JSON, "/settings?", settings.to_string())
     }
 
     /// The same, and a null takes a setting away.
     #[must_use]
     pub fn merge(settings: &Value) -> Self {
-        Self::patch(MERGE_PATCH, "/settings?", settings.to_string())
+        Self::of(MERGE_PATCH, "/settings?", settings.to_string())
     }
 
     /// Settings, or groups of them, that are taken away.
@@ -44,14 +44,14 @@ impl Patch {
     #[must_use]
     pub fn pairs(pairs: Vec<String>) -> Self {
         let payload = api_model::KeypairPayload { request_payload: pairs };
-        Self::patch(
+        Self::of(
             JSON,
             "/settings/keypair?",
             serde_json::to_string(&payload).expect("a list of texts is JSON"),
         )
     }
 
-    fn patch(kind: &'static str, uri: &str, body: String) -> Self {
+    fn of(kind: &'static str, uri: &str, body: String) -> Self {
         Self { kind, method: Method::PATCH, uri: uri.to_owned(), body: Some(body) }
     }
 }

@@ -172,6 +172,9 @@ fn refuse_needed(model: &Model, key: &Key) -> Result<(), ChangeError> {
     if model.default_of(key).is_some() || key.to_string() == SEED {
         return Ok(());
     }
+    if model.get(key).is_some_and(|setting| setting.required) {
+        return Err(ChangeError::Needed { key: key.clone(), path: "every store of this image".to_owned() });
+    }
     let files =
         model.services().iter().filter(|service| service.each.is_none()).flat_map(|service| &service.files);
     let name = key.to_string();
@@ -472,6 +475,10 @@ mod tests {
             resolve(&model, asked, &settings, Named::ByName).map_err(|error| error.to_string())
         };
         assert!(unset("settings.a.name").is_ok());
+        let required = "[[setting]]\nkey = \"settings.r\"\ntype = \"string\"\nrequired = true\n";
+        let required = Model::parse(required, Path::new("settings.toml")).unwrap();
+        let asked = Asked { away: vec![key("settings.r")], ..Asked::default() };
+        assert!(resolve(&required, asked, &BTreeMap::new(), Named::ByName).is_err());
         for name in ["settings.a.url", "settings.a"] {
             assert_eq!(
                 unset(name).unwrap_err(),

@@ -19,26 +19,30 @@ pub const INSTANCES: usize = 2_048;
 /// The most transactions that are open at one time.
 pub const TRANSACTIONS: usize = 64;
 
-/// What is too much of these settings, if anything; to be read after "that would be".
+/// What is too much of these settings, of which those in `changed` are new or other than before, if anything; to be read
+/// after "that would be".
 #[must_use]
-pub fn exceeded(model: &Model, settings: &BTreeMap<Key, Value>) -> Option<String> {
+pub fn exceeded(
+    model: &Model,
+    settings: &BTreeMap<Key, Value>,
+    changed: &BTreeMap<Key, Value>,
+) -> Option<String> {
     if settings.len() > SETTINGS {
         return Some(format!("{} settings, and {SETTINGS} are possible", settings.len()));
     }
-    let bytes: usize = settings.iter().map(|(key, value)| key.to_string().len() + size(value)).sum();
+    let name = |key: &Key| key.segments().iter().map(|segment| segment.len() + 1).sum::<usize>();
+    let bytes: usize = settings.iter().map(|(key, value)| name(key) + size(value)).sum();
     if bytes > BYTES {
         return Some(format!("{bytes} bytes of settings, and {BYTES} are possible"));
     }
-    let mut ids: BTreeMap<Key, BTreeSet<&str>> = BTreeMap::new();
-    for key in settings.keys() {
-        if let Some(name) = model.get(key).map(|setting| &setting.name)
-            && let Some((group, id)) = name.group_of(key)
-        {
-            ids.entry(group).or_default().insert(id);
-        }
-    }
-    ids.iter().find_map(|(group, ids)| {
-        let instances = model.services().iter().any(|service| service.each.as_ref() == Some(group));
+    let groups: BTreeSet<Key> =
+        changed.keys().filter_map(|key| Some(model.get(key)?.name.group_of(key)?.0)).collect();
+    groups.into_iter().find_map(|group| {
+        let depth = group.segments().len();
+        let below =
+            settings.range(group.clone()..).map(|(key, _)| key).take_while(|key| key.is_below(&group));
+        let ids: BTreeSet<&str> = below.filter_map(|key| Some(key.segments().get(depth)?.as_str())).collect();
+        let instances = model.services().iter().any(|service| service.each.as_ref() == Some(&group));
         let most = if instances { INSTANCES } else { IDS };
         (ids.len() > most).then(|| format!("{} entries of {group}, and {most} are possible", ids.len()))
     })

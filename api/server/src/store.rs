@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use api_model::Owed;
+use datastore::store_dir::Contents;
 use datastore::{Change, Datastore, Key, Value};
 use host_io::{Advise, Fs, Paths, report};
-use settings_model::{Model, fit, known};
+use settings_model::{Model, fit, fitting, known};
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::limits;
 use crate::only::OnlyServer;
@@ -80,6 +82,9 @@ impl Advise for Error {
     }
 }
 
+/// How many settings at once make it worth while to get ready for the next commit ahead of it.
+const MUCH: usize = 16;
+
 /// A few of these keys, for a sentence.
 fn list(keys: &[Key]) -> String {
     const SHOWN: usize = 5;
@@ -90,6 +95,9 @@ fn list(keys: &[Key]) -> String {
     told.join(", ")
 }
 
+/// What the store held, and what was in force with that.
+type View = (Arc<Contents>, Arc<BTreeMap<Key, Value>>);
+
 /// The settings of this host.
 pub struct Store {
     fs: Arc<dyn Fs>,
@@ -98,6 +106,10 @@ pub struct Store {
     /// The image's values, and a place in the fleet for a host that has none and cannot store it.
     defaults: BTreeMap<Key, Value>,
     data: RwLock<Datastore>,
+    /// What is in force, and what the store held when that was found.
+    view: Mutex<Option<View>>,
+    /// Tells that much was committed at once.
+    much: Notify,
     /// Held by whoever applies: a slower older apply cannot write over a newer one.
     applying: Mutex<()>,
     /// Whether something is still to be applied.
@@ -122,7 +134,8 @@ impl Store {
     ) -> Self {
         let (data, applying, owes) = (RwLock::new(data), Mutex::new(()), AtomicBool::new(true));
         let changed = Mutex::new(Changed::Anything);
-        Self { fs, paths, model, defaults, data, applying, owes, board, changed, _only: only }
+        let (view, much) = (Mutex::new(None), Notify::new());
+        Self { fs, paths, model, defaults, data, view, much, applying, owes, board, changed, _only: only }
     }
 
     /// Which settings there can be.
@@ -136,7 +149,7 @@ impl Store {
     /// # Errors
     /// When there is no datastore any more.
     pub fn live(&self) -> Result<BTreeMap<Key, Value>, Error> {
-        Ok(self.in_force(&self.read().contents()?.live))
+        Ok(self.in_force(&self.read())?.as_ref().clone())
     }
 
     /// What a transaction that is not committed would change; nothing when there is no such transaction.
@@ -180,7 +193,7 @@ impl Store {
         }
         let mut all = pending;
         all.then(&change);
-        if let Some(excess) = limits::exceeded(&self.model, &all.set) {
+        if let Some(excess) = limits::exceeded(&self.model, &all.set, &change.set) {
             return Err(Error::TooMuch { keys: change.keys(), excess }.into());
         }
         data.stage(transaction, &change).map_err(refused)
@@ -218,11 +231,9 @@ impl Store {
                 change.unset.insert(key);
             }
         }
-        let now = self.in_force(&data.contents()?.live);
-        let mut then = data.contents()?.live.clone();
-        change.make(&mut then);
-        let then = self.in_force(&then);
-        if let Some(excess) = limits::exceeded(&self.model, &then) {
+        let now = self.in_force(&data)?;
+        let then = Arc::new(self.changed_view(&now, &change));
+        if let Some(excess) = limits::exceeded(&self.model, &then, &change.set) {
             return Err(Error::TooMuch { keys, excess });
         }
         if let Some(why) = self.newly_impossible(&now, &then) {
@@ -230,6 +241,10 @@ impl Store {
             return Err(Error::Impossible { keys: concerned, why: report::chain(&why) });
         }
         data.commit_as(transaction, &change)?;
+        *self.view() = Some((data.contents()?, then));
+        if keys.len() > MUCH {
+            self.much.notify_one();
+        }
         self.board.mended(&keys);
         self.changed().add(&keys);
         Ok(keys)
@@ -303,13 +318,44 @@ impl Store {
         self.board.units(failing.collect());
     }
 
-    /// What is in force where a store holds these.
-    fn in_force(&self, stored: &BTreeMap<Key, Value>) -> BTreeMap<Key, Value> {
-        let mut settings = fit(&self.model, stored).settings;
+    /// Waits until the next commit of much at once.
+    pub async fn much_was_committed(&self) {
+        self.much.notified().await;
+    }
+
+    /// What is in force with what the store holds now.
+    fn in_force(&self, data: &Datastore) -> Result<Arc<BTreeMap<Key, Value>>, Error> {
+        let contents = data.contents()?;
+        if let Some((of, view)) = self.view().as_ref()
+            && Arc::ptr_eq(of, &contents)
+        {
+            return Ok(Arc::clone(view));
+        }
+        let mut settings = fit(&self.model, &contents.live).settings;
         for (key, value) in &self.defaults {
             settings.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        settings
+        let view = Arc::new(settings);
+        *self.view() = Some((contents, Arc::clone(&view)));
+        Ok(view)
+    }
+
+    /// What is in force after a change of what is now.
+    fn changed_view(&self, now: &BTreeMap<Key, Value>, change: &Change) -> BTreeMap<Key, Value> {
+        let mut then = now.clone();
+        for key in change.set.keys().chain(&change.unset) {
+            let stored = change.set.get(key).and_then(|value| fitting(&self.model, key, value));
+            match stored.or_else(|| self.defaults.get(key).cloned()) {
+                Some(value) => drop(then.insert(key.clone(), value)),
+                None => drop(then.remove(key)),
+            }
+        }
+        then
+    }
+
+    fn view(&self) -> MutexGuard<'_, Option<View>> {
+        // Assignments are all that happens under it.
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What could be made with the settings `now` and could not with those `then`. What cannot be made now is owed
@@ -360,9 +406,9 @@ impl Store {
     }
 
     /// The settings in force, and what of them is not applied. From here on nothing is left of that.
-    fn all_that_changed(&self) -> Result<(BTreeMap<Key, Value>, Changed), Error> {
+    fn all_that_changed(&self) -> Result<(Arc<BTreeMap<Key, Value>>, Changed), Error> {
         let data = self.read();
-        let settings = self.in_force(&data.contents()?.live);
+        let settings = self.in_force(&data)?;
         Ok((settings, std::mem::replace(&mut *self.changed(), Changed::nothing())))
     }
 

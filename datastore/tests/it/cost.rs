@@ -60,7 +60,9 @@ fn a_change_waits_for_the_medium_six_times_at_most_and_costs_the_same_beside_fiv
     for (name, changes, syncs) in many {
         let limit = if name == "drop" { SYNCS + 2 } else { SYNCS };
         assert!(syncs <= limit, "{name}: {syncs} syncs");
-        assert!(name.contains("forty") || changes <= 40, "{name}: {changes} changes");
+        // What comes next has the forty to catch up with.
+        let after_many = name.contains("forty") || name == "drop";
+        assert!(after_many || changes <= 40, "{name}: {changes} changes");
     }
 }
 

@@ -38,6 +38,30 @@ fn set_changes_settings_by_pairs_or_by_an_object_and_says_nothing() {
 }
 
 #[test]
+fn unset_and_null_take_settings_away_and_only_a_new_place_in_the_fleet_is_said() {
+    let host = Host::new();
+    host.run(&["set", "motd=mine", "network.https-proxy=p:1", r#"network.no-proxy=["a"]"#, "updates.seed=0"])
+        .silent();
+    host.run(&["unset", "network.https-proxy", "settings.motd"]).silent();
+    let settings = host.run(&["-u", "/settings"]).json();
+    assert_eq!((&settings["motd"], &settings["network"]), (&json!("Welcome"), &json!({"no-proxy": ["a"]})));
+    host.run(&["set", "-j", r#"{"network":{"no-proxy":null},"motd":"new"}"#]).silent();
+    assert!(host.run(&["-u", "/settings"]).json().get("network").is_none());
+    let said = host.run(&["unset", "updates.seed"]).stdout;
+    let seed = host.run(&["-u", "/settings"]).json()["updates"]["seed"].as_i64().unwrap();
+    assert!((1..=2048).contains(&seed));
+    assert_eq!(said, format!("settings.updates.seed is {seed} now\n"));
+    for keys in [&["unset", "motd", "mot"][..], &["unset", r#""a.b".c"#], &["unset", "updates.seed", "motd"]]
+    {
+        let stderr = host.run(keys).failed(1);
+        assert!(stderr.starts_with("apiclient: failed to change the settings: Status 40"), "{stderr}");
+        assert!(stderr.contains("unset settings."), "{stderr}");
+    }
+    assert_eq!(host.run(&["-u", "/settings"]).json()["motd"], "new");
+    assert_eq!(host.run(&["-u", "/tx/list"]).json(), json!([]));
+}
+
+#[test]
 fn a_setting_that_is_unknown_or_of_another_type_is_told_in_the_servers_words() {
     let host = Host::new();
     let cases: [(&[&str], &str); 5] = [

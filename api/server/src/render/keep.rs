@@ -36,10 +36,19 @@ pub async fn keep(store: Arc<Store>, mut stopping: watch::Receiver<bool>) {
         pause = if store.owes() { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
         let mut slept = Duration::ZERO;
         while slept < pause {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => slept += LOOK,
+            let much = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                () = store.much_was_committed() => true,
                 _ = stopping.wait_for(|&stop| stop) => return,
+            };
+            if much {
+                let preparing = Arc::clone(&store);
+                if let Err(panic) = tokio::task::spawn_blocking(move || preparing.prepare()).await {
+                    tracing::error!("getting ready for a commit has a defect: {panic}");
+                }
+                continue;
             }
+            slept += LOOK;
             let looking = Arc::clone(&store);
             if let Err(panic) = tokio::task::spawn_blocking(move || looking.look_after_units()).await {
                 tracing::error!("looking after units has a defect: {panic}");

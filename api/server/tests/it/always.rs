@@ -191,7 +191,8 @@ fn what_a_container_leaves_in_the_place_of_its_user_data_harms_nobody() {
     let data = dir.join("user-data");
     let secret = host.root().join("etc/secret");
     fs::write(&secret, "secret").unwrap();
-    let traps: [(&str, &dyn Fn(&Path)); 5] = [
+    type Trap<'a> = (&'a str, &'a dyn Fn(&Path));
+    let traps: [Trap<'_>; 5] = [
         ("a pipe", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("a link to an endless device", &|path| symlink("/dev/zero", path).unwrap()),
         ("a link to a file of the host", &|path| symlink(&secret, path).unwrap()),

@@ -78,6 +78,9 @@ fn screen(status: &UpdateStatus) -> String {
     if let Some(failed) = &status.failed_update {
         lines.push(("Failed here", failure(failed)));
     }
+    for owed in &status.owed {
+        lines.push(("Owed", format!("{}: {}", owed.to, owed.reason)));
+    }
     lines.push(("Last command", last(&status.most_recent_command)));
     lines.push(("Next", next(status).to_owned()));
     facts(&lines)
