@@ -199,10 +199,13 @@ fn what_firmware_would_not_start_is_not_installed() {
     image.run_as("A", &["install-bootpick", file.to_str().unwrap()]).refused("put the boot program on ");
 }
 
+/// A write with its place, or a sync.
+type Op = Option<(u64, Vec<u8>)>;
+
 /// A partition in memory that remembers every write and sync.
 struct Recorded {
     bytes: Mutex<Vec<u8>>,
-    log: Mutex<Vec<Option<(u64, Vec<u8>)>>>,
+    log: Mutex<Vec<Op>>,
 }
 
 impl Disk for Recorded {
