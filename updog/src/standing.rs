@@ -98,7 +98,7 @@ pub fn here(entry: &Entry, running: &Version, rules: &Rules, barred: &[Barred]) 
         below_minimum(entry, rules),
         told(),
         held(entry, barred),
-        rules.locked_to.as_ref().filter(locked).map(|lock| locked_to(lock)),
+        rules.locked_to.as_ref().filter(locked).map(locked_to),
     ];
     all.into_iter().flatten().find(|against| counts(entry, against.kind))
 }
