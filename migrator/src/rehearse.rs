@@ -37,6 +37,8 @@ pub struct Outlook {
     pub migrations: Vec<String>,
     /// What that takes; `None` where nothing is run.
     pub room: Option<RoomNeeded>,
+    /// A digest of the settings that this is said of: whoever asked before need not ask again while it is the same.
+    pub settings: Option<String>,
     /// What a rehearsal found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<Rehearsal>,
@@ -122,9 +124,11 @@ struct Todo {
 
 async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<Todo>), Error> {
     let to = request.target.clone();
-    let nothing =
-        |from| Outlook { from, to: to.clone(), migrations: Vec::new(), room: None, rehearsal: None };
-    let Some((live, before)) = read_still(&*fs, &request.base)? else { return Ok((nothing(None), None)) };
+    let Some((live, before)) = read_still(&*fs, &request.base)? else {
+        return Ok((Outlook::of(None, &to, None), None));
+    };
+    let settings = digest(&before);
+    let nothing = |from| Outlook::of(from, &to, Some(settings.clone()));
     let Some(direction) = Direction::between(&live.version, &to) else {
         return Ok((nothing(Some(live.version)), None));
     };
@@ -143,6 +147,12 @@ async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<
     outlook.room = Some(RoomNeeded { bytes: need.bytes, files: need.files, free, copies });
     outlook.migrations = cached.names().to_vec();
     Ok((outlook, Some(Todo { live, cached, before, direction, copies: need.copies })))
+}
+
+/// A digest of all that a store holds.
+fn digest(contents: &Contents) -> String {
+    let text = format!("{contents:?}");
+    hex::encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()))
 }
 
 /// The live store, read whole while the links stayed the same.
@@ -176,10 +186,14 @@ pub fn changes(before: &Settings, after: &Settings) -> Vec<Change> {
 }
 
 impl Outlook {
+    fn of(from: Option<Version>, to: &Version, settings: Option<String>) -> Self {
+        Self { from, to: to.clone(), migrations: Vec::new(), room: None, settings, rehearsal: None }
+    }
+
     /// For people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let Self { from, to, migrations, room, rehearsal } = self;
+        let Self { from, to, migrations, room, rehearsal, settings: _ } = self;
         let mut lines = match from {
             None => vec!["There are no settings yet: a first boot".to_owned()],
             Some(from) if from == to => vec![format!("Settings are of {to} already")],

@@ -100,6 +100,9 @@ pub enum Error {
     /// The command is not for this moment.
     #[error(transparent)]
     Refused(#[from] guard::Refusal),
+    /// This host's settings cannot be carried to the release.
+    #[error(transparent)]
+    Rehearsal(#[from] crate::rehearsal::Refused),
     /// The manifest knows no migrations between the two versions.
     #[error(transparent)]
     NoPath(#[from] NoPath),
@@ -227,6 +230,7 @@ impl Advise for Error {
             Self::Repository(error) | Self::Cache(error) => error.help(),
             Self::Disk(error) => error.help(),
             Self::Refused(refusal) => refusal.help(),
+            Self::Rehearsal(error) => error.help(),
             Self::NoPath(_) | Self::MissingMigration(_) | Self::UnsafeMigration { .. } => Some(
                 "nothing was changed; without its migrations the new version would not boot: tell whoever publishes the repository"
                     .to_owned(),
@@ -284,6 +288,7 @@ impl Advise for Error {
             Self::Repository(error) | Self::Cache(error) => error.code(),
             Self::Disk(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
+            Self::Rehearsal(error) => error.code(),
             Self::NoPath(_) | Self::MissingMigration(_) | Self::UnsafeMigration { .. } => "missing_migration",
             Self::Unsigned(_) => "missing_target",
             Self::OverBudget(error) => error.code(),

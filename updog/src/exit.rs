@@ -86,6 +86,7 @@ fn status(error: &Error) -> u8 {
         | Error::Disk(_)
         | Error::Refused(_)
         | Error::NoPath(_)
+        | Error::Rehearsal(_)
         | Error::MissingMigration(_)
         | Error::UnsafeMigration { .. }
         | Error::Unsigned(_)

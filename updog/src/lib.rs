@@ -15,6 +15,7 @@
 //! - [`guard`]: what is refused before anything changes
 //! - [`install`]: images to partitions: verified, synced, read back
 //! - [`fill`]: one update into one set
+//! - [`rehearsal`]: the migrations of the next boot, tried while nothing has changed
 //! - [`record`]: which version is in which set; [`hash_partition`]: the tree that tells
 //! - [`attempts`]: releases that did not stay, and when one may be tried again; [`observe`]: what became of them
 //! - [`recall`]: whether what is staged is still offered
@@ -58,6 +59,7 @@ pub mod observe;
 pub mod plan;
 pub mod recall;
 pub mod record;
+pub mod rehearsal;
 pub mod review;
 pub mod rollback;
 pub mod standing;

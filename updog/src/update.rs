@@ -22,6 +22,7 @@ use crate::guard;
 use crate::install::ReadBack;
 use crate::plan::{Budget, MANIFEST};
 use crate::record::{self, Entry, Record};
+use crate::rehearsal;
 use crate::review;
 use crate::standing::ChosenBy;
 use crate::survey::{Running, Survey, Surveyor, Targets};
@@ -292,6 +293,10 @@ impl Prospect {
             guard::room_for(&*context.fs, &cache, missing, files)?;
         }
         let cache = staged.write(&*context.fs, &cache).map_err(Error::Cache)?;
+        {
+            let _timer = context.evidence.time("rehearsal");
+            rehearsal::run(context, &self.update.version, cache.as_str())?;
+        }
         let os = context.host.os_release()?;
         let root_hash = record::top_hash_if_known(&*self.running.hash);
         let running =

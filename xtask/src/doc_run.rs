@@ -33,7 +33,10 @@ struct Shown {
 
 /// Runs the page's commands up to the first that does something else than shown.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let path = workspace().join("docs").join(format!("{}.md", args.page));
+    let docs = workspace().join("docs");
+    // The page on writing something goes by what is written.
+    let named = ["", "writing-"].map(|before| docs.join(format!("{before}{}.md", args.page)));
+    let path = named.iter().find(|path| path.exists()).unwrap_or(&named[0]).clone();
     let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
     let shown = commands(&text)?;
     if shown.is_empty() {

@@ -54,7 +54,9 @@ pub fn transform(
     args: &Args,
     change: impl FnOnce(&mut Contents, Direction) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (source, target) = (&args.source_datastore, &args.target_datastore);
+    // A name alone has no parent to be synced.
+    let whole = std::path::absolute(&args.target_datastore).unwrap_or_else(|_| args.target_datastore.clone());
+    let (source, target) = (&args.source_datastore, &whole);
     if fs.kind(target).is_ok_and(|kind| kind.is_some()) {
         return Err(Error::TargetExists { path: target.clone() });
     }

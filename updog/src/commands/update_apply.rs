@@ -13,7 +13,7 @@ use crate::guard::Staged;
 use crate::observe::{self, Keep};
 use crate::recall::{self, Recall};
 use crate::record::Entry;
-use crate::{review, standing};
+use crate::{rehearsal, review, standing};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,8 @@ fn activate(context: &Context, insist: bool) -> Result<Staged, Error> {
         }
     };
     context.evidence.note(|evidence| evidence.notes.push(note));
+    // Settings may have changed since it was staged, and with them what the migrations make of them.
+    rehearsal::again(context, &entry.version)?;
     // From here on nothing but the disk itself can refuse it: whoever waits for the start was told everything else.
     context.events.tell(&Event::Started);
     apply::announce(context, &disk)?;
