@@ -1,6 +1,7 @@
 //! What the boot bits say of the two sets. They are read, never written.
 
 use host_io::{Paths, report};
+use signpost::start::Why;
 use signpost::{Attempts, OsDisk};
 
 use crate::course::{Proof, Sets};
@@ -9,8 +10,9 @@ use crate::course::{Proof, Sets};
 /// this says so.
 #[must_use]
 pub fn read(paths: &Paths) -> Sets {
-    let found = OsDisk::discover(paths).and_then(|disk| Ok((disk.status()?, disk.inspect()?)));
-    let (status, inspection) = match found {
+    let found = OsDisk::discover(paths)
+        .and_then(|disk| Ok((disk.status()?, disk.inspect()?, disk.handover().cloned())));
+    let (status, inspection, handover) = match found {
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(
@@ -28,6 +30,13 @@ pub fn read(paths: &Paths) -> Sets {
     let other = match proof(other) {
         // Only the set that does not run tells by its count that it does not start: this one just did.
         Proof::Proven if inspection.attempts(other.name) == Attempts::MOST => Proof::Worn,
+        // Or the boot program has said so: it could not start the other one in this very boot.
+        Proof::Proven
+            if handover
+                .is_some_and(|left| left.boot == status.active().boot.guid && left.why != Why::Priority) =>
+        {
+            Proof::Worn
+        }
         proof => proof,
     };
     Sets::Known { running: proof(status.active()), other }

@@ -137,6 +137,17 @@ fn a_proven_set_that_does_not_start_any_more_leaves_its_store_and_the_kept_one_i
 }
 
 #[test]
+fn a_proven_set_that_was_put_aside_in_this_boot_leaves_its_store_and_nothing_runs() {
+    let host = updated(&[RENAME, ADD]);
+    let newer = host.chain().data_dir;
+    host.lose_cache();
+    host.other_is_put_aside();
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(host.live(), settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))]));
+    assert!(host.base().join(newer).exists(), "it may start again");
+}
+
+#[test]
 fn a_rollback_by_hand_without_a_way_and_without_a_kept_store_names_what_is_missing() {
     let host = updated(&[RENAME]);
     host.bits(true, true);

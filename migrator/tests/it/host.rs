@@ -223,6 +223,21 @@ impl Host {
         self.disk(true, true).set_starts(Set::A, 3);
     }
 
+    /// Lets the boot program have put the other set aside in this boot, though it was good once.
+    pub(crate) fn other_is_put_aside(&self) {
+        use signpost::handover::{ATTRIBUTES, Handover, NAME, VENDOR};
+        self.disk(true, true);
+        let running = signpost::OsDisk::discover(&self.paths).unwrap().status().unwrap().active().boot.guid;
+        let left = Handover {
+            boot: running,
+            why: signpost::start::Why::Aside,
+            detail: "set A (partition 2): it holds nothing".to_owned(),
+        };
+        let file = format!("sys/firmware/efi/efivars/{NAME}-{VENDOR}");
+        let bytes = [&ATTRIBUTES.to_le_bytes()[..], left.to_text().as_bytes()].concat();
+        self.put(&self.dir.path().join(file), &bytes);
+    }
+
     /// Gives the image that runs a settings model of these names and types.
     pub(crate) fn model(&self, settings: &[(&str, &str)]) {
         let entry = |(key, kind): &(&str, &str)| format!("[[setting]]\nkey = \"{key}\"\ntype = \"{kind}\"\n");
