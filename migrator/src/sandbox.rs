@@ -20,7 +20,7 @@ use landlock::{
 };
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::exec::Limits;
 
@@ -172,12 +172,16 @@ fn enter(orders: &Orders, report: &mut Report) -> io::Result<OwnedFd> {
 
 fn limit(orders: &Orders) -> io::Result<()> {
     let Limits { time, memory, file_size } = orders.limits;
-    let at_most = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    // Whoever started migrator may allow less; to raise that would take a right that it may not have.
+    let at_most = |resource, limit: u64| {
+        let limit = Some(getrlimit(resource).maximum.map_or(limit, |allowed| allowed.min(limit)));
+        setrlimit(resource, Rlimit { current: limit, maximum: limit })
+    };
     // Seconds of a processor: never more than those of the clock that migrator waits by.
-    setrlimit(Resource::Cpu, at_most(time.as_secs().max(1)))?;
-    setrlimit(Resource::Data, at_most(memory))?;
-    setrlimit(Resource::Fsize, at_most(file_size))?;
-    setrlimit(Resource::Core, at_most(0))?;
+    at_most(Resource::Cpu, time.as_secs().max(1))?;
+    at_most(Resource::Data, memory)?;
+    at_most(Resource::Fsize, file_size)?;
+    at_most(Resource::Core, 0)?;
     Ok(())
 }
 

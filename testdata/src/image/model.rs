@@ -60,7 +60,8 @@ pub fn settings_model(version: &Version, repository: &Repository) -> String {
     if *version < METRICS {
         setting("ntp.mode", "string", "default = \"burst\"\nvalues = [\"burst\", \"pool\"]\n");
     } else {
-        setting("ntp.mode", "string", "default = \"iburst\"\nvalues = [\"iburst\", \"pool\"]\n");
+        // It goes on reading what 1.0.0 calls it: some stories are of releases that carry nothing over.
+        setting("ntp.mode", "string", "default = \"iburst\"\nvalues = [\"iburst\", \"pool\", \"burst\"]\n");
         setting("metrics.send-metrics", "boolean", "default = false\n");
     }
     if *version >= NTP_SERVERS {

@@ -188,7 +188,7 @@ fn a_version_asked_for_by_name_may_be_an_older_one() {
     host.reboot();
     // 1.0.0 is not in the repository: only what is published can be asked for.
     let ran = host.run("updog", &["update", "-i", "1.0.0"]).expect_ok();
-    assert!(ran.stderr.contains("No update required: 1.0.0 is not offered"), "{ran}");
+    assert!(ran.stderr.contains("Nothing done about 1.0.0: 1.0.0 is not offered"), "{ran}");
     let _ = host.run("updog", &["update", "-i", "1.1.0"]).expect_ok();
     assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
     assert_eq!(host.active_set(), Some(Set::A));
@@ -207,6 +207,7 @@ fn an_update_that_does_not_boot_is_told_as_such() {
         serde_json::json!({
             "set": "B", "variant": "metal-dev", "arch": std::env::consts::ARCH, "version": "1.2.0",
             "valid": false, "proven": false, "next_to_boot": false, "failed_boot": true,
+            "against": "it is held: the kernel panicked: the kernel panicked, as this image asks for",
         })
     );
     let ran = host.run("updog", &["status"]).expect_ok();
