@@ -3,6 +3,7 @@
 //! - [`demo`]: the whole walk on real input through the real programs, played and narrated
 //! - [`mod@bench`]: what things cost
 //! - [`mod@bootpick`]: the boot program, built for its machines
+//! - [`circles`]: files within a crate that use one another
 //! - [`crash`]: programs that are killed at any moment
 //! - [`outcome`]: how a task ends
 //! - [`fuzz`]: every fuzz target for a while
@@ -20,6 +21,7 @@
 mod bench;
 mod bootpick;
 mod cargo;
+mod circles;
 mod crash;
 mod demo;
 mod doc_run;
@@ -50,6 +52,8 @@ enum Task {
     Bench(bench::Args),
     /// Build the boot program of a UEFI host
     Bootpick(bootpick::Args),
+    /// Name the files within each crate that use one another in circles
+    Circles(circles::Args),
     /// Kill programs at random moments, and see what is left and what is said of it
     Crash(crash::Args),
     /// Feed the readers of bytes from outside with everything imaginable, and tell what was reached
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Bootpick(args) => bootpick::run(&args),
+        Task::Circles(args) => circles::run(&args),
         Task::Crash(args) => crash::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::DocRun(args) => doc_run::run(&args),
