@@ -172,7 +172,8 @@ impl<'a> SpanBuilder<'a> {
         let len = usize::try_from(range.end - range.start).expect("at most a group");
         self.group.resize(len.next_multiple_of(BLOCK_SIZE), 0);
         let first = group * GROUP_BLOCKS;
-        let mut fresh = &self.fresh[fresh];
+        // Nothing was decoded for a group that is only copied, and what it follows may have been left out or lost.
+        let mut fresh = if fresh.is_empty() { &[][..] } else { &self.fresh[fresh] };
         let mut done = 0;
         for run in header.copies_of(group) {
             let start = (run.new - first) as usize * BLOCK_SIZE;
