@@ -9,8 +9,19 @@ const MOST_STEPS: usize = 16;
 
 type Modules = BTreeMap<ModulePath, Module>;
 
-/// The circles among the files: those of each in the order of their names.
-pub(super) fn circles(modules: &Modules) -> Vec<Vec<String>> {
+/// From each file to those whose items it names, and by which names.
+type Arrows = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// Files of which each reaches every other.
+pub(super) struct Circle {
+    /// In the order of their names.
+    pub(super) files: Vec<String>,
+    /// Who names what of whom among them: from, to, and the names.
+    pub(super) arrows: Vec<(String, String, BTreeSet<String>)>,
+}
+
+/// The circles among the files.
+pub(super) fn circles(modules: &Modules) -> Vec<Circle> {
     let arrows = arrows(modules);
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         arrows.keys().map(|file| (file.as_str(), reach(file, &arrows))).collect();
@@ -22,15 +33,26 @@ pub(super) fn circles(modules: &Modules) -> Vec<Vec<String>> {
             circles.insert(circle.map(|file| (*file).to_owned()).collect::<Vec<_>>());
         }
     }
-    circles.into_iter().collect()
+    circles.into_iter().map(|files| Circle { arrows: among(&files, &arrows), files }).collect()
+}
+
+/// The arrows that neither begin nor end elsewhere.
+fn among(files: &[String], arrows: &Arrows) -> Vec<(String, String, BTreeSet<String>)> {
+    let mut found = Vec::new();
+    for from in files {
+        for (to, names) in arrows.get(from).into_iter().flatten().filter(|(to, _)| files.contains(to)) {
+            found.push((from.clone(), to.clone(), names.clone()));
+        }
+    }
+    found
 }
 
 /// All files that can be reached from one, itself only if there is a way back.
-fn reach<'a>(file: &str, arrows: &'a BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&'a str> {
+fn reach<'a>(file: &str, arrows: &'a Arrows) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut todo: Vec<&str> = vec![file];
     while let Some(next) = todo.pop() {
-        for other in arrows.get(next).into_iter().flatten() {
+        for other in arrows.get(next).into_iter().flat_map(BTreeMap::keys) {
             if reached.insert(other.as_str()) {
                 todo.push(other);
             }
@@ -40,15 +62,18 @@ fn reach<'a>(file: &str, arrows: &'a BTreeMap<String, BTreeSet<String>>) -> BTre
 }
 
 /// Which file names something of which others.
-fn arrows(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
-    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+fn arrows(modules: &Modules) -> Arrows {
+    let mut arrows = Arrows::new();
     for (path, module) in modules.iter().filter(|(_, module)| module.is_node) {
-        let used = module.used.iter().filter_map(|used| resolve(modules, path, used, MOST_STEPS));
-        let others = used.filter(|other| *other != path).filter_map(|other| modules.get(other));
-        arrows
-            .entry(module.file.clone())
-            .or_default()
-            .extend(others.filter(|other| other.is_node).map(|other| other.file.clone()));
+        let below = arrows.entry(module.file.clone()).or_default();
+        for used in &module.used {
+            let Some(other) = resolve(modules, path, used, MOST_STEPS).filter(|other| *other != path) else {
+                continue;
+            };
+            if let Some(other) = modules.get(other).filter(|other| other.is_node) {
+                below.entry(other.file.clone()).or_default().extend(used.last().cloned());
+            }
+        }
     }
     arrows
 }
@@ -127,7 +152,8 @@ mod tests {
             std::fs::create_dir_all(place.parent().unwrap()).unwrap();
             std::fs::write(place, text).unwrap();
         }
-        circles(&load(Path::new(folder.path()), "src/lib.rs").unwrap())
+        let found = circles(&load(Path::new(folder.path()), "src/lib.rs").unwrap());
+        found.into_iter().map(|circle| circle.files).collect()
     }
 
     #[test]

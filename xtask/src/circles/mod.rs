@@ -40,7 +40,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         for entry in ["src/lib.rs", "src/main.rs"].into_iter().filter(|entry| folder.join(entry).is_file()) {
             for circle in graph::circles(&modules::load(folder, entry)?) {
-                println!("{name}: {}", circle.join(", "));
+                println!("{name}: {}", circle.files.join(", "));
+                for (from, to, names) in circle.arrows {
+                    let names: Vec<String> = names.into_iter().collect();
+                    println!("    {from} -> {to}: {}", names.join(", "));
+                }
                 found += 1;
             }
         }
