@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::choose::Choice;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::events::{Done, Event};
 use crate::record::Entry;
 use crate::update::Outcome;

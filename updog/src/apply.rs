@@ -4,7 +4,7 @@
 //! once more under the disk lock.
 
 use host_io::{Access, BootNote, SnapshotRequest};
-use signpost::{Command, OsDisk, Role, Set, SetName, Status};
+use signpost::{Command, OsDisk, Role, Set, Status};
 
 use crate::attempts::{Attempts, Release, Settled};
 use crate::context::Context;
@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::guard::{self, Staged};
 use crate::install::ReadBack;
 use crate::observe;
-use crate::record::{self, Entry, Record};
+use crate::record::{self, Record};
+use crate::sets;
 
 /// Why a set may be booted next.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ pub fn announce(context: &Context, disk: &OsDisk) -> Result<(), Error> {
     let status = disk.status()?;
     let Some(Set { name, .. }) = status.inactive() else { return Ok(()) };
     forget_wish(context);
-    let Some(entry) = held_by(disk, &Record::load_or_empty(fs, paths), *name)? else { return Ok(()) };
+    let Some(entry) = sets::held_by(disk, &Record::load_or_empty(fs, paths), *name)? else { return Ok(()) };
     // What an earlier boot of it left says nothing of the one that comes.
     let forgotten =
         BootNote::forget(fs, paths, &entry.version).and_then(|()| BootNote::keep_only(fs, paths, &[]));
@@ -51,30 +52,6 @@ pub fn announce(context: &Context, disk: &OsDisk) -> Result<(), Error> {
     let (dumps, now) = (observe::dumps(context), context.clock.now());
     observe::change(context, |attempts| attempts.activated(&Release::from(&entry), dumps, now));
     Ok(())
-}
-
-/// What a set holds, as far as the record knows it and the top of its tree tells.
-///
-/// # Errors
-/// When its HASH partition cannot be opened.
-pub fn held_by(disk: &OsDisk, record: &Record, set: SetName) -> Result<Option<Entry>, Error> {
-    let found = record::top_hash_if_known(&*disk.open_partition(set, Role::Hash, Access::Read)?);
-    Ok(record.holds(set, found).cloned())
-}
-
-/// What runs, from `set`.
-///
-/// # Errors
-/// When the host does not say what it is, or the set's HASH partition cannot be opened.
-pub fn running(context: &Context, disk: &OsDisk, set: SetName) -> Result<Release, Error> {
-    let os = context.host.os_release()?;
-    let root_hash = record::top_hash_if_known(&*disk.open_partition(set, Role::Hash, Access::Read)?);
-    Ok(Release {
-        variant: os.variant_id,
-        arch: context.host.arch().to_owned(),
-        version: os.version_id,
-        root_hash,
-    })
 }
 
 /// Lets the inactive set boot next.
@@ -113,8 +90,8 @@ pub fn revert(context: &Context, disk: &OsDisk) -> Result<Set, Error> {
     // The bits are right by now, whatever can be remembered.
     forget_wish(context);
     let record = Record::load_or_empty(&*context.fs, &context.paths);
-    let entry = held_by(disk, &record, set.name).ok().flatten();
-    let stays = running(context, disk, status.active).ok();
+    let entry = sets::held_by(disk, &record, set.name).ok().flatten();
+    let stays = sets::running(context, disk, status.active).ok();
     observe::change(context, |attempts| {
         let attempts = match &entry {
             Some(entry) => attempts.settled(&Release::from(entry), Settled::TakenBack),

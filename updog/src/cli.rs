@@ -18,8 +18,9 @@ use crate::commands::{
     check_update, clear_failed, confirm_boot, explain, history, install, plan, prepare, rollback, status,
     trust, tuf, update, update_apply, update_image, update_revert,
 };
-use crate::context::{Context, Format, Run};
+use crate::context::{Context, Run};
 use crate::error::Error;
+use crate::events::Format;
 use crate::exit;
 use crate::update::Asked;
 

@@ -9,19 +9,10 @@ use host_io::{Clock, Fs, Host, Paths, SystemClock, SystemFs, SystemHost};
 use trusted_repo::Account;
 
 use crate::error::Error;
-use crate::events::Events;
-use crate::evidence::Recorder;
+use crate::events::{Events, Format};
 use crate::install::WriteCount;
+use crate::recorder::Recorder;
 use crate::wait::Waiter;
-
-/// How answers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs: `--json`.
-    Json,
-}
 
 /// The seams to one host, and the voice of this run.
 pub struct Context {

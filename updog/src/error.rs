@@ -12,7 +12,7 @@ use update_metadata::{NoPath, Seed};
 use crate::choose::{Barred, Held};
 use crate::plan::{OverBudget, Unsigned};
 use crate::wait::Stopped;
-use crate::{config, first, guard, install, record, rollback};
+use crate::{config, guard, install, record, rollback};
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -149,7 +149,7 @@ pub enum Error {
     },
     /// The first release of a disk cannot be installed. Nothing was changed.
     #[error(transparent)]
-    First(Box<first::Refused>),
+    First(Box<crate::first::Refused>),
     /// It failed after both sets of a disk that nothing runs from were taken out of the boot.
     #[error("install {version} in set {set} of {disk}")]
     AfterClearOfIdle {
@@ -298,5 +298,11 @@ impl Advise for Error {
             Self::AfterClear { source, .. } | Self::AfterClearOfIdle { source, .. } => source.code(),
             Self::First(refused) => refused.code(),
         }
+    }
+}
+
+impl From<crate::first::Refused> for Error {
+    fn from(refused: crate::first::Refused) -> Self {
+        Self::First(Box::new(refused))
     }
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use update_metadata::explain::instant;
 
 use crate::answer;
-use crate::context::Format;
 use crate::error::Error;
+use crate::events::Format;
 
 /// Ends a run: a failure goes to stderr as a sentence and, for programs, to stdout as the last line.
 #[must_use]

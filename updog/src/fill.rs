@@ -19,7 +19,7 @@ use crate::install::durable::Synced;
 use crate::install::parts::{Assembly, RepositoryFrames};
 use crate::install::plain::{keep_boot, keep_hash, write_boot, write_hash, write_root};
 use crate::install::receipt::Receipts;
-use crate::install::stream::RawSum;
+use crate::install::sum::RawSum;
 use crate::install::target::{BootWritten, HashWritten, RootWritten, Tally};
 use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree, scan};
 use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan, Way};

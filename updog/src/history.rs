@@ -3,47 +3,16 @@
 //! They lie on the partition that both releases share, so they are few and small, and nothing that boots, falls back or
 //! updates waits for one: what cannot be written is said and forgotten.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use host_io::{DirLock, Fs, Paths, swap};
-use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, Outcome};
+use crate::evidence::{Evidence, Id, Outcome};
 
 /// How many records are kept.
 pub const KEPT: usize = 32;
 /// The largest record, in bytes.
 pub const LARGEST: usize = 64 << 10;
-
-/// The name of a record: a number that only grows, and when it began. The number counts, as clocks go back. By default
-/// it is the name of none: a record gets one when it is kept for the first time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Id(String);
-
-impl Id {
-    fn new(number: u64, at: DateTime<Utc>) -> Self {
-        Self(format!("{number:06}-{}", at.format("%Y%m%dT%H%M%SZ")))
-    }
-
-    fn number(&self) -> Option<u64> {
-        self.0.split_once('-')?.0.parse().ok()
-    }
-
-    /// Whether `text` names this record: all of it, or the number, with or without its zeros.
-    #[must_use]
-    pub fn is(&self, text: &str) -> bool {
-        self.0 == text || (text.parse().ok().is_some_and(|number: u64| Some(number) == self.number()))
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// All records, newest first. One that cannot be read is left out, with a warning.
 #[must_use]
@@ -143,7 +112,7 @@ fn ids(fs: &dyn Fs, paths: &Paths) -> Vec<Id> {
     let entries = fs.list(&paths.history()).unwrap_or_default();
     let mut ids: Vec<Id> = entries
         .into_iter()
-        .filter_map(|entry| Some(Id(entry.name.strip_suffix(".json")?.to_owned())))
+        .filter_map(|entry| Id::of_file(&entry.name))
         .filter(|id| id.number().is_some())
         .collect();
     ids.sort_by_key(Id::number);
@@ -155,10 +124,12 @@ mod tests {
     use std::sync::{Arc, Barrier};
     use std::thread;
 
+    use chrono::{DateTime, Utc};
     use host_io::{SystemClock, SystemFs};
 
     use super::*;
-    use crate::evidence::{Failure, Recorder};
+    use crate::evidence::Failure;
+    use crate::recorder::Recorder;
 
     fn at(hour: u32) -> DateTime<Utc> {
         format!("2024-06-01T{hour:02}:00:00Z").parse().unwrap()

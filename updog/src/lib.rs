@@ -16,7 +16,7 @@
 //! - [`install`]: images to partitions: verified, synced, read back
 //! - [`fill`]: one update into one set
 //! - [`rehearsal`]: the migrations of the next boot, tried while nothing has changed
-//! - [`record`]: which version is in which set; [`hash_partition`]: the tree that tells
+//! - [`record`]: which version is in which set; [`hash_partition`]: the tree that tells; [`sets`]: what each holds
 //! - [`attempts`]: releases that did not stay, and when one may be tried again; [`observe`]: what became of them
 //! - [`recall`]: whether what is staged is still offered
 //! - [`apply`]: marking valid, activating, taking back
@@ -26,7 +26,7 @@
 //! Around it:
 //!
 //! - [`events`]: what happens, told as events; [`answer`]: answers on stdout
-//! - [`evidence`]: what one run decided and did; [`history`]: the newest of these records
+//! - [`evidence`]: what one run decided and did; [`recorder`]: taking it down; [`history`]: the newest of these records
 //! - [`wait`]: waiting, and being told to stop; [`give_way`]: leaving the machine to others
 //! - [`context`]: the host at hand
 //! - [`commands`]: the subcommands; [`cli`]: what was typed
@@ -59,9 +59,11 @@ pub mod observe;
 pub mod plan;
 pub mod recall;
 pub mod record;
+pub mod recorder;
 pub mod rehearsal;
 pub mod review;
 pub mod rollback;
+pub mod sets;
 pub mod standing;
 pub mod survey;
 pub mod update;

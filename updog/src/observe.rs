@@ -119,14 +119,14 @@ impl Sight {
         let record = Record::load_or_empty(&*context.fs, &context.paths);
         let failed = match status.inactive() {
             Some(Set { name, bits, .. }) if failed_boot(*bits) => {
-                crate::apply::held_by(&disk, &record, *name)?.as_ref().map(Release::from)
+                crate::sets::held_by(&disk, &record, *name)?.as_ref().map(Release::from)
             }
             _ => None,
         };
         let Status { active, next, .. } = &status;
         let misnamed = misnamed(context, &disk, &record, *active)?;
         let proven = status.active().bits.successful;
-        let running = proven.then(|| crate::apply::running(context, &disk, *active)).transpose()?;
+        let running = proven.then(|| crate::sets::running(context, &disk, *active)).transpose()?;
         Ok(Self { running, stays: *next == Some(*active), failed, misnamed })
     }
 

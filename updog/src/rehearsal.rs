@@ -3,29 +3,20 @@
 //! `migrator` does it, on a copy and with the cache that the next boot would have; whether they fail, and whether the
 //! partition has room for what comes out, is known before a set is cleared for them.
 
+mod refused;
+
+pub use refused::Refused;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use host_io::{Advise, Paths, swap};
+use host_io::{Paths, swap};
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::context::Context;
-
-/// Why settings cannot be carried to a release. Nothing was changed.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("rehearse the migration of this host's settings to {version}: {why}")]
-pub struct Refused {
-    /// The release.
-    pub version: Version,
-    /// What `migrator` says.
-    pub why: String,
-    /// Its word for that.
-    pub code: String,
-}
 
 /// The answer of `migrator --rehearse --json`, as far as it counts here.
 #[derive(Debug, Default, Deserialize)]
@@ -44,29 +35,6 @@ struct Tried {
 struct Failed {
     code: String,
     message: String,
-}
-
-impl Advise for Refused {
-    fn help(&self) -> Option<String> {
-        Some(
-            match self.code.as_str() {
-                "no_room" => "free some space on the partition that holds the settings, then update again",
-                "locked" => "wait for the other migrator, then update again",
-                _ => {
-                    "nothing was changed; \"migrator --rehearse\" shows it again; tell the release's owner, or change the settings that are named"
-                }
-            }
-            .to_owned(),
-        )
-    }
-
-    fn code(&self) -> &'static str {
-        match self.code.as_str() {
-            "no_room" => "no_room",
-            "missing_migration" => "missing_migration",
-            _ => "migration_fails",
-        }
-    }
 }
 
 /// What was rehearsed last, so that it is not done twice with the same.

@@ -4,8 +4,9 @@ use update_metadata::Update;
 
 use crate::answer;
 use crate::choose::{Choice, NotOffered, candidates, choose};
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::fetch::{self, Opened, Purse};
 use crate::review;
 use crate::update::{Asked, request};

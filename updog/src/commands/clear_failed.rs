@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::answer;
 use crate::attempts::Attempts;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::events::{Done, Event};
 use crate::observe::{self, Keep};
 

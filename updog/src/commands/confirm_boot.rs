@@ -8,8 +8,9 @@ use serde_json::json;
 use signpost::{Command, OsDisk, Status};
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::events::{Done, Event};
 use crate::evidence::Outcome;
 use crate::health::{self, Limits, Unhealthy};

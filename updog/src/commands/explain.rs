@@ -4,8 +4,9 @@ use serde_json::json;
 use update_metadata::explain::instant;
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::explain::{Explained, explain};
 use crate::fetch::{self, Opened, Purse};
 use crate::update::{Asked, request};

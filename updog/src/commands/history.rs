@@ -5,8 +5,9 @@ use host_io::OperationLock;
 use host_io::bar::mib;
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::evidence::{Evidence, Outcome};
 use crate::history;
 

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use signpost::SetName;
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::events::{Done, Event};
 use crate::first::{self, Order, Proven};
 

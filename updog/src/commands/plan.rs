@@ -4,8 +4,9 @@ use host_io::bar::mib;
 use host_io::{Access, OperationLock};
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::events::{Done, Event};
 use crate::plan::{Plan, update::ImageBytes};
 use crate::update::{self, Asked, Look};

@@ -9,15 +9,16 @@ use signpost::{Command, OsDisk, Role, Set};
 use update_metadata::{migration_path, safe_target_name};
 
 use crate::answer;
-use crate::apply;
 use crate::attempts::Attempts;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::events::{Done, Event};
 use crate::evidence::Outcome;
 use crate::observe;
 use crate::record::{self, Record};
 use crate::rollback::{self, Kept, Plan, Proven, Settings, Wanted};
+use crate::sets;
 
 /// The largest migration that is taken, compressed, in bytes.
 const MIGRATION_LIMIT: u64 = 64 << 20;
@@ -101,7 +102,7 @@ fn plan(context: &Context, disk: &OsDisk, wanted: Wanted) -> Result<Plan, Error>
         None => None,
     };
     let (set, to) = rollback::target(&status, &record, found)?;
-    let from = apply::running(context, disk, status.active)?;
+    let from = sets::running(context, disk, status.active)?;
     let proven = if status.active().bits.successful { Proven::Yes } else { Proven::No };
     let kept = kept(context, &to.version);
     let way = way_back(context, &from.version, &to.version);

@@ -7,8 +7,9 @@ use trusted_repo::memory::view::{self, Anchor, Held, HeldRole, Memory};
 use update_metadata::explain::instant;
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

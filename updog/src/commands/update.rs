@@ -3,8 +3,9 @@
 use host_io::say;
 
 use crate::answer;
-use crate::context::{Context, Format};
+use crate::context::Context;
 use crate::error::Error;
+use crate::events::Format;
 use crate::update::{self, Asked, Finish};
 
 /// What was asked.

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use host_io::bar::{self, Part, mib, minutes};
 use host_io::say;
 
+use super::Format;
 use super::event::{Event, Progress};
 use super::queue::Stage;
-use crate::context::Format;
 
 /// How events look to whoever reads this run's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! stdout; whoever asks later finds the latest event in a file (`docs/compatibility.md`, "Files"). Nobody who listens can
 //! hold up or fail an update: a reader that went away, or that stands still, changes nothing.
 //!
-//! - `event`: what can happen
+//! - `event`: what can happen; `format`: who reads it
 //! - `meter`: counting the bytes of one stage; `pace`: how fast, and how long still
 //! - `outlet`: where events go
 //! - `queue`: between the stages and a reader that may stand still
@@ -12,6 +12,7 @@
 //! - `latest`: the file with the latest event
 
 mod event;
+mod format;
 mod latest;
 mod look;
 mod meter;
@@ -20,5 +21,6 @@ mod pace;
 mod queue;
 
 pub use event::{Done, Event, Phase, Progress};
+pub use format::Format;
 pub use meter::Meter;
 pub use outlet::Events;

@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use host_io::{Clock, Fs, Paths};
 use serde_json::Value;
 
+use super::Format;
 use super::event::Event;
 use super::latest::{Kind, Latest};
 use super::look::{Look, Message};
 use super::queue::Queue;
-use crate::context::Format;
 
 /// Where events go: to whoever reads this run's output, and to the file with the latest one.
 pub struct Events {

@@ -8,7 +8,7 @@ use ring::digest;
 use super::PIECE;
 use super::crew::{Crew, Queue, lock};
 use super::error::Error;
-use super::stream::RawSum;
+use super::sum::RawSum;
 use super::tail;
 use super::target::{BootWritten, HashWritten, RootWritten, Tally, Written};
 use crate::events::Phase;

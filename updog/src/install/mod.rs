@@ -13,6 +13,7 @@
 //! - [`target`]: a partition that takes an image
 //! - `truth`: what an image must be, unit by unit
 //! - [`parts`]: an image from what the disk has and the frames that it has not
+//! - [`sum`]: what a whole image is: length and digest
 //! - [`stream`]: a signed image as a stream of raw bytes; [`plain`]: an image from that
 //! - [`tail`]: what lies behind an image in its partition
 //! - [`durable`]: sync, read back, compare
@@ -28,6 +29,7 @@ pub mod plain;
 pub mod receipt;
 pub mod scan;
 pub mod stream;
+pub mod sum;
 pub mod tail;
 pub mod target;
 pub mod tree;

@@ -11,11 +11,13 @@ use super::PIECE;
 use super::crew::{Crew, Queue, lock};
 use super::error::Error;
 use super::scan::BootInPlace;
-use super::stream::{Piece, Pieces, RawImage, RawSum};
+use super::stream::{Piece, Pieces, RawImage};
+use super::sum::RawSum;
+use super::sum::{Sha256, sha256};
 use super::tail;
 use super::target::{BootWritten, HashWritten, RootWritten, Tally, Target, Written};
 use super::tree::VerifiedTree;
-use super::truth::{Sha256, Truth, sha256};
+use super::truth::Truth;
 use crate::events::Phase;
 use crate::plan::Origins;
 

@@ -10,7 +10,7 @@ use host_io::{Fs, Paths, swap};
 use serde::{Deserialize, Serialize};
 use trusted_repo::TargetInfo;
 
-use super::stream::RawSum;
+use super::sum::RawSum;
 
 /// How many receipts are kept: those of a few releases.
 const MOST: usize = 8;

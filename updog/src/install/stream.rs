@@ -14,7 +14,7 @@ use trusted_repo::lz4::Lz4Reader;
 
 use super::PIECE;
 use super::error::Error;
-use super::truth::Sha256;
+use super::sum::{RawSum, Sha256};
 
 /// Pieces that may wait between decoding and writing.
 const QUEUE: usize = 4;
@@ -52,15 +52,6 @@ impl Piece {
     pub(super) fn end(&self) -> u64 {
         self.at + self.len as u64
     }
-}
-
-/// What a whole image is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RawSum {
-    /// Its bytes.
-    pub len: u64,
-    /// Their SHA-256.
-    pub sha256: [u8; 32],
 }
 
 /// What travels through the queue.

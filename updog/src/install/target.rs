@@ -8,7 +8,7 @@ use host_io::Disk;
 use signpost::Role;
 
 use super::error::Error;
-use super::stream::RawSum;
+use super::sum::RawSum;
 use super::truth::Truth;
 
 /// A partition that takes one image. Clones are the same partition.

@@ -6,8 +6,8 @@ use trusted_repo::{VerifiedPieces, lz4};
 use verity::{HashTree, RootHash};
 
 use super::error::Error;
-use super::stream::RawSum;
-use super::truth::sha256;
+use super::sum::RawSum;
+use super::sum::sha256;
 
 /// The hash image of a release: its bytes come from a signed target and its levels agree. Holding one is the proof
 /// that writing root asks for.

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use verity::BLOCK_SIZE;
 
 use super::index::VerifiedIndex;
-use super::stream::RawSum;
+use super::sum::{RawSum, Sha256, sha256};
 use super::tree::VerifiedTree;
-
-/// A SHA-256.
-pub(super) type Sha256 = [u8; 32];
 
 /// What an image must be.
 pub(super) enum Truth {
@@ -60,8 +56,4 @@ impl Truth {
             Self::Noted { digests, .. } => digests.get(index) == Some(&sha256(bytes)),
         }
     }
-}
-
-pub(super) fn sha256(bytes: &[u8]) -> Sha256 {
-    digest(&SHA256, bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes")
 }

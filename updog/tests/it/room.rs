@@ -5,8 +5,9 @@ use std::sync::Arc;
 use host_io::Advise as _;
 use host_io::explore::CutFs;
 use testdata::{BootBits, Host, Set};
-use updog::context::{Context, Format, Run};
+use updog::context::{Context, Run};
 use updog::error::Error;
+use updog::events::Format;
 use updog::update::{self, Asked, Finish, Outcome};
 
 use crate::support::{Snapshot, offered, offered_again};

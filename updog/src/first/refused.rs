@@ -1,0 +1,86 @@
+//! Why no first release is installed.
+
+use std::path::PathBuf;
+
+use host_io::Advise;
+use signpost::SetName;
+use thiserror::Error;
+
+/// Why nothing was installed. Nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The disk is the one of this host.
+    #[error("install into {disk}: this host runs from it")]
+    Running {
+        /// The disk.
+        disk: PathBuf,
+    },
+    /// A set of it counts as proven.
+    #[error("install into {disk}: set {set} of it is proven, so it holds a system that boots")]
+    Proven {
+        /// The disk.
+        disk: PathBuf,
+        /// The set.
+        set: SetName,
+    },
+    /// The repository's address makes no sense.
+    #[error("understand the repository {0:?}: it is neither a directory nor an address")]
+    Address(String),
+    /// The root role that was given cannot be read.
+    #[error("read the root role {path}")]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing fits.
+    #[error("find {what} for {variant} {arch}: the repository offers {offered}")]
+    NotOffered {
+        /// What was looked for.
+        what: String,
+        /// For which flavour.
+        variant: String,
+        /// For which architecture.
+        arch: String,
+        /// What there is instead.
+        offered: String,
+    },
+    /// The new system's persistent partition cannot be used.
+    #[error("use {dir} as the persistent partition of the new system")]
+    Persistent {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Advise for Refused {
+    fn help(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Running { .. } => "\"updog update\" installs into the set that is not running",
+                Self::Proven { .. } => {
+                    "nothing was changed; with --force neither set boots any more until the new release was read back"
+                }
+                Self::Address(_) => "give a directory that \"pubrepo\" made or mirrored, or its address",
+                Self::Root { .. } => "give the root.json of the repository's keys, from a place that you trust",
+                Self::NotOffered { .. } => "name one of these with --image, or another flavour with --variant",
+                Self::Persistent { .. } => {
+                    "mount the partition that becomes /var/lib/bottlerocket there, or leave --persistent out"
+                }
+            }
+            .to_owned(),
+        )
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Running { .. } | Self::Proven { .. } => "disallowed",
+            Self::NotOffered { .. } => "no_update",
+            Self::Address(_) | Self::Root { .. } | Self::Persistent { .. } => "failed",
+        }
+    }
+}
