@@ -3,13 +3,13 @@
 //! It never wraps, so taking it away takes nothing else away: it is cut to what the terminal has, down to the percent.
 //! It is drawn over itself with a carriage return, has no colour, and is not drawn at all where nobody could see it move:
 //! in a log, on a terminal that says that it is dumb.
-//! [`say`] takes it away before anything else is said.
+//! [`say`](crate::say) takes it away before anything else is said.
 
 use std::fmt::Write as _;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use crate::say;
+use crate::stderr::{bare, stderr_is_terminal};
 
 /// Columns of a terminal that does not say.
 const USUAL: usize = 80;
@@ -45,7 +45,7 @@ static SHOWN: Mutex<bool> = Mutex::new(false);
 #[must_use]
 pub fn is_watched() -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    !dumb && say::stderr_is_terminal()
+    !dumb && stderr_is_terminal()
 }
 
 /// Draws the line over the one before. A terminal that went away is no reason to stop.
@@ -53,14 +53,14 @@ pub fn draw(part: &Part<'_>) {
     let text = line(part, columns());
     let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
     *shown = true;
-    say::bare(format!("\r{text}\x1b[K").as_bytes());
+    bare(format!("\r{text}\x1b[K").as_bytes());
 }
 
 /// Takes the line away, where there is one. What is written next begins where it began.
 pub fn hide() {
     let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if std::mem::take(&mut *shown) {
-        say::bare(b"\r\x1b[K");
+        bare(b"\r\x1b[K");
     }
 }
 

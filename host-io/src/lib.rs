@@ -36,6 +36,7 @@ pub mod report;
 mod reset;
 pub mod say;
 pub mod snapshot_request;
+mod stderr;
 pub mod swap;
 
 pub use boot_note::BootNote;

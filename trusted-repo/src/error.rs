@@ -4,11 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use host_io::Advise;
 use thiserror::Error;
 
-use crate::now::EffectiveNow;
+use crate::now::{EffectiveNow, instant};
 use crate::transport::Fault;
 
 /// Why a repository was not opened, or a target not handed over.
@@ -244,11 +244,6 @@ impl Error {
             source => Self::Target { name, source },
         }
     }
-}
-
-/// A point in time as people and logs read it: whole seconds, UTC.
-pub(crate) fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 impl Advise for Error {

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
-use crate::error::instant;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// The later of what the clock says and a floor below which it cannot be.
 ///
@@ -84,6 +82,11 @@ pub(crate) fn from_jiff(at: jiff::Timestamp) -> DateTime<Utc> {
 /// A time of ours as one of tough's, to whole seconds.
 pub(crate) fn to_jiff(at: DateTime<Utc>) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_second(at.timestamp()).ok()
+}
+
+/// A point in time as people and logs read it: whole seconds, UTC.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

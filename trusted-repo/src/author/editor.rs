@@ -13,7 +13,7 @@ use update_metadata::safe_target_name;
 
 use super::root::SPEC_VERSION;
 use super::sign::{at_once, sealed, sign_with};
-use super::source::{self, KeySources, Sign};
+use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
 use crate::now::to_jiff;
 use crate::open::offline;
@@ -39,6 +39,24 @@ pub struct Signers {
     pub snapshot: KeyPair,
     /// The timestamp role.
     pub timestamp: KeyPair,
+}
+
+/// Who signs the three roles below root, wherever the keys lie.
+#[derive(Debug)]
+pub struct KeySources {
+    /// The targets role.
+    pub targets: Box<dyn KeySource>,
+    /// The snapshot role.
+    pub snapshot: Box<dyn KeySource>,
+    /// The timestamp role.
+    pub timestamp: Box<dyn KeySource>,
+}
+
+impl From<Signers> for KeySources {
+    fn from(signers: Signers) -> Self {
+        let Signers { targets, snapshot, timestamp } = signers;
+        Self { targets: Box::new(targets), snapshot: Box::new(snapshot), timestamp: Box::new(timestamp) }
+    }
 }
 
 /// The versions of the three roles as they are published; 0 where nothing is yet.

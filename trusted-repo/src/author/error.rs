@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use host_io::Advise;
 use thiserror::Error;
 
+/// What a source of keys may fail with.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
 /// Why a repository was not made, or not changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -41,7 +44,7 @@ pub enum Error {
     },
     /// A key that lies elsewhere cannot be reached.
     #[error("reach the key that signs")]
-    Source(#[source] super::source::SourceError),
+    Source(#[source] SourceError),
     /// The keys at hand do not make enough signatures.
     #[error("sign the {role} role: {reason}")]
     Sign {

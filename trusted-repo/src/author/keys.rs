@@ -12,7 +12,7 @@ use tough::schema::decoded::{Decoded, Hex};
 use tough::schema::key::{EcdsaKey, Ed25519Key, Ed25519Scheme, Key as TufKey, RsaKey};
 
 use super::Error;
-use super::source::{self, KeySource};
+use super::source::{self, KeySource, SecureRandom, Sign, SourceError, async_trait};
 
 const PEM_TAG: &str = "PRIVATE KEY";
 const ENCRYPTED_TAG: &str = "ENCRYPTED PRIVATE KEY";
@@ -251,6 +251,32 @@ fn ed25519(public: &[u8]) -> TufKey {
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Sign for KeyPair {
+    fn tuf_key(&self) -> TufKey {
+        self.public()
+    }
+
+    async fn sign(
+        &self,
+        message: &[u8],
+        _random: &(dyn SecureRandom + Sync),
+    ) -> Result<Vec<u8>, SourceError> {
+        Ok(self.signature(message))
+    }
+}
+
+#[async_trait]
+impl KeySource for KeyPair {
+    async fn as_sign(&self) -> Result<Box<dyn Sign>, SourceError> {
+        Ok(Box::new(self.duplicate()))
+    }
+
+    async fn write(&self, _value: &str, _key_id: &str) -> Result<(), SourceError> {
+        Err("a key in memory is not written over".into())
     }
 }
 

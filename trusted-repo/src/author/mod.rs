@@ -4,8 +4,8 @@
 //! verified against the root that hosts will verify it against. Files are written so that a reader sees one consistent
 //! snapshot at every moment: targets first, then the versioned roles, the timestamp last.
 //!
+//! - [`source`]: what a key is asked for, wherever it lies
 //! - [`keys`]: Ed25519 keys in files
-//! - [`source`]: keys that lie elsewhere
 //! - [`root`]: the root role: who may sign what
 //! - [`draft`]: the next root role, on its way from one key holder to the next
 //! - [`targets`]: target files under their published names
@@ -22,9 +22,9 @@ pub mod source;
 pub mod targets;
 
 pub use draft::{Count, FirstRoot, RoleSummary, RootChange, RootDraft};
-pub use editor::{Editor, Expiries, SignedMetadata, Signers, Versions};
+pub use editor::{Editor, Expiries, KeySources, SignedMetadata, Signers, Versions};
 pub use error::Error;
 pub use keys::{KeyPair, PublicKey};
 pub use root::{RootSpec, SignedRoot, check_chain};
-pub use source::{KeySource, KeySources, Sign};
+pub use source::{KeySource, Sign};
 pub use targets::TargetWriter;
