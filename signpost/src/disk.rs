@@ -8,20 +8,19 @@ use host_io::{Access, Disk, DiskLock, DiskRange, FileDisk, Medium, Paths};
 
 use crate::bits::Role;
 use crate::discover::sysfs::{self, DeviceNumber, KernelPartition, Sysfs};
-use crate::discover::{self, Choice, Evidence};
-use crate::error::{Error, Step};
+use crate::discover::{self, Choice, Evidence, Whereabouts};
+use crate::error::Error;
 use crate::handover::Handover;
 use crate::inspect::{self, Inspection};
+use crate::node;
 use crate::sectors::DiskSectors;
 use crate::set::SetName;
 use crate::state::State;
 use crate::status::{Partition, Status};
+use crate::step::Step;
 use crate::table::{Copies, Entries, Entry, WriteError, relocate, rewrite};
 use crate::transition::{self, Command, Refusal};
 use crate::users;
-
-/// The sector sizes that an image file is tried with.
-const IMAGE_SECTOR_SIZES: [u32; 2] = [512, 4096];
 
 /// The disk that carries the partition sets of a host, and what is known of the running one. Nothing of the table is
 /// kept in memory: every call reads it anew.
@@ -32,6 +31,13 @@ pub struct OsDisk {
     sysfs: Sysfs,
     sector_size: Option<u32>,
     evidence: Evidence,
+}
+
+impl From<Whereabouts> for OsDisk {
+    fn from(found: Whereabouts) -> Self {
+        let Whereabouts { path, device, sysfs, sector_size, evidence } = found;
+        Self { path, device, sysfs, sector_size, evidence }
+    }
 }
 
 impl OsDisk {
@@ -48,17 +54,7 @@ impl OsDisk {
     /// # Errors
     /// As [`OsDisk::discover`].
     pub fn discover_with(paths: &Paths, choice: &Choice) -> Result<Self, Error> {
-        discover::find(paths, choice)
-    }
-
-    pub(crate) fn new(
-        path: PathBuf,
-        device: Option<DeviceNumber>,
-        sysfs: Sysfs,
-        sector_size: Option<u32>,
-        evidence: Evidence,
-    ) -> Self {
-        Self { path, device, sysfs, sector_size, evidence }
+        discover::find(paths, choice).map(Self::from)
     }
 
     /// The disk's node, or the image file.
@@ -205,7 +201,7 @@ impl OsDisk {
     }
 
     fn open(&self, access: Access) -> Result<FileDisk, Error> {
-        let disk = open(&self.path, access, self.sector_size)?;
+        let disk = node::open(&self.path, access, self.sector_size)?;
         // A name that was found, not given, must lead to the device that was found. Where a directory is the whole host,
         // files stand for devices.
         let found = self.device.filter(|_| self.sysfs.is_the_machines());
@@ -253,7 +249,7 @@ impl OsDisk {
             return Err(Error::NoNode { path, number });
         };
         let node = match access {
-            Access::Read => open_as_is(&known.node, access)?,
+            Access::Read => node::open_as_is(&known.node, access)?,
             // Held as long as it is open: nobody mounts it meanwhile.
             Access::ReadWrite => claim(&known.node)?,
         };
@@ -318,7 +314,7 @@ pub(crate) fn explain(path: &Path, error: WriteError<io::Error, Error>) -> Error
 
 /// The sector size with which the image file at `path` has a table; `None` for a block device, which tells it itself.
 pub(crate) fn sector_size_of(path: &Path) -> Result<Option<u32>, Error> {
-    let disk = open(path, Access::Read, None)?;
+    let disk = node::open(path, Access::Read, None)?;
     Ok((disk.medium() == Medium::ImageFile).then(|| disk.sector_size()))
 }
 
@@ -341,34 +337,6 @@ fn first_difference(partition: &dyn Disk, disk: &dyn Disk, start: u64) -> io::Re
     Ok(None)
 }
 
-/// Reads both copies of a disk that need not carry sets.
-///
-/// # Errors
-/// When the disk cannot be opened.
-pub(crate) fn read_table(path: &Path, sector_size: Option<u32>) -> Result<Copies, Error> {
-    let disk = open(path, Access::Read, sector_size)?;
-    Ok(Copies::read(&mut DiskSectors::cached(&disk)))
-}
-
-/// Opens a disk. An image file does not tell its sector size; the one with which there is a table is taken.
-fn open(path: &Path, access: Access, sector_size: Option<u32>) -> Result<FileDisk, Error> {
-    let disk = open_as_is(path, access)?;
-    if disk.medium() == Medium::Device {
-        return Ok(disk);
-    }
-    if let Some(bytes) = sector_size {
-        return Ok(disk.with_sector_size(bytes));
-    }
-    for bytes in IMAGE_SECTOR_SIZES {
-        let tried = open_as_is(path, access)?.with_sector_size(bytes);
-        if Copies::read(&mut DiskSectors::cached(&tried)).current().is_ok() {
-            tracing::debug!("{} has sectors of {bytes} bytes", path.display());
-            return Ok(tried);
-        }
-    }
-    Ok(disk)
-}
-
 /// Opens the node of a partition to write to it, if nobody uses it.
 fn claim(path: &Path) -> Result<FileDisk, Error> {
     let in_use = |users| Error::InUse { node: path.to_owned(), users };
@@ -385,10 +353,6 @@ fn claim(path: &Path) -> Result<FileDisk, Error> {
     }
 }
 
-fn open_as_is(path: &Path, access: Access) -> Result<FileDisk, Error> {
-    FileDisk::open(path, access).map_err(|source| Error::Open { path: path.to_owned(), source })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,7 +365,15 @@ mod tests {
         let found = Some(DeviceNumber { major: 259, minor: 77 });
         let sysfs = |paths: &Paths| Sysfs::of(paths);
         for access in [Access::Read, Access::ReadWrite] {
-            let disk = |paths| OsDisk::new(path.clone(), found, sysfs(&paths), None, Evidence::default());
+            let disk = |paths| {
+                OsDisk::from(Whereabouts {
+                    path: path.clone(),
+                    device: found,
+                    sysfs: sysfs(&paths),
+                    sector_size: None,
+                    evidence: Evidence::default(),
+                })
+            };
             let refused = disk(Paths::system()).open(access).unwrap_err();
             assert!(matches!(refused, Error::WrongDiskNode { .. }), "{refused}");
             disk(Paths::under(dir.path())).open(access).unwrap();

@@ -12,9 +12,10 @@ use crate::bits::Role;
 use crate::create::CreateError;
 use crate::create::blueprint::Wrong;
 use crate::discover::ActiveUnknown;
-use crate::esp::install::InstallError;
+use crate::esp::error::InstallError;
 use crate::layout::LayoutError;
 use crate::set::SetName;
+use crate::step::Step;
 use crate::table::{Unusable, Which};
 use crate::transition::{Command, Refusal};
 
@@ -254,35 +255,6 @@ pub enum Error {
         /// Start and length in bytes by the kernel.
         kernel: (u64, u64),
     },
-}
-
-/// What was being done to the table when the disk refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The first look.
-    Look,
-    /// The sync before anything is read and judged.
-    Settle,
-    /// A write to a copy.
-    Write(Which, u64),
-    /// The sync of a copy.
-    Sync(Which),
-    /// The read of a copy that was just written.
-    ReadBack(Which, u64),
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Look => f.write_str("look at what is there"),
-            Self::Settle => f.write_str("sync earlier writes"),
-            Self::Write(which, lba) => write!(f, "write sector {lba} of the {which} partition table"),
-            Self::Sync(which) => write!(f, "sync the {which} partition table"),
-            Self::ReadBack(which, lba) => {
-                write!(f, "read back the {which} partition table from sector {lba}")
-            }
-        }
-    }
 }
 
 fn list(paths: &[PathBuf]) -> String {

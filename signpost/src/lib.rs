@@ -63,6 +63,8 @@ pub mod idle;
 #[cfg(feature = "std")]
 pub mod inspect;
 #[cfg(feature = "std")]
+mod node;
+#[cfg(feature = "std")]
 pub mod picked;
 #[cfg(feature = "std")]
 pub mod report;
@@ -72,6 +74,8 @@ pub mod screen;
 pub mod sectors;
 #[cfg(feature = "std")]
 pub mod status;
+#[cfg(feature = "std")]
+pub mod step;
 #[cfg(feature = "std")]
 mod users;
 

@@ -11,8 +11,9 @@ use semver::Version;
 
 use crate::disk::Layout;
 use crate::image::Images;
+use crate::image::Size;
 use crate::image::boot::Kernel;
-use crate::image::build::{self, NamedRoot, Size};
+use crate::image::build::{self, NamedRoot};
 use crate::image::model::{Repository, settings_model};
 use crate::image::root::{Marker, Root};
 use crate::program;

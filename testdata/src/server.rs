@@ -13,6 +13,7 @@
 //! - `http`: a request as bytes and as a value
 //! - `answer`: what a request gets, decided before anything is sent
 //! - `connection`: one connection, from its first request to its end
+//! - `shared`: what all connections share; `lock`: how they take it in turn
 
 mod answer;
 mod closed;
@@ -21,26 +22,27 @@ pub mod fault;
 pub mod habit;
 mod http;
 pub mod http2;
+mod lock;
 pub mod log;
 pub mod relay;
+mod shared;
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use closed::ClosedPort;
 use connection::Connection;
-use fault::Plans;
 pub use fault::{Fault, Plan};
 pub use habit::Habit;
-use habit::Habits;
 pub use http2::Http2Server;
+use lock::lock;
 use log::Log;
 pub use log::Request;
 pub use relay::Relay;
+use shared::Shared;
 
 /// A web server over a directory, on a free port of the loopback, that misbehaves on request.
 #[derive(Debug)]
@@ -48,37 +50,6 @@ pub struct FaultyServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
-}
-
-/// What all connections share.
-#[derive(Debug)]
-struct Shared {
-    dir: PathBuf,
-    plans: Mutex<Plans>,
-    habits: Mutex<Habits>,
-    errands: Mutex<Errands>,
-    log: Log,
-    open: Mutex<Open>,
-    stopping: Condvar,
-}
-
-/// What is to be done once, before a request is answered: by the request's pattern.
-#[derive(Default)]
-struct Errands(Vec<(String, Box<dyn FnOnce() + Send>)>);
-
-impl std::fmt::Debug for Errands {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(pattern, _)| pattern)).finish()
-    }
-}
-
-/// The connections that are open, by number, and the threads that may still run.
-#[derive(Debug, Default)]
-struct Open {
-    stopped: bool,
-    next: u64,
-    streams: HashMap<u64, Arc<TcpStream>>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl FaultyServer {
@@ -206,36 +177,6 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let connection = Connection { number, stream, shared: Arc::clone(shared) };
         open.threads.push(std::thread::spawn(move || connection.serve()));
     }
-}
-
-impl Shared {
-    /// Waits; `false` when the server stopped meanwhile.
-    fn pause(&self, time: Duration) -> bool {
-        let open = lock(&self.open);
-        let waited = self.stopping.wait_timeout_while(open, time, |open| !open.stopped);
-        let (_open, waited) = waited.expect("nobody panics with the list of connections in hand");
-        waited.timed_out()
-    }
-
-    /// Does what is to be done before the request for `target` is answered.
-    fn run_errands(&self, target: &str) {
-        let due: Vec<_> = {
-            let errands = &mut lock(&self.errands).0;
-            errands.extract_if(.., |(pattern, _)| fault::matches(pattern, target)).collect()
-        };
-        for (_, errand) in due {
-            errand();
-        }
-    }
-
-    /// Forgets a connection, so that the socket closes with the last user's value.
-    fn close(&self, number: u64) {
-        lock(&self.open).streams.remove(&number);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nobody panics with this lock in hand")
 }
 
 #[cfg(test)]

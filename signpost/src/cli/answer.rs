@@ -1,7 +1,7 @@
-//! An answer on stdout, in one piece.
+//! An answer on stdout, in one piece; and beside it, on stderr, what is true after a change.
 
 use host_io::say;
-use signpost::Error;
+use signpost::{Error, Status};
 
 /// Writes `text` to stdout.
 pub(crate) fn give(text: &str) -> Result<(), Error> {
@@ -12,4 +12,16 @@ pub(crate) fn give(text: &str) -> Result<(), Error> {
 pub(crate) fn in_colour() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     say::stdout_is_terminal() && !unwanted
+}
+
+/// Says what is true on the disk after a change.
+pub(crate) fn narrate(status: &Status) {
+    match status.next {
+        Some(next) if next == status.active => tracing::info!("set {next} boots next; it is running now"),
+        Some(next) => tracing::info!("set {next} boots next; set {} is running now", status.active),
+        None => tracing::warn!("no set would boot next"),
+    }
+    for note in &status.notes {
+        tracing::warn!("{note}");
+    }
 }

@@ -8,6 +8,7 @@ use host_io::{OperationLock, Paths};
 use signpost::discover::Choice;
 use signpost::{Command, Error, OsDisk, SetName};
 
+use super::ignored::Ignored;
 use super::{
     boot_deadline, change, create, has_boot_ever_succeeded, install_bootpick, pick, repair, running, status,
     verify,
@@ -108,13 +109,6 @@ enum Verb {
     Create(create::Args),
 }
 
-/// Words after a command without meaning: older callers pass some, and were never refused.
-#[derive(Debug, clap::Args)]
-pub(super) struct Ignored {
-    #[arg(hide = true)]
-    ignored: Vec<String>,
-}
-
 impl Args {
     /// Does what was said.
     pub(crate) fn run(self) -> Result<(), Error> {
@@ -171,18 +165,5 @@ impl Args {
             // A new disk has nothing to be found by, and nothing that was found may be taken for it.
             Verb::Create(args) => create::run(args, choice.disk, &paths),
         }
-    }
-}
-
-impl Ignored {
-    pub(super) fn mention(&self) {
-        if !self.ignored.is_empty() {
-            tracing::warn!("ignored: {}", self.ignored.join(" "));
-        }
-    }
-
-    fn after(&self, command: Command) -> Command {
-        self.mention();
-        command
     }
 }

@@ -1,8 +1,9 @@
 //! Every command that changes bits. Silent on stdout; stderr says what is true on the disk now.
 
-use signpost::{Command, Error, OsDisk, Status};
+use signpost::{Command, Error, OsDisk};
 
-use super::args::Ignored;
+use super::answer::narrate;
+use super::ignored::Ignored;
 
 pub(super) const MARK_SUCCESSFUL_BOOT: &str = "\
 It also takes back the boot program's count of starts. It does not wait for an update that is going on.
@@ -75,16 +76,4 @@ impl Upgrade {
 
 pub(super) fn run(command: Command, disk: &OsDisk) -> Result<(), Error> {
     disk.apply(command).map(|status| narrate(&status))
-}
-
-/// Says what is true on the disk after a change.
-pub(super) fn narrate(status: &Status) {
-    match status.next {
-        Some(next) if next == status.active => tracing::info!("set {next} boots next; it is running now"),
-        Some(next) => tracing::info!("set {next} boots next; set {} is running now", status.active),
-        None => tracing::warn!("no set would boot next"),
-    }
-    for note in &status.notes {
-        tracing::warn!("{note}");
-    }
 }

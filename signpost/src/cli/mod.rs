@@ -19,6 +19,7 @@ mod boot_deadline;
 mod change;
 mod create;
 mod has_boot_ever_succeeded;
+mod ignored;
 mod install_bootpick;
 mod pick;
 mod repair;

@@ -2,7 +2,7 @@
 
 use signpost::{Command, Error, OsDisk};
 
-use super::change::narrate;
+use super::answer::narrate;
 
 pub(super) const EXAMPLES: &str = "\
 The primary copy counts while it is whole, else the backup; the other one is made like it.

@@ -5,7 +5,7 @@ use signpost::screen::Screen;
 use signpost::{Error, OsDisk};
 
 use super::answer;
-use super::args::Ignored;
+use super::ignored::Ignored;
 
 pub(super) const EXAMPLES: &str = "\
 In colour on a terminal, unless NO_COLOR is set.

@@ -8,7 +8,7 @@ use signpost::table::{Found, Which};
 use signpost::{Error, OsDisk};
 
 use super::answer;
-use super::args::Ignored;
+use super::ignored::Ignored;
 
 pub(super) const EXAMPLES: &str = "\
 It reads from the medium, and fails when anything is not as it should be.

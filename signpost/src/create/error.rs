@@ -5,8 +5,8 @@ use std::io;
 use thiserror::Error;
 
 use super::place::TooSmall;
-use crate::error::Step;
 use crate::layout::LayoutError;
+use crate::step::Step;
 use crate::table::Which;
 
 /// Why a disk was not laid out. Up to the first write nothing was changed, and no file was made.

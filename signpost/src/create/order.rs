@@ -16,10 +16,11 @@ use super::listing::Listing;
 use super::place::TooSmall;
 use super::size::{MIB, Mebibytes};
 use super::standard::{Data, Hosts, Sets, Standard};
-use crate::error::{Error, Step};
+use crate::error::Error;
 use crate::esp::volume;
 use crate::layout::Layout;
 use crate::sectors::DiskSectors;
+use crate::step::Step;
 use crate::table::{Copies, Geometry, Sectors as _, WriteError, lay_down};
 
 /// What was asked for.

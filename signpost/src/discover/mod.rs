@@ -15,4 +15,4 @@ pub mod search;
 pub mod sysfs;
 
 pub use evidence::{ActiveUnknown, Evidence, Source};
-pub use search::{Choice, find};
+pub use search::{Choice, Whereabouts, find};

@@ -14,9 +14,9 @@ use super::evidence::Evidence;
 use super::firmware::Firmware;
 use super::sysfs::{self, DeviceNumber, Sysfs};
 use crate::bits::Role;
-use crate::disk::{self, OsDisk};
 use crate::error::Error;
 use crate::layout::Layout;
+use crate::node::read_table;
 use crate::set::SetName;
 use crate::table::{Copies, Table};
 
@@ -29,11 +29,26 @@ pub struct Choice {
     pub active: Option<SetName>,
 }
 
+/// Where the disk is, and what is known of the running system.
+#[derive(Debug)]
+pub struct Whereabouts {
+    /// Its node, or the image file.
+    pub path: PathBuf,
+    /// Its number, where it is a device that the kernel knows.
+    pub device: Option<DeviceNumber>,
+    /// What the kernel knows of its block devices.
+    pub sysfs: Sysfs,
+    /// Bytes a sector of an image file, where somebody said so.
+    pub sector_size: Option<u32>,
+    /// What tells which set runs.
+    pub evidence: Evidence,
+}
+
 /// Finds the disk that carries the sets, and gathers what is known of the running system.
 ///
 /// # Errors
 /// When no disk is named and none or more than one can be found.
-pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
+pub fn find(paths: &Paths, choice: &Choice) -> Result<Whereabouts, Error> {
     let config = Config::load(&paths.signpost_config())?;
     let command_line = read_command_line(paths);
     let firmware = Firmware::read(paths);
@@ -60,7 +75,7 @@ pub fn find(paths: &Paths, choice: &Choice) -> Result<OsDisk, Error> {
         root_partitions: running.numbers_on(device),
     };
     let sector_size = config.sector_size.filter(|_| about_this_disk);
-    Ok(OsDisk::new(path, device, kernel, sector_size, evidence))
+    Ok(Whereabouts { path, device, sysfs: kernel, sector_size, evidence })
 }
 
 /// The partitions that `/` stands on: disk, number on it.
@@ -134,7 +149,7 @@ impl Tables {
         let mut tables = Vec::new();
         for disk in sysfs.disks().map_err(Error::Devices)? {
             let node = node(sysfs, disk)?;
-            match disk::read_table(&node, None) {
+            match read_table(&node, None) {
                 Ok(copies) => tables.push((disk, copies)),
                 Err(error) => {
                     tracing::debug!("passed over {}: {}", node.display(), host_io::report::chain(&error));

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use host_io::{Disk, Paths};
 use serde::Serialize;
-use thiserror::Error;
 
 use super::entry::{Target, Variables};
-use super::program::{NoProgram, Program};
+use super::error::InstallError;
+use super::program::Program;
 use super::volume::{self, Replaced};
 use crate::create::blueprint::Kind;
 use crate::disk::OsDisk;
@@ -19,75 +19,6 @@ use crate::table::Entry;
 /// Where the firmware's entries lead to. Removable disks, and firmware that has lost its entries, look in the other folder.
 const OURS: [&str; 2] = ["EFI", "signpost"];
 const FALLBACK: [&str; 2] = ["EFI", "BOOT"];
-
-/// Why the boot program was not installed.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum InstallError {
-    /// The file cannot be read.
-    #[error("read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is no program that firmware starts.
-    #[error("take {path} for a boot program")]
-    Program {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: NoProgram,
-    },
-    /// The firmware starts only what is signed, and this is not.
-    #[error("install {path}: Secure Boot is on, and it carries no signature")]
-    Unsigned {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The disk has no partition that firmware starts from.
-    #[error("find a partition on {disk} that firmware starts from")]
-    NoPartition {
-        /// The disk.
-        disk: PathBuf,
-    },
-    /// A partition is in use, has no file system, or refuses.
-    #[error("put the boot program on {node}")]
-    Partition {
-        /// The partition.
-        node: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The firmware's list cannot be read or changed.
-    #[error("tell the firmware of the boot program")]
-    Firmware(#[source] io::Error),
-}
-
-impl InstallError {
-    /// What a person can do about it.
-    #[must_use]
-    pub const fn help(&self) -> &'static str {
-        match self {
-            Self::Read { .. } | Self::Program { .. } => {
-                "name the file that \"cargo xtask bootpick\" or the package has made"
-            }
-            Self::Unsigned { .. } => {
-                "sign it with the key that this firmware trusts (sbsign), then install the signed file"
-            }
-            Self::NoPartition { .. } => {
-                "lay the disk out with \"signpost create --for uefi\", or let another tool make a partition of the type EFI system"
-            }
-            Self::Partition { .. } => {
-                "unmount it, and format it where it holds no FAT file system; the other partition was not touched after this"
-            }
-            Self::Firmware(_) => {
-                "mount efivarfs on /sys/firmware/efi/efivars and run it as root; the program itself is in place"
-            }
-        }
-    }
-}
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,6 +9,7 @@
 //! - [`install`]: all of it in the order that always leaves something to start
 
 pub mod entry;
+pub mod error;
 pub mod install;
 pub mod overlay;
 pub mod program;

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use host_io::{Disk, Medium};
-use signpost::error::Step;
 use signpost::sectors::DiskSectors;
+use signpost::step::Step;
 use signpost::table::{Copies, Which};
 use signpost::{BootBits, Command, Error};
 

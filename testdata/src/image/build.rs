@@ -10,16 +10,6 @@ use super::boot::{self, Boot, Kernel};
 use super::hash;
 use super::root::{self, Root};
 
-/// How large a release is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Size {
-    /// About 3 MB of root: what tests want.
-    #[default]
-    Small,
-    /// About 40 MB of root: what one wants to see move.
-    Demo,
-}
-
 /// The raw images of one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {

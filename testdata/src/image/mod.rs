@@ -2,6 +2,7 @@
 //! whose command line names the tree's root hash.
 //!
 //! - [`content`]: what files hold
+//! - [`size`]: how large they are
 //! - [`model`]: which settings a release knows
 //! - [`root`]: the squashfs
 //! - [`hash`]: its dm-verity tree
@@ -16,5 +17,7 @@ pub mod content;
 pub mod hash;
 pub mod model;
 pub mod root;
+pub mod size;
 
-pub use build::{Images, Size};
+pub use build::Images;
+pub use size::Size;

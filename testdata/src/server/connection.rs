@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::answer::{Answer, Delivery, End, answer};
 use super::http::{Request, read_request};
+use super::lock::lock;
 use super::log::Entry;
-use super::{Shared, lock};
+use super::shared::Shared;
 
 /// Bytes per write.
 const CHUNK: usize = 64 << 10;

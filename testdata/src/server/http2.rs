@@ -20,7 +20,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::answer::{Answer, Delivery, answer};
 use super::fault::{Plan, Plans};
 use super::habit::Habits;
-use super::{http as plain, lock};
+use super::http as plain;
+use super::lock::lock;
 
 /// The authority that has signed the server's certificate, in PEM.
 pub const AUTHORITY: &str = include_str!("../../keys/tls/ca.pem");

@@ -3,7 +3,8 @@
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use super::{fault, http, lock};
+use super::lock::lock;
+use super::{fault, http};
 
 /// One request and what it got.
 #[derive(Debug, Clone, PartialEq, Eq)]
