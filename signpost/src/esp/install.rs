@@ -2,7 +2,8 @@
 //! of them is whole.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 
 use host_io::{Disk, Paths};
 use serde::Serialize;
@@ -46,21 +47,22 @@ pub struct Placed {
 ///
 /// # Errors
 /// See [`InstallError`]. A partition that was not reached is as it was.
-pub fn install(paths: &Paths, disk: &OsDisk, path: &std::path::Path) -> Result<Installed, Error> {
+pub fn install(paths: &Paths, disk: &OsDisk, path: &Path) -> Result<Installed, Error> {
     let failed = |source: InstallError| Error::Install(Box::new(source));
     let bytes =
         std::fs::read(path).map_err(|source| failed(InstallError::Read { path: path.to_owned(), source }))?;
     let program = Program::parse(bytes)
         .map_err(|source| failed(InstallError::Program { path: path.to_owned(), source }))?;
-    let firmware = Variables::of(paths);
-    // It would not start any more, on either partition.
-    if !program.signed && firmware.as_ref().is_some_and(Variables::secure_boot) {
-        return Err(failed(InstallError::Unsigned { path: path.to_owned() }));
-    }
-    let started_from = firmware.as_ref().and_then(Variables::started_from);
     let mut targets = partitions(disk)?;
     if targets.is_empty() {
         return Err(failed(InstallError::NoPartition { disk: disk.path().to_owned() }));
+    }
+    let started_from = Variables::of(paths).as_ref().and_then(Variables::started_from);
+    let firmware = Variables::of(paths)
+        .filter(|_| is_device(disk.path()) || targets.iter().any(|entry| Some(entry.guid) == started_from));
+    // It would not start any more, on either partition.
+    if !program.signed && firmware.as_ref().is_some_and(Variables::secure_boot) {
+        return Err(failed(InstallError::Unsigned { path: path.to_owned() }));
     }
     // The one that has just been seen to start comes last: the other one is whole and read back by then.
     targets.sort_by_key(|entry| (Some(entry.guid) == started_from, entry.number));
@@ -87,6 +89,12 @@ pub fn install(paths: &Paths, disk: &OsDisk, path: &std::path::Path) -> Result<I
         }
     };
     Ok(Installed { partitions: placed, entries })
+}
+
+/// Whether a machine can have it built in. The disk in a file is another machine's, whose firmware is not the one of this
+/// machine: that one's list would lead nowhere, before all that it starts today.
+fn is_device(disk: &Path) -> bool {
+    std::fs::metadata(disk).is_ok_and(|metadata| metadata.file_type().is_block_device())
 }
 
 fn partitions(disk: &OsDisk) -> Result<Vec<Entry>, Error> {

@@ -64,6 +64,12 @@ impl Laid {
             .unwrap();
     }
 
+    /// The firmware of this host has started it from one of these partitions.
+    fn started_from(&self, esp: usize) {
+        let wide: Vec<u8> = self.esps[esp].1.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        self.variable("LoaderDevicePartUUID", LOADER, 6, &wide);
+    }
+
     fn value(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.dir.path().join("sys/firmware/efi/efivars").join(format!("{name}-{GLOBAL}"));
         std::fs::read(path).ok().map(|bytes| bytes[4..].to_vec())
@@ -136,8 +142,7 @@ fn the_boot_program_is_put_on_both_partitions_in_both_places() {
 #[test]
 fn the_partition_that_this_boot_came_from_is_written_last() {
     let laid = Laid::new();
-    let wide: Vec<u8> = laid.esps[0].1.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
-    laid.variable("LoaderDevicePartUUID", LOADER, 6, &wide);
+    laid.started_from(0);
     let answer: serde_json::Value =
         serde_json::from_str(&laid.install(&program(0x8664, false, "")).ok().stdout).unwrap();
     let order: Vec<_> = answer["partitions"].as_array().unwrap().iter().map(|one| &one["number"]).collect();
@@ -148,6 +153,7 @@ fn the_partition_that_this_boot_came_from_is_written_last() {
 #[test]
 fn the_firmware_starts_both_before_anything_else_and_lost_entries_come_back() {
     let laid = Laid::new();
+    laid.started_from(0);
     laid.variable("Boot0000", GLOBAL, 7, b"\x01\0\0\0\x04\0W\0\0\0\x7f\xff\x04\0");
     laid.variable("BootOrder", GLOBAL, 7, &[0, 0]);
     let file = program(0x8664, false, "");
@@ -178,6 +184,7 @@ fn the_firmware_starts_both_before_anything_else_and_lost_entries_come_back() {
 #[test]
 fn under_secure_boot_only_a_signed_program_is_installed() {
     let laid = Laid::new();
+    laid.started_from(1);
     laid.variable("SecureBoot", GLOBAL, 6, &[1]);
     laid.variable("SetupMode", GLOBAL, 6, &[0]);
     laid.install(&program(0x8664, false, "")).refused("Secure Boot is on, and it carries no signature");
@@ -185,6 +192,23 @@ fn under_secure_boot_only_a_signed_program_is_installed() {
     laid.install(&program(0x8664, true, "")).ok();
     laid.variable("SetupMode", GLOBAL, 6, &[1]);
     laid.install(&program(0x8664, false, "")).ok();
+}
+
+#[test]
+fn the_firmware_of_the_host_where_a_disk_image_is_made_is_not_told_of_it() {
+    let (laid, other) = (Laid::new(), Laid::new());
+    // This host has started from a disk of its own.
+    let own: Vec<u8> = other.esps[0].1.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+    laid.variable("LoaderDevicePartUUID", LOADER, 6, &own);
+    laid.variable("SecureBoot", GLOBAL, 6, &[1]);
+    laid.variable("SetupMode", GLOBAL, 6, &[0]);
+    laid.variable("BootOrder", GLOBAL, 7, &[9, 0]);
+    let answer: serde_json::Value =
+        serde_json::from_str(&laid.install(&program(0x8664, false, "")).ok().stdout).unwrap();
+    assert_eq!(answer["entries"], serde_json::json!([]));
+    assert_eq!(laid.value("BootOrder").unwrap(), [9, 0]);
+    assert_eq!(laid.value("Boot0000"), None);
+    assert!(laid.on_esp(1, "EFI/BOOT/BOOTX64.EFI").is_some());
 }
 
 #[test]
