@@ -1,8 +1,20 @@
 //! Microseconds since the processor was started, by its own counter.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// The counter's frequency, once it is known. Each measurement is a little off: two times are compared by one of them.
+static FREQUENCY: AtomicU64 = AtomicU64::new(0);
+
 /// The time now; 0 where the counter does not tell.
 pub(super) fn now() -> u64 {
-    let per_second = frequency();
+    let per_second = match FREQUENCY.load(Ordering::Relaxed) {
+        0 => {
+            let measured = frequency();
+            FREQUENCY.store(measured, Ordering::Relaxed);
+            measured
+        }
+        known => known,
+    };
     let ticks = u128::from(ticks()) * 1_000_000;
     ticks.checked_div(u128::from(per_second)).and_then(|time| u64::try_from(time).ok()).unwrap_or_default()
 }
