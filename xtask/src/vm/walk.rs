@@ -58,12 +58,40 @@ fn boots(dir: &Path) -> Result<(), Unmet> {
         return Err(told(Unmet::new("it takes the second release, and reboots into it"), &first));
     }
     println!("✓ it took the second release, and reboots");
+    no_unit_failed(&first)?;
     let mut second = start(2)?;
     second
         .sees("the second release is marked good", || bits(&disk, 1).is_some_and(|bits| bits.successful))
         .map_err(|unmet| told(unmet, &second))?;
     println!("✓ the second release is up, and marked good");
+    second.shows("Multi-User System").map_err(|unmet| told(unmet, &second))?;
+    no_unit_failed(&second)?;
+    println!("✓ no unit of the distribution or of ours has failed in either start");
     Ok(())
+}
+
+/// The service manager names each unit that fails on the console.
+fn no_unit_failed(machine: &Machine) -> Result<(), Unmet> {
+    let console = machine.console();
+    match failed_units(&console)[..] {
+        [] => Ok(()),
+        ref failed => Err(told(Unmet::new(format!("no unit fails: {}", failed.join("; "))), machine)),
+    }
+}
+
+fn failed_units(console: &str) -> Vec<String> {
+    let plain = without_colours(console);
+    let failed = |line: &&str| line.starts_with("[FAILED]") || line.starts_with("[DEPEND]");
+    plain.lines().filter(failed).map(str::to_owned).collect()
+}
+
+/// Text without the sequences that give it colours.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts
+        .map(|part| part.split_once(|ends: char| ends.is_ascii_alphabetic()).map_or("", |(_, rest)| rest));
+    rest.fold(first, |plain, rest| plain + rest)
 }
 
 /// With what the console showed last.
@@ -87,4 +115,21 @@ fn bits(disk: &Path, set: usize) -> Option<BootBits> {
 fn ever_succeeded(disk: &Path) -> bool {
     let all = DiskImage::at(disk).partitions();
     all.iter().any(|partition| partition.type_guid == types::PRIVATE && partition.attributes >> 57 & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_failed_is_found_among_those_that_did_not() {
+        let console = "[\u{1b}[0;32m  OK  \u{1b}[0m] Started \u{1b}[0;1;39mone.service\u{1b}[0m.\n\
+            [\u{1b}[0;1;31mFAILED\u{1b}[0m] Failed to start \u{1b}[0;1;39mtwo.service\u{1b}[0m.\n\
+            [\u{1b}[0;1;33mDEPEND\u{1b}[0m] Dependency failed for \u{1b}[0;1;39mthree.mount\u{1b}[0m.\n\
+            [   12.5] somebody: FAILED is a word\n";
+        let failed = failed_units(console);
+        assert_eq!(failed.len(), 2);
+        assert!(failed[0].contains("two.service") && failed[1].contains("three.mount"));
+        assert!(failed_units("").is_empty());
+    }
 }
