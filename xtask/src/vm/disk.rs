@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use testdata::{DiskImage, Images, Set};
 
+use super::image::UNIFIED;
 use crate::bench::tools::{command, said};
 
 /// What the disk is divided into.
 const LAYOUT: [(&str, &str, u32); 11] = [
-    ("efi", "EFI-SYSTEM", 64),
+    ("efi", "EFI-A", 64),
     ("boot", "BOTTLEROCKET-BOOT-A", 40),
     ("root", "BOTTLEROCKET-ROOT-A", 160),
     ("hash", "BOTTLEROCKET-HASH-A", 4),
-    ("efi-backup", "EFI-BACKUP", 64),
+    ("efi", "EFI-B", 64),
     ("boot", "BOTTLEROCKET-BOOT-B", 40),
     ("root", "BOTTLEROCKET-ROOT-B", 160),
     ("hash", "BOTTLEROCKET-HASH-B", 4),
@@ -27,8 +28,11 @@ const SIZE: &str = "732M";
 /// The label of the persistent partition.
 pub(super) const DATA: &str = "BOTTLEROCKET-DATA";
 
+/// Where the boot program lies: where firmware looks by itself, and where its entries lead.
+const BOOT_PROGRAM: [&str; 2] = ["::EFI/BOOT/BOOTX64.EFI", "::EFI/signpost/BOOTX64.EFI"];
+
 /// The labels of the two EFI system partitions, the one that firmware looks at first.
-pub(super) const ESPS: [&str; 2] = ["EFI-SYSTEM", "EFI-BACKUP"];
+pub(super) const ESPS: [&str; 2] = ["EFI-A", "EFI-B"];
 
 /// Makes a disk at `path` with a release in set A, which counts as proven, an empty persistent partition, and the boot
 /// program on both EFI system partitions.
@@ -73,7 +77,7 @@ fn esp(disk: &DiskImage, label: &str, bootpick: &Path, beside: &Path) -> Result<
     fs::File::create(&file)?.set_len(disk.partition(label).len)?;
     said(command("mkfs.fat").args(["-F", "32", "-n", "ESP"]).arg(&file))?;
     said(command("mmd").arg("-i").arg(&file).args(["::EFI", "::EFI/BOOT", "::EFI/signpost"]))?;
-    for to in ["::EFI/BOOT/BOOTX64.EFI", "::EFI/signpost/BOOTX64.EFI"] {
+    for to in BOOT_PROGRAM {
         said(command("mcopy").arg("-i").arg(&file).arg(bootpick).arg(to))?;
     }
     std::io::copy(&mut fs::File::open(&file)?, &mut disk.window(label))?;
@@ -81,16 +85,58 @@ fn esp(disk: &DiskImage, label: &str, bootpick: &Path, beside: &Path) -> Result<
     Ok(())
 }
 
+/// Puts systemd's boot program onto an EFI system partition, with what set A holds as its one entry, so that it starts
+/// the very same system.
+pub(super) fn systemd_boot(disk: &DiskImage, dir: &Path) -> Result<(), Box<dyn Error>> {
+    const PROGRAM: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+    let boot = extract(disk, &Set::A.label("BOOT"), dir)?;
+    let guid = disk.partition(&Set::A.label("BOOT")).guid;
+    let files = dir.join("systemd-boot");
+    fs::create_dir_all(&files)?;
+    said(
+        command("mcopy")
+            .arg("-n")
+            .arg("-i")
+            .arg(&boot)
+            .args(["::vmlinuz", "::initrd", "::cmdline"])
+            .arg(&files),
+    )?;
+    fs::remove_file(boot)?;
+    let line = fs::read_to_string(files.join("cmdline"))?;
+    let entry = format!(
+        "title A\nlinux /vmlinuz\ninitrd /initrd\noptions {} signpost.boot=PARTUUID={guid}\n",
+        line.trim()
+    );
+    fs::write(files.join("a.conf"), entry)?;
+    fs::write(files.join("loader.conf"), "timeout 0\n")?;
+    let esp = extract(disk, ESPS[0], dir)?;
+    said(command("mmd").arg("-i").arg(&esp).args(["::loader", "::loader/entries"]))?;
+    said(command("mcopy").arg("-o").arg("-i").arg(&esp).args([PROGRAM, BOOT_PROGRAM[0]]))?;
+    for (file, to) in
+        [("vmlinuz", "::"), ("initrd", "::"), ("loader.conf", "::loader/"), ("a.conf", "::loader/entries/")]
+    {
+        said(command("mcopy").arg("-i").arg(&esp).arg(files.join(file)).arg(to))?;
+    }
+    std::io::copy(&mut fs::File::open(&esp)?, &mut disk.window(ESPS[0]))?;
+    fs::remove_file(esp)?;
+    Ok(())
+}
+
 /// What independent tools say of a disk: its table by `sgdisk`, and each set that would boot by `veritysetup`, held
-/// against the root hash that its BOOT names. The first thing that is wrong is the error.
-pub(super) fn judge(disk: &DiskImage, dir: &Path) -> Result<(), String> {
+/// against the root hash that its BOOT names. The first thing that is wrong is the error. A set that was made to rot must
+/// be found so by the same tool.
+pub(super) fn judge(disk: &DiskImage, rotten: Option<Set>, dir: &Path) -> Result<(), String> {
     let words = said(command("sgdisk").arg("-v").arg(disk.path())).map_err(|error| error.to_string())?;
     if !words.contains("No problems found") {
         return Err(format!("sgdisk does not like the table: {}", words.trim()));
     }
     for set in [Set::A, Set::B] {
         let bits = disk.bits(set);
-        if bits.priority > 0 && (bits.tries > 0 || bits.successful) {
+        if rotten == Some(set) {
+            if verified(disk, set, dir).is_ok() {
+                return Err(format!("set {set:?} was made to rot, and veritysetup finds it whole"));
+            }
+        } else if bits.priority > 0 && (bits.tries > 0 || bits.successful) {
             verified(disk, set, dir)
                 .map_err(|error| format!("set {set:?} would boot, and is not whole: {error}"))?;
         }
@@ -101,7 +147,7 @@ pub(super) fn judge(disk: &DiskImage, dir: &Path) -> Result<(), String> {
 /// Verifies all of a set's root with `veritysetup`.
 pub(super) fn verified(disk: &DiskImage, set: Set, dir: &Path) -> Result<(), Box<dyn Error>> {
     let boot = extract(disk, &set.label("BOOT"), dir)?;
-    let line = said(command("mtype").arg("-i").arg(&boot).arg("::cmdline"))?;
+    let line = command_line(&boot, dir)?;
     let hash = line
         .split_whitespace()
         .find_map(|word| word.strip_prefix("signpost.roothash="))
@@ -113,6 +159,42 @@ pub(super) fn verified(disk: &DiskImage, set: Set, dir: &Path) -> Result<(), Box
         fs::remove_file(file)?;
     }
     Ok(())
+}
+
+/// The command line of a BOOT: a file of its own, or a section of its unified image.
+fn command_line(boot: &Path, dir: &Path) -> Result<String, Box<dyn Error>> {
+    if let Ok(line) = said(command("mtype").arg("-i").arg(boot).arg("::cmdline")) {
+        return Ok(line);
+    }
+    let (image, line) = (dir.join("unified.part"), dir.join("cmdline.part"));
+    said(command("mcopy").arg("-n").arg("-i").arg(boot).arg(UNIFIED).arg(&image))?;
+    let section = format!(".cmdline={}", line.display());
+    // Without a second name it would write the image anew.
+    said(command("objcopy").args(["--dump-section", &section]).arg(&image).arg("/dev/null"))?;
+    let text = fs::read_to_string(&line)?;
+    for file in [image, line] {
+        fs::remove_file(file)?;
+    }
+    Ok(text)
+}
+
+/// The boot program in both places of an EFI system partition, whose file system `fsck.fat` must find whole.
+pub(super) fn boot_programs(
+    disk: &DiskImage,
+    label: &str,
+    dir: &Path,
+) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let esp = extract(disk, label, dir)?;
+    said(command("fsck.fat").arg("-n").arg(&esp))?;
+    let mut programs = Vec::new();
+    for place in BOOT_PROGRAM {
+        let file = dir.join("program.part");
+        said(command("mcopy").arg("-n").arg("-i").arg(&esp).arg(place).arg(&file))?;
+        programs.push(fs::read(&file)?);
+        fs::remove_file(file)?;
+    }
+    fs::remove_file(esp)?;
+    Ok(programs)
 }
 
 /// A partition as a file of its own, below `dir`.

@@ -22,6 +22,8 @@ const PROGRAMS: [&str; 5] = ["updog", "signpost", "migrator", "apiserver", "vm-d
 const MODULES: [&str; 1] = ["virtio_net"];
 /// What makes a program for UEFI of a kernel, an initramfs and a command line.
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+/// Where the unified image lies in BOOT, as mtools name it.
+pub(super) const UNIFIED: &str = "::EFI/Linux/ours.efi";
 /// How large a BOOT is.
 const BOOT: u64 = 36 * MIB;
 
@@ -41,6 +43,8 @@ pub(super) enum Flaw {
     HangInCheck,
     /// BOOT's kernel is none.
     BadKernel,
+    /// BOOT's kernel is a program that stands still before it leaves the firmware.
+    HangBeforeKernel,
 }
 
 impl Flaw {
@@ -52,6 +56,7 @@ impl Flaw {
             Self::Unhealthy => "unhealthy",
             Self::HangInCheck => "hang-in-check",
             Self::BadKernel => "bad-kernel",
+            Self::HangBeforeKernel => "hang-before-kernel",
         }
     }
 }
@@ -114,6 +119,7 @@ impl Workshop {
         fs::create_dir_all(&files)?;
         match flaw {
             Flaw::BadKernel => fs::write(files.join("vmlinuz"), vec![0x5a; 4096])?,
+            Flaw::HangBeforeKernel => fs::write(files.join("vmlinuz"), standing_still())?,
             _ => fs::copy(self.kernel.image(), files.join("vmlinuz")).map(drop)?,
         }
         fs::copy(&self.initrd, files.join("initrd"))?;
@@ -145,7 +151,7 @@ impl Workshop {
         said(objcopy.arg(STUB).arg(&image))?;
         signer.sign(&image)?;
         said(command("mmd").arg("-i").arg(boot).args(["::EFI", "::EFI/Linux"]))?;
-        said(command("mcopy").arg("-i").arg(boot).arg(&image).arg("::EFI/Linux/ours.efi"))?;
+        said(command("mcopy").arg("-i").arg(boot).arg(&image).arg(UNIFIED))?;
         Ok(())
     }
 
@@ -201,6 +207,10 @@ impl Workshop {
         );
         put(&at("usr/lib/os-release"), &os_release, 0o644)?;
         fs::write(at("usr/share/updog/root.json"), wanted.trusted_root)?;
+        if let Some(bootpick) = wanted.bootpick {
+            fs::create_dir_all(at("usr/lib/signpost"))?;
+            fs::write(at("usr/lib/signpost/BOOTX64.EFI"), bootpick)?;
+        }
         for (name, text) in SHIPPED {
             put(&at(&format!("{DIR}/{name}")), text, 0o644)?;
         }
@@ -267,6 +277,40 @@ fn empty_fat(boot: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A program for UEFI that does nothing for ever: it waits for the next interrupt, and again.
+fn standing_still() -> Vec<u8> {
+    const HEADERS: u32 = 0x200;
+    const CODE: u32 = 0x1000;
+    let mut bytes = vec![0; 2 * HEADERS as usize];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, b"MZ");
+    put(0x3c, &0x40u32.to_le_bytes());
+    put(0x40, b"PE\0\0");
+    // An x86-64 program with one section and an optional header of 240 bytes.
+    put(0x44, &0x8664u16.to_le_bytes());
+    put(0x46, &1u16.to_le_bytes());
+    put(0x54, &240u16.to_le_bytes());
+    put(0x56, &0x22u16.to_le_bytes());
+    let optional = 0x58;
+    put(optional, &0x20bu16.to_le_bytes());
+    // Where it starts, the granularity of memory and file, the sizes of image and headers, and 16 empty directories.
+    for (at, value) in
+        [(16, CODE), (20, CODE), (32, 0x1000), (36, 0x200), (56, 2 * CODE), (60, HEADERS), (108, 16)]
+    {
+        put(optional + at, &value.to_le_bytes());
+    }
+    // An application for EFI.
+    put(optional + 68, &10u16.to_le_bytes());
+    let section = optional + 240;
+    put(section, b".text");
+    for (at, value) in [(8, 0x200), (12, CODE), (16, 0x200), (20, HEADERS), (36, 0x6000_0020)] {
+        put(section + at, &value.to_le_bytes());
+    }
+    // hlt; jmp back to it
+    put(HEADERS as usize, &[0xf4, 0xeb, 0xfd]);
+    bytes
+}
+
 /// A release that is wanted.
 pub(super) struct Wanted<'a> {
     pub(super) version: &'a str,
@@ -281,6 +325,8 @@ pub(super) struct Wanted<'a> {
     pub(super) signer: Option<&'a Signer>,
     /// More words for the kernel's command line.
     pub(super) words: &'a str,
+    /// The boot program that the release brings along.
+    pub(super) bootpick: Option<&'a [u8]>,
 }
 
 fn put(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {

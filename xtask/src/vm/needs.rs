@@ -9,7 +9,7 @@ use crate::bench::tools::command;
 /// A program by its name, or a file by its path, and the package that brings it.
 struct Need(&'static str, &'static str);
 
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 18] = [
     Need("qemu-system-x86_64", "qemu-system-x86"),
     Need("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
     Need("sgdisk", "gdisk"),
@@ -27,6 +27,7 @@ const NEEDS: [Need; 17] = [
     Need("sbsign", "sbsigntool"),
     Need("openssl", "openssl"),
     Need("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", "systemd-boot-efi"),
+    Need("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", "systemd-boot-efi"),
 ];
 
 /// Where programs lie.
@@ -41,7 +42,10 @@ pub(crate) fn missing() -> Vec<&'static str> {
             DIRS.iter().any(|dir| Path::new(dir).join(name).exists())
         }
     };
-    NEEDS.iter().filter(|Need(name, _)| !there(name)).map(|Need(_, package)| *package).collect()
+    let mut missing: Vec<&str> =
+        NEEDS.iter().filter(|Need(name, _)| !there(name)).map(|Need(_, package)| *package).collect();
+    missing.dedup();
+    missing
 }
 
 /// Refuses in one sentence where something is missing.

@@ -1,4 +1,8 @@
 //! What a scenario is played with: a repository, one machine with its disk, and verbs that read like what happens.
+//!
+//! - [`author`]: whoever builds releases and publishes them
+
+pub(super) mod author;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -6,21 +10,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use testdata::image::model::Repository;
-use testdata::{BootBits, DiskImage, Images, Release, Set, World, WorldOptions};
+use testdata::{BootBits, DiskImage, Set, World, WorldOptions};
 
 use super::disk;
 use super::firmware::Firmware;
-use super::image::{Flaw, Wanted, Workshop};
-use super::machine::{Ending, Machine, MachineSize, Parts, REPOSITORY};
+use super::image::Workshop;
+use super::machine::{Ending, Machine, MachineSize, Parts};
 use super::scenario::Unmet;
 use super::signer::Signer;
 use crate::bench::tools::{command, said};
-
-/// How long a boot has to be marked good, unless a scenario waits for the end of that.
-const DEADLINE: u32 = 1800;
-/// How long the watchdog waits, unless a scenario waits for that.
-const WATCHDOG: u32 = 900;
+use author::Recipe;
 
 /// A scenario's stage.
 pub(super) struct Stage<'a> {
@@ -49,26 +48,6 @@ pub(super) struct Recorded {
     pub(super) base: PathBuf,
     /// What was written to it.
     pub(super) record: PathBuf,
-}
-
-/// How a release is made that a scenario needs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Recipe {
-    pub(super) version: &'static str,
-    pub(super) flaw: Flaw,
-    pub(super) deadline: u32,
-    pub(super) watchdog: u32,
-    pub(super) words: &'static str,
-}
-
-/// A release without a flaw.
-pub(super) const fn good(version: &'static str) -> Recipe {
-    flawed(version, Flaw::None)
-}
-
-/// A release with one.
-pub(super) const fn flawed(version: &'static str, flaw: Flaw) -> Recipe {
-    Recipe { version, flaw, deadline: DEADLINE, watchdog: WATCHDOG, words: "" }
 }
 
 impl<'a> Stage<'a> {
@@ -120,6 +99,11 @@ impl<'a> Stage<'a> {
     /// Counts a round by what it was.
     pub(super) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// Notes a figure beside what is counted.
+    pub(super) fn figure(&mut self, what: &'static str, value: u32) {
+        self.counts.insert(what, value);
     }
 
     /// What was counted.
@@ -182,28 +166,6 @@ impl<'a> Stage<'a> {
             .ok_or_else(|| Unmet::new("the machine starts from its firmware; leave out --direct"))
     }
 
-    /// Builds the images of a release.
-    pub(super) fn images(&self, recipe: Recipe) -> Result<Images, Unmet> {
-        let base = format!("http://{REPOSITORY}/");
-        let repository = Repository {
-            metadata_base_url: format!("{base}{}/{}/", testdata::VARIANT, std::env::consts::ARCH),
-            targets_base_url: format!("{base}targets/"),
-        };
-        let wanted = Wanted {
-            version: recipe.version,
-            flaw: recipe.flaw,
-            trusted_root: self.world.trusted_root(),
-            repository: &repository,
-            deadline: recipe.deadline,
-            watchdog: recipe.watchdog,
-            signer: self.signer.as_ref(),
-            words: recipe.words,
-        };
-        self.workshop
-            .build(&wanted)
-            .map_err(|error| Unmet::new(format!("build the images of {}: {error}", recipe.version)))
-    }
-
     /// Makes the machine's disk with a release in set A, as it leaves a factory.
     pub(super) fn factory(&mut self, recipe: Recipe) -> Result<(), Unmet> {
         let images = self.images(recipe)?;
@@ -217,47 +179,6 @@ impl<'a> Stage<'a> {
         self.firmware = Some(made().map_err(|error| Unmet::new(format!("make the disk: {error}")))?);
         self.say(&format!("a machine leaves the factory with {}", recipe.version));
         Ok(())
-    }
-
-    /// Publishes a release.
-    pub(super) fn publish(&self, recipe: Recipe) -> Result<(), Unmet> {
-        self.publish_as(Release::new(recipe.version), recipe)
-    }
-
-    /// Publishes a release in frames as well.
-    pub(super) fn publish_framed(&self, recipe: Recipe) -> Result<(), Unmet> {
-        self.publish_as(Release::new(recipe.version).framed(), recipe)
-    }
-
-    fn publish_as(&self, release: Release, recipe: Recipe) -> Result<(), Unmet> {
-        let images = self.images(recipe)?;
-        self.world.publish_images(release, images);
-        self.say(&format!("the author publishes {}", recipe.version));
-        Ok(())
-    }
-
-    /// Changes a byte of a published root image, as an attacker on the way could.
-    pub(super) fn swap_root(&self, version: &str) -> Result<(), Unmet> {
-        let name = format!("-{version}-root.lz4");
-        let swapped = || -> std::io::Result<bool> {
-            let mut found = false;
-            for entry in fs::read_dir(self.world.repo_dir().join("targets"))? {
-                let path = entry?.path();
-                if path.to_string_lossy().ends_with(&name) {
-                    let mut bytes = fs::read(&path)?;
-                    let middle = bytes.len() / 2;
-                    bytes[middle] ^= 1;
-                    fs::write(&path, bytes)?;
-                    found = true;
-                }
-            }
-            Ok(found)
-        };
-        match swapped() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Unmet::new(format!("the repository has a root image of {version}"))),
-            Err(error) => Err(Unmet::new(format!("change the root image of {version}: {error}"))),
-        }
     }
 
     /// Powers the machine on.
@@ -403,14 +324,21 @@ impl<'a> Stage<'a> {
 
     /// Has other people's tools judge the disk. The machine must be off.
     pub(super) fn judge(&self) -> Result<(), Unmet> {
-        disk::judge(&self.disk(), &self.dir).map_err(Unmet::new)?;
+        self.judge_quietly()?;
         self.say("✓ sgdisk finds no fault with the table, veritysetup verifies every set that boots");
         Ok(())
     }
 
     /// [`Stage::judge`] without a word where all is well.
     pub(super) fn judge_quietly(&self) -> Result<(), Unmet> {
-        disk::judge(&self.disk(), &self.dir).map_err(Unmet::new)
+        disk::judge(&self.disk(), None, &self.dir).map_err(Unmet::new)
+    }
+
+    /// [`Stage::judge`] where a set was made to rot, which the same tools must see.
+    pub(super) fn judge_with_rotten(&self, set: Set) -> Result<(), Unmet> {
+        disk::judge(&self.disk(), Some(set), &self.dir).map_err(Unmet::new)?;
+        self.say(&format!("✓ sgdisk finds no fault with the table, veritysetup finds set {set:?} rotten and the other one whole"));
+        Ok(())
     }
 
     /// Records what the next boots write, until told otherwise. The machine must be off.
@@ -429,6 +357,40 @@ impl<'a> Stage<'a> {
     /// Records nothing any more.
     pub(super) fn stop_recording(&mut self) {
         self.record = None;
+    }
+
+    /// Has the firmware forget all that it remembered. The machine must be off.
+    pub(super) fn firmware_forgets(&mut self) -> Result<(), Unmet> {
+        self.say("the firmware forgets its entries");
+        self.use_disk(self.disk.clone())
+    }
+
+    /// The boot program in both places of each EFI system partition, whose file systems must be whole.
+    pub(super) fn boot_programs(&self) -> Result<Vec<Vec<u8>>, Unmet> {
+        let mut all = Vec::new();
+        for label in disk::ESPS {
+            let programs = disk::boot_programs(&self.disk(), label, &self.dir)
+                .map_err(|error| Unmet::new(format!("{label} is whole, with the boot program: {error}")))?;
+            all.extend(programs);
+        }
+        Ok(all)
+    }
+
+    /// Puts systemd's boot program where the firmware looks first, with the system of set A. The machine must be off.
+    pub(super) fn systemd_boot(&mut self) -> Result<(), Unmet> {
+        disk::systemd_boot(&self.disk(), &self.dir)
+            .map_err(|error| Unmet::new(format!("install systemd-boot: {error}")))?;
+        self.say("systemd-boot is installed in the place of ours");
+        self.use_disk(self.disk.clone())
+    }
+
+    /// Overwrites the first EFI system partition.
+    pub(super) fn lose_first_esp(&mut self) -> Result<(), Unmet> {
+        let label = disk::ESPS[0];
+        let len = self.disk().partition(label).len;
+        self.disk().write(label, 0, &vec![0; usize::try_from(len).expect("a partition fits into memory")]);
+        self.say("the first EFI system partition is gone");
+        Ok(())
     }
 
     /// Puts another disk into the machine, which forgets what its firmware remembered. It must be off.

@@ -7,7 +7,8 @@ use testdata::Set;
 
 use super::Unmet;
 use crate::vm::MIB;
-use crate::vm::stage::{Stage, good};
+use crate::vm::stage::Stage;
+use crate::vm::stage::author::good;
 
 /// Sectors of a copy of the table behind the protective record: a header and 32 of entries.
 const COPY: u64 = 33 * 512;
@@ -103,7 +104,7 @@ pub(super) fn bit_rot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.publish_framed(good("1.1.0"))?;
     stage.apiclient(&["update", "apply", "--check"])?;
     let history = stage.apiclient(&["update", "history", "--json"])?;
-    stage.expect(history.contains("rot"), "the history tells of it")?;
+    stage.expect(history.contains("are not what their digests say"), "the history tells of it")?;
     stage.apiclient(&["reboot"])?;
     stage.is_reset()?;
     stage.boots_into("1.1.0")?;

@@ -3,8 +3,10 @@
 use testdata::Set;
 
 use super::Unmet;
+use super::outcome::{knows_what_failed, try_is_spent};
 use crate::vm::image::Flaw;
-use crate::vm::stage::{Recipe, Stage, flawed, good};
+use crate::vm::stage::Stage;
+use crate::vm::stage::author::{Recipe, flawed, good};
 
 /// A short time, for scenarios that wait for its end.
 const SOON: u32 = 45;
@@ -23,15 +25,8 @@ fn is_back(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.boots_into("1.0.0")?;
     let (motd, mode) = (stage.setting("motd")?, stage.setting("ntp.mode")?);
     stage.expect(motd == "kept" && mode == "burst", "the settings are those of before")?;
-    let status = stage.status()?;
-    stage.expect(
-        status["failed_update"]["image"]["version"] == "1.1.0",
-        "the status says that 1.1.0 failed here",
-    )?;
-    stage.power_off()?;
-    let bits = stage.bits(Set::B);
-    stage.expect(bits.tries == 0 && !bits.successful, "its try is spent, and it is not proven")?;
-    stage.judge()
+    knows_what_failed(stage, "1.1.0")?;
+    try_is_spent(stage)
 }
 
 pub(super) fn panic_in_init(stage: &mut Stage<'_>) -> Result<(), Unmet> {
@@ -59,14 +54,25 @@ pub(super) fn corrupt_root(stage: &mut Stage<'_>) -> Result<(), Unmet> {
 }
 
 pub(super) fn hang(stage: &mut Stage<'_>) -> Result<(), Unmet> {
-    about_to_try(stage, Recipe { watchdog: SOON, ..flawed("1.1.0", Flaw::HangInInit) })?;
+    stage.boot_program()?;
+    about_to_try(stage, flawed("1.1.0", Flaw::HangBeforeKernel))?;
     stage.power_on()?;
-    stage.shows("guest: init of 1.1.0")?;
+    let console = stage.is_reset()?;
+    stage.expect(
+        console.contains("started with:") && !console.contains("Linux version"),
+        "the firmware's watchdog reset a program that stood still before it left the firmware",
+    )?;
+    stage.boots_into("1.0.0")?;
+    knows_what_failed(stage, "1.1.0")?;
+    stage.publish(Recipe { watchdog: SOON, ..flawed("1.2.0", Flaw::HangInInit) })?;
+    stage.update()?;
+    stage.power_on()?;
+    stage.shows("guest: init of 1.2.0")?;
     let console = stage.is_reset()?;
     stage.expect(!console.contains("Kernel panic"), "the watchdog reset a first process that stood still")?;
     stage.boots_into("1.0.0")?;
-    stage.apiclient(&["update", "clear-failed"])?;
-    stage.publish(Recipe { deadline: SOON, ..flawed("1.2.0", Flaw::HangInCheck) })?;
+    knows_what_failed(stage, "1.2.0")?;
+    stage.publish(Recipe { deadline: SOON, ..flawed("1.3.0", Flaw::HangInCheck) })?;
     stage.update()?;
     stage.power_on()?;
     stage.shows("guest: settings are carried over")?;
@@ -74,8 +80,8 @@ pub(super) fn hang(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage
         .expect(console.contains("reset, and set A boots"), "the deadline reset a check that stood still")?;
     stage.boots_into("1.0.0")?;
-    stage.power_off()?;
-    stage.judge()
+    knows_what_failed(stage, "1.3.0")?;
+    try_is_spent(stage)
 }
 
 pub(super) fn unhealthy(stage: &mut Stage<'_>) -> Result<(), Unmet> {
@@ -134,5 +140,5 @@ pub(super) fn proven_rot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     let (motd, mode) = (stage.setting("motd")?, stage.setting("ntp.mode")?);
     stage.expect(motd == "kept" && mode == "burst", "the kept settings of 1.0.0 are linked")?;
     stage.power_off()?;
-    Ok(())
+    stage.judge_with_rotten(Set::B)
 }

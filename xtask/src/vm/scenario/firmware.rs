@@ -5,8 +5,10 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use testdata::Set;
 
 use super::Unmet;
+use super::outcome::{knows_what_failed, try_is_spent};
 use crate::vm::image::Flaw;
-use crate::vm::stage::{Stage, flawed, good};
+use crate::vm::stage::Stage;
+use crate::vm::stage::author::{flawed, good};
 
 /// What the boot program says of a set that it does not start.
 const ASIDE: &str = "is put aside for this boot";
@@ -21,15 +23,8 @@ pub(super) fn bad_kernel(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.shows(ASIDE)?;
     stage.shows("guest: 1.0.0 is marked good")?;
     stage.say("✓ the old set was started by the same boot, without a reset");
-    let status = stage.status()?;
-    stage.expect(
-        status["failed_update"]["image"]["version"] == "1.1.0",
-        "the status says that 1.1.0 failed here",
-    )?;
-    stage.power_off()?;
-    let bits = stage.bits(Set::B);
-    stage.expect(bits.tries == 0 && !bits.successful, "the try of what is no kernel is spent")?;
-    stage.judge()
+    knows_what_failed(stage, "1.1.0")?;
+    try_is_spent(stage)
 }
 
 pub(super) fn secure_boot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
@@ -54,8 +49,9 @@ pub(super) fn secure_boot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.shows(ASIDE)?;
     stage.shows("guest: 1.1.0 is marked good")?;
     stage.say("✓ it was not started, and the other set was");
+    knows_what_failed(stage, "1.2.0")?;
     stage.power_off()?;
-    Ok(())
+    stage.judge()
 }
 
 /// Flips a byte in the middle of a set's unified image.

@@ -1,9 +1,11 @@
 //! What happens to a machine, and what each must show: one scenario a function, each step a line.
 
+mod boot_program;
 mod demo;
 mod disks;
 mod failures;
 mod firmware;
+mod outcome;
 mod power;
 mod update;
 
@@ -79,7 +81,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a BOOT without a kernel: the old set is started by the same boot",
         firmware::bad_kernel,
     ),
-    more("hang", "a first process and a health check that stand still are reset", failures::hang),
+    more(
+        "hang",
+        "a program before the kernel, a first process and a health check that stand still are reset",
+        failures::hang,
+    ),
     more(
         "proven-rot",
         "a proven set that rots is left after three starts; power cuts do not count",
@@ -98,6 +104,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     more("torn-backup", "the same with an older backup", disks::torn_backup),
     more("grown-disk", "a disk that grew: boots, updates, and is mended", disks::grown_disk),
+    more(
+        "bootpick-update",
+        "power that goes while the boot program is installed: the old one or the new one starts",
+        boot_program::bootpick_update,
+    ),
+    more(
+        "lost-boot-entries",
+        "firmware that forgets its entries starts all the same, and gets them back",
+        boot_program::lost_boot_entries,
+    ),
+    more(
+        "loader-time",
+        "how long the boot program has the machine, beside systemd's that starts the same system",
+        boot_program::loader_time,
+    ),
     more(
         "bit-rot",
         "a rotten block in the running root: the update fetches what it cannot copy",

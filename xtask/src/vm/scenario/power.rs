@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use super::Unmet;
 use crate::vm::dice::Dice;
-use crate::vm::stage::{Stage, good};
+use crate::vm::stage::Stage;
+use crate::vm::stage::author::good;
 use crate::vm::writes::{Cut, Record};
 
 /// As often as a machine may start until a set stays: a try, and the set that returns.

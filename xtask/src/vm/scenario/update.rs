@@ -3,7 +3,8 @@
 use testdata::{BootBits, Set};
 
 use super::Unmet;
-use crate::vm::stage::{Stage, good};
+use crate::vm::stage::Stage;
+use crate::vm::stage::author::good;
 
 /// From 1.0.0 to 1.1.0, driven over the API from outside of the machine.
 pub(super) fn update(stage: &mut Stage<'_>) -> Result<(), Unmet> {

@@ -1,0 +1,131 @@
+//! The boot program is installed anew: the power goes, or the firmware has lost the way to it.
+
+use super::Unmet;
+use crate::vm::dice::Dice;
+use crate::vm::stage::Stage;
+use crate::vm::stage::author::good;
+use crate::vm::writes::{Cut, Record};
+
+const INSTALL: &str = "signpost install-bootpick --json /usr/lib/signpost/BOOTX64.EFI";
+/// Which entry the firmware has started, and the description in that entry.
+const STARTED_BY: &str = "cd /sys/firmware/efi/efivars && vendor=8be4df61-93ca-11d2-aa0d-00e098032b8c && \
+     number=$(dd if=BootCurrent-$vendor bs=1 skip=4 2>/dev/null | hexdump -e '1/2 \"%04X\"') && \
+     tr -cd '[:print:]' <Boot$number-$vendor";
+/// The name of the boot program, and when it began and left, in microseconds.
+const LOADER_TOLD: &str = "cd /sys/firmware/efi/efivars && for name in Info TimeInitUSec TimeExecUSec; do \
+     tail -c +5 Loader$name-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f | tr -d '\\000' | cut -d ' ' -f 1; echo; done";
+/// What our entries are called: the number of the partition follows.
+const OURS: &str = "signpost ";
+
+/// The power goes at any write while another build of the boot program is installed: each of the four places holds the
+/// old one or the new one, and the machine starts.
+pub(super) fn bootpick_update(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    let old = stage.boot_program()?.to_owned();
+    let old = std::fs::read(old).map_err(|error| Unmet::new(format!("read the boot program: {error}")))?;
+    let new = stage.boot_program_that_it_brings()?.ok_or_else(|| Unmet::new("the release brings one"))?;
+    stage.factory(good("1.0.0"))?;
+    let recorded = stage.record("install")?;
+    stage.boots_into("1.0.0")?;
+    let from = Record::len(&recorded.record);
+    stage.guest(INSTALL)?;
+    let to = Record::len(&recorded.record);
+    stage.expect(to > from, "installing writes to the disk")?;
+    stage.power_off()?;
+    stage.stop_recording();
+    let all_are = |programs: &[Vec<u8>], wanted: &[u8]| programs.iter().all(|program| program == wanted);
+    stage.expect(all_are(&stage.boot_programs()?, &new), "the new one is in all four places")?;
+    let record =
+        Record::open(&recorded.record).map_err(|error| Unmet::new(format!("read the record: {error}")))?;
+    let (rounds, seed) = stage.rounds();
+    let mut dice = Dice::new(seed);
+    for round in 1..=rounds {
+        let steps = from + usize::try_from(dice.below((to - from) as u64)).expect("an index") + 1;
+        let disk = stage.dir().join("cut.img");
+        record
+            .rebuild(&recorded.base, &disk, Cut { steps, pretended: None }, &mut dice)
+            .map_err(|error| Unmet::new(format!("make the disk of a cut: {error}")))?;
+        // Its firmware has no entries: it looks at one place of one partition after the other.
+        stage.use_disk(disk)?;
+        let programs = stage.boot_programs()?;
+        let whole = programs.iter().all(|program| *program == old || *program == new);
+        let renewed = programs.iter().filter(|program| **program == new).count();
+        stage.expect(
+            whole,
+            &format!("round {round}: cut at write {steps} of {from} to {to}: {renewed} of 4 places have the new one, the others the old one"),
+        )?;
+        stage.boots_into("1.0.0")?;
+        stage.guest(INSTALL)?;
+        stage.power_off()?;
+        stage.expect(all_are(&stage.boot_programs()?, &new), "installed again, it is in all four places")?;
+        stage.judge_quietly()?;
+        stage.count(if renewed == 0 { "before the first place" } else { "between the places" });
+    }
+    Ok(())
+}
+
+/// The firmware starts our entries once they are made, forgets them, and has them again; then the first of the partitions
+/// that it starts from is gone.
+pub(super) fn lost_boot_entries(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.boot_program()?;
+    stage.factory(good("1.0.0"))?;
+    stage.boots_into("1.0.0")?;
+    let by = stage.guest(STARTED_BY)?;
+    stage.expect(!by.contains(OURS), "new firmware finds the boot program by itself")?;
+    stage.guest(INSTALL)?;
+    stage.power_off()?;
+    for forgotten in [false, true] {
+        if forgotten {
+            stage.firmware_forgets()?;
+            stage.boots_into("1.0.0")?;
+            let by = stage.guest(STARTED_BY)?;
+            stage.expect(!by.contains(OURS), "it starts all the same, by no entry of ours")?;
+            stage.guest(INSTALL)?;
+            stage.power_off()?;
+        }
+        stage.boots_into("1.0.0")?;
+        let by = stage.guest(STARTED_BY)?;
+        stage.expect(by.contains(OURS), "the firmware starts our entry")?;
+        stage.power_off()?;
+    }
+    stage.lose_first_esp()?;
+    stage.boots_into("1.0.0")?;
+    let by = stage.guest(STARTED_BY)?;
+    stage.expect(by.contains(OURS), "it starts by the entry of the other partition")?;
+    stage.power_off()?;
+    stage.judge()
+}
+
+/// How long our boot program has the machine, and how long systemd's has it that starts the same system, as both tell it
+/// to whoever runs then: from their first instruction to the kernel's.
+pub(super) fn loader_time(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.boot_program()?;
+    stage.factory(good("1.0.0"))?;
+    let (rounds, _) = stage.rounds();
+    let mut fastest = Vec::new();
+    for (loader, figure) in [("bootpick", "bootpick, µs"), ("systemd-boot", "systemd-boot, µs")] {
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            stage.boots_into("1.0.0")?;
+            let told = stage.guest(LOADER_TOLD)?;
+            stage.power_off()?;
+            let words: Vec<&str> = told.split_whitespace().collect();
+            stage.expect(words.first() == Some(&loader), &format!("{loader} has started it"))?;
+            let time = |at: usize| words.get(at).and_then(|word| word.parse::<u32>().ok());
+            let (Some(began), Some(left)) = (time(1), time(2)) else {
+                return Err(Unmet::new(format!("{loader} tells when it had the machine: {told}")));
+            };
+            times.push(left.saturating_sub(began));
+        }
+        let least = times.iter().min().copied().unwrap_or_default();
+        stage.say(&format!("{loader} has the machine for {} ms at least, of {rounds} starts", least / 1000));
+        stage.figure(figure, least);
+        fastest.push(least);
+        if loader == "bootpick" {
+            stage.systemd_boot()?;
+        }
+    }
+    stage.expect(
+        fastest[0] < 3 * fastest[1],
+        "ours takes less than three times as long, and pays for the start",
+    )
+}
