@@ -5,7 +5,6 @@ use axum::response::{IntoResponse, Response};
 use host_io::Advise;
 use host_io::report;
 
-use super::query::QueryRejection;
 use crate::change::ChangeError;
 use crate::store;
 use crate::update::Refusal;
@@ -91,12 +90,6 @@ impl From<ChangeError> for Failure {
 impl From<datastore::KeyError> for Failure {
     fn from(error: datastore::KeyError) -> Self {
         Self::bad_request(format!("failed to {error}"))
-    }
-}
-
-impl From<QueryRejection> for Failure {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request(format!("failed to read the query: {rejection}"))
     }
 }
 

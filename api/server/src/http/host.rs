@@ -11,8 +11,8 @@ use host_io::{Host, report};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::answers::{BadRequest, Disallowed, Os, Owing, Unable};
 use super::failure::blocking;
-use super::openapi::{BadRequest, Disallowed, Os, Owing, Unable};
 use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 

@@ -3,7 +3,8 @@
 //! Answers are JSON, errors are plain text: one sentence, and where there is one a line with the next step. A request
 //! that is wrong is answered with 4xx and changes nothing.
 //!
-//! - [`mod@router`]: which path is answered by what
+//! - [`mod@router`]: which path is answered by what, and the description of it all
+//! - [`api`]: what answers are made from
 //! - [`body`]: reading a body, within limits
 //! - [`failure`]: errors as status codes
 //! - [`query`]: the query of a request, the last of two keys
@@ -15,8 +16,10 @@
 //! - [`updates`]: the state of updates and its commands
 //! - [`mod@progress`]: how far an update is
 //! - [`mod@exec`]: running a command in a host container
-//! - [`openapi`]: the description of all this, made from it
+//! - [`openapi`]: what is said of it as a whole; [`answers`]: shapes that only the description names
 
+pub mod answers;
+pub mod api;
 pub mod body;
 pub mod exec;
 pub mod failure;
@@ -31,5 +34,6 @@ pub mod settings;
 pub mod transactions;
 pub mod updates;
 
+pub use api::Api;
 pub use failure::Failure;
-pub use router::{Api, router};
+pub use router::router;

@@ -12,7 +12,7 @@ use futures_util::Stream;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Api, Failure, openapi};
+use super::{Api, Failure, answers};
 use crate::stop;
 use crate::update::Dispatcher;
 
@@ -27,8 +27,8 @@ const ALIVE: Duration = Duration::from_secs(10);
 /// # Errors
 /// 404 when there was no such work since the machine started.
 #[utoipa::path(get, path = "/updates/progress", responses(
-    (status = 200, description = "The latest event", content((openapi::Progress = "application/json"), (String = "text/event-stream"))),
-    openapi::Nothing,
+    (status = 200, description = "The latest event", content((answers::Progress = "application/json"), (String = "text/event-stream"))),
+    answers::Nothing,
 ))]
 pub async fn progress(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Failure> {
     let latest = tokio::task::block_in_place(|| api.updates.progress().latest());

@@ -8,6 +8,8 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::failure::Failure;
+
 /// The query, as what it means.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<T>(pub T);
@@ -27,7 +29,13 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
 impl axum::response::IntoResponse for QueryRejection {
     fn into_response(self) -> axum::response::Response {
-        super::Failure::from(self).into_response()
+        Failure::from(self).into_response()
+    }
+}
+
+impl From<QueryRejection> for Failure {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request(format!("failed to read the query: {rejection}"))
     }
 }
 

@@ -1,36 +1,17 @@
 //! Which path is answered by what.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::LazyLock;
 
-use axum::http::{Method, Uri};
+use axum::http::{Method, Uri, header};
+use axum::response::IntoResponse;
 use axum::{Extension, Router};
-use host_io::{Host, Paths};
-use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Failure, exec, host, in_force, openapi, progress, services, settings, transactions, updates};
-use crate::store::Store;
-use crate::update::Dispatcher;
-
-/// What answers are made from.
-#[derive(Clone)]
-pub struct Api {
-    /// Settings and transactions.
-    pub store: Arc<Store>,
-    /// Updates.
-    pub updates: Dispatcher,
-    /// The machine.
-    pub host: Arc<dyn Host>,
-    /// Its layout.
-    pub paths: Paths,
-    /// Where the engine of host containers listens, for engines that are told.
-    pub exec_socket: PathBuf,
-    /// Turns true when the server is to end: long answers end with it.
-    pub stopping: watch::Receiver<bool>,
-}
+use super::{
+    Api, Failure, exec, host, in_force, openapi, progress, services, settings, transactions, updates,
+};
 
 /// All paths. Anything else is 404.
 pub fn router(api: Api) -> Router {
@@ -73,7 +54,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(updates::clear_failed))
         .routes(routes!(host::reboot))
         .routes(routes!(exec::exec))
-        .routes(routes!(openapi::document))
+        .routes(routes!(document))
+}
+
+/// `GET /openapi.json`: the description.
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object, description = "This description")))]
+async fn document() -> impl IntoResponse {
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| routes().into_openapi().to_json().expect("the description is plain data"));
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }
 
 async fn nothing_here(uri: Uri) -> Failure {

@@ -12,7 +12,7 @@ use host_io::Paths;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::openapi::{BadRequest, Nothing};
+use super::answers::{BadRequest, Nothing};
 use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use settings_model::Model;

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 use utoipa::IntoParams;
 
+use super::answers::{BadRequest, Nothing, TooLarge, TooSlow, Unable};
 use super::failure::blocking;
 use super::in_force::Cache;
-use super::openapi::{BadRequest, Nothing, TooLarge, TooSlow, Unable};
 use super::query::{Query, QueryRejection};
 use super::transactions::TxQuery;
 use super::{Api, Failure, body, host, services};

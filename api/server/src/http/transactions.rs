@@ -7,9 +7,9 @@ use datastore::{Key, Value};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::answers::{BadRequest, NothingPending, Unable};
 use super::failure::blocking;
 use super::in_force::Cache;
-use super::openapi::{BadRequest, NothingPending, Unable};
 use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use crate::change;

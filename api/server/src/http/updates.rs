@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::openapi::{BadRequest, Busy, Disallowed, Explanation, Nothing, Unable};
+use super::answers::{BadRequest, Busy, Disallowed, Explanation, Nothing, Unable};
 use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use crate::update::{Refusal, Rollback};

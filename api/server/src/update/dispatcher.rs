@@ -16,10 +16,11 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
 use super::child::{self, Updog, Work};
+use super::ended::Outcome;
 use super::facts::{Facts, Inactive};
 use super::files::Files;
 use super::fresh::Fresh;
-use super::memory::{InProgress, Memory, Outcome};
+use super::memory::{InProgress, Memory};
 use super::progress::Progress;
 use super::refusal::{Errand, Refusal};
 use super::state::{self, Refused};

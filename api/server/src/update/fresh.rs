@@ -9,7 +9,7 @@ use api_model::UpdateImage;
 use chrono::{DateTime, Utc};
 use semver::Version;
 
-use super::memory::Outcome;
+use super::ended::Outcome;
 
 /// What a refresh found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //!
 //! - [`state`]: which command may follow which state, and where it leads
 //! - [`facts`]: what `updog status` says of the two sets
-//! - [`memory`]: what is remembered, and how a command's end changes it
+//! - [`memory`]: what is remembered; [`ended`]: how a command's end changes it
 //! - [`status`]: state and wire status from facts and memory
 //! - [`files`]: where both are kept
 //! - [`progress`]: how far the work is
@@ -22,6 +22,7 @@ pub mod beside;
 pub mod cancel;
 pub mod child;
 pub mod dispatcher;
+pub mod ended;
 pub mod facts;
 pub mod files;
 pub mod fresh;

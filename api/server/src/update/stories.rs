@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use semver::Version;
 
+use super::ended::Outcome;
 use super::facts::{Active, Facts, Failed, Inactive};
-use super::memory::{InProgress, Memory, Outcome};
+use super::memory::{InProgress, Memory};
 use super::state;
 use super::status;
 use crate::start::Boot;
