@@ -11,6 +11,7 @@
 //! - [`transaction`]: changing settings, all of them or none
 //! - [`commands`]: one file per subcommand
 //! - [`update`]: starting an update command and waiting for its end
+//! - [`tell`]: what is said on stdout
 //! - [`screen`]: what screens for people are made of
 //! - [`mod@exec`]: running a command in a host container
 //! - [`error`]: what can go wrong, and what to do then
@@ -23,5 +24,6 @@ pub mod exec;
 pub mod fetch;
 pub mod run;
 pub mod screen;
+pub mod tell;
 pub mod transaction;
 pub mod update;

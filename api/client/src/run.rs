@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use host_io::say;
-
 use crate::api::Api;
 use crate::args::{Args, Command};
 use crate::commands::{admin_container, apply, exec, get, raw, reboot, set, unset, update};
@@ -38,25 +36,4 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
         }
         .map(|()| ExitCode::SUCCESS)
     })
-}
-
-/// An answer on stdout, with a line end; it is what the command is for.
-///
-/// # Errors
-/// When stdout cannot be written. A reader who has gone away has had enough.
-pub fn answer(text: &str) -> Result<(), Error> {
-    say::answer(&format!("{text}\n")).map_err(Error::Print)
-}
-
-/// A line on stdout about what is done or being done; that goes on, also when nobody can be told.
-pub fn outcome(text: &str) {
-    say::outcome(&format!("{text}\n"));
-}
-
-/// An answer in JSON on stdout, for people.
-///
-/// # Errors
-/// When stdout cannot be written.
-pub fn answer_json(value: &impl serde::Serialize) -> Result<(), Error> {
-    answer(&serde_json::to_string_pretty(value).expect("values of the API are JSON"))
 }

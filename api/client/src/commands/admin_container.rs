@@ -17,7 +17,7 @@ use crate::exec::connect::connect;
 use crate::exec::output::Output;
 use crate::exec::terminal::Tty;
 use crate::exec::{input, session};
-use crate::run::outcome;
+use crate::tell::outcome;
 use crate::transaction::{Patch, change};
 
 /// The container.

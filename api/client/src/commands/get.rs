@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::answer_json;
+use crate::tell::answer_json;
 
 /// What is shown when nothing is named.
 const ALL: [&str; 2] = ["os.", "settings."];

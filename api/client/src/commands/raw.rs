@@ -5,7 +5,7 @@ use reqwest::Method;
 
 use crate::api::{Answer, Api};
 use crate::error::Error;
-use crate::run::{answer, outcome};
+use crate::tell::{answer, outcome};
 
 /// The request.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

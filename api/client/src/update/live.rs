@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use host_io::{bar, say};
 use tokio::time::Instant;
 
+use super::form::Form;
 use super::progress::{Latest, span};
-use crate::commands::update::Form;
 
 /// How often a person who waits is told so.
 const NOTICE: Duration = Duration::from_secs(5);

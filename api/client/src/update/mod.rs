@@ -4,11 +4,13 @@
 //! - [`watch`]: what an answer of the server says about a command that was started
 //! - [`wait`]: asking until it has ended
 //! - [`progress`]: how far the work is
+//! - [`form`]: for whom to answer
 //! - [`live`]: showing that while we wait
 //! - [`rollback`]: what a way back would change
 //! - [`turn`]: whether one may start by itself now
 //! - [`summary`]: the state of updates in one line
 
+pub mod form;
 pub mod live;
 pub mod plan;
 pub mod progress;

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use host_io::{Clock, say};
 use serde_json::json;
 
-use super::Form;
 use crate::api::Api;
 use crate::commands::reboot;
 use crate::error::Error;
-use crate::run;
+use crate::tell;
+use crate::update::form::Form;
 use crate::update::turn::{later, turn};
 use crate::update::{live::Live, plan, summary::summary, wait};
 
@@ -70,7 +70,7 @@ pub async fn run(api: &Api, args: &Args, clock: &dyn Clock) -> Result<(), Error>
     };
     // As `update check` prints it: whoever reads stdout sees what was found.
     if let (true, false, Some(status)) = (args.check, args.form.is_json(), &status) {
-        run::answer_json(status)?;
+        tell::answer_json(status)?;
     }
     let commands = match plan::apply(status.as_ref(), args.check)? {
         plan::Apply::Nothing => {
@@ -147,7 +147,7 @@ impl Voice {
         };
         let done =
             json!({"event": "done", "command": "apply", "outcome": word, "not_before": at, "status": status});
-        run::outcome(&done.to_string());
+        tell::outcome(&done.to_string());
         Ok(())
     }
 }

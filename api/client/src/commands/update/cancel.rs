@@ -4,10 +4,10 @@ use api_model::CommandType;
 use host_io::say;
 use serde_json::json;
 
-use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run;
+use crate::tell;
+use crate::update::form::Form;
 use crate::update::{live::Live, wait};
 
 /// How to cancel.
@@ -39,7 +39,7 @@ pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
         }
     };
     if args.form.is_json() {
-        run::outcome(&json!({"event": "done", "command": "cancel", "outcome": outcome}).to_string());
+        tell::outcome(&json!({"event": "done", "command": "cancel", "outcome": outcome}).to_string());
         return Ok(());
     }
     say::line(sentence);

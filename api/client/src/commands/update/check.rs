@@ -3,10 +3,10 @@
 use api_model::CommandType;
 use host_io::say;
 
-use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::answer_json;
+use crate::tell::answer_json;
+use crate::update::form::Form;
 use crate::update::{live::Live, summary::summary, wait};
 
 /// How to look.

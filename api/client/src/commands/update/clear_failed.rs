@@ -3,10 +3,10 @@
 use host_io::say;
 use serde_json::json;
 
-use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::outcome;
+use crate::tell::outcome;
+use crate::update::form::Form;
 use crate::update::wait;
 
 /// How to answer.

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{apply, cancel, check, clear_failed, explain, history, rollback, status};
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::outcome;
+use crate::tell::outcome;
+use crate::update::form::Form;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
@@ -27,22 +28,6 @@ pub enum Command {
     History(history::Args),
     /// Forget which releases failed here, so that they may be chosen again
     ClearFailed(clear_failed::Args),
-}
-
-/// For whom to answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
-pub struct Form {
-    /// Answer in JSON, also when it fails
-    #[arg(long)]
-    json: bool,
-}
-
-impl Form {
-    /// Whether the answer is for programs.
-    #[must_use]
-    pub fn is_json(self) -> bool {
-        self.json
-    }
 }
 
 impl Command {

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::{answer, answer_json};
 use crate::screen::{table, time};
+use crate::tell::{answer, answer_json};
+use crate::update::form::Form;
 
 /// How to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]

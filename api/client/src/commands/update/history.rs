@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use host_io::bar::mib;
 use serde::Deserialize;
 
-use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::{answer, answer_json};
 use crate::screen::{table, time};
+use crate::tell::{answer, answer_json};
+use crate::update::form::Form;
 use crate::update::progress::span;
 
 /// How to answer.

@@ -20,4 +20,4 @@ pub mod history;
 pub mod rollback;
 pub mod status;
 
-pub use command::{Command, Form, run};
+pub use command::{Command, run};

@@ -9,11 +9,11 @@ use host_io::say;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Form;
 use crate::api::{Answer, Api};
 use crate::commands::reboot;
 use crate::error::Error;
-use crate::run::{self, answer, answer_json};
+use crate::tell::{self, answer, answer_json};
+use crate::update::form::Form;
 use crate::update::rollback::lines;
 use crate::update::wait;
 
@@ -67,7 +67,7 @@ pub async fn run(api: &Api, args: &Args) -> Result<(), Error> {
     if args.form.is_json() {
         let outcome = if args.reboot { "rebooting" } else { "rolled-back" };
         let event = json!({"event": "done", "command": "rollback", "outcome": outcome, "plan": plan});
-        run::outcome(&event.to_string());
+        tell::outcome(&event.to_string());
         return Ok(());
     }
     say::line(if args.reboot { "Done; rebooting" } else { "Done; it takes effect with: apiclient reboot" });

@@ -6,11 +6,11 @@ use api_model::{
 };
 use serde_json::json;
 
-use super::Form;
 use crate::api::Api;
 use crate::error::Error;
-use crate::run::{answer, answer_json};
 use crate::screen::{facts, time};
+use crate::tell::{answer, answer_json};
+use crate::update::form::Form;
 use crate::update::progress::{Latest, latest};
 use crate::update::summary::holds;
 use crate::update::wait::{self, State};
