@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgGroup, Parser};
+use clap::{ArgGroup, CommandFactory as _, Parser};
 use datastore::links::CURRENT;
 use host_io::log::Level;
 use host_io::{Host as _, Paths, SystemHost};
@@ -98,6 +98,12 @@ pub struct Request {
     pub limits: Limits,
     /// The program that starts migrations and confines them: this one.
     pub launcher: PathBuf,
+}
+
+/// The grammar of the command line, for its manual page and for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Args::command()
 }
 
 impl Args {

@@ -30,6 +30,7 @@
 //! - [`create`]: laying out a disk
 //! - [`esp`]: the partitions that firmware starts from, and the boot program on them
 //! - [`screen`], [`report`]: the same for people and for programs
+//! - [`cli`]: the command line over all of it
 //! - `users`: who uses a block device
 //! - [`error`]: why something was refused, and what to do next
 
@@ -48,6 +49,8 @@ pub mod state;
 pub mod table;
 pub mod transition;
 
+#[cfg(feature = "std")]
+pub mod cli;
 #[cfg(feature = "std")]
 pub mod create;
 #[cfg(feature = "std")]

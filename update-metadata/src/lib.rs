@@ -1,7 +1,7 @@
 //! The update manifest: which updates exist, which host may take one and when, and how settings get from one version to
 //! another.
 //!
-//! Everything here is a rule over values: no clock, no file, no random number. Reading is lenient in exactly the ways
+//! Everything here but the program is a rule over values: no clock, no file, no random number. Reading is lenient in exactly the ways
 //! that manifests out there rely on (`docs/compatibility.md`, "Manifest", "Waves", "Migration paths"); writing and
 //! [`mod@validate`] are strict. It serves the choice and migrate steps of the walk. The program `updata` edits manifests
 //! with it.
@@ -25,6 +25,8 @@
 //! - [`release`]: a release and its migrations, as the authors of a system keep them
 //! - [`author`]: changes to a manifest, each a function from manifest to manifest
 //! - [`mod@validate`]: everything that is wrong with a manifest, with its place
+//!
+//! Around the rules: [`updata`], the program.
 
 pub mod author;
 pub mod barrier;
@@ -45,6 +47,7 @@ mod read;
 pub mod release;
 pub mod seed;
 pub mod span;
+pub mod updata;
 pub mod update;
 pub mod validate;
 pub mod waves;

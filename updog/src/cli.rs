@@ -210,7 +210,9 @@ const CONCERN: [(&str, &[&str]); 7] = [
     ("reboot", &["update", "update-apply", "rollback"]),
 ];
 
-fn grammar() -> clap::Command {
+/// The grammar of the command line, for its help, its manual pages and for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
     let mut grammar = Cli::command();
     // From then on each subcommand has the flags that go for all of them.
     grammar.build();

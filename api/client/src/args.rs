@@ -179,7 +179,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, NoComman
     Ok(Args { global, command })
 }
 
-/// The grammar of the command line, for shells that complete it.
+/// The grammar of the command line, for its manual pages and for shells that complete it.
 #[must_use]
 pub fn grammar() -> clap::Command {
     Cli::command()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use host_io::{Paths, log::Level};
 
 /// Serve the host's API on a unix socket.
@@ -46,6 +46,12 @@ pub struct Args {
     /// The program that does the work of updates, for tests.
     #[arg(long, hide = true, value_name = "PROGRAM")]
     pub updog: Option<PathBuf>,
+}
+
+/// The grammar of the command line, for its manual page and for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Args::command()
 }
 
 impl Args {

@@ -23,10 +23,12 @@
 //! - [`frame`]: the program around it
 //! - [`helpers`]: migrations that most releases need
 //! - [`declared`]: migrations without a program of their own, as a list of steps
+//! - [`desk`]: the command line of the program that makes them
 //! - [`error`]: why a migration fails
 
 pub mod args;
 pub mod declared;
+pub mod desk;
 pub mod error;
 pub mod frame;
 pub mod helpers;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
@@ -67,6 +67,12 @@ enum Command {
     Prune(prune::Args),
     /// Play a rollout over a fleet before it is one
     Simulate(Box<simulate::Args>),
+}
+
+/// The grammar of the command line, for its manual pages and for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs a command: its answer on stdout, everything else on stderr.

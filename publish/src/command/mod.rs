@@ -31,4 +31,4 @@ pub mod rollout;
 pub mod root;
 pub mod simulate;
 
-pub use cli::{Cli, run};
+pub use cli::{Cli, grammar, run};

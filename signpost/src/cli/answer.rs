@@ -1,7 +1,7 @@
 //! An answer on stdout, in one piece; and beside it, on stderr, what is true after a change.
 
+use crate::{Error, Status};
 use host_io::say;
-use signpost::{Error, Status};
 
 /// Writes `text` to stdout.
 pub(crate) fn give(text: &str) -> Result<(), Error> {

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::discover::Choice;
+use crate::{Command, Error, OsDisk, SetName};
 use clap::{Parser, Subcommand};
 use host_io::log::Level;
 use host_io::{OperationLock, Paths};
-use signpost::discover::Choice;
-use signpost::{Command, Error, OsDisk, SetName};
 
 use super::ignored::Ignored;
 use super::{

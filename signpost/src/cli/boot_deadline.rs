@@ -1,8 +1,8 @@
 //! `signpost boot-deadline`: what a timer runs when a boot was not marked good in time.
 
+use crate::deadline::{Overdue, overdue};
+use crate::{Error, OsDisk};
 use host_io::{Host as _, Paths, SystemHost, say};
-use signpost::deadline::{Overdue, overdue};
-use signpost::{Error, OsDisk};
 
 use super::answer;
 

@@ -1,6 +1,6 @@
 //! Every command that changes bits. Silent on stdout; stderr says what is true on the disk now.
 
-use signpost::{Command, Error, OsDisk};
+use crate::{Command, Error, OsDisk};
 
 use super::answer::narrate;
 use super::ignored::Ignored;

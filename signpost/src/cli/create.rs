@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Error;
+use crate::create::blueprint::Wrong;
+use crate::create::laid::FirstBoot;
+use crate::create::order::{Occupied, Partitions, Target};
+use crate::create::standard::{Hosts, Sets};
+use crate::create::{Blueprint, Listing, Mebibytes, Order, Plan};
 use clap::value_parser;
 use host_io::{Fs as _, Paths, SystemFs, say};
 use serde::Serialize;
-use signpost::Error;
-use signpost::create::blueprint::Wrong;
-use signpost::create::laid::FirstBoot;
-use signpost::create::order::{Occupied, Partitions, Target};
-use signpost::create::standard::{Hosts, Sets};
-use signpost::create::{Blueprint, Listing, Mebibytes, Order, Plan};
 
 use super::answer;
 

@@ -1,6 +1,6 @@
 //! `signpost has-boot-ever-succeeded`: prints `true`, or nothing. Both are success.
 
-use signpost::{Error, OsDisk};
+use crate::{Error, OsDisk};
 
 use super::answer;
 

@@ -1,6 +1,6 @@
 //! Words that mean nothing.
 
-use signpost::Command;
+use crate::Command;
 
 /// Words after a command without meaning: older callers pass some, and were never refused.
 #[derive(Debug, clap::Args)]

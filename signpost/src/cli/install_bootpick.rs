@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::esp::install::{Installed, install};
+use crate::{Error, OsDisk};
 use host_io::Paths;
-use signpost::esp::install::{Installed, install};
-use signpost::{Error, OsDisk};
 
 use super::answer;
 

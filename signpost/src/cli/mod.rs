@@ -27,4 +27,35 @@ mod running;
 mod status;
 mod verify;
 
-pub(crate) use args::Args;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use args::Args;
+use clap::{CommandFactory as _, Parser as _};
+use host_io::{log, report, say};
+
+/// The program: does what was typed.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing better can be done when even that cannot be written.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    log::init(args.log_level);
+    match args.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::line(&report::sentence("signpost", &error));
+            error.exit_code()
+        }
+    }
+}
+
+/// The grammar of the command line, for its manual pages and for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Args::command()
+}

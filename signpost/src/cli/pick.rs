@@ -1,9 +1,9 @@
 //! `signpost pick`: the boot program's choice as a command.
 
+use crate::picked::{Charge, Picked};
+use crate::start::Why;
+use crate::{Error, OsDisk, Role, SetName};
 use serde::Serialize;
-use signpost::picked::{Charge, Picked};
-use signpost::start::Why;
-use signpost::{Error, OsDisk, Role, SetName};
 
 use super::answer;
 

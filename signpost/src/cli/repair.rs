@@ -1,6 +1,6 @@
 //! `signpost repair`: both copies of the table whole, equal and durable; with `--relocate` the backup at the disk's end.
 
-use signpost::{Command, Error, OsDisk};
+use crate::{Command, Error, OsDisk};
 
 use super::answer::narrate;
 

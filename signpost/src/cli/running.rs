@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use signpost::status::Partition;
-use signpost::{Error, OsDisk};
+use crate::status::Partition;
+use crate::{Error, OsDisk};
 
 use super::answer;
 

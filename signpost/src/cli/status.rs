@@ -1,8 +1,8 @@
 //! `signpost status`: who runs, who boots next, and why. Reads only.
 
-use signpost::report::Report;
-use signpost::screen::Screen;
-use signpost::{Error, OsDisk};
+use crate::report::Report;
+use crate::screen::Screen;
+use crate::{Error, OsDisk};
 
 use super::answer;
 use super::ignored::Ignored;

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use signpost::inspect::Inspection;
-use signpost::table::{Found, Which};
-use signpost::{Error, OsDisk};
+use crate::inspect::Inspection;
+use crate::table::{Found, Which};
+use crate::{Error, OsDisk};
 
 use super::answer;
 use super::ignored::Ignored;

@@ -7,35 +7,8 @@ use clap::Parser;
 use host_io::{SystemFs, say};
 use migration_helpers::args::Args;
 use migration_helpers::declared::{self, Declaration};
+use migration_helpers::desk::{Command, Desk};
 use migration_helpers::{Error, frame};
-
-/// Makes a migration of a list of steps; as one of those, carries settings.
-#[derive(Debug, Parser)]
-#[command(
-    name = "declared-migration",
-    version,
-    after_help = "Examples:\n  declared-migration pack migrate_v1.1.0_time.toml migrations/migrate_v1.1.0_time\n  declared-migration check migrate_v1.1.0_time.toml"
-)]
-struct Desk {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Write this program once more, with a list at its end
-    Pack {
-        /// The list
-        list: PathBuf,
-        /// The migration, as "pubrepo add --migrations" takes it
-        out: PathBuf,
-    },
-    /// Say what a list does not bring back
-    Check {
-        /// The list
-        list: PathBuf,
-    },
-}
 
 fn main() -> ExitCode {
     match own_program().and_then(|program| Ok((Declaration::embedded(&program)?, program))) {

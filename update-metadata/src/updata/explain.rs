@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
+use crate::Seed;
+use crate::explain::{Explained, Explanation, Host, Reader, explain, instant};
 use chrono::{DateTime, Utc};
 use host_io::Fs;
 use semver::Version;
 use serde_json::{Value, json};
-use update_metadata::Seed;
-use update_metadata::explain::{Explained, Explanation, Host, Reader, explain, instant};
 
-use crate::answer::{Answer, table};
-use crate::cli::{date, seed};
-use crate::exit::Error;
-use crate::file;
+use super::answer::{Answer, table};
+use super::exit::Error;
+use super::file;
+use super::typed::{date, seed};
 
 /// Say of each update what a host would make of it, and why.
 ///

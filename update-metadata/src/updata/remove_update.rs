@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::author::{Selector, remove_update};
 use host_io::Fs;
 use serde_json::json;
 use tracing::info;
-use update_metadata::author::{Selector, remove_update};
 
-use crate::answer::{Answer, named};
-use crate::cli::Which;
-use crate::exit::Error;
-use crate::file;
+use super::answer::{Answer, named};
+use super::exit::Error;
+use super::file;
+use super::typed::Which;
 
 /// Remove an update from a manifest. The max_version of the others stays as it is.
 #[derive(Debug, clap::Args)]

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::explain::instant;
+use crate::waves::opens_at;
+use crate::{Manifest, Seed, Update};
 use chrono::{DateTime, Utc};
 use host_io::Fs;
 use serde_json::{Value, json};
-use update_metadata::explain::instant;
-use update_metadata::waves::opens_at;
-use update_metadata::{Manifest, Seed, Update};
 
-use crate::answer::{Answer, table};
-use crate::exit::Error;
-use crate::file;
+use super::answer::{Answer, table};
+use super::exit::Error;
+use super::file;
 
 /// Show what a manifest offers: updates, when they open, and migrations.
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,11 @@
-//! `updata`: makes and changes update manifests, and says what is wrong with one.
+//! The program `updata`: makes and changes update manifests, and says what is wrong with one.
+//!
+//! The only part of this crate that touches files and the clock; nothing else here knows it.
 //!
 //! - `cli`: what was typed
 //! - `add_update`, `explain`, `init`, `remove_update`, `set_max_version`, `set_migrations`, `set_waves`, `show`,
 //!   `validate`: one subcommand each
+//! - `typed`: what several of them take
 //! - `answer`: what a subcommand answers on stdout, for people and for programs
 //! - `file`: a manifest from a file and back, new, synced, swapped
 //! - `exit`: why it failed and what to do next
@@ -19,15 +22,18 @@ mod set_max_version;
 mod set_migrations;
 mod set_waves;
 mod show;
+mod typed;
 mod validate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use host_io::{Clock as _, SystemClock, SystemFs};
 
-fn main() -> ExitCode {
-    let typed = match cli::Cli::try_parse() {
+/// The program: does what was typed.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let typed = match cli::Cli::try_parse_from(arguments) {
         Ok(typed) => typed,
         Err(error) => return exit::usage(&error),
     };
@@ -38,4 +44,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::failure(&error, format),
     }
+}
+
+/// The grammar of the command line, for its manual pages and for shells that complete it.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    cli::Cli::command()
 }

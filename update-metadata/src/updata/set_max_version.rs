@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::author::{Selector, set_max_version};
 use host_io::Fs;
 use semver::Version;
 use serde_json::json;
 use tracing::warn;
-use update_metadata::author::{Selector, set_max_version};
 
-use crate::answer::{Answer, named};
-use crate::exit::Error;
-use crate::file;
+use super::answer::{Answer, named};
+use super::exit::Error;
+use super::file;
 
 /// Set the newest version that hosts should run, in all updates of a manifest.
 #[derive(Debug, clap::Args)]

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::ReleaseConfig;
+use crate::author::{dropped_steps, replace_migrations};
 use host_io::Fs;
 use serde_json::json;
 use tracing::warn;
-use update_metadata::ReleaseConfig;
-use update_metadata::author::{dropped_steps, replace_migrations};
 
-use crate::answer::Answer;
-use crate::exit::Error;
-use crate::file;
+use super::answer::Answer;
+use super::exit::Error;
+use super::file;
 
 /// Replace all migrations of a manifest by those of a release.
 #[derive(Debug, clap::Args)]

@@ -4,18 +4,18 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::ManifestError;
+use crate::author::{AuthorError, Selector};
+use crate::policy::PolicyError;
+use crate::release::ReleaseError;
+use crate::validate::Problem;
 use host_io::report::{self, Advise};
 use host_io::say;
 use semver::Version;
 use serde_json::json;
 use thiserror::Error;
-use update_metadata::ManifestError;
-use update_metadata::author::{AuthorError, Selector};
-use update_metadata::policy::PolicyError;
-use update_metadata::release::ReleaseError;
-use update_metadata::validate::Problem;
 
-use crate::answer::Format;
+use super::answer::Format;
 
 /// Why `updata` failed.
 #[derive(Debug, Error)]

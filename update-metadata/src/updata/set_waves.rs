@@ -3,17 +3,17 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use crate::author::{Selector, set_paced_waves};
+use crate::{Density, Pace, WavePolicy, pace, span};
 use chrono::{DateTime, TimeDelta, Utc};
 use host_io::Fs;
 use serde_json::json;
 use tracing::{info, warn};
-use update_metadata::author::{Selector, set_paced_waves};
-use update_metadata::{Density, Pace, WavePolicy, pace, span};
 
-use crate::answer::{Answer, named};
-use crate::cli::{Which, date};
-use crate::exit::Error;
-use crate::file;
+use super::answer::{Answer, named};
+use super::exit::Error;
+use super::file;
+use super::typed::{Which, date};
 
 /// Give an update the waves of a policy; its old ones go away.
 #[derive(Debug, clap::Args)]

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::author::{AuthorError, Selector, add_update, default_max_version};
+use crate::{Images, Update, UpdateExtensions, safe_target_name};
 use clap::ArgAction;
 use host_io::Fs;
 use semver::Version;
 use serde_json::json;
 use tracing::info;
-use update_metadata::author::{AuthorError, Selector, add_update, default_max_version};
-use update_metadata::{Images, Update, UpdateExtensions, safe_target_name};
 
-use crate::answer::{Answer, named};
-use crate::exit::Error;
-use crate::file;
+use super::answer::{Answer, named};
+use super::exit::Error;
+use super::file;
 
 /// Add an update at the end of a manifest.
 ///

@@ -2,9 +2,9 @@
 
 use std::io;
 
+use crate::author::Selector;
 use host_io::say;
 use serde_json::{Value, json};
-use update_metadata::author::Selector;
 
 /// In which form answers are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::validate::problems;
 use host_io::Fs;
 use serde_json::json;
-use update_metadata::validate::problems;
 
-use crate::answer::Answer;
-use crate::exit::Error;
-use crate::file;
+use super::answer::Answer;
+use super::exit::Error;
+use super::file;
 
 /// List everything that is wrong with a manifest, a line each, with its place.
 #[derive(Debug, clap::Args)]

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::Manifest;
 use host_io::Fs;
 use serde_json::json;
-use update_metadata::Manifest;
 
-use crate::answer::Answer;
-use crate::exit::Error;
-use crate::file;
+use super::answer::Answer;
+use super::exit::Error;
+use super::file;
 
 /// Make an empty manifest.
 #[derive(Debug, clap::Args)]

@@ -3,11 +3,11 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use crate::Manifest;
+use crate::manifest::MAX_LEN;
 use host_io::{Fs, swap};
-use update_metadata::Manifest;
-use update_metadata::manifest::MAX_LEN;
 
-use crate::exit::Error;
+use super::exit::Error;
 
 /// The bytes of a file, up to one more than any manifest may have.
 pub(crate) fn bytes(fs: &dyn Fs, path: &Path) -> Result<Vec<u8>, Error> {
