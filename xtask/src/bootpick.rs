@@ -41,7 +41,7 @@ pub(crate) enum Arch {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Toolchain {
+pub(crate) enum Toolchain {
     /// The installed one, with the standard library that rustup has for the target
     Rustup,
     /// Debian's packages, unpacked below target/; the standard library is built with it
@@ -70,7 +70,7 @@ impl Arch {
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut small = true;
     for &arch in &args.arch {
-        let built = build(arch, args.toolchain)?;
+        let built = build(arch, args.toolchain, &[])?;
         let bytes = std::fs::metadata(&built)?.len();
         let place = built.strip_prefix(workspace()).unwrap_or(&built).display();
         println!("{place}: {bytes} bytes");
@@ -82,10 +82,16 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(small)
 }
 
-fn build(arch: Arch, toolchain: Toolchain) -> Result<PathBuf, Box<dyn Error>> {
+/// Builds it in an environment with `variables`, and says where it is.
+pub(crate) fn build(
+    arch: Arch,
+    toolchain: Toolchain,
+    variables: &[(String, String)],
+) -> Result<PathBuf, Box<dyn Error>> {
     let own = workspace().join("bootpick");
     let into = workspace().join("target/bootpick");
     let mut command = cargo();
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.current_dir(&own).args(["build", "--release", "--locked", "--quiet", "--target", arch.target()]);
     command.arg("--target-dir").arg(into.join(match toolchain {
         Toolchain::Rustup => "rustup",

@@ -4,6 +4,7 @@
 //! - [`mod@bench`]: what things cost
 //! - [`mod@bootpick`]: the boot program, built for its machines
 //! - [`circles`]: files within a crate that use one another
+//! - [`dist`]: packages of the programs, and what is said about them
 //! - [`crash`]: programs that are killed at any moment
 //! - [`outcome`]: how a task ends
 //! - [`fuzz`]: every fuzz target for a while
@@ -24,6 +25,7 @@ mod cargo;
 mod circles;
 mod crash;
 mod demo;
+mod dist;
 mod doc_run;
 mod fuzz;
 mod outcome;
@@ -56,6 +58,8 @@ enum Task {
     Circles(circles::Args),
     /// Kill programs at random moments, and see what is left and what is said of it
     Crash(crash::Args),
+    /// Make the packages that hosts and publishers install, and have them judged
+    Dist(dist::Args),
     /// Feed the readers of bytes from outside with everything imaginable, and tell what was reached
     Fuzz(fuzz::Args),
     /// Run the commands that a page of docs/ shows, and hold them to what it shows
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Task::Bootpick(args) => bootpick::run(&args),
         Task::Circles(args) => circles::run(&args),
         Task::Crash(args) => crash::run(&args),
+        Task::Dist(args) => dist::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::DocRun(args) => doc_run::run(&args),
         Task::Vm(args) => vm::run(&args),

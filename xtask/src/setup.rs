@@ -3,11 +3,14 @@
 use clap::{Parser, ValueEnum};
 
 use crate::Outcome;
+use crate::dist;
 use crate::vm::{self, needs};
 
 /// Arguments of `cargo xtask setup`.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  cargo xtask setup --for vm\n  cargo xtask setup --for vm --install")]
+#[command(
+    after_help = "Examples:\n  cargo xtask setup --for vm\n  cargo xtask setup --for vm --install\n  cargo xtask setup --for dist --install"
+)]
 pub(crate) struct Args {
     /// The task
     #[arg(long = "for", value_name = "TASK")]
@@ -21,25 +24,34 @@ pub(crate) struct Args {
 enum Task {
     /// `cargo xtask vm`
     Vm,
+    /// `cargo xtask dist`
+    Dist,
 }
 
 /// Says what is missing, or installs it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let Task::Vm = args.task;
-    let packages = needs::missing();
+    let (name, packages) = match args.task {
+        Task::Vm => ("vm", needs::missing()),
+        Task::Dist => ("dist", dist::missing()),
+    };
     if !args.install && packages.is_empty() {
-        println!("Nothing is missing for cargo xtask vm.");
+        println!("No Debian package is missing for cargo xtask {name}.");
         return Ok(true);
     }
     if !args.install {
-        println!("Missing for cargo xtask vm: the Debian packages {}.", packages.join(" "));
-        println!("To install them, as root: cargo xtask setup --for vm --install");
+        println!("Missing for cargo xtask {name}: the Debian packages {}.", packages.join(" "));
+        println!("To install them, as root: cargo xtask setup --for {name} --install");
         return Ok(true);
     }
     if !packages.is_empty() {
         needs::install(&packages)?;
     }
-    needs::all_there()?;
-    vm::fetch()?;
+    match args.task {
+        Task::Vm => {
+            needs::all_there()?;
+            vm::fetch()?;
+        }
+        Task::Dist => dist::fetch()?,
+    }
     Ok(true)
 }

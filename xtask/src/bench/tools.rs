@@ -23,17 +23,29 @@ pub(crate) const fn tool(program: &'static str, package: &'static str) -> Tool {
 
 /// Refuses in one sentence where tools are missing.
 pub(crate) fn all_there(tools: &[Tool]) -> Result<(), Box<dyn Error>> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let dirs: Vec<&str> = path.split(':').chain(SYSTEM).collect();
-    missing(tools, |program| dirs.iter().any(|dir| Path::new(dir).join(program).exists()))
-        .map_or(Ok(()), |sentence| Err(sentence.into()))
+    missing(tools, is_here).map_or(Ok(()), |sentence| Err(sentence.into()))
 }
 
-fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Option<String> {
+/// The packages of those that are missing here, each once.
+pub(crate) fn missing_packages(tools: &[Tool]) -> Vec<&'static str> {
+    packages(tools, is_here)
+}
+
+fn is_here(program: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':').chain(SYSTEM).any(|dir| Path::new(dir).join(program).exists())
+}
+
+fn packages(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let mut packages: Vec<&str> =
         tools.iter().filter(|tool| !is_there(tool.program)).map(|tool| tool.package).collect();
     packages.sort_unstable();
     packages.dedup();
+    packages
+}
+
+fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Option<String> {
+    let packages = packages(tools, is_there);
     if packages.is_empty() {
         return None;
     }

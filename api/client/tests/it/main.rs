@@ -10,7 +10,6 @@
 //! - [`admin`]: the admin container's commands
 //! - [`updates`]: `update` and `reboot`
 //! - [`shown`]: what `update` shows, and the way back
-//! - [`completions`]: what shells complete
 //! - [`alone`]: the static program in an empty root
 //! - [`wrong`]: wrong usage, and no server
 
@@ -24,7 +23,6 @@
 mod admin;
 mod alone;
 mod apply;
-mod completions;
 mod exec;
 mod golden;
 mod host;
