@@ -10,6 +10,8 @@ use crate::vm::stage::author::{Recipe, flawed, good};
 
 /// A short time, for scenarios that wait for its end.
 const SOON: u32 = 45;
+/// The same for the watchdog, which is armed long before the first process is there: a busy machine needs time up to that.
+const WATCHDOG: u32 = 120;
 
 /// A host on 1.0.0 with a setting of its own, and `bad` written to the other set: the next start tries it.
 fn about_to_try(stage: &mut Stage<'_>, bad: Recipe) -> Result<(), Unmet> {
@@ -64,7 +66,7 @@ pub(super) fn hang(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     )?;
     stage.boots_into("1.0.0")?;
     knows_what_failed(stage, "1.1.0")?;
-    stage.publish(Recipe { watchdog: SOON, ..flawed("1.2.0", Flaw::HangInInit) })?;
+    stage.publish(Recipe { watchdog: WATCHDOG, ..flawed("1.2.0", Flaw::HangInInit) })?;
     stage.update()?;
     stage.power_on()?;
     stage.shows("guest: init of 1.2.0")?;
