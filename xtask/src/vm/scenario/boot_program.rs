@@ -2,6 +2,7 @@
 
 use super::Unmet;
 use crate::vm::dice::Dice;
+use crate::vm::disk::ESPS;
 use crate::vm::stage::Stage;
 use crate::vm::stage::author::good;
 use crate::vm::writes::{Cut, Record};
@@ -64,6 +65,7 @@ pub(super) fn bootpick_update(stage: &mut Stage<'_>) -> Result<(), Unmet> {
 pub(super) fn lost_boot_entries(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.boot_program()?;
     stage.factory(good("1.0.0"))?;
+    let [first, second] = ESPS.map(|label| format!("signpost {}", stage.disk().partition(label).number));
     for forgotten in [false, true] {
         if forgotten {
             stage.firmware_forgets()?;
@@ -71,11 +73,11 @@ pub(super) fn lost_boot_entries(stage: &mut Stage<'_>) -> Result<(), Unmet> {
         starts_by(stage, |entry| !entry.contains("signpost"), "finds the boot program by itself")?;
         stage.guest(INSTALL)?;
         stage.power_off()?;
-        starts_by(stage, |entry| entry == "signpost 1", "starts by the entry that was made")?;
+        starts_by(stage, |entry| entry == first, "starts by the entry that was made")?;
         stage.power_off()?;
     }
     stage.lose_first_esp()?;
-    starts_by(stage, |entry| entry == "signpost 2", "starts by the entry of the other partition")?;
+    starts_by(stage, |entry| entry == second, "starts by the entry of the other partition")?;
     stage.power_off()?;
     stage.judge()
 }
