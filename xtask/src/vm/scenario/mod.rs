@@ -63,15 +63,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a root that does not verify: the old set returns, and nobody gets a shell",
         failures::corrupt_root,
     ),
-    more(
-        "secure-boot",
-        "only what is signed starts; an altered image does not, and the other set does",
-        firmware::secure_boot,
-    ),
     ci(
         "power-cut",
         "power that goes at any write of an update: a good set stays, with its settings",
         power::power_cut,
+    ),
+    ci(
+        "secure-boot",
+        "only what is signed starts; an altered image does not, and the other set does",
+        firmware::secure_boot,
     ),
     more("demo", "the demo of the README, on a machine that really boots", demo::demo),
     more("first-boot", "a persistent partition with nothing on it", update::first_boot),
