@@ -166,13 +166,13 @@ fn command_line(boot: &Path, dir: &Path) -> Result<String, Box<dyn Error>> {
     if let Ok(line) = said(command("mtype").arg("-i").arg(boot).arg("::cmdline")) {
         return Ok(line);
     }
-    let (image, line) = (dir.join("unified.part"), dir.join("cmdline.part"));
+    let [image, copy, line] = ["unified.part", "copy.part", "cmdline.part"].map(|name| dir.join(name));
     said(command("mcopy").arg("-n").arg("-i").arg(boot).arg(UNIFIED).arg(&image))?;
     let section = format!(".cmdline={}", line.display());
-    // Without a second name it would write the image anew.
-    said(command("objcopy").args(["--dump-section", &section]).arg(&image).arg("/dev/null"))?;
+    // It always writes a whole image as well.
+    said(command("objcopy").args(["--dump-section", &section]).args([&image, &copy]))?;
     let text = fs::read_to_string(&line)?;
-    for file in [image, line] {
+    for file in [image, copy, line] {
         fs::remove_file(file)?;
     }
     Ok(text)
