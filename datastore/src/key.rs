@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -17,7 +18,8 @@ pub const MAX_LEN: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Key {
-    segments: Vec<String>,
+    // Shared: a host has thousands of names, and each change of its settings makes maps of them anew.
+    segments: Arc<[String]>,
 }
 
 /// Why a text is not the name of a setting.

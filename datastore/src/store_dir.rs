@@ -118,7 +118,9 @@ impl Change {
 
     /// Carries it out on `settings`.
     pub fn make(&self, settings: &mut Settings) {
-        settings.retain(|key, _| !self.unset.contains(key));
+        for key in &self.unset {
+            settings.remove(key);
+        }
         settings.extend(self.set.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
 }

@@ -172,13 +172,18 @@ impl Service {
         self.settings.iter().any(|one| key == one || key.is_below(one))
     }
 
+    /// The id of the instance in whose entry this setting lies.
+    #[must_use]
+    pub fn entry<'a>(&self, key: &'a Key) -> Option<&'a str> {
+        let each = self.each.as_ref()?;
+        key.is_below(each).then(|| key.segments()[each.segments().len()].as_str())
+    }
+
     /// Whether a change of `key` is a change of the instance `id`, or of the service where there is none. What lies in
     /// the entry of another instance is none.
     #[must_use]
     pub fn is_concerned(&self, id: Option<&str>, key: &Key) -> bool {
-        let (Some(each), Some(id)) = (&self.each, id) else { return self.follows(key) };
-        let depth = each.segments().len();
-        let other = key.is_below(each) && key.segments().get(depth).is_some_and(|entry| entry != id);
+        let other = id.is_some_and(|id| self.entry(key).is_some_and(|entry| entry != id));
         self.follows(key) && !other
     }
 

@@ -37,6 +37,15 @@ fn insert(at: &mut Map<String, Value>, segments: &[String], value: &Value) {
     }
 }
 
+/// The setting `key` and those below it, without a look at any other.
+pub fn at_or_below<'a, V>(
+    settings: &'a BTreeMap<Key, V>,
+    key: &Key,
+) -> impl Iterator<Item = (&'a Key, &'a V)> + use<'a, V> {
+    let first = key.clone();
+    settings.range(first.clone()..).take_while(move |(key, _)| **key == first || key.is_below(&first))
+}
+
 /// What stands at the end of this path of a nested object.
 #[must_use]
 pub fn at<'a>(nested: &'a Value, path: &[String]) -> Option<&'a Value> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datastore::{Key, Value};
-use settings_model::Model;
+use settings_model::{Model, tree};
 
 /// The most settings in force.
 pub const SETTINGS: usize = 16_384;
@@ -39,8 +39,7 @@ pub fn exceeded(
         changed.keys().filter_map(|key| Some(model.get(key)?.name.group_of(key)?.0)).collect();
     groups.into_iter().find_map(|group| {
         let depth = group.segments().len();
-        let below =
-            settings.range(group.clone()..).map(|(key, _)| key).take_while(|key| key.is_below(&group));
+        let below = tree::at_or_below(settings, &group).map(|(key, _)| key);
         let ids: BTreeSet<&str> = below.filter_map(|key| Some(key.segments().get(depth)?.as_str())).collect();
         let instances = model.services().iter().any(|service| service.each.as_ref() == Some(&group));
         let most = if instances { INSTANCES } else { IDS };

@@ -25,7 +25,7 @@ use crate::only::OnlyServer;
 use crate::owed::Board;
 use crate::render::plan::{self, plan};
 use crate::render::template::Templates;
-use crate::render::{self, Changed, Extent, watch};
+use crate::render::{self, Changed, Extent, Reach, watch};
 use crate::seed;
 
 /// Why settings could not be read or changed.
@@ -181,9 +181,14 @@ impl Store {
         let refused = |error: datastore::Error| E::from(Error::from(error));
         let data = self.write();
         let pending = data.pending_change(transaction).map_err(refused)?;
-        let mut settings = data.live().map_err(refused)?;
-        pending.make(&mut settings);
-        let change = work(&settings)?;
+        let contents = data.contents().map_err(refused)?;
+        let change = if pending.is_empty() {
+            work(&contents.live)?
+        } else {
+            let mut settings = contents.live.clone();
+            pending.make(&mut settings);
+            work(&settings)?
+        };
         if change.is_empty() {
             return Ok(());
         }
@@ -236,7 +241,7 @@ impl Store {
         if let Some(excess) = limits::exceeded(&self.model, &then, &change.set) {
             return Err(Error::TooMuch { keys, excess });
         }
-        if let Some(why) = self.newly_impossible(&now, &then) {
+        if let Some(why) = self.newly_impossible(&now, &then, &keys) {
             let concerned = self.concerned(&why, &keys);
             return Err(Error::Impossible { keys: concerned, why: report::chain(&why) });
         }
@@ -255,7 +260,7 @@ impl Store {
     /// # Errors
     /// When the datastore cannot be read or a file cannot be made or written.
     pub fn render(&self) -> Result<(), Error> {
-        self.bring(Extent::Files)
+        self.bring(Extent::Files, Reach::Everything)
     }
 
     /// Brings configuration files and services in line with the settings in force.
@@ -264,16 +269,16 @@ impl Store {
     /// When the datastore cannot be read, a file cannot be made or written, or a service cannot be restarted. What
     /// could be done is done, and what is left is owed.
     pub fn apply(&self) -> Result<(), Error> {
-        self.bring(Extent::Services)
+        self.bring(Extent::Services, Reach::Everything)
     }
 
-    /// [`Store::commit`], then [`Store::apply`].
+    /// [`Store::commit`], then as [`Store::apply`], of what is concerned by what was committed since the last time.
     ///
     /// # Errors
     /// As both; of what could not be applied, that which concerns this change. What else is owed is told elsewhere.
     pub fn commit_and_apply(&self, transaction: &str) -> Result<Vec<Key>, Error> {
         let keys = self.commit(transaction)?;
-        match self.apply() {
+        match self.bring(Extent::Services, Reach::WhatChanged) {
             Ok(()) => Ok(keys),
             Err(Error::Render(error)) => match error.of(|service| self.is_concerned(service, &keys)) {
                 Some(own) => Err(Error::Render(own)),
@@ -307,7 +312,7 @@ impl Store {
         let Ok(settings) = self.live() else { return };
         let templates = Templates::new(self.fs.as_ref(), self.paths.templates());
         let units = if self.model.services().iter().any(|service| service.unit.is_some()) {
-            plan(&self.model, &settings, &templates).wanted
+            plan(&self.model, &settings, &templates, &Changed::Anything).wanted
         } else {
             Vec::new()
         };
@@ -358,19 +363,21 @@ impl Store {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What could be made with the settings `now` and could not with those `then`. What cannot be made now is owed
+    /// What could be made with the settings `now` and could not with those `then`, which differ in `keys`. What cannot be made now is owed
     /// already, and counts against nobody.
     fn newly_impossible(
         &self,
         now: &BTreeMap<Key, Value>,
         then: &BTreeMap<Key, Value>,
+        keys: &[Key],
     ) -> Option<plan::Error> {
         let templates = Templates::new(self.fs.as_ref(), self.paths.templates());
-        let errors = plan(&self.model, then, &templates).errors;
+        let changed = Changed::These(keys.iter().cloned().collect());
+        let errors = plan(&self.model, then, &templates, &changed).errors;
         if errors.is_empty() {
             return None;
         }
-        let before = plan(&self.model, now, &templates).errors;
+        let before = plan(&self.model, now, &templates, &changed).errors;
         errors.into_iter().find(|error| !before.iter().any(|before| before.is_same_as(error)))
     }
 
@@ -388,10 +395,17 @@ impl Store {
         service.is_some_and(|service| keys.iter().any(|key| service.is_concerned(id, key)))
     }
 
-    fn bring(&self, extent: Extent) -> Result<(), Error> {
+    fn bring(&self, extent: Extent, reach: Reach) -> Result<(), Error> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let brought = self.all_that_changed().and_then(|(settings, changed)| {
-            Ok(render::apply(self.fs.as_ref(), &self.paths, &self.model, &settings, &changed, extent)?)
+            Ok(render::apply(
+                self.fs.as_ref(),
+                &self.paths,
+                &self.model,
+                &settings,
+                &changed,
+                (reach, extent),
+            )?)
         });
         match &brought {
             Err(Error::Render(error)) => self.board.services(error.failures()),

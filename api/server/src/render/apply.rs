@@ -5,7 +5,7 @@
 //! sees what is left to do. After a boot nothing is noted: services start with the files that are there, and only
 //! instances that nobody else starts are started by us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ use super::command;
 use super::place;
 use super::plan::{self, Lasting, Plan, Wanted, plan};
 use super::template::Templates;
-use settings_model::Model;
-use settings_model::service::with_id;
+use settings_model::service::{Service, with_id};
+use settings_model::{Model, tree};
 
 /// What is noted of a service that is not in line yet.
 const OWED: &[u8] = b"owed";
@@ -31,6 +31,15 @@ pub enum Extent {
     Files,
     /// Files and services.
     Services,
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All files and services, whatever became of them.
+    Everything,
+    /// Those that a change concerns.
+    WhatChanged,
 }
 
 /// What could not be done. Everything else was.
@@ -119,8 +128,8 @@ impl Advise for Error {
     }
 }
 
-/// Brings the files of this host in line with its settings, and its services as far as `extent` says; their commands are
-/// told what has `changed`. What goes wrong with one stops no other.
+/// Brings the files of this host in line with its settings, and its services as far as the extent says; their commands
+/// are told what has `changed`. What goes wrong with one stops no other.
 ///
 /// # Errors
 /// What could not be done; a file is then as it was, and a service is owed its restart.
@@ -130,10 +139,15 @@ pub fn apply(
     model: &Model,
     settings: &BTreeMap<Key, Value>,
     changed: &Changed,
-    extent: Extent,
+    (reach, extent): (Reach, Extent),
 ) -> Result<(), Error> {
+    let looked_at = match reach {
+        Reach::Everything => &Changed::Anything,
+        Reach::WhatChanged => changed,
+    };
     let templates = Templates::new(fs, paths.templates());
-    let Plan { wanted, errors, waiting } = plan(model, settings, &templates);
+    let Plan { wanted, errors, waiting, made } = plan(model, settings, &templates, looked_at);
+    tracing::debug!("{made} services and instances are concerned");
     for told in waiting {
         // Once is enough for what may be meant to be so.
         match extent {
@@ -152,7 +166,7 @@ pub fn apply(
         }
     }
     if extent == Extent::Services {
-        failures.extend(stop_the_gone(fs, paths, &notes, model, &wanted, settings));
+        failures.extend(stop_the_gone(fs, paths, &notes, model, settings, looked_at));
     }
     if failures.is_empty() { Ok(()) } else { Err(Error { failures }) }
 }
@@ -213,19 +227,17 @@ fn stop_the_gone(
     paths: &Paths,
     notes: &Notes<'_>,
     model: &Model,
-    wanted: &[Wanted],
     settings: &BTreeMap<Key, Value>,
+    changed: &Changed,
 ) -> Vec<Failure> {
     let mut failures = Vec::new();
-    for name in notes.names() {
+    for name in notes.instances(model, changed) {
         let Some((service, id)) = name.split_once('@') else { continue };
         let Some(service) = model.services().iter().find(|one| one.name == service) else { continue };
-        let group = service.each.as_ref();
-        let there = wanted.iter().any(|one| one.name == name)
-            || group.is_some_and(|group| {
-                let entry = group.segments().iter().map(String::as_str).chain([id]);
-                Key::from_segments(entry).is_ok_and(|entry| settings.keys().any(|key| key.is_below(&entry)))
-            });
+        let there = service.each.as_ref().is_some_and(|group| {
+            let entry = group.segments().iter().map(String::as_str).chain([id]);
+            Key::from_segments(entry).is_ok_and(|entry| tree::at_or_below(settings, &entry).next().is_some())
+        });
         if there {
             continue;
         }
@@ -285,9 +297,18 @@ impl Notes<'_> {
         })
     }
 
-    fn names(&self) -> Vec<String> {
-        let entries = self.fs.list(&self.paths.applied()).unwrap_or_default();
-        entries.into_iter().map(|entry| entry.name).collect()
+    /// The instances that something is noted of and whose settings may have changed.
+    fn instances(&self, model: &Model, changed: &Changed) -> Vec<String> {
+        let Changed::These(keys) = changed else {
+            let entries = self.fs.list(&self.paths.applied()).unwrap_or_default();
+            return entries.into_iter().map(|entry| entry.name).collect();
+        };
+        let named = |service: &Service| -> BTreeSet<String> {
+            let ids = keys.iter().filter_map(|key| service.entry(key));
+            ids.map(|id| format!("{}@{id}", service.name)).collect()
+        };
+        let names = model.services().iter().flat_map(named);
+        names.filter(|name| self.read(name).is_some()).collect()
     }
 
     fn forget(&self, name: &str) {

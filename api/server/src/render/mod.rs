@@ -5,6 +5,8 @@
 //! not be done is owed, and tried again (`docs/settings.md`, "From a setting to a service").
 //!
 //! - [`template`]: a template and the settings become a text
+//! - [`reads`]: what of the settings a template looks at
+//! - [`concerned`]: which services and instances a change is one of
 //! - [`plan`]: all files and services as they should be, as data
 //! - [`mod@apply`]: making it so
 //! - [`place`]: one file on the host
@@ -16,11 +18,13 @@
 pub mod apply;
 pub mod changed;
 pub mod command;
+pub mod concerned;
 pub mod keep;
 pub mod place;
 pub mod plan;
+pub mod reads;
 pub mod template;
 pub mod watch;
 
-pub use apply::{Error, Extent, Failure, apply};
+pub use apply::{Error, Extent, Failure, Reach, apply};
 pub use changed::Changed;

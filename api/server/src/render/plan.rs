@@ -1,5 +1,6 @@
 //! All files and services as they should be, as data.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,8 @@ use datastore::{Key, Value};
 use ring::digest;
 use thiserror::Error;
 
+use super::changed::Changed;
+use super::concerned::{self, Concerned, View};
 use super::template::{self, Shared, Templates};
 use settings_model::service::{ConfigFile, Decode, Service, Words, with_id};
 use settings_model::{Model, format, tree};
@@ -20,6 +23,8 @@ pub struct Plan {
     pub errors: Vec<Error>,
     /// Files that stay as they are, as settings that they need are not set; a sentence each.
     pub waiting: Vec<String>,
+    /// How many services and instances were looked at.
+    pub made: usize,
 }
 
 /// One service, or one instance of it, as it should be.
@@ -135,21 +140,41 @@ impl Error {
     }
 }
 
-/// What all services of the model should be like with these settings. What goes wrong with one stops no other.
+/// What those services of the model should be like with these settings that `changed` concerns. What goes wrong with
+/// one stops no other.
 #[must_use]
-pub fn plan(model: &Model, settings: &BTreeMap<Key, Value>, templates: &Templates<'_>) -> Plan {
-    let nested = model.with_all_groups(tree::nested(settings));
-    let shared = Shared::new(&nested);
+pub fn plan(
+    model: &Model,
+    settings: &BTreeMap<Key, Value>,
+    templates: &Templates<'_>,
+    changed: &Changed,
+) -> Plan {
+    let whole = OnceCell::new();
     let mut plan = Plan::default();
     for service in model.services() {
-        for (id, it) in service.instances(&nested) {
-            match one(service, settings, (&nested, &shared), id.map(|id| (id, it)), templates) {
+        let reads = concerned::reads(service, templates);
+        let concerned = Concerned::by(service, &reads, changed);
+        if concerned.is_nothing() {
+            continue;
+        }
+        let own;
+        let view = match changed {
+            Changed::Anything => whole.get_or_init(|| View::whole(model, settings)),
+            Changed::These(_) => {
+                own = View::of_service(model, settings, service, reads, &concerned);
+                &own
+            }
+        };
+        let nested = &view.nested;
+        for (id, it) in service.instances(nested).into_iter().filter(|(id, _)| concerned.has(*id)) {
+            plan.made += 1;
+            match one(service, settings, view, id.map(|id| (id, it)), templates) {
                 Ok(one) => plan.wanted.push(one),
                 Err(error) => plan.errors.push(error),
             }
         }
         if service.each.is_none() {
-            plan.waiting.extend(service.files.iter().filter_map(|file| waits(file, &nested)));
+            plan.waiting.extend(service.files.iter().filter_map(|file| waits(file, nested)));
         }
     }
     plan
@@ -158,7 +183,7 @@ pub fn plan(model: &Model, settings: &BTreeMap<Key, Value>, templates: &Template
 fn one(
     service: &Service,
     settings: &BTreeMap<Key, Value>,
-    (nested, shared): (&Value, &Shared),
+    View { nested, shared }: &View,
     instance: Option<(&str, &Value)>,
     templates: &Templates<'_>,
 ) -> Result<Wanted, Error> {
@@ -260,7 +285,9 @@ fn fingerprint(
         add(word.as_bytes());
     }
     if service.files.is_empty() {
-        for (key, value) in settings.iter().filter(|(key, _)| service.follows(key)) {
+        let followed: BTreeMap<&Key, &Value> =
+            service.settings.iter().flat_map(|one| tree::at_or_below(settings, one)).collect();
+        for (key, value) in followed {
             add(key.to_string().as_bytes());
             add(value.to_string().as_bytes());
         }

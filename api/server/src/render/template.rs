@@ -14,6 +14,7 @@ use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context, escape_formatter};
 use thiserror::Error;
 
+use super::reads::Reads;
 use settings_model::format;
 
 /// The templates of an image.
@@ -95,19 +96,35 @@ impl<'a> Templates<'a> {
         instance: Option<(&str, &Value)>,
     ) -> Result<String, Error> {
         let path = self.dir.join(name);
-        let missing = self.environment.borrow().get_template(name).is_err();
-        if missing {
-            let source = self.fs.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-            let source = String::from_utf8_lossy(&source).into_owned();
-            let added = self.environment.borrow_mut().add_template_owned(name.to_owned(), source);
-            added.map_err(|error| failed(&path, &error))?;
-        }
+        self.load(name, &path)?;
         let environment = self.environment.borrow();
         let template = environment.get_template(name).map_err(|error| failed(&path, &error))?;
         let (id, it) = instance.unzip();
         let it = minijinja::Value::from(Serde(it));
         let settings = &settings.0;
         template.render(context! { settings, id, it }).map_err(|error| failed(&path, &error))
+    }
+
+    /// What of the settings the template `name` looks at. One that cannot be read or makes no sense gives no text,
+    /// whatever is set.
+    #[must_use]
+    pub fn reads(&self, name: &str) -> Reads {
+        if self.load(name, &self.dir.join(name)).is_err() {
+            return Reads::default();
+        }
+        let environment = self.environment.borrow();
+        environment.get_template(name).map_or_else(|_| Reads::default(), |template| Reads::of(&template))
+    }
+
+    /// Reads the template `name` where that has not happened yet.
+    fn load(&self, name: &str, path: &Path) -> Result<(), Error> {
+        if self.environment.borrow().get_template(name).is_ok() {
+            return Ok(());
+        }
+        let source = self.fs.read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let source = String::from_utf8_lossy(&source).into_owned();
+        let added = self.environment.borrow_mut().add_template_owned(name.to_owned(), source);
+        added.map_err(|error| failed(path, &error))
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`start`]: the first boot, later boots, what stops a start
 //! - [`always`]: whatever was set, damaged or put in the way, the server comes up and can be told better
 //! - [`day`]: anything that the model lets be set, with restarts and updates in between
+//! - [`cost`]: what a change costs beside thousands of settings
 //! - [`unset`]: taking settings away
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
 //! - [`services`]: from settings to files and services
@@ -26,6 +27,7 @@
 
 mod always;
 mod connections;
+mod cost;
 mod day;
 mod exec;
 mod host;
