@@ -156,7 +156,7 @@ impl Datastore {
             let mut all = contents.change(transaction);
             all.then(change);
             store_dir::transaction_dir(&self.base, transaction)?;
-            store_dir::check_change(&Contents::default(), &all)?;
+            store_dir::check_change(&all)?;
             let mut wanted = contents.clone();
             wanted.put(transaction, all);
             let lag = Lag { transactions: [transaction.to_owned()].into(), ..Lag::default() };
@@ -224,7 +224,7 @@ impl Datastore {
             let mut wanted = contents.clone();
             change.make(&mut wanted.live);
             wanted.put(transaction, Change::default());
-            store_dir::check_change(&wanted, change)?;
+            store_dir::check_live(&wanted, &change.set)?;
             let transactions = [transaction.to_owned()].into();
             let lag = Lag { keys: keys.iter().cloned().collect(), transactions, unsynced: false };
             Ok(Some((wanted, lag, keys)))
@@ -233,7 +233,8 @@ impl Datastore {
     }
 
     /// Gives live values to those of `defaults` that have none yet, and returns their keys: first boot, and settings
-    /// that a newer system brings. What a person has set is never changed. Writes only when something is missing.
+    /// that a newer system brings. What a person has set is never changed, and what stands where a default has no place
+    /// keeps that one out and no other. Writes only when something is missing.
     ///
     /// # Errors
     /// As [`Datastore::commit`].
@@ -242,6 +243,7 @@ impl Datastore {
             let missing: Settings = defaults
                 .iter()
                 .filter(|(key, _)| !contents.live.contains_key(*key))
+                .filter(|(key, _)| store_dir::check_place(contents, key).is_ok())
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
             if missing.is_empty() {
@@ -251,7 +253,7 @@ impl Datastore {
             let change = Change { set: missing, ..Change::default() };
             let mut wanted = contents.clone();
             change.make(&mut wanted.live);
-            store_dir::check_change(&wanted, &change)?;
+            store_dir::check_live(&wanted, &change.set)?;
             let lag = Lag { keys: keys.iter().cloned().collect(), ..Lag::default() };
             Ok(Some((wanted, lag, keys)))
         })?;

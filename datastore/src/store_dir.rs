@@ -41,6 +41,8 @@ const UNSET: &str = "unset";
 /// Settings may hold secrets (a proxy's password), and nobody but the API reads a store.
 pub(crate) const DIR_MODE: u32 = 0o700;
 pub(crate) const FILE_MODE: u32 = 0o600;
+/// The longest value that is read, in bytes: a file that grew beyond all that a host may be told fills nobody's memory.
+const VALUE_MAX: u64 = 16 << 20;
 /// What a file system hands out at once, in bytes; many use less.
 const BLOCK: u64 = 4096;
 
@@ -332,22 +334,36 @@ pub(crate) fn write_change(
     write_directory(fs, &transaction_dir(dir, transaction)?, &plan_change(change)?, unsynced)
 }
 
-/// Whether a store with these live settings can hold what `change` puts into a transaction, or makes live.
+/// Whether a transaction can hold `change`.
 ///
 /// # Errors
 /// When it cannot.
-pub(crate) fn check_change(contents: &Contents, change: &Change) -> Result<(), Error> {
-    plan_change(change)?;
-    for key in change.set.keys() {
-        refuse_below_a_value(&contents.live, key)?;
-        let below = contents.live.range(key.clone()..).find(|(other, _)| *other != key);
-        let beneath = contents.metadata.range(key.clone()..).find(|(other, _)| *other != key);
-        let below = below.map(|(other, _)| other).into_iter().chain(beneath.map(|(other, _)| other));
-        if let Some(below) = below.into_iter().find(|other| other.is_below(key)) {
-            return Err(Error::Collision { key: below.clone(), other: key.clone() });
-        }
+pub(crate) fn check_change(change: &Change) -> Result<(), Error> {
+    plan_change(change).map(drop)
+}
+
+/// Whether a store can hold these live settings, of which those in `new` are new or other than before.
+///
+/// # Errors
+/// When it cannot.
+pub(crate) fn check_live(contents: &Contents, new: &Settings) -> Result<(), Error> {
+    plan_settings(new)?;
+    new.keys().try_for_each(|key| check_place(contents, key))
+}
+
+/// Whether a store with these live settings has a place for `key`.
+///
+/// # Errors
+/// When it lies below one that has a value, or another one below it.
+pub(crate) fn check_place(contents: &Contents, key: &Key) -> Result<(), Error> {
+    refuse_below_a_value(&contents.live, key)?;
+    let below = contents.live.range(key.clone()..).find(|(other, _)| *other != key);
+    let beneath = contents.metadata.range(key.clone()..).find(|(other, _)| *other != key);
+    let below = below.map(|(other, _)| other).into_iter().chain(beneath.map(|(other, _)| other));
+    match below.into_iter().find(|other| other.is_below(key)) {
+        Some(below) => Err(Error::Collision { key: below.clone(), other: key.clone() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The bytes that a data directory with these contents takes on a file system, counted in blocks of 4096.
@@ -596,7 +612,7 @@ fn read_scalar(fs: &dyn Fs, path: &Path) -> Result<Value, Error> {
 }
 
 fn read_json(fs: &dyn Fs, path: &Path) -> Result<Value, Error> {
-    let bytes = fs.read(path).map_err(Error::io("read", path))?;
+    let bytes = fs.read_regular(path, VALUE_MAX).map_err(Error::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let reason = if bytes.is_empty() { "the file is empty".to_owned() } else { error.to_string() };
         Error::Value { path: path.to_owned(), reason }

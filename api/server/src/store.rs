@@ -16,7 +16,7 @@ use api_model::Owed;
 use datastore::store_dir::Contents;
 use datastore::{Change, Datastore, Key, Value};
 use host_io::{Advise, Fs, Paths, report};
-use settings_model::{Model, fit, fitting, known};
+use settings_model::{Model, fit, fitting, known, tree};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -236,6 +236,7 @@ impl Store {
                 change.unset.insert(key);
             }
         }
+        self.make_place(&data, &mut change)?;
         let now = self.in_force(&data)?;
         let then = Arc::new(self.changed_view(&now, &change));
         if let Some(excess) = limits::exceeded(&self.model, &then, &change.set) {
@@ -343,6 +344,25 @@ impl Store {
         let view = Arc::new(settings);
         *self.view() = Some((contents, Arc::clone(&view)));
         Ok(view)
+    }
+
+    /// Takes away what can be no setting and stands where one is to be set: below it, or in the place of its group.
+    /// Nothing of it is in force, and nobody could name it.
+    fn make_place(&self, data: &Datastore, change: &mut Change) -> Result<(), Error> {
+        let contents = data.contents()?;
+        let mut away = Vec::new();
+        for key in change.set.keys().filter(|key| self.model.has(key)) {
+            let above =
+                (1..key.segments().len()).filter_map(|len| Key::from_segments(&key.segments()[..len]).ok());
+            away.extend(above.filter(|above| contents.live.contains_key(above)));
+            let below = tree::at_or_below(&contents.live, key).map(|(below, _)| below);
+            away.extend(below.filter(|below| *below != key).cloned());
+        }
+        for key in away {
+            tracing::warn!("{key} is taken away: it is no setting, and stands where one is set");
+            change.unset.insert(key);
+        }
+        Ok(())
     }
 
     /// What is in force after a change of what is now.

@@ -97,6 +97,37 @@ fn values_that_are_lost_or_of_another_type_give_way_to_defaults_and_can_be_set_a
 }
 
 #[test]
+fn what_stands_where_a_setting_is_gives_way_to_it_and_keeps_no_other_default_out() {
+    let host = host();
+    let server = host.serve();
+    server.change(JSON, r#"{"motd":"mine"}"#).ok();
+    server.stop();
+    host.reboot();
+    fs::remove_file(host.stored("motd")).unwrap();
+    store(&host, "motd.x.y", "1");
+    fs::remove_dir_all(host.stored("ntp")).unwrap();
+    store(&host, "ntp", "\"pool\"");
+    let huge = fs::File::create(host.stored("updates.ignore-waves")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    fs::remove_file(host.stored("updates.version-lock")).unwrap();
+    let server = host.serve();
+    let settings = server.get("/settings").ok();
+    assert_eq!((&settings["motd"], &settings["ntp"]["mode"]), (&json!("Welcome"), &json!("burst")));
+    assert!(host.stored("updates.version-lock").is_file(), "the other defaults are stored: {}", server.log());
+    let told = server.get("/health").refused(503);
+    for what in ["settings.motd.x.y: ", "settings.ntp: ", "settings.updates.ignore-waves: "] {
+        assert!(told.contains(what), "{what}: {told}");
+    }
+    server.change(JSON, r#"{"motd":"again","ntp":{"mode":"pool"},"updates":{"ignore-waves":true}}"#).ok();
+    server.kill();
+    let server = host.serve();
+    let settings = server.get("/settings").ok();
+    assert_eq!((&settings["motd"], &settings["ntp"]["mode"]), (&json!("again"), &json!("pool")));
+    assert_eq!(settings["updates"]["ignore-waves"], true);
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
 fn a_broken_transaction_and_names_that_are_none_stop_nothing() {
     let host = host();
     host.serve().stop();
