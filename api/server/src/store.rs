@@ -201,7 +201,11 @@ impl Store {
         if let Some(excess) = limits::exceeded(&self.model, &all.set, &change.set) {
             return Err(Error::TooMuch { keys: change.keys(), excess }.into());
         }
-        data.stage(transaction, &change).map_err(refused)
+        let now = self.in_force(&data)?;
+        data.stage(transaction, &change).map_err(refused)?;
+        // What is staged is not in force: nothing has to be held against the model again.
+        *self.view() = Some((data.contents().map_err(refused)?, now));
+        Ok(())
     }
 
     /// Drops a transaction and returns its keys.
@@ -209,7 +213,13 @@ impl Store {
     /// # Errors
     /// When the storage refuses.
     pub fn forget(&self, transaction: &str) -> Result<Vec<Key>, Error> {
-        Ok(self.write().delete_transaction(transaction)?)
+        let data = self.write();
+        let now = self.in_force(&data)?;
+        // Nobody else holds what the store held, so that it need not be copied.
+        *self.view() = None;
+        let keys = data.delete_transaction(transaction)?;
+        *self.view() = Some((data.contents()?, now));
+        Ok(keys)
     }
 
     /// Puts a transaction in force, all of it or nothing, and returns its keys. Where it takes away what the image has a
