@@ -73,16 +73,30 @@ fn one(socket: &Path, load: &Load, number: u32) -> (Vec<Duration>, usize) {
 }
 
 /// One connection.
-struct Caller(BufReader<UnixStream>);
+pub(super) struct Caller(BufReader<UnixStream>);
 
 impl Caller {
-    fn connect(socket: &Path) -> io::Result<Self> {
+    pub(super) fn connect(socket: &Path) -> io::Result<Self> {
         Ok(Self(BufReader::with_capacity(64 << 10, UnixStream::connect(socket)?)))
     }
 
     /// The code of an answer and the length of its body, read to its end.
     fn ask(&mut self, uri: &str) -> io::Result<(u16, usize)> {
         write!(self.0.get_mut(), "GET {uri} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        self.answer()
+    }
+
+    /// Sends a body of JSON and returns the code of the answer.
+    pub(super) fn tell(&mut self, method: &str, uri: &str, body: &str) -> io::Result<u16> {
+        let length = body.len();
+        write!(
+            self.0.get_mut(),
+            "{method} {uri} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )?;
+        Ok(self.answer()?.0)
+    }
+
+    fn answer(&mut self) -> io::Result<(u16, usize)> {
         let broken = || io::Error::other("no answer in HTTP");
         let mut line = String::new();
         self.0.read_line(&mut line)?;

@@ -1,8 +1,9 @@
-//! `cargo xtask bench api`: what the API costs, as it ships: its answers under many callers, its memory, the client's
-//! start, and what it costs an install that somebody watches it.
+//! `cargo xtask bench api`: what the API costs, as it ships: its answers under many callers, its memory, what one
+//! changed setting costs, the client's start, and what it costs an install that somebody watches it.
 //!
 //! - [`server`]: an `apiserver` of its own, and its figures in `/proc`
 //! - [`load`]: many callers at the same time
+//! - [`settings`]: one setting changed, beside few and beside thousands
 //! - [`install`]: an update with and without somebody who watches
 //! - [`report`]: the figures, for people and for programs
 
@@ -10,6 +11,7 @@ mod install;
 mod load;
 mod report;
 mod server;
+mod settings;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,6 +43,9 @@ pub(crate) struct Args {
     /// Measure the programs that lie in the release folder already
     #[arg(long)]
     built: bool,
+    /// Only what one changed setting costs
+    #[arg(long)]
+    settings: bool,
 }
 
 /// Builds the programs as they ship, measures, and prints.
@@ -51,6 +56,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         if !status.success() {
             return Err(format!("build the programs: cargo ended with {status}").into());
         }
+    }
+    if args.settings {
+        let settings = settings::measure()?;
+        println!("{}", if args.json { settings.json().to_string() } else { settings.table() });
+        return Ok(true);
     }
     let small = Server::start(1)?;
     std::thread::sleep(Duration::from_secs(1));
@@ -67,12 +77,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let paced = load::many(large.socket(), &load(Duration::from_millis(100)))?;
     let unpaced = load::many(large.socket(), &load(Duration::ZERO))?;
     drop(large);
+    let settings = settings::measure()?;
     let figures = Figures {
         at_rest,
         after,
         requests,
         paced,
         unpaced,
+        settings,
         client,
         client_size: std::fs::metadata(shipped("apiclient"))?.len(),
         install: install::measure()?,

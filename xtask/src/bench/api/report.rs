@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::install::Installs;
 use super::load::Answers;
+use super::settings::Changes;
 use super::{CALLERS, KEYS};
 
 /// Everything that was measured.
@@ -16,6 +17,7 @@ pub(super) struct Figures {
     pub(super) requests: Answers,
     pub(super) paced: Answers,
     pub(super) unpaced: Answers,
+    pub(super) settings: Changes,
     pub(super) client: Duration,
     pub(super) client_size: u64,
     pub(super) install: Installs,
@@ -42,6 +44,7 @@ impl Figures {
             "os": answers(&self.requests),
             "settings_paced": answers(&self.paced),
             "settings_at_once": answers(&self.unpaced),
+            "one_setting": self.settings.json(),
             "apiclient_ms": ms(self.client),
             "apiclient_bytes": self.client_size,
             "install": {
@@ -89,6 +92,9 @@ impl Figures {
             "p50 / p99 / max; p99 <= 10 ms",
         );
         line("  the same, each at once again", times(&self.unpaced), "");
+        for (what, is, aim) in self.settings.rows() {
+            line(&what, is, &aim);
+        }
         line("apiclient raw -u /os, from start to end", format!("{:.1} ms", ms(self.client)), "<= 10 ms");
         line("  its size", mb(self.client_size), "<= 8 MB");
         let Installs { alone, watched } = &self.install;
