@@ -1,5 +1,6 @@
 //! `cargo xtask bootpick`: builds the boot program for each kind of machine that has UEFI, and holds it to its size.
 
+mod arch;
 mod debian;
 
 use std::error::Error;
@@ -10,6 +11,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::Outcome;
 use crate::cargo::{cargo, workspace};
+pub(crate) use arch::Arch;
 
 /// Firmware reads it from a small and slow partition, and people read it before they sign it.
 const LARGEST: u64 = 100_000;
@@ -29,41 +31,12 @@ pub(crate) struct Args {
     toolchain: Toolchain,
 }
 
-/// A kind of machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Arch {
-    /// PCs and most servers
-    #[value(name = "x86_64")]
-    X86_64,
-    /// 64-bit Arm
-    #[value(name = "aarch64")]
-    Aarch64,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Toolchain {
     /// The installed one, with the standard library that rustup has for the target
     Rustup,
     /// Debian's packages, unpacked below target/; the standard library is built with it
     Debian,
-}
-
-impl Arch {
-    /// The compiler's name for it.
-    pub(crate) const fn target(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64-unknown-uefi",
-            Self::Aarch64 => "aarch64-unknown-uefi",
-        }
-    }
-
-    /// The name that firmware looks for on a removable disk.
-    pub(crate) const fn file_name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "BOOTX64.EFI",
-            Self::Aarch64 => "BOOTAA64.EFI",
-        }
-    }
 }
 
 /// Builds it for each machine asked for.

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Arch;
+use super::arch::Arch;
 
 /// Debian's names for the compiler, its library, the library's source, the code generator, and a linker.
 const PACKAGES: [&str; 7] = [

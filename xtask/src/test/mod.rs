@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut steps = Steps::new(args.only.clone());
     steps.cargo("format", &["fmt", "--all", "--", "--check"]);
     steps.check("crate arrows", arrows::check);
+    steps.check("circles of files", crate::circles::check);
     steps.check("walkthrough names", walkthrough::check);
     steps.check("tests of threats", threats::check);
     steps.cargo("build programs", &BUILD_PROGRAMS);

@@ -10,6 +10,7 @@
 mod install;
 mod load;
 mod report;
+mod scale;
 mod server;
 mod settings;
 
@@ -23,16 +24,8 @@ use crate::Outcome;
 use crate::cargo::cargo;
 use load::Load;
 use report::Figures;
+use scale::{CALLERS, KEYS, REQUESTS, STARTS};
 use server::Server;
-
-/// How many settings the host has.
-const KEYS: usize = 5000;
-/// How many callers ask at the same time.
-const CALLERS: u32 = 50;
-/// How many answers the errors are counted over.
-const REQUESTS: u32 = 100_000;
-/// How often the client is started.
-const STARTS: usize = 50;
 
 /// Arguments of `cargo xtask bench api`.
 #[derive(Parser)]

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::install::Installs;
 use super::load::Answers;
+use super::scale::{CALLERS, KEYS};
 use super::settings::Changes;
-use super::{CALLERS, KEYS};
 
 /// Everything that was measured.
 pub(super) struct Figures {

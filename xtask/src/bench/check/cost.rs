@@ -11,6 +11,9 @@ use super::repository::Served;
 use crate::bench::procfs;
 use crate::bench::tools::shipped;
 
+/// How often everything is measured; the median counts.
+pub(super) const ROUNDS: usize = 5;
+
 /// How many checks one measurement of processor time is taken over: the system counts it in hundredths of a second.
 const CHECKS: u32 = 10;
 

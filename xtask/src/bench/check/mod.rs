@@ -15,16 +15,13 @@ use clap::Parser;
 
 use crate::Outcome;
 use crate::cargo::cargo;
-use cost::{Client, Cost};
+use cost::{Client, Cost, ROUNDS};
 use link::Link;
 use report::{Figures, Row};
 use repository::Served;
 
 /// How many updates the manifests have.
 const UPDATES: [u64; 3] = [5, 50, 500];
-/// How often everything is measured; the median counts.
-const ROUNDS: usize = 5;
-
 /// Arguments of `cargo xtask bench check`.
 #[derive(Parser)]
 pub(crate) struct Args {

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::ROUNDS;
-use super::cost::{Client, Cost};
+use super::cost::{Client, Cost, ROUNDS};
 use super::link::Download;
 
 /// One line: a manifest and a client.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::dir;
 use super::image::ImageFile;
 pub(crate) use super::image::Kind;
 use super::packages::{Package, changed};
+use super::place::dir;
 use super::release::{Extent, Pair, Release};
 
 /// Counts the ways in which images were built: those of another one are built anew.

@@ -5,24 +5,25 @@
 //! - [`packages`]: which versions apt offers, and fetching them
 //! - [`tree`]: packages unpacked, without anything that differs from run to run
 //! - [`image`]: file systems with fixed identities, and the hash image over them
+//! - [`place`]: where they lie
 //! - [`catalog`]: what is there, for the other benches
 
 pub(super) mod catalog;
 mod image;
 mod packages;
+mod place;
 pub(super) mod release;
 mod tree;
 
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
 
 use clap::Parser;
 
 use super::tools::{Tool, all_there, tool};
 use crate::Outcome;
-use crate::cargo::workspace;
 use catalog::{Catalog, Images, RECIPE};
+pub(super) use place::dir;
 use release::{Extent, Release};
 
 /// Everything that is called here.
@@ -58,14 +59,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let catalog = if args.again { build(extent)? } else { there_or_built(extent)? };
     println!("{}", if args.json { catalog.json() } else { catalog.table() });
     Ok(true)
-}
-
-/// Where images lie.
-pub(super) fn dir(extent: Extent) -> PathBuf {
-    workspace().join(match extent {
-        Extent::Server => "target/bench/images",
-        Extent::Little => "target/bench/images-little",
-    })
 }
 
 /// The images, built first where there are none.

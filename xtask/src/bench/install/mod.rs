@@ -20,6 +20,7 @@ use super::measure::Spent;
 use super::{images, rates};
 use crate::Outcome;
 use crate::bench::rates::bound::Rates;
+use cut::Cut;
 use report::{Figures, Row};
 use ways::{Field, Run};
 
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut cuts = Vec::new();
     for (way, host) in field.to_kill() {
         eprintln!("  {} …", way.what());
-        cuts.push(field.cut(way, host)?);
+        cuts.push(Cut::measure(way, host, &field.repository, &field.web)?);
     }
     let rates = Rates::median(&rates);
     let cores =

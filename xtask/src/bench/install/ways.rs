@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cut::Cut;
 use crate::bench::field::host::{Host, Running};
 use crate::bench::field::repository::Repository;
 use crate::bench::field::web::Web;
@@ -73,8 +72,8 @@ impl From<Spent> for Run {
 pub(super) struct Field {
     full: Host,
     update: Host,
-    repository: Repository,
-    web: Web,
+    pub(super) repository: Repository,
+    pub(super) web: Web,
     /// Raw lengths of BOOT, ROOT and HASH.
     lengths: [u64; 3],
 }
@@ -132,11 +131,6 @@ impl Field {
     /// Whose runs are killed, and on which host.
     pub(super) fn to_kill(&self) -> [(Way, &Host); 2] {
         [(Way::Full, &self.full), (Way::Update, &self.update)]
-    }
-
-    /// Kills `updog` at half, runs it again, and says what came twice.
-    pub(super) fn cut(&self, way: Way, host: &Host) -> Result<Cut, Box<dyn Error>> {
-        Cut::measure(way, host, &self.repository, &self.web)
     }
 
     fn updog(&self, host: &Host) -> Result<Run, Box<dyn Error>> {

@@ -1,0 +1,14 @@
+//! Where images lie.
+
+use std::path::PathBuf;
+
+use super::release::Extent;
+use crate::cargo::workspace;
+
+/// Where images lie.
+pub(crate) fn dir(extent: Extent) -> PathBuf {
+    workspace().join(match extent {
+        Extent::Server => "target/bench/images",
+        Extent::Little => "target/bench/images-little",
+    })
+}
