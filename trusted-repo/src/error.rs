@@ -250,8 +250,9 @@ impl Advise for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Metadata { source, .. } => match source {
-                Fault::Html { .. } | Fault::Missing | Fault::TooLong { .. } => "not_a_repository",
-                Fault::Credentials { .. } => "failed",
+                Fault::Html { .. } | Fault::TooLong { .. } => "not_a_repository",
+                source if source.is_missing() => "not_a_repository",
+                Fault::Credentials { .. } | Fault::Environment(_) => "failed",
                 Fault::OverBudget { .. } => "over_budget",
                 _ => "unreachable",
             },
@@ -335,6 +336,7 @@ fn help_for(fault: &Fault) -> String {
             "the server has a problem; try again later"
         }
         Fault::Status { .. } => "check the URL, and what a proxy on the way demands",
+        Fault::Environment(_) => "correct that variable, or take it away",
         Fault::Missing => "check the URL: there is no TUF repository",
         Fault::Html { .. } => {
             "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"

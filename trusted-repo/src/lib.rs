@@ -60,7 +60,7 @@ pub use memory::kept::Slot;
 pub use open::mirrors::Turn;
 pub use open::{open_offline, open_online};
 pub use pieces::VerifiedPieces;
-pub use proxy::{Exception, Proxy, ProxyAddress};
+pub use proxy::{BadVariable, Exception, Proxy, ProxyAddress};
 pub use reader::TargetReader;
 pub use repository::{PlaceNumber, Repository};
 pub use roles::{Role, Roles};

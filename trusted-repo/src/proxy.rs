@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use hyper_util::client::proxy::matcher::Matcher;
 use thiserror::Error;
+use tracing::warn;
 use url::Url;
 
 use crate::address::without_secrets;
@@ -18,6 +18,55 @@ pub struct Proxy {
     pub http_proxy: Option<ProxyAddress>,
     /// What is reached without them.
     pub no_proxy: Vec<Exception>,
+}
+
+/// A variable of the environment that names no proxy which could be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the environment variable {variable} names no proxy: {source}")]
+pub struct BadVariable {
+    /// Its name.
+    pub variable: &'static str,
+    /// What is wrong with what it holds.
+    pub source: BadProxy,
+}
+
+impl Proxy {
+    /// What the usual variables say, each read by `variable`: in small letters before large ones, `all_proxy` where
+    /// there is no other. `HTTP_PROXY` is left to web servers, which put a client's header there.
+    ///
+    /// # Errors
+    /// Where one names no proxy that is spoken here: to go without would be to go where nobody wanted. An exception that
+    /// could never match is only warned about, as the variable is shared with programs that know other forms.
+    pub fn of_variables(variable: impl Fn(&'static str) -> Option<String>) -> Result<Self, BadVariable> {
+        let first = |names: &[&'static str]| {
+            let named = names.iter().filter_map(|name| Some((*name, variable(name)?)));
+            let said = named.filter(|(_, text)| !text.trim().is_empty());
+            let parse = |(variable, text): (&'static str, String)| {
+                ProxyAddress::parse(&text).map_err(|source| BadVariable { variable, source })
+            };
+            said.map(parse).next().transpose()
+        };
+        let http = if variable("REQUEST_METHOD").is_some() {
+            first(&["http_proxy", "all_proxy", "ALL_PROXY"])
+        } else {
+            first(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+        };
+        let exceptions = variable("no_proxy").or_else(|| variable("NO_PROXY")).unwrap_or_default();
+        let mut no_proxy = Vec::new();
+        for text in exceptions.split([',', ' ']).filter(|text| !text.is_empty()) {
+            match Exception::parse(text) {
+                Ok(exception) => no_proxy.push(exception),
+                Err(BadException) => {
+                    warn!("no_proxy has {text:?} in it, which is passed over: {BadException}")
+                }
+            }
+        }
+        Ok(Self {
+            https_proxy: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
+            http_proxy: http?,
+            no_proxy,
+        })
+    }
 }
 
 /// The address of an HTTP proxy, `http://` or `https://`. It may have a login in it, which no print shows.
@@ -97,12 +146,10 @@ enum Hosts {
     Network(IpAddr, u8),
 }
 
-/// A text that is no exception: it could never match anything.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is neither a host, a domain, an address nor a network, with or without a port")]
-pub struct BadException {
-    text: String,
-}
+/// A text that is no exception: it could never match anything. Whoever tells of it shows the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("it is neither a host, a domain, an address nor a network, with or without a port")]
+pub struct BadException;
 
 impl Exception {
     /// What `text` means.
@@ -111,25 +158,28 @@ impl Exception {
     /// [`BadException`] when it could never match.
     pub fn parse(text: &str) -> Result<Self, BadException> {
         let text = text.trim();
-        let bad = || BadException { text: text.to_owned() };
         let of = |hosts| Ok(Self { hosts, port: None });
         if let Ok(address) = text.parse() {
             return of(Hosts::Address(address));
         }
         if let Some((address, bits)) = text.split_once('/') {
-            let address: IpAddr = address.parse().map_err(|_| bad())?;
+            let address: IpAddr = address.parse().map_err(|_| BadException)?;
             let most = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(bad)?;
+            let bits = bits.parse().ok().filter(|bits| *bits <= most).ok_or(BadException)?;
             return of(Hosts::Network(address, bits));
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?)),
+            // The colons of an address in brackets.
+            _ if text.ends_with(']') => (text, None),
+            Some((host, port)) => {
+                (host, Some(port.parse().ok().filter(|port| *port > 0).ok_or(BadException)?))
+            }
             None => (text, None),
         };
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let hosts = match bracketed.unwrap_or(host).parse() {
             Ok(address) => Hosts::Address(address),
-            Err(_) if bracketed.is_some() => return Err(bad()),
+            Err(_) if bracketed.is_some() => return Err(BadException),
             Err(_) if host == "*" => Hosts::All,
             Err(_) => {
                 let domain = host.strip_prefix("*.").or(host.strip_prefix('.')).unwrap_or(host);
@@ -137,7 +187,12 @@ impl Exception {
                 let label = |label: &str| {
                     !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
                 };
-                Hosts::Domain(Some(domain).filter(|domain| domain.split('.').all(label)).ok_or_else(bad)?)
+                // No host's name ends in a number: "10." and "10.0.0.1-9" are networks in the words of others.
+                let named = |domain: &String| {
+                    let last = domain.rsplit('.').next().unwrap_or_default();
+                    domain.split('.').all(label) && !last.chars().all(|c| c.is_ascii_digit())
+                };
+                Hosts::Domain(Some(domain).filter(named).ok_or(BadException)?)
             }
         };
         Ok(Self { hosts, port })
@@ -172,37 +227,26 @@ fn is_within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
 }
 
 /// Which proxy stands before an address.
-#[derive(Debug)]
-pub(crate) enum Route {
-    /// As it was said.
-    Said(Proxy),
-    /// As the environment has it.
-    OfEnvironment(Box<Matcher>),
-}
+#[derive(Debug, Clone)]
+pub(crate) struct Route(Proxy);
 
 impl Route {
-    pub(crate) fn new(proxy: &Proxy) -> Self {
+    /// As it was said, or as the environment has it.
+    pub(crate) fn new(proxy: &Proxy) -> Result<Self, BadVariable> {
         if proxy.https_proxy.is_none() && proxy.http_proxy.is_none() {
-            return Self::OfEnvironment(Box::new(Matcher::from_env()));
+            return Proxy::of_variables(|name| std::env::var(name).ok()).map(Self);
         }
-        Self::Said(proxy.clone())
+        Ok(Self(proxy.clone()))
     }
 
     /// The proxy before `url`, if there is one.
     pub(crate) fn before(&self, url: &Url) -> Option<ProxyAddress> {
-        match self {
-            Self::Said(Proxy { https_proxy, http_proxy, no_proxy }) => {
-                let proxy = match url.scheme() {
-                    "https" => https_proxy,
-                    _ => http_proxy,
-                };
-                proxy.clone().filter(|_| !no_proxy.iter().any(|exception| exception.matches(url)))
-            }
-            Self::OfEnvironment(matcher) => {
-                let proxy = matcher.intercept(&url.as_str().parse().ok()?)?;
-                ProxyAddress::parse(&proxy.uri().to_string()).ok()
-            }
-        }
+        let Proxy { https_proxy, http_proxy, no_proxy } = &self.0;
+        let proxy = match url.scheme() {
+            "https" => https_proxy,
+            _ => http_proxy,
+        };
+        proxy.clone().filter(|_| !no_proxy.iter().any(|exception| exception.matches(url)))
     }
 }
 
@@ -246,6 +290,7 @@ mod tests {
             !goes_around("10.0.0.0/8", "http://11.1.2.3/") && !goes_around("10.0.0.0/8", "http://[::1]/")
         );
         assert!(goes_around("::1", "http://[::1]:8080/") && goes_around("[::1]:8080", "http://[::1]:8080/"));
+        assert!(goes_around("[::1]", "http://[::1]:8080/"));
         assert!(
             goes_around("fd00::/8", "http://[fd12::1]/") && !goes_around("fd00::/8", "http://[fe80::1]/")
         );
@@ -269,6 +314,11 @@ mod tests {
             "a..b",
             "a b",
             "[x]",
+            "[::1",
+            "10.",
+            "10.0.0",
+            "127.0.0.1-127.0.0.9",
+            "10.0.0.256",
         ] {
             assert!(Exception::parse(text).is_err(), "{text}");
         }
@@ -294,12 +344,68 @@ mod tests {
             http_proxy: None,
             no_proxy: vec![Exception::parse(".local").expect("an exception")],
         };
-        let route = Route::new(&proxy);
+        let route = Route::new(&proxy).expect("it was said");
         let before = |url: &str| route.before(&Url::parse(url).expect("valid")).is_some();
         assert!(
             before("https://updates.example/")
                 && !before("http://updates.example/")
                 && !before("https://a.local/")
+        );
+    }
+
+    /// What variables mean.
+    fn said(variables: &[(&str, &str)]) -> Result<Proxy, String> {
+        let value = |name: &str| {
+            let (_, text) = variables.iter().find(|(one, _)| *one == name)?;
+            Some((*text).to_owned())
+        };
+        Proxy::of_variables(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_environment_is_read_as_strictly_as_the_configuration() {
+        let proxy =
+            said(&[("ALL_PROXY", "corp:s3cret@all:1"), ("HTTP_PROXY", "large:2"), ("http_proxy", "small:3")])
+                .expect("proxies");
+        let shown = |address: &Option<ProxyAddress>| address.as_ref().map(ToString::to_string);
+        assert_eq!(shown(&proxy.http_proxy).as_deref(), Some("http://small:3"));
+        assert_eq!(shown(&proxy.https_proxy).as_deref(), Some("http://all:1"));
+        let of_a_web_server = said(&[("HTTP_PROXY", "a.client:2"), ("REQUEST_METHOD", "GET")]).expect("none");
+        assert_eq!(of_a_web_server.http_proxy, None);
+        assert_eq!(said(&[("https_proxy", ""), ("no_proxy", "a")]).expect("none").https_proxy, None);
+        let around =
+            said(&[("https_proxy", "p:1"), ("NO_PROXY", "10.*, .local,a.example:444")]).expect("exceptions");
+        assert_eq!(around.no_proxy.len(), 2, "the first of them could never match");
+        for (variable, text, why) in [
+            ("https_proxy", "socks5h://me:s3cret@host:1", "\"socks5h\" is no kind of proxy"),
+            ("ALL_PROXY", "ftp://me:s3cret@host:1", "\"ftp\" is no kind of proxy"),
+            ("HTTP_PROXY", "http://me:s3cret@host:99999", "it is no address: invalid port number"),
+        ] {
+            let refused = said(&[(variable, text)]).expect_err(text);
+            let begins = format!("the environment variable {variable} names no proxy: {why}");
+            assert!(refused.starts_with(&begins) && !refused.contains("s3cret"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (BadProxy::Syntax(url::ParseError::EmptyHost), "it is no address: empty host"),
+            (
+                BadProxy::Scheme { scheme: "socks5".into() },
+                "\"socks5\" is no kind of proxy that is spoken here: they are http and https",
+            ),
+            (BadProxy::NoHost, "it names no host"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn bad_exception_is_told_in_these_words() {
+        assert_eq!(
+            BadException.to_string(),
+            "it is neither a host, a domain, an address nor a network, with or without a port"
         );
     }
 }

@@ -92,10 +92,11 @@ pub(crate) struct Web {
 
 impl Web {
     pub(super) fn new(source: &Source, pacing: Pacing) -> Result<Self, Fault> {
+        let route = Route::new(&source.proxy)?;
         Ok(Self {
-            client: client::build(&source.proxy, &source.tls, &pacing)?,
+            client: client::build(&route, &source.tls, &pacing)?,
             pacing,
-            route: Route::new(&source.proxy),
+            route,
             began: Instant::now(),
             cap: source.bandwidth_limit.map(|rate| Mutex::new(Bucket::new(rate))),
             query: Mutex::new(source.query.iter().cloned().collect()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::tunnel;
-use crate::proxy::ProxyAddress;
+use crate::proxy::{BadVariable, ProxyAddress};
 
 /// Why bytes did not come, or were not the ones that were asked for.
 #[derive(Debug, Clone, Error)]
@@ -99,6 +99,9 @@ pub enum Fault {
         /// What came of it.
         reason: Box<str>,
     },
+    /// The environment names a proxy that cannot be used.
+    #[error(transparent)]
+    Environment(#[from] BadVariable),
     /// A value that TLS needs cannot be used.
     #[error("the {what} cannot be used ({reason})")]
     Credentials {
@@ -230,6 +233,7 @@ impl Fault {
             | Self::Slow { .. }
             | Self::Overdue { .. }
             | Self::Credentials { .. }
+            | Self::Environment(_)
             | Self::Denied { .. }
             | Self::Behind { .. }
             | Self::Redirect { .. }
