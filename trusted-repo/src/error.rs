@@ -189,11 +189,12 @@ impl Error {
     /// hands out whole objects only.
     #[must_use]
     pub fn is_for_want_of_it(&self) -> bool {
-        matches!(
-            self,
-            Self::MissingTarget { .. }
-                | Self::Target { source: Fault::NoRanges { .. } | Fault::Missing | Fault::Denied { .. }, .. }
-        )
+        match self {
+            Self::MissingTarget { .. } => true,
+            Self::Target { source: Fault::NoRanges { .. } | Fault::Denied { .. }, .. } => true,
+            Self::Target { source, .. } => source.is_missing(),
+            _ => false,
+        }
     }
 
     /// This error as one that a reader returns.
@@ -241,6 +242,10 @@ impl Error {
                 name,
                 reason: "it is listed, but the repository does not have its file".to_owned(),
             },
+            Fault::Behind { host, to, source } if source.is_missing() => Self::MissingTarget {
+                name,
+                reason: format!("it is listed, but {to}, which {host} sends on to, does not have its file"),
+            },
             source => Self::Target { name, source },
         }
     }
@@ -259,7 +264,7 @@ impl Advise for Error {
             Self::Target { source, .. } => match source {
                 Fault::Html { .. } => "not_a_repository",
                 Fault::TooLong { .. } | Fault::Length { .. } => "tampered",
-                Fault::Missing => "missing_target",
+                source if source.is_missing() => "missing_target",
                 Fault::OverBudget { .. } => "over_budget",
                 _ => "unreachable",
             },
@@ -331,18 +336,21 @@ fn help_for(fault: &Fault) -> String {
             "the network is poor; try again later, what is there already is not lost"
         }
         Fault::Proxy { .. } => "check the proxy's address, and whether it asks for a login or forbids this host",
+        Fault::Environment(_) => "correct that variable, or take it away",
         Fault::Credentials { .. } => "correct the file: it has to be PEM, a client certificate with its key",
         Fault::Status { status, .. } if *status >= 500 || *status == 429 => {
             "the server has a problem; try again later"
         }
         Fault::Status { .. } => "check the URL, and what a proxy on the way demands",
-        Fault::Environment(_) => "correct that variable, or take it away",
         Fault::Missing => "check the URL: there is no TUF repository",
         Fault::Html { .. } => {
             "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"
         }
         Fault::Denied { .. } => {
             "check the login or the signature in the URL, whether it has run out, and what the server lets this host read"
+        }
+        Fault::Behind { host, to, source } if source.is_missing() => {
+            return format!("look whether {to} has what {host} sends on to it, and check the URL");
         }
         Fault::Behind { source, .. } => return help_for(source),
         Fault::Redirect { .. } => "check the URL, or tell whoever runs that server",

@@ -451,7 +451,8 @@ impl Repository {
                     next = older;
                 }
                 // Some stores deny what is not there.
-                Ok(_) | Err(Fault::Missing | Fault::Denied { .. }) => break,
+                Ok(_) | Err(Fault::Denied { .. }) => break,
+                Err(fault) if fault.is_missing() => break,
                 Err(fault) => {
                     warn!(
                         "an older release may not find its way to this metadata: failed to fetch {name}: {fault}"

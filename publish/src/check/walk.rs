@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
-use trusted_repo::{Error as RepoError, Fault, Repository, TargetInfo, TargetReader, author};
+use trusted_repo::{Error as RepoError, Repository, TargetInfo, TargetReader, author};
 use update_metadata::{Frames, Manifest, Update, safe_target_name, validate};
 use verity::HashTree;
 
@@ -87,7 +87,7 @@ async fn check_roots(report: &mut CheckReport, repository: &Repository, newest: 
             Ok(bytes) => {
                 chain.insert(version, bytes);
             }
-            Err(RepoError::Metadata { source: Fault::Missing, .. }) => report.error(
+            Err(RepoError::Metadata { source, .. }) if source.is_missing() => report.error(
                 "root_chain",
                 format!("{name} is missing: hosts whose image ships an older root role cannot follow"),
             ),

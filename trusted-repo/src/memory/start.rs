@@ -145,7 +145,8 @@ async fn walk(carrier: &Carrier, place: &Place, from: &KnownRoot, to: u64) -> Re
         let expected = Expected { what: "TUF metadata".to_owned(), size: Size::AtMost(LONGEST_ROOT) };
         let bytes = match carrier.whole(place, &name, expected).await {
             Ok(bytes) => bytes,
-            Err(Fault::Missing | Fault::Denied { status: 403, .. }) => return Ok(None),
+            Err(Fault::Denied { status: 403, .. }) => return Ok(None),
+            Err(fault) if fault.is_missing() => return Ok(None),
             Err(source) => return Err(Error::Metadata { name, place: place.describe(""), source }),
         };
         match KnownRoot::parse(&bytes) {

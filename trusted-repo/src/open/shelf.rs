@@ -287,11 +287,9 @@ impl Transport for Shelf {
                     Fault::Missing,
                 ))
             }
-            Err(Fault::Missing) => Err(TransportError::new_with_cause(
-                TransportErrorKind::FileNotFound,
-                url.as_str(),
-                Fault::Missing,
-            )),
+            Err(fault) if fault.is_missing() => {
+                Err(TransportError::new_with_cause(TransportErrorKind::FileNotFound, url.as_str(), fault))
+            }
             // tough takes a root that cannot be opened for one that does not exist, and would go on with an old one;
             // a stream that fails is a failure to it.
             Err(fault) => Ok(Box::pin(stream::iter([Err(TransportError::new_with_cause(

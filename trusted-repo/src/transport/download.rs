@@ -276,7 +276,7 @@ impl Download {
                 Fault::Reset { host, .. } if self.restarts > 0 => {
                     Fault::NoResume { host, received: self.furthest }
                 }
-                fault if fault.is_of_the_way() && self.host != first => {
+                fault if (fault.is_of_the_way() || fault.is_missing()) && self.host != first => {
                     Fault::Behind { host: first, to: self.host.clone(), source: Box::new(fault) }
                 }
                 fault => fault,

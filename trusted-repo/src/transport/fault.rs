@@ -126,7 +126,7 @@ pub enum Fault {
         /// The HTTP status.
         status: u16,
     },
-    /// Where a redirect led, nobody is to be reached.
+    /// Where a redirect led, nobody is to be reached, or does not have it.
     #[error("{host} sends on to {to}: {source}")]
     Behind {
         /// Host and port of whoever was asked first.
@@ -252,6 +252,16 @@ impl Fault {
 }
 
 impl Fault {
+    /// Whether whoever was asked in the end does not have it.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Behind { source, .. } => source.is_missing(),
+            _ => false,
+        }
+    }
+
     /// Whether nobody was reached at all.
     pub(super) fn is_of_the_way(&self) -> bool {
         matches!(

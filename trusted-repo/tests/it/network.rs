@@ -499,6 +499,45 @@ async fn whoever_fails_behind_a_redirect_is_named_without_the_address_that_led_t
         served.stream().await.expect_err("closed"),
         format!("sends on to {closed}: {closed} refuses the connection"),
     );
+    store.heal();
+    for (status, says) in [
+        (
+            404,
+            format!(
+                "it is listed, but {address}, which {} sends on to, does not have its file",
+                front.address()
+            ),
+        ),
+        (
+            410,
+            format!(
+                "it is listed, but {address}, which {} sends on to, does not have its file",
+                front.address()
+            ),
+        ),
+        (401, format!("{address} denies access (status 401)")),
+        (407, format!("{address} answered with status 407")),
+        (429, format!("{address} answered with status 429")),
+    ] {
+        store.fault("", Fault::Status(status));
+        to(format!("http://{address}/?sig=s3cret&was="));
+        refused(served.stream().await.expect_err("refused"), says);
+        store.heal();
+    }
+    store.fault("", Fault::Status(404));
+    front.heal();
+    front.fault("timestamp.json", Fault::Redirect(format!("http://{address}/?sig=s3cret&was=")));
+    refused(
+        served.open().await.expect_err("no timestamp"),
+        format!(
+            "{} sends on to {address}: it is not there\nhelp: look whether {address} has",
+            front.address()
+        ),
+    );
+    // Where there is no next root, a redirect to where it is not is no failure.
+    front.heal();
+    front.fault("root.json", Fault::Redirect(format!("http://{address}/?sig=s3cret&was=")));
+    served.open().await.expect("there is no next root");
     to("ftp://elsewhere/?sig=s3cret&was=".to_owned());
     refused(served.stream().await.expect_err("ftp"), "redirects to an address of ftp".to_owned());
     to(front.url(""));
