@@ -73,6 +73,10 @@ fn url(text: &str) -> Result<Url, Error> {
         return Ok(url);
     }
     let path = std::path::absolute(Path::new(text)).map_err(|error| refused(text, &error))?;
+    // What a person took for an address may have secrets in it, which a path would show.
+    if !path.is_dir() {
+        return Err(refused(text, &"it is neither an address nor a directory that is there"));
+    }
     Url::from_directory_path(path).map_err(|()| refused(text, &"it is not the path of a directory"))
 }
 
@@ -87,7 +91,12 @@ mod tests {
     #[test]
     fn an_address_and_a_directory_are_both_places() {
         assert_eq!(url("https://host/a").unwrap().as_str(), "https://host/a/");
-        assert_eq!(url("/srv/my updates").unwrap().as_str(), "file:///srv/my%20updates/");
+        let dir = tempfile::tempdir().unwrap();
+        let blank = dir.path().join("my updates");
+        std::fs::create_dir(&blank).unwrap();
+        let address = url(blank.to_str().unwrap()).unwrap();
+        assert!(address.as_str().starts_with("file:///") && address.as_str().ends_with("/my%20updates/"));
+        assert!(url("/srv/nobody/made/this").is_err());
         assert!(url("https://").is_err());
     }
 }

@@ -252,7 +252,10 @@ pub fn redacted(text: &str) -> String {
         // `user:password@host`, as proxies may be written.
         match part.rsplit_once('@') {
             Some((login, host)) if !part.contains("://") && login.contains(':') => {
-                shown.push_str(&format!("…@{host}"));
+                // Nor what follows a question mark, up to where the part ends.
+                let (bare, end) = host.split_at(host.trim_end_matches(ends).len());
+                let bare = bare.split_once('?').map_or(bare.to_owned(), |(bare, _)| format!("{bare}?…"));
+                shown.push_str(&format!("…@{bare}{end}"));
             }
             _ => shown.push_str(part),
         }
@@ -470,6 +473,7 @@ mod tests {
             "a = \"http://…@host/x?…\" b = 'https://h/' c"
         );
         assert_eq!(redacted("http://me:s3/cret@host/x"), "http://…@host/x");
+        assert_eq!(redacted("me:s3cret@host/x?sig=abc y"), "…@host/x?… y");
         assert_eq!(redacted("no address"), "no address");
         assert_eq!(redacted("p = \"me:s3cret@proxy:1\" # me@home"), "p = \"…@proxy:1\" # me@home");
     }

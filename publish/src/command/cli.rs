@@ -80,7 +80,7 @@ pub fn grammar() -> clap::Command {
 pub fn run(cli: Cli) -> ExitCode {
     log::init(cli.log_level);
     let now = SystemClock.now();
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             say::line(&format!("pubrepo: failed to start: {error}"));

@@ -5,6 +5,7 @@
 //! - [`firmware`]: the simulated firmware and `signpost` agree on every state
 //! - [`starts`]: boots that end before the first program
 //! - [`walk`]: update, reboot, migrate, mark good; back and forward; fall back
+//! - [`publisher`]: what a publisher asks over the network
 //! - [`unheard`]: programs whose words reach nobody
 //! - [`faults`]: what is wrong with a repository, a disk or a rollout, and what the programs make of it
 
@@ -18,6 +19,7 @@ mod disks;
 mod faults;
 mod firmware;
 mod images;
+mod publisher;
 mod starts;
 mod unheard;
 mod walk;
