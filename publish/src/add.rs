@@ -142,6 +142,8 @@ pub async fn add_with(
     let mut session = Session::open(&desk).await?;
     let manifest = session.manifest()?;
     let release = Release::plan(options, &session.editor, missing)?;
+    // Also what a dry run never reads has to be an image.
+    options.images.work(0)?;
     os_release::check(&options.images.root, &options.variant, &options.version)?;
     // Refused before images are worked through, if that can be told already.
     let draft = change_manifest(options, &release, manifest.clone(), now)?;

@@ -101,6 +101,11 @@ async fn images_that_no_host_can_use_are_refused() {
         .await;
     let empty = fixture.write("images/empty", b"");
     assert_refused(&fixture, &with(&|release| release.images.root = empty.clone()), "it has no bytes").await;
+    // A dry run reads no boot image, and must not promise what the real one refuses.
+    for dry_run in [false, true] {
+        let release = with(&|release| (release.images.boot, release.dry_run) = (empty.clone(), dry_run));
+        assert_refused(&fixture, &release, "it has no bytes").await;
+    }
     let missing = fixture.path("images/missing");
     assert_refused(&fixture, &with(&|release| release.images.boot = missing.clone()), "images/missing").await;
     let garbage = fixture.write("images/garbage", &noise(5, 8192));
