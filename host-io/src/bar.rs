@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use crate::stderr::{bare, stderr_is_terminal};
+use crate::stderr::{bare, is_dumb, stderr_is_terminal};
 
 /// Columns of a terminal that does not say.
 const USUAL: usize = 80;
@@ -44,8 +44,7 @@ static SHOWN: Mutex<bool> = Mutex::new(false);
 /// Whether somebody watches stderr who could see a bar move.
 #[must_use]
 pub fn is_watched() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    !dumb && stderr_is_terminal()
+    stderr_is_terminal() && !is_dumb(std::env::var_os("TERM"))
 }
 
 /// Draws the line over the one before. A terminal that went away is no reason to stop.

@@ -69,7 +69,7 @@ pub fn init(level: Level) {
         .with_writer(|| say::Stderr)
         // Its own complaints go to stderr by a way that panics when nobody reads.
         .log_internal_errors(false)
-        .with_ansi(say::stderr_is_terminal())
+        .with_ansi(say::stderr_in_colour())
         .with_target(false)
         .without_time()
         .try_init();

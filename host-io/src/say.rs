@@ -9,10 +9,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "everybody else comes here")]
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 
-use crate::stderr::bare;
 pub use crate::stderr::stderr_is_terminal;
+use crate::stderr::{bare, is_dumb};
 
 /// Says a line on stderr, if anybody can hear it.
 pub fn line(text: &str) {
@@ -50,6 +51,24 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether a person reads stdout who wants colours, on a terminal that has them.
+#[must_use]
+pub fn stdout_in_colour() -> bool {
+    stdout_is_terminal() && wants_colour(|name| std::env::var_os(name))
+}
+
+/// Whether a person reads stderr who wants colours, on a terminal that has them.
+#[must_use]
+pub fn stderr_in_colour() -> bool {
+    stderr_is_terminal() && wants_colour(|name| std::env::var_os(name))
+}
+
+/// Whether `TERM` names a terminal that knows more than letters, and `NO_COLOR` (<https://no-color.org>) says nothing.
+fn wants_colour(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let unwanted = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_dumb(variable("TERM")) && !unwanted
+}
+
 /// stderr as a writer that takes everything: what nobody hears is lost.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stderr;
@@ -63,5 +82,28 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
+        let wanted = |term: Option<&str>, no_color: Option<&str>| {
+            wants_colour(|name| match name {
+                "TERM" => term.map(OsString::from),
+                "NO_COLOR" => no_color.map(OsString::from),
+                _ => None,
+            })
+        };
+        for term in ["xterm", "linux", "vt220", "screen-256color"] {
+            assert!(wanted(Some(term), None) && wanted(Some(term), Some("")), "{term}");
+            assert!(!wanted(Some(term), Some("1")) && !wanted(Some(term), Some("0")), "{term}");
+        }
+        for term in [None, Some(""), Some("dumb")] {
+            assert!(!wanted(term, None), "{term:?}");
+        }
     }
 }

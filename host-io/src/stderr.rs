@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "what programs say ends here")]
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,11 @@ static STANDS_STILL: AtomicBool = AtomicBool::new(false);
 #[must_use]
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Whether what `TERM` names has no more than letters: no colours, and no way to write a line anew.
+pub(crate) fn is_dumb(term: Option<OsString>) -> bool {
+    term.is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 /// What is said on stderr, beside whatever is drawn there.

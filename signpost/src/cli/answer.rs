@@ -8,12 +8,6 @@ pub(crate) fn give(text: &str) -> Result<(), Error> {
     say::answer(text).map_err(Error::Answer)
 }
 
-/// Whether the answer is seen by a person who wants colours.
-pub(crate) fn in_colour() -> bool {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    say::stdout_is_terminal() && !unwanted
-}
-
 /// Says what is true on the disk after a change.
 pub(crate) fn narrate(status: &Status) {
     match status.next {

@@ -1,5 +1,7 @@
 //! `signpost status`: who runs, who boots next, and why. Reads only.
 
+use host_io::say;
+
 use crate::report::Report;
 use crate::screen::Screen;
 use crate::{Error, OsDisk};
@@ -32,7 +34,7 @@ pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
         let report = serde_json::to_string_pretty(&Report::new(&found)).expect("a report is plain data");
         answer::give(&format!("{report}\n"))?;
     } else {
-        let screen = if answer::in_colour() { Screen::in_colour(&found) } else { Screen::new(&found) };
+        let screen = if say::stdout_in_colour() { Screen::in_colour(&found) } else { Screen::new(&found) };
         answer::give(&screen.to_string())?;
     }
     args.words.mention();
