@@ -70,7 +70,7 @@ impl OsRelease {
         let version = field("VERSION_ID")
             .ok_or_else(|| bad("VERSION_ID", "it is missing; add the version, as VERSION_ID=1.2.0"))?;
         Ok(Self {
-            variant_id: field("VARIANT_ID").ok_or_else(|| {
+            variant_id: field("VARIANT_ID").filter(|variant| !variant.is_empty()).ok_or_else(|| {
                 bad(
                     "VARIANT_ID",
                     "it is missing; add the name under which releases are published, as VARIANT_ID=metal",
@@ -215,6 +215,16 @@ mod tests {
         assert_eq!(release.version_id, Version::new(1, 1, 0));
         assert_eq!(release.pretty_name, "Ours OS 1.1.0");
         assert_eq!(release.build_id, "");
+    }
+
+    #[test]
+    fn a_variant_that_is_missing_or_empty_is_refused_with_an_example() {
+        for line in ["", "VARIANT_ID=\n", "VARIANT_ID=\"\"\n"] {
+            let text = format!("{line}VERSION_ID=1.1.0\n");
+            let error =
+                OsRelease::parse(&text, PathBuf::from("os-release")).expect_err("no variant").to_string();
+            assert!(error.ends_with("as VARIANT_ID=metal"), "{error}");
+        }
     }
 
     #[test]

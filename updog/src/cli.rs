@@ -68,7 +68,7 @@ struct Cli {
     #[arg(long, global = true)]
     dry_run: bool,
     /// Refuse an update that takes more than so many bytes from the network (plan, update, update-image)
-    #[arg(long, global = true, value_name = "BYTES")]
+    #[arg(long, global = true, value_name = "BYTES", value_parser = bytes)]
     max_bytes: Option<u64>,
     /// Reboot in the end (update, update-apply, rollback)
     #[arg(short, long, global = true)]
@@ -209,6 +209,10 @@ const CONCERN: [(&str, &[&str]); 7] = [
     ("max_bytes", &["plan", "update", "update-image"]),
     ("reboot", &["update", "update-apply", "rollback"]),
 ];
+
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it has to be a whole number of bytes, such as 50000000".to_owned())
+}
 
 /// The grammar of the command line, for its help, its manual pages and for shells that complete it.
 #[must_use]

@@ -182,8 +182,8 @@ struct Raw {
     nice: i64,
 }
 
-/// All keys of [`Raw`].
-const KEYS: [&str; 14] = [
+/// All keys of [`Raw`], and those that are for others.
+const KEYS: [&str; 16] = [
     "metadata_base_url",
     "targets_base_url",
     "seed",
@@ -198,6 +198,9 @@ const KEYS: [&str; 14] = [
     "data_budget",
     "minimum_version",
     "nice",
+    // When updates may start is for whoever starts them: `apiclient update apply --if-in-window`.
+    "hold_until",
+    "window",
 ];
 
 #[derive(Deserialize)]
@@ -433,6 +436,16 @@ something_newer = { a = 1 }
         let typo =
             "metadata_base_url = \"x\"\nmetadata_bse_url = 1\ndata-budget = 5\nnice = 3\n[extra]\na = 1\n";
         assert_eq!(unknown_keys(typo), [("extra".to_owned(), 5), ("metadata_bse_url".to_owned(), 2)]);
+        // Nothing that the shipped template renders is warned about on every run.
+        let template = include_str!("../../dist/usr/share/bottlerocket/templates/updog.toml");
+        let keys: Vec<&str> = template
+            .lines()
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(key, _)| key)
+            .filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .collect();
+        assert!(keys.contains(&"window"), "{keys:?}");
+        assert!(keys.iter().all(|key| KEYS.contains(key)), "{keys:?}");
     }
 
     #[test]
