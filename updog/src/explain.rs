@@ -122,6 +122,31 @@ pub fn explain(
     rows
 }
 
+/// What waits in the other set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Its flavour.
+    pub variant: String,
+    /// Its architecture.
+    pub arch: String,
+    /// Its version.
+    pub version: Version,
+    /// Whether the next boot starts it.
+    pub boots_next: bool,
+}
+
+/// Adds to the reasons that a version is installed already: whoever reads "chosen" would install it once more.
+pub fn note_installed(rows: &mut [Explained], installed: &Installed) {
+    let Installed { variant, arch, version, boots_next } = installed;
+    let held = |row: &&mut Explained| (&row.variant, &row.arch, &row.version) == (variant, arch, version);
+    if let Some(row) = rows.iter_mut().find(held) {
+        row.reason.push_str(match boots_next {
+            true => "; it is installed, and the next boot starts it",
+            false => "; it is installed, and starts once it is applied",
+        });
+    }
+}
+
 struct Judge<'a> {
     manifest: &'a Manifest,
     machine: &'a Machine,
@@ -283,6 +308,31 @@ mod tests {
         for row in rows {
             assert_eq!(serde_json::to_value(row.verdict).unwrap(), row.verdict.as_str());
         }
+    }
+
+    #[test]
+    fn what_is_installed_already_is_said_of_its_version_alone() {
+        let request = Request { wanted: Wanted::Latest, waves: Waves::Respect };
+        let mut rows = explain(&manifest(), &machine(), &request, None, hour(0));
+        let before = rows.clone();
+        let mut installed = Installed {
+            variant: "metal".to_owned(),
+            arch: "x86_64".to_owned(),
+            version: v("1.4.0"),
+            boots_next: false,
+        };
+        note_installed(&mut rows, &installed);
+        assert_eq!(rows[5].reason, "this host takes it; it is installed, and starts once it is applied");
+        assert!((0..rows.len()).all(|at| at == 5 || rows[at] == before[at]));
+        installed.boots_next = true;
+        let mut rows = before.clone();
+        note_installed(&mut rows, &installed);
+        assert_eq!(rows[5].reason, "this host takes it; it is installed, and the next boot starts it");
+        // A build of the same version for another variant is another release.
+        installed.variant = "cloud".to_owned();
+        let mut rows = before.clone();
+        note_installed(&mut rows, &installed);
+        assert_eq!(rows, before);
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! `explain`: what this host makes of every version that the repository knows, and why. Changes nothing on the disk.
 
 use serde_json::json;
+use signpost::OsDisk;
 use update_metadata::explain::instant;
 
 use crate::answer;
+use crate::apply;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Format;
-use crate::explain::{Explained, explain};
+use crate::explain::{Explained, Installed, explain, note_installed};
 use crate::fetch::{self, Opened, Purse};
+use crate::guard;
+use crate::record::Record;
+use crate::sets;
 use crate::update::{Asked, request};
 
 /// What was asked.
@@ -26,8 +31,11 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let Opened { manifest, machine, config, .. } =
         fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
     let now = context.clock.now();
-    let updates =
+    let mut updates =
         explain(&manifest, &machine, &request(&args.asked, &config), config.minimum_version.as_ref(), now);
+    if let Some(installed) = installed(context) {
+        note_installed(&mut updates, &installed);
+    }
     match context.format {
         Format::Json => answer::json_line(&json!({
             "running": { "variant": machine.variant, "arch": machine.arch, "version": machine.version },
@@ -40,6 +48,26 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
             answer::lines(std::iter::once(head).chain(table(&updates)))
         }
     }
+}
+
+/// What the other set has ready. A disk that cannot be read is no reason not to answer.
+fn installed(context: &Context) -> Option<Installed> {
+    let disk = OsDisk::discover(&context.paths).ok()?;
+    let status = disk.status().ok()?;
+    let (entry, boots_next) = match guard::activated(&status) {
+        Ok(set) => {
+            let record = Record::load_or_empty(&*context.fs, &context.paths);
+            (sets::held_by(&disk, &record, set.name).ok()??, true)
+        }
+        Err(_) => (apply::find_staged(context, &disk).ok()?.entry().clone(), false),
+    };
+    // A release that ran here and was left is no update that waits.
+    (!status.inactive()?.bits.successful).then_some(Installed {
+        variant: entry.variant,
+        arch: entry.arch,
+        version: entry.version,
+        boots_next,
+    })
 }
 
 fn table(updates: &[Explained]) -> Vec<String> {

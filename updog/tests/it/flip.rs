@@ -34,6 +34,20 @@ fn a_staged_update_is_applied_taken_back_and_applied_again_offline() {
 }
 
 #[test]
+fn what_is_installed_already_is_explained_as_such() {
+    let (_world, host) = offered();
+    let reason = |host: &Host| {
+        let explained = host.run("updog", &["explain", "--json"]).expect_ok().json();
+        explained["updates"][0]["reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(reason(&host), "this host takes it");
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    assert_eq!(reason(&host), "this host takes it; it is installed, and starts once it is applied");
+    let _ = host.run("updog", &["update-apply"]).expect_ok();
+    assert_eq!(reason(&host), "this host takes it; it is installed, and the next boot starts it");
+}
+
+#[test]
 fn nothing_staged_cannot_be_applied() {
     let (_world, host) = offered();
     let before = Snapshot::of(&host);

@@ -52,6 +52,11 @@ fn cancel_takes_an_update_back_and_apply_does_not_fetch_it_again() {
     let ran = host.run(&["update", "cancel"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert_eq!(host.run(&["-u", "/updates/status"]).json()["update_state"], "Staged");
+    let stderr = host.run(&["update", "cancel"]).failed(1);
+    assert!(
+        stderr.contains("the state of updates is Staged\nhelp: what is staged starts only once"),
+        "{stderr}"
+    );
     assert!(host.run(&["update", "check"]).stderr.contains("1.1.0 is installed"));
     assert_eq!(host.run(&["update", "apply"]).code, 0);
     assert_eq!(host.calls().iter().filter(|call| *call == "update-image").count(), 1);
@@ -84,13 +89,31 @@ fn nothing_to_do_is_success_after_a_check_and_an_error_with_a_next_step_otherwis
     let stderr = host.run(&["update", "apply"]).failed(1);
     assert!(stderr.contains("the state of updates is Idle") && stderr.contains("apply --check"), "{stderr}");
     let stderr = host.run(&["update", "cancel"]).failed(1);
-    assert!(stderr.contains("Status 409 when POSTing /actions/deactivate-update"), "{stderr}");
+    assert_eq!(
+        stderr,
+        "apiclient: failed to cancel an update: Status 409 when POSTing /actions/cancel: failed to cancel: no update command runs, and no update is to start with the next boot: the state of updates is Idle\nhelp: the next boot starts what runs now\n"
+    );
     let none = r#"echo '{"event":"error","error":{"code":"no_update","message":"failed to find one","help":null}}'; exit 1"#;
     host.on("check-update", &format!("if [ \"$2\" = --all ]; then echo '[]'; exit; fi; {none}"));
     for args in [&["update", "check"][..], &["update", "apply", "-c"]] {
         let ran = host.run(args);
         assert_eq!(ran.code, 0);
         assert_eq!(ran.stderr, "No updates available.\n");
+    }
+}
+
+#[test]
+fn an_unproven_boot_is_told_with_who_marks_it_good() {
+    let facts = r#"{"active":{"set":"A","variant":"metal","arch":"x86_64","version":"1.0.0","proven":PROVEN,"next_to_boot":true},"inactive":null,"proven":PROVEN}"#;
+    for (proven, told) in [("true", false), ("false", true)] {
+        let host = Host::new();
+        host.on("status", &format!("echo '{}'; exit", facts.replace("PROVEN", proven)));
+        assert_eq!(host.run(&["update", "check"]).code, 0);
+        let screen = host.run(&["update", "status"]);
+        assert_eq!(screen.code, 0);
+        let lines =
+            ["Proven        no: this boot is not marked good yet", "Next          updog confirm-boot marks"];
+        assert!(lines.iter().all(|line| screen.stdout.contains(line) == told), "{}", screen.stdout);
     }
 }
 

@@ -79,7 +79,9 @@ pub enum Refusal {
         why: String,
     },
     /// Nothing runs and nothing is activated.
-    #[error("cancel: no update command runs, and none is activated: the state of updates is {state:?}")]
+    #[error(
+        "cancel: no update command runs, and no update is to start with the next boot: the state of updates is {state:?}"
+    )]
     NothingToCancel {
         /// The state.
         state: UpdateState,
@@ -136,25 +138,28 @@ impl Advise for Refusal {
         match self {
             Self::Busy => Some("ask again until it has ended".to_owned()),
             Self::Disallowed { state, .. } => Some(match state {
-                UpdateState::Idle => "refresh first: POST /actions/refresh-updates".to_owned(),
-                UpdateState::Available => "prepare first: POST /actions/prepare-update".to_owned(),
-                UpdateState::Staged => "activate first: POST /actions/activate-update".to_owned(),
+                UpdateState::Idle => "refresh first: \"apiclient update check\", or POST /actions/refresh-updates".to_owned(),
+                UpdateState::Available => "prepare first: \"apiclient update apply\" does all of it, or POST /actions/prepare-update".to_owned(),
+                UpdateState::Staged => "activate first: \"apiclient update apply\", or POST /actions/activate-update".to_owned(),
                 UpdateState::Ready => {
-                    "reboot into it, or take it back: POST /actions/deactivate-update".to_owned()
+                    "reboot into it, or take it back: \"apiclient update cancel\", or POST /actions/deactivate-update".to_owned()
                 }
             }),
             Self::GoesBack { .. } => Some(
-                "reboot to go back, or stay with what runs: POST /actions/cancel takes it back".to_owned(),
+                "reboot to go back, or stay with what runs: \"apiclient update cancel\", or POST /actions/cancel".to_owned(),
             ),
             Self::MayNotBoot { .. } => Some(
-                "refresh, which takes it back (POST /actions/refresh-updates), or take it back: POST /actions/cancel"
+                "\"apiclient update cancel\" (POST /actions/cancel) takes it back, as the next \"apiclient update check\" does"
                     .to_owned(),
             ),
             Self::NothingChosen | Self::NeverRun => {
-                Some("refresh first: POST /actions/refresh-updates".to_owned())
+                Some("refresh first: \"apiclient update check\", or POST /actions/refresh-updates".to_owned())
             }
-            Self::NotStaged(_) => Some("prepare first: POST /actions/prepare-update".to_owned()),
-            Self::NothingToCancel { .. } => None,
+            Self::NotStaged(_) => Some("prepare first: \"apiclient update apply\" does all of it, or POST /actions/prepare-update".to_owned()),
+            Self::NothingToCancel { state: UpdateState::Staged } => {
+                Some("what is staged starts only once it is activated; it may stay where it is".to_owned())
+            }
+            Self::NothingToCancel { .. } => Some("the next boot starts what runs now".to_owned()),
             Self::Forbidden { help, .. } | Self::Updog { help, .. } => help.clone(),
         }
     }

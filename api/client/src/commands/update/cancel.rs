@@ -1,6 +1,6 @@
 //! `update cancel`: stopping a running update, or taking back an applied one or a way back that waits.
 
-use api_model::CommandType;
+use api_model::{CommandType, UpdateState};
 use host_io::say;
 use serde_json::json;
 
@@ -33,9 +33,15 @@ pub async fn run(api: &Api, args: Args) -> Result<(), Error> {
             wait::until_idle(api, "taking the way back back").await?;
             ("rollback-taken-back", "The host does not go back; the next boot starts what runs now")
         }
-        wait::State::Ended(_) | wait::State::NeverRun => {
+        wait::State::Ended(status) if status.update_state == UpdateState::Ready => {
             wait::run(api, CommandType::Deactivate, &mut Live::new(args.form)).await?;
             ("deactivated", "Update taken back; the next boot starts what runs now")
+        }
+        wait::State::Ended(_) | wait::State::NeverRun => {
+            // The server says in its words that there is nothing; unless there is by now.
+            api.post("/actions/cancel").await.map_err(Error::call("cancel an update"))?;
+            wait::until_idle(api, "what began meanwhile").await?;
+            ("stopped", "What began meanwhile was stopped; the next boot starts what runs now")
         }
     };
     if args.form.is_json() {

@@ -62,6 +62,12 @@ fn screen(status: &UpdateStatus) -> String {
     if let Some(active) = &status.active_partition {
         lines.push(("Runs", set(active)));
     }
+    if status.proven == Some(false) {
+        lines.push((
+            "Proven",
+            "no: this boot is not marked good yet, and no update is taken before it is".to_owned(),
+        ));
+    }
     if let Some(staged) = &status.staging_partition {
         lines.push(("Staged", set(staged)));
     }
@@ -137,6 +143,9 @@ fn last(last: &MostRecentCommand) -> String {
 fn next(status: &UpdateStatus) -> &'static str {
     if status.rollback().is_some() {
         return "apiclient reboot to go back, or to stay with what runs apiclient update cancel";
+    }
+    if status.proven == Some(false) && status.update_state != UpdateState::Idle {
+        return "updog confirm-boot marks this boot good, if it is; then apiclient update apply";
     }
     let held = status.failed_update.as_ref().is_some_and(|failed| failed.held);
     match status.update_state {
