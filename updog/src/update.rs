@@ -210,7 +210,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         let _timer = context.evidence.time("survey");
         Surveyor { context, opened: &opened, update: &update, budget, access }.survey(&targets, &running)?
     };
-    context.events.tell(&Event::Plan { plan: &survey.plan });
+    context.events.tell(&Event::Plan { plan: &survey.plan, begins: access == Access::ReadWrite });
     Ok(Look::Found(Box::new(Prospect {
         opened,
         update,

@@ -89,6 +89,9 @@ pub enum Event<'a> {
     Plan {
         /// The plan.
         plan: &'a Plan,
+        /// Whether the update begins now; otherwise it was only asked for.
+        #[serde(skip)]
+        begins: bool,
     },
     /// Bytes moved.
     Progress(Progress),

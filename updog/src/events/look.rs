@@ -9,6 +9,7 @@ use host_io::say;
 use super::Format;
 use super::event::{Event, Progress};
 use super::queue::Stage;
+use super::whole::Whole;
 
 /// How events look to whoever reads this run's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) enum Look {
 pub(super) enum Message {
     /// This line on stdout.
     Out(String),
+    /// An update begins, with this sentence; how much there is to do, where that is known.
+    Begins(String, Option<Whole>),
     /// How far a stage is.
     Progress(Progress),
     /// The running stage is over; then this sentence, where there is one.
@@ -50,12 +53,14 @@ impl Look {
                 Some(Message::Out(format!("{line}\n")))
             }
             (Self::Bar | Self::Lines, Event::Progress(progress)) => Some(Message::Progress(*progress)),
-            (Self::Bar | Self::Lines, Event::Plan { plan }) => Some(Message::Landmark(Some(format!(
-                "Starting update to {} ({} to fetch)",
-                plan.to,
-                mib(plan.fetch_bytes)
-            )))),
-            (Self::Bar | Self::Lines, Event::Started | Event::Done(_)) => Some(Message::Landmark(None)),
+            (Self::Bar | Self::Lines, Event::Plan { plan, begins: true }) => Some(Message::Begins(
+                format!("Starting update to {} ({} to fetch)", plan.to, mib(plan.fetch_bytes)),
+                Whole::of(plan),
+            )),
+            (
+                Self::Bar | Self::Lines,
+                Event::Plan { begins: false, .. } | Event::Started | Event::Done(_),
+            ) => Some(Message::Landmark(None)),
         }
     }
 
@@ -63,13 +68,22 @@ impl Look {
     /// something not, full as it may be, is kept in `unwritten`.
     pub(super) fn speaker(self, unwritten: Arc<OnceLock<io::Error>>) -> impl FnMut(Message) + Send + 'static {
         let mut last: Option<Line> = None;
+        let mut whole: Option<Whole> = None;
         move |message| match message {
             Message::Out(line) => {
                 if let Err(error) = say::answer(&line) {
                     let _the_first_one_is_enough = unwritten.set(error);
                 }
             }
-            Message::Progress(progress) if self == Self::Bar => draw(progress),
+            Message::Begins(text, update) => {
+                bar::hide();
+                say::line(&text);
+                whole = update;
+            }
+            // One bar from the first byte that is written to the last that is read back.
+            Message::Progress(progress) if self == Self::Bar => {
+                draw(whole.as_mut().map_or(progress, |whole| whole.with(progress)));
+            }
             Message::Progress(progress) => {
                 if let Some(text) = line(&mut last, progress) {
                     say::line(&text);

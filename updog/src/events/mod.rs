@@ -8,7 +8,7 @@
 //! - `meter`: counting the bytes of one stage; `pace`: how fast, and how long still
 //! - `outlet`: where events go
 //! - `queue`: between the stages and a reader that may stand still
-//! - `look`: a bar, lines, or JSON
+//! - `look`: a bar, lines, or JSON; `whole`: the stages of an update as one bar
 //! - `latest`: the file with the latest event
 
 mod event;
@@ -19,6 +19,7 @@ mod meter;
 mod outlet;
 mod pace;
 mod queue;
+mod whole;
 
 pub use event::{Done, Event, Phase, Progress};
 pub use format::Format;

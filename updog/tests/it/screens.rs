@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
-use testdata::{Host, program};
+use testdata::{Host, Release, program};
 
-use crate::support::offered;
+use crate::support::{offered, offered_by};
 
 /// What `updog ARGS` writes to a terminal of so many columns.
 fn on_a_terminal(host: &Host, args: &[&str], columns: u16, term: &str) -> String {
@@ -43,4 +43,29 @@ fn at_the_end_a_terminal_of_any_width_shows_the_answer_and_no_bar() {
             assert!(line.trim_end_matches("\x1b[K").chars().count() < usize::from(columns), "{line:?}");
         }
     }
+}
+
+#[test]
+fn an_update_has_one_bar_of_one_width_from_its_first_byte_to_its_last() {
+    let (_world, host) = offered_by(Release::new("1.1.0").framed());
+    let shown = on_a_terminal(&host, &["update"], 80, "xterm");
+    let (_, update) = shown.split_at(shown.find("Starting update").unwrap());
+    let bars: Vec<&str> = update.split(['\r', '\n']).filter(|line| line.contains(" % [")).collect();
+    let percent = |line: &&str| line.split(" % ").next()?.rsplit(' ').next()?.parse::<u8>().ok();
+    let percents: Vec<u8> = bars.iter().filter_map(percent).collect();
+    assert_eq!(percents.len(), bars.len());
+    assert!(percents.is_sorted(), "{percents:?}");
+    assert_eq!(percents.last(), Some(&100), "{bars:?}");
+    let ends: Vec<_> = bars.iter().map(|line| (line.find('['), line.find(']'))).collect();
+    assert!(ends.windows(2).all(|two| two[0] == two[1]), "{bars:?}");
+}
+
+#[test]
+fn a_plan_does_not_say_that_an_update_begins() {
+    let (_world, host) = offered();
+    let shown = host.run("updog", &["plan"]).expect_ok();
+    assert!(
+        !shown.stderr.contains("Starting update") && shown.stdout.contains("From 1.0.0 to 1.1.0:"),
+        "{shown}"
+    );
 }
