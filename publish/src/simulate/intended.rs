@@ -38,6 +38,12 @@ impl Intended {
         self.corners.iter().map(|(at, _)| *at)
     }
 
+    /// The moments at which a wave ends, with the share that has had its turn by then.
+    pub(super) fn borders(&self) -> impl Iterator<Item = (u64, f64)> {
+        let ends = self.corners.iter().filter(|(_, share)| *share > 0.0 && *share < 1.0);
+        ends.copied()
+    }
+
     /// The share at `at`, with everything that happens at that very moment.
     pub(super) fn at(&self, at: u64) -> f64 {
         let next = self.corners.partition_point(|(corner, _)| *corner <= at);

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub fail_rate: Option<f64>,
     /// What each rule makes of it, ours first.
     pub rules: Vec<RuleOutcome>,
+    /// Where one wave ends and the next begins, as planned.
+    pub borders: Vec<Border>,
     /// The curve.
     pub points: Vec<Point>,
 }
@@ -49,6 +51,15 @@ pub struct RuleOutcome {
     pub peak_egress_bytes_per_second: Option<f64>,
     /// What failing hosts lead to; `None` where nothing fails.
     pub halt: Option<Halt>,
+}
+
+/// Where one wave ends and the next begins.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Border {
+    /// Minutes since the release was published.
+    pub minute: u64,
+    /// The share of the fleet whose turn has come by then, in hundredths.
+    pub share: f64,
 }
 
 /// How far from the plan.

@@ -94,6 +94,7 @@ impl Picture {
             self.level(panel, f64::from(percent), &format!("{percent} %"));
         }
         self.time(panel, false);
+        self.borders(panel, outcome);
         let points = &outcome.points;
         self.path(&panel.line(points, |point| point.older.taken), &Stroke::OLDER);
         self.path(&panel.line(points, |point| point.intended), &Stroke::PLAN);
@@ -126,6 +127,22 @@ impl Picture {
         self.path(&panel.line(points, |point| point.older.hosts_per_minute), &Stroke::OLDER);
         self.path(&panel.line(points, |point| point.ours.hosts_per_minute), &Stroke::OURS);
         self.words(RIGHT, panel.bottom + 34.0, "end", FAINT, 12, "after publication");
+    }
+
+    /// Where one wave ends and the next begins; a share is written above where there is room for it.
+    fn borders(&mut self, panel: &Panel, outcome: &Outcome) {
+        let mut free = LEFT + 120.0;
+        for border in &outcome.borders {
+            let (x, top, bottom) = (panel.x(border.minute), panel.top, panel.bottom);
+            let _ = writeln!(
+                self.text,
+                r#"<path d="M{x:.1} {top:.1}V{bottom:.1}" stroke="{PLAN}" stroke-dasharray="1 3"/>"#
+            );
+            if x >= free {
+                self.words(x, top - 4.0, "middle", FAINT, 11, &format!("wave to {:.0} %", border.share));
+                free = x + 80.0;
+            }
+        }
     }
 
     /// Where the rollout would be paused, by either rule.

@@ -5,7 +5,7 @@ use update_metadata::waves::Rule;
 
 use super::fleet::{Host, hosts};
 use super::intended::Intended;
-use super::outcome::{Busiest, Gap, Halt, Outcome, Point, RuleOutcome, Shares};
+use super::outcome::{Border, Busiest, Gap, Halt, Outcome, Point, RuleOutcome, Shares};
 use super::scenario::{Scenario, ScenarioError, nanoseconds};
 
 const MINUTE: u64 = 60_000_000_000;
@@ -55,6 +55,10 @@ pub fn simulate(scenario: &Scenario) -> Result<Outcome, ScenarioError> {
         frame_bytes: scenario.frame_bytes,
         fail_rate: scenario.failures.map(|failures| failures.rate),
         rules: rules.each_ref().map(|rule| rule.outcome(scenario, &intended)).into(),
+        borders: intended
+            .borders()
+            .map(|(at, share)| Border { minute: at / MINUTE, share: share * 100.0 })
+            .collect(),
         points: points.collect(),
     })
 }

@@ -111,6 +111,18 @@ fn a_rollout_is_told_as_a_table_and_drawn_as_a_picture() {
 }
 
 #[test]
+fn the_picture_marks_where_waves_end_and_where_it_would_be_paused() {
+    let outcome = played("default", day(), 50_000);
+    let ends: Vec<_> = outcome.borders.iter().map(|border| (border.minute, border.share.round())).collect();
+    assert_eq!(ends, [(360, 2.0), (1440, 6.0), (2880, 18.0), (4320, 40.0), (5760, 66.0), (7200, 90.0)]);
+    let picture = svg(&outcome);
+    assert_eq!(picture.matches(r#"stroke-dasharray="1 3""#).count(), ends.len(), "a line for each");
+    for marked in ["wave to 18 %", "wave to 66 %", "wave to 90 %", "paused after "] {
+        assert!(picture.contains(marked), "{marked}: {picture}");
+    }
+}
+
+#[test]
 fn a_picture_is_well_formed_whatever_the_release_is_called() {
     let mut outcome = played("emergency", day(), 100);
     outcome.name = "<b> & \"quotes\"\u{7}".to_owned();
