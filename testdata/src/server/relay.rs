@@ -5,12 +5,20 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Hands connections on to a server that speaks plain HTTP/1.1 with declared lengths, and counts the bytes of bodies that
-/// it gave to the client. Its threads end with the process.
+/// Hands connections on to a server that speaks plain HTTP/1.1, with declared lengths or in chunks, and counts the bytes of
+/// bodies that it gave to the client: what frames chunks is none. Its threads end with the process.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
     bodies: Arc<AtomicU64>,
+    open: Arc<Open>,
+}
+
+/// How many connections there are, and were at most.
+#[derive(Debug, Default)]
+struct Open {
+    now: AtomicU64,
+    most: AtomicU64,
 }
 
 impl Relay {
@@ -24,12 +32,16 @@ impl Relay {
         let address = listener.local_addr().expect("a bound listener has an address");
         let bodies = Arc::new(AtomicU64::default());
         let counter = Arc::clone(&bodies);
+        let open = Arc::new(Open::default());
+        let opened = Arc::clone(&open);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(upstream) = TcpStream::connect(server) else { return };
                 let both = client.try_clone().and_then(|client| Ok((client, upstream.try_clone()?)));
                 let Ok((client_too, upstream_too)) = both else { return };
-                let counter = Arc::clone(&counter);
+                let (counter, open) = (Arc::clone(&counter), Arc::clone(&opened));
+                let now = open.now.fetch_add(1, Ordering::SeqCst) + 1;
+                open.most.fetch_max(now, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     let _gone = io::copy(&mut &client, &mut &upstream);
                     let _gone = upstream.shutdown(Shutdown::Write);
@@ -39,16 +51,23 @@ impl Relay {
                     // Not a reset: what was counted can be read.
                     let _gone = client_too.shutdown(Shutdown::Write);
                     let _gone = upstream_too.shutdown(Shutdown::Both);
+                    open.now.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, bodies }
+        Self { address, bodies, open }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections were open at the same time at most.
+    #[must_use]
+    pub fn most_open(&self) -> u64 {
+        self.open.most.load(Ordering::SeqCst)
     }
 
     /// Bytes of bodies that it gave to clients so far.
@@ -62,6 +81,13 @@ impl Relay {
 enum At {
     Head(Vec<u8>),
     Body(u64),
+    /// In the line that says how long the next chunk is.
+    Size(Vec<u8>),
+    Chunk(u64),
+    /// Behind a chunk, before the line's end.
+    ChunkEnd(u8),
+    /// Behind the last chunk, up to an empty line.
+    Trailers(Vec<u8>),
 }
 
 fn hand_back(mut server: &TcpStream, mut client: &TcpStream, bodies: &AtomicU64) {
@@ -83,17 +109,23 @@ fn bytes_of_bodies(at: &mut At, mut bytes: &[u8]) -> u64 {
     while !bytes.is_empty() {
         match at {
             At::Body(0) => *at = At::Head(Vec::new()),
-            At::Body(left) => {
+            At::Chunk(0) => *at = At::ChunkEnd(2),
+            At::ChunkEnd(0) => *at = At::Size(Vec::new()),
+            At::Body(left) | At::Chunk(left) => {
                 let part = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= part as u64;
                 count += part as u64;
                 bytes = &bytes[part..];
             }
-            At::Head(head) => {
-                head.push(bytes[0]);
+            At::ChunkEnd(left) => {
+                *left -= 1;
                 bytes = &bytes[1..];
-                if head.ends_with(b"\r\n\r\n") {
-                    *at = At::Body(declared(head));
+            }
+            At::Head(line) | At::Size(line) | At::Trailers(line) => {
+                line.push(bytes[0]);
+                bytes = &bytes[1..];
+                if let Some(next) = behind(at) {
+                    *at = next;
                 }
             }
         }
@@ -101,8 +133,30 @@ fn bytes_of_bodies(at: &mut At, mut bytes: &[u8]) -> u64 {
     count
 }
 
-fn declared(head: &[u8]) -> u64 {
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+/// What follows lines that are whole by now.
+fn behind(at: &At) -> Option<At> {
+    match at {
+        At::Head(head) if head.ends_with(b"\r\n\r\n") => {
+            let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+            Some(match head.contains("\r\ntransfer-encoding: chunked\r\n") {
+                true => At::Size(Vec::new()),
+                false => At::Body(declared(&head)),
+            })
+        }
+        At::Size(line) if line.ends_with(b"\r\n") => {
+            let line = String::from_utf8_lossy(line);
+            let size = u64::from_str_radix(line.trim().split(';').next().unwrap_or_default(), 16);
+            Some(match size.expect("a server of ours writes sizes") {
+                0 => At::Trailers(b"\r\n".to_vec()),
+                size => At::Chunk(size),
+            })
+        }
+        At::Trailers(lines) if lines.ends_with(b"\r\n\r\n") => Some(At::Head(Vec::new())),
+        _ => None,
+    }
+}
+
+fn declared(head: &str) -> u64 {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     length.and_then(|length| length.trim().parse().ok()).unwrap_or_default()
 }
@@ -118,6 +172,16 @@ mod tests {
             let mut at = At::Head(Vec::new());
             let count: u64 = answers.chunks(size).map(|part| bytes_of_bodies(&mut at, part)).sum();
             assert_eq!(count, 8, "in parts of {size}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_counted_without_what_frames_them() {
+        let answers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nOf: it\r\n\r\nHTTP/1.1 404 No\r\ncontent-length: 3\r\n\r\nno!";
+        for size in [1, 2, 7, 100, 1000] {
+            let mut at = At::Head(Vec::new());
+            let count: u64 = answers.chunks(size).map(|part| bytes_of_bodies(&mut at, part)).sum();
+            assert_eq!(count, 18, "in parts of {size}");
         }
     }
 }
