@@ -417,4 +417,12 @@ mod tests {
             prop_assert_eq!(decoded(&data, &index), image);
         }
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            EncodeError::Compress(io::Error::other("the disk is gone")).to_string(),
+            "compress a frame"
+        );
+    }
 }

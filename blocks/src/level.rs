@@ -98,4 +98,9 @@ mod tests {
         assert!((6..=15).all(searched));
         assert!(!(1..=5).chain(16..=22).any(searched));
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(LevelError.to_string(), "take a level of compression: it has to be a number from 1 to 22");
+    }
 }

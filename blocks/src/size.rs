@@ -104,4 +104,12 @@ mod tests {
         }
         assert_eq!(FrameSize::default().bytes(), 16_384);
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            FrameSizeError.to_string(),
+            "take a frame size: it has to be a multiple of 4 KiB, from 4 KiB to 4 MiB"
+        );
+    }
 }

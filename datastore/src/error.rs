@@ -122,3 +122,16 @@ impl Error {
         move |source| Self::Io { errand, path, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            Error::Value { path: "/data/file".into(), reason: "it is torn".into() }.to_string(),
+            "read the value in /data/file: it is torn"
+        );
+    }
+}

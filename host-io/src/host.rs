@@ -233,4 +233,24 @@ mod tests {
             .expect_err("not semantic");
         assert!(error.to_string().contains("\"v1.1\""), "{error}");
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Read { path: "/data/file".into(), source: io::Error::other("the disk is gone") },
+                "read /data/file",
+            ),
+            (
+                Error::Field { path: "/data/file".into(), field: "VERSION_ID", reason: "it is torn".into() },
+                "find a valid VERSION_ID in /data/file: it is torn",
+            ),
+            (
+                Error::Reboot { through: "systemctl".into(), source: io::Error::other("the disk is gone") },
+                "ask for a reboot through systemctl",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

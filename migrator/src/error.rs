@@ -229,3 +229,108 @@ impl Advise for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::DatastorePath {
+                    path: "/data/file".into(),
+                    source: io::Error::other("the disk is gone"),
+                },
+                "use /data/file as the link to the datastore",
+            ),
+            (
+                Error::Launcher(io::Error::other("the disk is gone")),
+                "find the program that runs, to start migrations through it",
+            ),
+            (
+                Error::Scratch { path: "/data/file".into(), source: io::Error::other("the disk is gone") },
+                "make a directory for copies in /data/file",
+            ),
+            (
+                Error::Anchor { path: "/data/file".into(), source: io::Error::other("the disk is gone") },
+                "read the shipped root role /data/file",
+            ),
+            (
+                Error::Cache {
+                    metadata: "/repo/metadata".into(),
+                    from: "1.0.0".parse().unwrap(),
+                    to: "1.1.0".parse().unwrap(),
+                    source: Box::new(trusted_repo::Error::NotBegun { dir: "/t".into() }),
+                },
+                "open the repository that was cached in /repo/metadata, to migrate settings from 1.0.0 to 1.1.0",
+            ),
+            (
+                Error::MissingMigration {
+                    name: "migrate_v1.1.0_x.lz4".into(),
+                    step: "(1.0.0, 1.1.0)".into(),
+                    to: "1.1.0".parse().unwrap(),
+                    source: Box::new(trusted_repo::Error::NotBegun { dir: "/t".into() }),
+                },
+                "get the migration migrate_v1.1.0_x.lz4 (for the step (1.0.0, 1.1.0)) on the way to 1.1.0",
+            ),
+            (
+                Error::UnsafeName { name: "migrate_v1.1.0_x.lz4".into() },
+                "use the migration \"migrate_v1.1.0_x.lz4\": a name may only have letters, digits and ._+-",
+            ),
+            (
+                Error::Verify {
+                    name: "migrate_v1.1.0_x.lz4".into(),
+                    source: Box::new(trusted_repo::Error::NotBegun { dir: "/t".into() }),
+                },
+                "verify the migration migrate_v1.1.0_x.lz4",
+            ),
+            (
+                Error::Steps {
+                    name: "migrate_v1.1.0_x.lz4".into(),
+                    source: migration_helpers::Error::NotText { setting: "x".into(), item: "7".into() },
+                },
+                "take the steps of the migration migrate_v1.1.0_x.lz4",
+            ),
+            (
+                Error::Seal {
+                    name: "migrate_v1.1.0_x.lz4".into(),
+                    source: io::Error::other("the disk is gone"),
+                },
+                "put the migration migrate_v1.1.0_x.lz4 into sealed memory",
+            ),
+            (
+                Error::Work {
+                    name: "migrate_v1.1.0_x.lz4".into(),
+                    source: datastore::Error::Value { path: "/s".into(), reason: "torn".into() },
+                },
+                "take over what the migration migrate_v1.1.0_x.lz4 wrote",
+            ),
+            (
+                Error::FreeSpace {
+                    base: "/var/lib/store".into(),
+                    source: io::Error::other("the disk is gone"),
+                },
+                "ask for the free space of /var/lib/store",
+            ),
+            (
+                Error::NoRoom { base: "/var/lib/store".into(), of: "bytes", needed: 2000, free: 1000 },
+                "copy the settings in /var/lib/store: 2000 bytes are needed and 1000 are free",
+            ),
+            (
+                Error::Model(Box::new(settings_model::ModelError::Setting {
+                    path: "/m".into(),
+                    key: "x".into(),
+                    reason: "torn".into(),
+                })),
+                "hold the settings against the image's model",
+            ),
+            (
+                Error::Misfit { version: "1.2.0".parse().unwrap(), misfits: "motd is a number".into() },
+                "use the migrated settings on 1.2.0: motd is a number",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

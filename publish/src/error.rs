@@ -329,3 +329,109 @@ impl Advise for Error {
         Some(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Exists { metadata: "/repo/metadata".into() },
+                "make a repository in /repo/metadata: there is one already",
+            ),
+            (
+                Error::HalfTheKeys { keys: "/keys".into(), missing: "snapshot.pem".into() },
+                "use the keys in /keys: snapshot.pem is missing, and none that are there are written over",
+            ),
+            (
+                Error::OtherRoot { keys: "/keys".into() },
+                "begin a repository: another root role lies beside the keys in /keys",
+            ),
+            (
+                Error::MaxVersion {
+                    version: "1.2.0".parse().unwrap(),
+                    max_version: "1.0.0".parse().unwrap(),
+                },
+                "publish 1.2.0 with 1.0.0 as the highest version: hosts would leave it at once",
+            ),
+            (
+                Error::Image { image: "ROOT", path: "/data/file".into(), reason: "it is torn".into() },
+                "use the ROOT image /data/file: it is torn",
+            ),
+            (
+                Error::Misnamed { path: "/data/file".into(), found: "9.9.9".into(), wanted: "1.1.0".into() },
+                "publish the root image /data/file as 1.1.0: its os-release says 9.9.9",
+            ),
+            (
+                Error::Frames {
+                    path: "/data/file".into(),
+                    source: blocks::EncodeError::Compress(std::io::Error::other("gone")),
+                },
+                "cut /data/file into frames",
+            ),
+            (
+                Error::OtherRelease {
+                    path: "/data/file".into(),
+                    version: "1.2.0".parse().unwrap(),
+                    found: "1.3.0".parse().unwrap(),
+                },
+                "use /data/file for version 1.2.0: it describes 1.3.0",
+            ),
+            (
+                Error::Release {
+                    path: "/data/file".into(),
+                    source: update_metadata::ReleaseConfig::parse("=").unwrap_err(),
+                },
+                "use /data/file",
+            ),
+            (
+                Error::Waves {
+                    path: "/data/file".into(),
+                    source: update_metadata::policy::PolicyError::Toml(
+                        toml::from_str::<toml::Table>("=").unwrap_err(),
+                    ),
+                },
+                "use /data/file",
+            ),
+            (
+                Error::MissingMigrations { names: vec!["a".into(), "b".into()] },
+                "find the migrations a, b: they are neither in the migrations directory nor in the repository",
+            ),
+            (
+                Error::Doubtful {
+                    what: "a release with no way to it".into(),
+                    then: "no host would take it".into(),
+                    instead: "add one".into(),
+                },
+                "publish what hosts will stumble over: a release with no way to it: no host would take it",
+            ),
+            (Error::Manifest(AuthorError::Empty), "change the manifest"),
+            (
+                Error::Expiration { path: "/data/file".into(), reason: "it is torn".into() },
+                "use /data/file: it is torn",
+            ),
+            (
+                Error::Rollout { version: "1.2.0".parse().unwrap(), source: Box::new(AuthorError::Empty) },
+                "change the rollout of 1.2.0",
+            ),
+            (Error::NotAgreed { action: "recall" }, "recall: nobody agreed to it, and nothing was changed"),
+            (
+                Error::NoPrevious { file: "2.root.json".into(), version: 2 },
+                "sign 2.root.json: it is root version 2, and the version before was not given",
+            ),
+            (
+                Error::Passphrase { name: "migrate_v1.1.0_x.lz4".into() },
+                "read the passphrase: there is no environment variable migrate_v1.1.0_x.lz4",
+            ),
+            (
+                Error::Address { text: "x y".into(), reason: "it is torn".into() },
+                "find the repository \"x y\": it is torn",
+            ),
+            (Error::Worker { what: "the update" }, "finish the update: a worker stopped"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

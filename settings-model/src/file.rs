@@ -506,4 +506,17 @@ needs = ["settings.ntp.mode"]
         let expected = json!({"motd": "x", "ntp": {}, "network": {}, "updates": {}, "host-containers": {}});
         assert_eq!(groups, expected);
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            ModelError::Setting {
+                path: "/data/file".into(),
+                key: "settings.motd".into(),
+                reason: "it is torn".into(),
+            }
+            .to_string(),
+            "use settings.motd of the settings model /data/file: it is torn"
+        );
+    }
 }

@@ -408,3 +408,92 @@ impl Advise for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (Error::Devices(io::Error::other("the disk is gone")), "find the disk that / is on"),
+            (
+                Error::NoDisk,
+                "find the disk: / is on no partition, and the kernel command line names none that is here",
+            ),
+            (
+                Error::SeveralDisks(vec!["/dev/vda".into(), "/dev/vdb".into()]),
+                "choose the disk: / stands on several that carry partition sets, /dev/vda and /dev/vdb",
+            ),
+            (
+                Error::NoSets(vec!["/dev/vda".into(), "/dev/vdb".into()]),
+                "find the disk: / is on /dev/vda and /dev/vdb, and none of them carries partition sets",
+            ),
+            (
+                Error::TwoAnswers {
+                    root: vec!["/dev/vda".into(), "/dev/vdb".into()],
+                    token: "/dev/vda".into(),
+                },
+                "choose the disk: / is on /dev/vda and /dev/vdb, but the kernel command line says that the system was started from /dev/vda",
+            ),
+            (
+                Error::Duplicate {
+                    guid: Uuid::from_u128(1),
+                    disks: vec!["/dev/vda".into(), "/dev/vdb".into()],
+                },
+                "choose the disk: partition 00000000-0000-0000-0000-000000000001 is on several, /dev/vda and /dev/vdb",
+            ),
+            (
+                Error::Degraded(SetName::B),
+                "prove set B in time: the system is degraded, and no other set boots",
+            ),
+            (
+                Error::Reset(host_io::host::Error::Reboot {
+                    through: "systemctl".into(),
+                    source: std::io::Error::other("gone"),
+                }),
+                "reset the machine",
+            ),
+            (
+                Error::NothingBoots { path: "/data/file".into(), aside: vec![SetName::A] },
+                "pick a set of /data/file to start",
+            ),
+            (
+                Error::Layout {
+                    path: "/data/file".into(),
+                    source: LayoutError::Incomplete { partitions: 1, found: [0; 4] },
+                },
+                "find the partition sets on /data/file",
+            ),
+            (
+                Error::Write {
+                    path: "/data/file".into(),
+                    step: Step::Settle,
+                    source: io::Error::other("the disk is gone"),
+                },
+                "sync earlier writes on /data/file",
+            ),
+            (Error::Create { disk: "/dev/vdb".into(), source: CreateError::Exists }, "lay out /dev/vdb"),
+            (
+                Error::Unhealthy { path: "/data/file".into(), problems: vec!["a".into(), "b".into()] },
+                "verify the partition table of /data/file: a; b",
+            ),
+            (Error::Answer(io::Error::other("the disk is gone")), "write the answer to stdout"),
+            (
+                Error::NoNode { path: "/data/file".into(), number: 3 },
+                "open partition 3 of /data/file: the kernel has no such partition",
+            ),
+            (
+                Error::Mapping {
+                    path: "/data/file".into(),
+                    number: 3,
+                    node: "/dev/vdb3".into(),
+                    at: 1_048_576,
+                },
+                "open partition 3 of /data/file: its mapping /dev/vdb3 shows other bytes than the disk, at byte 1048576 of it",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -494,4 +494,27 @@ mod tests {
             let _ = redacted(&text);
         }
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (BadAddress::Syntax(url::ParseError::EmptyHost), "it is no address: empty host"),
+            (
+                BadAddress::FileHost { host: "cdn.example".into(), path: "/dir".into() },
+                "\"cdn.example\" stands where file:// has the name of a host; a directory of this host has three slashes: file:///cdn.example/dir",
+            ),
+            (BadAddress::NoPath, "it is not the path of a directory"),
+            (BadAddress::FileSecrets, "file:// takes neither a query nor a user"),
+            (
+                BadAddress::OurParameter { name: "migrate_v1.1.0_x.lz4".into() },
+                "its query has \"migrate_v1.1.0_x.lz4\", which every request carries anyway",
+            ),
+            (
+                BadAddress::OneRequest { name: "migrate_v1.1.0_x.lz4".into() },
+                "its query has \"migrate_v1.1.0_x.lz4\": it signs one request for one object, and not what lies below an address",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

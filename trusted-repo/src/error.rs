@@ -404,4 +404,86 @@ mod tests {
         let foreign = Error::from_read("root", io::Error::other("wrong magic"));
         assert!(foreign.to_string().contains("wrong magic"), "{foreign}");
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Malformed {
+                    role: "timestamp".into(),
+                    place: "https://repo.example/metadata".into(),
+                    source: Arc::new(serde_json::from_str::<u8>("x").unwrap_err()),
+                },
+                "read https://repo.example/metadata as a TUF repository: its timestamp metadata is malformed",
+            ),
+            (
+                Error::Expired {
+                    role: "timestamp".into(),
+                    place: "https://repo.example/metadata".into(),
+                    expired: "2026-01-31T09:00:00Z".parse().unwrap(),
+                    now: EffectiveNow::new("2026-02-02T09:00:00Z".parse().unwrap(), None),
+                },
+                "accept the repository https://repo.example/metadata: its timestamp metadata expired on 2026-01-31T09:00:00Z, 48 hours ago: this host's clock says 2026-02-02T09:00:00Z",
+            ),
+            (
+                Error::Untrusted {
+                    place: "https://repo.example/metadata".into(),
+                    reason: "it is torn".into(),
+                },
+                "trust the repository https://repo.example/metadata: it is torn",
+            ),
+            (
+                Error::RolledBack {
+                    place: "https://repo.example/metadata".into(),
+                    reason: "it is torn".into(),
+                },
+                "accept the repository https://repo.example/metadata: it is torn",
+            ),
+            (
+                Error::RootsApart {
+                    shipped: "1 to 2".into(),
+                    remembered: "4".into(),
+                    place: "https://repo.example/metadata".into(),
+                    trust_dir: "/data/trust".into(),
+                },
+                "find one chain from the shipped root (1 to 2) to the remembered root (4) of https://repo.example/metadata",
+            ),
+            (Error::NotBegun { dir: "/data/trust".into() }, "find a trusted root for /data/trust"),
+            (
+                Error::Memory { path: "/data/file".into(), reason: "it is torn".into() },
+                "use the remembered trust in /data/file: it is torn",
+            ),
+            (
+                Error::Unsaved { path: "/data/file".into(), reason: "it is torn".into() },
+                "remember what was verified in /data/file: it is torn",
+            ),
+            (
+                Error::Target { name: "migrate_v1.1.0_x.lz4".into(), source: Fault::Missing },
+                "fetch the target migrate_v1.1.0_x.lz4",
+            ),
+            (
+                Error::TooLarge { name: "migrate_v1.1.0_x.lz4".into(), limit: 100 },
+                "take the target migrate_v1.1.0_x.lz4: it is longer than 100 bytes",
+            ),
+            (
+                Error::Manifest {
+                    place: "https://repo.example/metadata".into(),
+                    source: Arc::new(update_metadata::ManifestError::Json(
+                        serde_json::from_str::<u8>("x").unwrap_err(),
+                    )),
+                },
+                "read the manifest of https://repo.example/metadata",
+            ),
+            (
+                Error::Pin { path: "/data/file".into(), reason: "it is torn".into() },
+                "use the cached set in /data/file: it is torn",
+            ),
+            (
+                Error::Failed { place: "https://repo.example/metadata".into(), reason: "it is torn".into() },
+                "open the repository https://repo.example/metadata: it is torn",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

@@ -326,4 +326,12 @@ mod tests {
             assert!(Manifest::parse(bytes).is_err());
         }
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            ManifestError::Json(serde_json::from_str::<u8>("x").unwrap_err()).to_string(),
+            "parse the update manifest"
+        );
+    }
 }

@@ -360,4 +360,29 @@ mod tests {
         let policy = WavePolicy::parse("waves = [{start_after = '4294967295 weeks', fleet_percentage = 5}]");
         assert_eq!(policy.unwrap().schedule(start()), Err(BeyondTheCalendar::Wave { number: 1 }));
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (PolicyError::Toml(toml::from_str::<toml::Table>("=").unwrap_err()), "parse the wave policy"),
+            (
+                PolicyError::StartAfter { number: 3, source: NotAStart { text: "x".into() } },
+                "parse the wave policy: wave 3: start_after is \"x\"; write it like \"90 minutes\", \"1 day\" or \"2026-01-31T09:00:00Z\"",
+            ),
+            (
+                PolicyError::Percentage { number: 3, found: 101 },
+                "parse the wave policy: wave 3: fleet_percentage is 101, and 1 to 100 are possible",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn not_a_start_is_told_in_these_words() {
+        assert_eq!(
+            NotAStart { text: "x y".into() }.to_string(),
+            "start_after is \"x y\"; write it like \"90 minutes\", \"1 day\" or \"2026-01-31T09:00:00Z\""
+        );
+    }
 }

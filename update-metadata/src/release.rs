@@ -71,4 +71,12 @@ mod tests {
         }
         assert!(ReleaseConfig::parse("version = '1.1.0'\n[migrations]").is_ok());
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            ReleaseError(toml::from_str::<toml::Table>("=").unwrap_err()).to_string(),
+            "parse the release description"
+        );
+    }
 }

@@ -64,4 +64,9 @@ mod tests {
         assert_eq!(drawn, (1..=2048).collect::<Vec<_>>());
         assert_eq!(Seed::from_random(u64::MAX).get(), 2048);
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(NotASeed(7).to_string(), "use 7 as a seed: it must be between 0 and 2048");
+    }
 }

@@ -60,4 +60,12 @@ mod tests {
             assert!(parse(text).is_err(), "{text:?}");
         }
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            NotASpan { text: "x y".into() }.to_string(),
+            "\"x y\" is no length of time; write it like \"90m\", \"24h\" or \"2 days\""
+        );
+    }
 }

@@ -453,4 +453,32 @@ something_newer = { a = 1 }
         assert!(complaint("seed = 1042", "").contains("seed"));
         assert!(complaint("ignore_waves = false", "ignore_waves = \"no\"").contains("ignore_waves"));
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Read { path: "/data/file".into(), source: std::io::Error::other("the disk is gone") },
+                "read /data/file",
+            ),
+            (
+                Error::Certificate {
+                    path: "/data/file".into(),
+                    source: std::io::Error::other("the disk is gone"),
+                },
+                "read the certificates in /data/file",
+            ),
+            (
+                Error::Value {
+                    path: "/data/file".into(),
+                    key: "seed",
+                    value: "9".into(),
+                    reason: "it is torn".into(),
+                },
+                "find a valid seed in /data/file: \"9\": it is torn",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

@@ -306,3 +306,71 @@ impl From<crate::first::Refused> for Error {
         Self::First(Box::new(refused))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (Error::Start(io::Error::other("the disk is gone")), "start"),
+            (Error::Answer(io::Error::other("the disk is gone")), "write the answer"),
+            (
+                Error::NoUpdate { why: "it was recalled".into(), held: None },
+                "find an update: no update available",
+            ),
+            (
+                Error::Unhealthy { reason: "it is torn".into(), then: "mark it" },
+                "confirm this boot: it is torn",
+            ),
+            (
+                Error::Recalled { version: "1.2.0".parse().unwrap(), why: "it was recalled".into() },
+                "activate 1.2.0: it may not run any more: it was recalled",
+            ),
+            (
+                Error::Wish(io::Error::other("the disk is gone")),
+                "say in what shape the next boot wants the settings",
+            ),
+            (Error::Attempts(io::Error::other("the disk is gone")), "forget which releases did not stay"),
+            (Error::NoRecord { id: "17".into() }, "find the record \"17\" in the history"),
+            (
+                Error::Reboot(host_io::host::Error::Reboot {
+                    through: "systemctl".into(),
+                    source: std::io::Error::other("gone"),
+                }),
+                "reboot into the update, which is in place",
+            ),
+            (
+                Error::Anchor { path: "/data/file".into(), source: io::Error::other("the disk is gone") },
+                "read the trusted root /data/file",
+            ),
+            (
+                Error::MissingMigration(trusted_repo::Error::NotBegun { dir: "/t".into() }),
+                "find the migrations for the next boot",
+            ),
+            (
+                Error::UnsafeMigration { name: "migrate_v1.1.0_x.lz4".into() },
+                "accept the migration \"migrate_v1.1.0_x.lz4\": its name has characters that no target name may have",
+            ),
+            (
+                Error::Cache(trusted_repo::Error::NotBegun { dir: "/t".into() }),
+                "keep the migrations for the next boot",
+            ),
+            (Error::Missing { option: "--root" }, "understand what to do: --root is missing"),
+            (
+                Error::AfterClear {
+                    version: "1.2.0".parse().unwrap(),
+                    set: SetName::B,
+                    fetched: 1,
+                    written: 2,
+                    source: Box::new(Error::Unconfirmed),
+                },
+                "install 1.2.0 in set B",
+            ),
+            (Error::Unconfirmed, "forget what is trusted: it was not confirmed"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

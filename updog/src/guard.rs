@@ -364,4 +364,29 @@ mod tests {
             Err(Refusal::Unproven { active: SetName::A })
         );
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Refusal::RollbackWaits { inactive: SetName::B },
+                "take set B for an update: the host goes back to what it holds with the next boot",
+            ),
+            (
+                Refusal::BelowFloor { version: "1.2.0".parse().unwrap(), floor: "2.0.0".parse().unwrap() },
+                "take version 1.2.0: it is below the minimum version 2.0.0",
+            ),
+            (Refusal::WouldFail("x".into()), "install a release that would not be marked good: x"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn no_room_is_told_in_these_words() {
+        assert_eq!(
+            NoRoom { path: "/data/file".into(), need: 2000, have: 1000 }.to_string(),
+            "keep the migrations for the next boot below /data/file: they need 2000 bytes, and 1000 are free"
+        );
+    }
 }

@@ -353,4 +353,21 @@ mod tests {
         assert_eq!(partition(&image.bytes[..2 * BLOCK_SIZE], 2 * BLOCK_SIZE as u64), None, "a cut one");
         assert_eq!(partition(&[], 100), None, "one that is too small for anything");
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Read { path: "/data/file".into(), source: std::io::Error::other("the disk is gone") },
+                "read the record of installed versions /data/file",
+            ),
+            (
+                Error::Write { path: "/data/file".into(), source: std::io::Error::other("the disk is gone") },
+                "write the record of installed versions /data/file",
+            ),
+            (Error::Tree(std::io::Error::other("the disk is gone")), "read the hash tree of a set"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

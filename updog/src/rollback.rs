@@ -295,4 +295,18 @@ mod tests {
         assert!(!no_way(Kept::No).help().unwrap().contains("--restore-snapshot"));
         assert_eq!(no_way(Kept::No).code(), "missing_migration");
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            Refused::NoWay {
+                from: "1.0.0".parse().unwrap(),
+                to: "1.1.0".parse().unwrap(),
+                why: "it was recalled".into(),
+                kept: Kept::Yes,
+            }
+            .to_string(),
+            "carry the settings from 1.0.0 to 1.1.0: it was recalled"
+        );
+    }
 }

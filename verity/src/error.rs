@@ -89,3 +89,16 @@ pub enum TextError {
         wanted: &'static str,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            Error::Inner { block: 3 }.to_string(),
+            "verify the hash tree: block 3 of the hash image differs from the level above it"
+        );
+    }
+}

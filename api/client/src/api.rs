@@ -244,3 +244,35 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                CallError::Refused {
+                    code: 423,
+                    method: Method::GET,
+                    uri: "/os".into(),
+                    message: "no".into(),
+                    help: None,
+                },
+                "Status 423 when GETing /os: no",
+            ),
+            (
+                CallError::Nonsense {
+                    code: 423,
+                    method: Method::GET,
+                    uri: "/os".into(),
+                    reason: "it is torn".into(),
+                },
+                "Status 423 when GETing /os, but the answer makes no sense: it is torn",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -156,3 +156,36 @@ impl Advise for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (Error::Start("no descriptors are left".into()), "get ready"),
+            (
+                Error::Unsure { command: CommandType::Prepare, reason: "it is torn".into(), source: None },
+                "see prepare through: it is torn",
+            ),
+            (
+                Error::NothingToApply { state: UpdateState::Idle },
+                "apply an update: the state of updates is Idle",
+            ),
+            (Error::Terminal(std::io::Error::other("the disk is gone")), "switch the terminal to raw mode"),
+            (
+                Error::SwitchedOff { container: "admin" },
+                "enter the admin container: it was disabled meanwhile",
+            ),
+            (
+                Error::StillRuns { what: "the update", seconds: 60 },
+                "wait for the end of the update: it still runs after 60 s",
+            ),
+            (Error::NotAgreed("the sizes differ"), "go on: the sizes differ"),
+            (Error::Print(std::io::Error::other("the disk is gone")), "write the answer"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

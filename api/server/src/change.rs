@@ -506,4 +506,30 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                ChangeError::NotAnObject,
+                "read the request as settings: it must be an object such as {\"motd\": \"hello\"}",
+            ),
+            (ChangeError::NotAPair("x".into()), "read \"x\" as a setting: it must be KEY=VALUE"),
+            (ChangeError::Key("".parse::<Key>().unwrap_err()), "read the name of a setting"),
+            (
+                ChangeError::SeedAmongOthers,
+                "unset settings.updates.seed: it is named with others, and a new place in the fleet is drawn only where it is named alone",
+            ),
+            (
+                ChangeError::Value {
+                    key: "settings.motd".parse().unwrap(),
+                    value: "9".into(),
+                    takes: "a number".into(),
+                },
+                "set settings.motd to 9: it takes a number",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

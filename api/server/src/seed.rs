@@ -31,4 +31,9 @@ mod tests {
         assert!(seeds.iter().all(|seed| (1..=2048).contains(seed)), "{seeds:?}");
         assert!(seeds.iter().any(|seed| *seed != seeds[0]));
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(NoRandom.to_string(), "draw a random number");
+    }
 }

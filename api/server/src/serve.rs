@@ -153,3 +153,17 @@ async fn last_requests(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            Error::Serve { path: "/data/file".into(), source: std::io::Error::other("the disk is gone") }
+                .to_string(),
+            "serve /data/file"
+        );
+    }
+}

@@ -130,4 +130,12 @@ mod tests {
         assert!(error.to_string().contains("listen on"), "{error}");
         assert!(!path.exists());
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            Error::Occupied("/data/file".into()).to_string(),
+            "listen on /data/file: something that is no socket is there"
+        );
+    }
 }

@@ -210,3 +210,34 @@ fn mark(fs: &dyn Fs, paths: &Paths) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Host(host::Error::Reboot {
+                    through: "systemctl".into(),
+                    source: std::io::Error::other("gone"),
+                }),
+                "find out which version runs",
+            ),
+            (
+                Error::Directory {
+                    path: "/data/file".into(),
+                    source: std::io::Error::other("the disk is gone"),
+                },
+                "make the datastore's directory /data/file",
+            ),
+            (
+                Error::Datastore(datastore::Error::Value { path: "/s".into(), reason: "torn".into() }),
+                "get the settings ready",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

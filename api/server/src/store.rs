@@ -469,3 +469,27 @@ impl Store {
         self.data.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::TooManyOpen("x".into()),
+                "open the transaction \"x\": 64 are open, and more are not possible",
+            ),
+            (
+                Error::TooMuch {
+                    keys: vec!["settings.motd".parse().unwrap()],
+                    excess: "2 more than fit".into(),
+                },
+                "put settings.motd in force: that would be 2 more than fit",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

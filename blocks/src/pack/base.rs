@@ -226,3 +226,18 @@ impl Base for FlatBase<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (BaseError::Rotten { block: 3 }, "use block 3 of the base: it is not what its digest says"),
+            (BaseError::Tree(verity::Error::Inner { block: 3 }), "use the hash tree of the base"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -229,3 +229,21 @@ pub fn top_of_hash_image(header: &Header) -> Option<Vec<u8>> {
     bytes.extend(levels.iter().rev().flatten().flatten());
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (SpanError::Unsigned { span: 3 }, "decode span 3: its frame is not what was signed"),
+            (SpanError::Frame { span: 3, source: frame::FrameError::Truncated }, "decode span 3"),
+            (SpanError::Content { span: 3, reason: "it is torn".into() }, "decode span 3: it is torn"),
+            (SpanError::Base { group: 4, source: BaseError::Rotten { block: 3 } }, "build group 4"),
+            (SpanError::Differs { group: 4 }, "build group 4: what came out is not what its digest says"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

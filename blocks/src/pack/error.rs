@@ -55,3 +55,32 @@ impl HeaderError {
         matches!(self, Self::Version { .. } | Self::Flags { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                HeaderError::Version { version: 2 },
+                "read the header of a pack: it has version 2 of the format, and 1 is known here",
+            ),
+            (
+                HeaderError::Flags { flags: 0x10 },
+                "read the header of a pack: a reader must understand 0x10, which this one does not",
+            ),
+            (
+                HeaderError::Digests {
+                    root_hash: "abababababababababababababababababababababababababababababababab"
+                        .parse()
+                        .unwrap(),
+                },
+                "read the header of a pack: its digests do not lead up to the root hash abababababababababababababababababababababababababababababababab",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -353,3 +353,19 @@ fn compress(prefix: &[u8], fresh: &[u8], level: Level) -> Result<Vec<u8>, usize>
     context.compress2(&mut frame, fresh)?;
     Ok(frame)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (MakeError::Shape("the sizes differ"), "compare the images: the sizes differ"),
+            (MakeError::Write(io::Error::other("the disk is gone")), "write the body of the pack"),
+            (MakeError::Compress("x".into()), "compress a span: x"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

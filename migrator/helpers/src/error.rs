@@ -55,3 +55,42 @@ pub enum Error {
 }
 
 impl host_io::Advise for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Read {
+                    path: "/data/file".into(),
+                    source: datastore::Error::Value { path: "/s".into(), reason: "torn".into() },
+                },
+                "read the source store /data/file",
+            ),
+            (
+                Error::Write {
+                    path: "/data/file".into(),
+                    source: datastore::Error::Value { path: "/s".into(), reason: "torn".into() },
+                },
+                "write the target store /data/file",
+            ),
+            (Error::Key("".parse::<datastore::Key>().unwrap_err()), "take over what the migration made"),
+            (
+                Error::NotText { setting: "ntp.servers".into(), item: "7".into() },
+                "change the list ntp.servers: it holds 7, which is not text",
+            ),
+            (
+                Error::Occupied {
+                    from: "settings.motd".parse().unwrap(),
+                    to: "settings.motd".parse().unwrap(),
+                },
+                "rename settings.motd: settings.motd is there already",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -99,3 +99,29 @@ impl Scenario {
 pub(super) fn nanoseconds(span: TimeDelta) -> u64 {
     u64::try_from(span.num_nanoseconds().expect("a checked scenario is short")).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                ScenarioError::Hosts(7),
+                "play a rollout over 7 hosts: there must be at least one, and 100000000 are the most",
+            ),
+            (
+                ScenarioError::Poll(TimeDelta::days(4000)),
+                "let hosts check every 345600000 s: once a second is the most and once in 30 days the least",
+            ),
+            (ScenarioError::Rate(1.5), "let a share of 1.5 fail: it must be between 0 and 1"),
+            (
+                ScenarioError::TooLong(TimeDelta::days(4000)),
+                "play a rollout that lasts 4000 days: 750 are the most",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

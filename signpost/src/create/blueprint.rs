@@ -331,4 +331,20 @@ mod tests {
         }
         assert!(Blueprint::parse(&part("").repeat(128)).is_ok());
     }
+
+    #[test]
+    fn mistakes_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Wrong::Type("x".into()),
+                "\"x\" is no partition type: write boot, root, hash, private, … or a GUID",
+            ),
+            (Wrong::Empty, "it names no partition"),
+            (Wrong::TooMany(7), "it names 7 partitions, and a table holds 128"),
+            (Wrong::Label("x".into()), "the label \"x\" is longer than 36 characters, or cannot be printed"),
+            (Wrong::TwoRests, "two partitions of one disk are to take the rest of it"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

@@ -117,3 +117,39 @@ impl CreateError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (CreateError::Exists, "it exists already, and a new image file is never made over something"),
+            (CreateError::AmongDevices, "it would be a file among the device nodes"),
+            (CreateError::Make(io::Error::other("the disk is gone")), "make the image file"),
+            (CreateError::InUse, "it is in use: it, or a partition of it, is mounted or mapped"),
+            (CreateError::NotEmpty { at: 1_048_576 }, "it is not empty: there is something at byte 1048576"),
+            (CreateError::SectorSize(7), "it has no sectors of 7 bytes"),
+            (CreateError::NoDataDisk, "the layout has partitions for a data disk, and none is named"),
+            (CreateError::NothingForDataDisk, "a data disk is named, and the layout has no partition for it"),
+            (
+                CreateError::Sets(LayoutError::Incomplete { partitions: 1, found: [0; 4] }),
+                "find partition sets in the layout",
+            ),
+            (CreateError::Table("x".into()), "make the partition table: x"),
+            (CreateError::Random(io::Error::other("the disk is gone")), "make up identifiers"),
+            (CreateError::Changed, "it has changed since it was looked at"),
+            (
+                CreateError::Format(io::Error::other("the disk is gone")),
+                "make a file system on a partition to start from",
+            ),
+            (
+                CreateError::Differs { which: Which::Backup, lba: 34 },
+                "verify the backup partition table: sector 34 is not what was written",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -94,4 +94,12 @@ mod tests {
             assert!(error.to_string().contains("is no size"), "{error}");
         }
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            NoSize("x".into()).to_string(),
+            "\"x\" is no size: write a whole number and MiB, GiB or TiB, such as \"20 MiB\" or \"2G\""
+        );
+    }
 }

@@ -259,3 +259,33 @@ fn token(
         [one, two, ..] => Err(ActiveUnknown::Twice { by, guid, numbers: [one, two] }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                ActiveUnknown::Silent,
+                "neither the kernel command line nor a firmware variable names a partition of this disk, no configuration names a set, and / is not on this disk",
+            ),
+            (
+                ActiveUnknown::NoSuchSet(Source::BootToken),
+                "signpost.boot= on the kernel command line says set B, but this disk has only one set",
+            ),
+            (
+                ActiveUnknown::Twice {
+                    by: Source::BootToken,
+                    guid: uuid::Uuid::from_u128(1),
+                    numbers: [2, 5],
+                },
+                "signpost.boot= on the kernel command line names partition 00000000-0000-0000-0000-000000000001, but partitions 2 and 5 both carry that identifier",
+            ),
+            (ActiveUnknown::Unclear("x".into()), "the kernel command line is unclear: x"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

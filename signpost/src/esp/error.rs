@@ -75,3 +75,35 @@ impl InstallError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                InstallError::Read {
+                    path: "/data/file".into(),
+                    source: io::Error::other("the disk is gone"),
+                },
+                "read /data/file",
+            ),
+            (
+                InstallError::Program { path: "/data/file".into(), source: NoProgram::Machine(7) },
+                "take /data/file for a boot program",
+            ),
+            (
+                InstallError::NoPartition { disk: "/dev/vdb".into() },
+                "find a partition on /dev/vdb that firmware starts from",
+            ),
+            (
+                InstallError::Firmware(io::Error::other("the disk is gone")),
+                "tell the firmware of the boot program",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -74,3 +74,16 @@ impl Program {
         Ok(Self { bytes, machine, signed })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            NoProgram::Machine(7).to_string(),
+            "it is for a kind of machine (0x0007) that this program does not know"
+        );
+    }
+}

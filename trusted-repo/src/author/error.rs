@@ -100,3 +100,39 @@ impl Advise for Error {
         Some(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Key { path: "/data/file".into(), reason: "it is torn".into() },
+                "use the key in /data/file: it is torn",
+            ),
+            (Error::Random, "generate a key: this machine gives no random numbers"),
+            (Error::Root { version: 2, reason: "it is torn".into() }, "make root version 2: it is torn"),
+            (
+                Error::Sign { role: "timestamp".into(), reason: "it is torn".into() },
+                "sign the timestamp role: it is torn",
+            ),
+            (
+                Error::Name { name: "migrate_v1.1.0_x.lz4".into() },
+                "add the target \"migrate_v1.1.0_x.lz4\": a name may only have letters, digits and ._+-",
+            ),
+            (
+                Error::Republished { name: "migrate_v1.1.0_x.lz4".into() },
+                "add the target migrate_v1.1.0_x.lz4: it was published with other bytes before",
+            ),
+            (Error::Date { date: "-1".into() }, "write the date -1 into metadata"),
+            (
+                Error::Load(crate::Error::NotBegun { dir: "/t".into() }),
+                "load the repository that is to be changed",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

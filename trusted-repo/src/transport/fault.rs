@@ -357,3 +357,51 @@ pub(super) fn innermost(error: &dyn StdError) -> String {
     }
     said
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Fault::Dns { host: "cdn.example".into(), reason: "it is torn".into() },
+                "the address of cdn.example cannot be found (it is torn)",
+            ),
+            (Fault::NoRoute { host: "cdn.example".into() }, "there is no route to cdn.example"),
+            (
+                Fault::NoConnection { host: "cdn.example".into(), patience: Duration::from_secs(30) },
+                "no connection to cdn.example within 30s",
+            ),
+            (
+                Fault::Overdue {
+                    host: "cdn.example".into(),
+                    received: 4096,
+                    deadline: Duration::from_secs(30),
+                },
+                "cdn.example sent 4096 bytes in 30s, which is all the time that this object has",
+            ),
+            (
+                Fault::Other(Arc::new(reqwest::Proxy::all("http://[").expect_err("no address"))),
+                "the request failed",
+            ),
+            (Fault::Missing, "it is not there"),
+            (
+                Fault::Encoded { host: "cdn.example".into(), encoding: "gzip".into() },
+                "cdn.example sends it with the content encoding \"gzip\", which nobody asked for",
+            ),
+            (
+                Fault::NoRanges { host: "cdn.example".into() },
+                "cdn.example hands out whole objects only, and no parts of them",
+            ),
+            (
+                Fault::NoResume { host: "cdn.example".into(), received: 4096 },
+                "cdn.example began it anew each time that the connection broke, and came no further than 4096 bytes",
+            ),
+            (Fault::TooLong { limit: 100 }, "it is longer than 100 bytes"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

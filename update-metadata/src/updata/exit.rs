@@ -113,3 +113,62 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _unwritten = error.print();
     if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Read { path: "/data/file".into(), source: io::Error::other("the disk is gone") },
+                "read /data/file",
+            ),
+            (Error::NotText { path: "/data/file".into() }, "read /data/file: it is not text"),
+            (
+                Error::Manifest {
+                    path: "/data/file".into(),
+                    source: ManifestError::Json(serde_json::from_str::<u8>("x").unwrap_err()),
+                },
+                "read /data/file",
+            ),
+            (
+                Error::Policy {
+                    path: "/data/file".into(),
+                    source: PolicyError::Toml(toml::from_str::<toml::Table>("=").unwrap_err()),
+                },
+                "read /data/file",
+            ),
+            (
+                Error::Release {
+                    path: "/data/file".into(),
+                    source: crate::ReleaseConfig::parse("=").unwrap_err(),
+                },
+                "read /data/file",
+            ),
+            (
+                Error::Write { path: "/data/file".into(), source: io::Error::other("the disk is gone") },
+                "write /data/file",
+            ),
+            (
+                Error::Unreadable {
+                    path: "/data/file".into(),
+                    source: ManifestError::Json(serde_json::from_str::<u8>("x").unwrap_err()),
+                },
+                "write /data/file: nobody could read it",
+            ),
+            (Error::Exists { path: "/data/file".into() }, "make /data/file: it is there already"),
+            (
+                Error::AboveMaximum {
+                    version: "1.2.0".parse().unwrap(),
+                    max_version: "1.0.0".parse().unwrap(),
+                },
+                "add version 1.2.0: its max_version is 1.0.0, and no host would be offered it",
+            ),
+            (Error::Answer(io::Error::other("the disk is gone")), "write the answer"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -150,6 +150,8 @@ fn a_failure_is_an_object_with_a_code_as_well() {
         assert!(json["error"]["help"].is_string() && ran.stderr.starts_with("updata: failed to "), "{words}");
         assert_eq!(json["problems"].is_array(), code == "invalid", "{words}");
     }
+    let said = desk.refuses("validate manifest.json").stderr;
+    assert!(said.starts_with("updata: failed to accept ") && said.contains(" found\n"), "{said}");
     let none = format!("{EXPLAIN} -v 1.1.0").replace("512", "2049");
     assert!(desk.refuses(&none).stderr.contains("between 0 and 2048"));
     assert!(desk.refuses(&format!("{EXPLAIN} -v 1.1.0 --older --updater 1.0.0")).stdout.is_empty());

@@ -84,3 +84,38 @@ impl Advise for Refused {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Refused::Proven { disk: "/dev/vdb".into(), set: SetName::B },
+                "install into /dev/vdb: set B of it is proven, so it holds a system that boots",
+            ),
+            (
+                Refused::Address("x".into()),
+                "understand the repository \"x\": it is neither a directory nor an address",
+            ),
+            (
+                Refused::Root {
+                    path: "/data/file".into(),
+                    source: std::io::Error::other("the disk is gone"),
+                },
+                "read the root role /data/file",
+            ),
+            (
+                Refused::Persistent {
+                    dir: "/data/trust".into(),
+                    source: std::io::Error::other("the disk is gone"),
+                },
+                "use /data/trust as the persistent partition of the new system",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

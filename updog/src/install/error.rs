@@ -167,3 +167,34 @@ impl Advise for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (Error::HashImage(trusted_repo::Error::NotBegun { dir: "/t".into() }), "decode the hash image"),
+            (Error::Tree(verity::Error::Inner { block: 3 }), "use the hash image"),
+            (
+                Error::Write {
+                    image: Role::Root,
+                    device: "/dev/vda6".into(),
+                    offset: 8192,
+                    source: io::Error::other("the disk is gone"),
+                },
+                "write the root image to /dev/vda6 at offset 8192",
+            ),
+            (
+                Error::Frame {
+                    image: Role::Root,
+                    source: blocks::DecodeError::Content { offset: 0, reason: "torn".into() },
+                },
+                "decode the root image",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

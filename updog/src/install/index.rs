@@ -136,3 +136,25 @@ impl Lengths for VerifiedIndex {
         u64::from(self.index.length(frame))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Unusable::Length { index: 512, image: 1024 },
+                "use the index of frames: it is over 512 bytes, and the image has 1024",
+            ),
+            (
+                Unusable::Data { index: 512, signed: 900 },
+                "use the index of frames: it is about 512 bytes of data, and 900 are signed",
+            ),
+            (Unusable::NoRawDigests, "use the index of frames: it does not say what the frames hold"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

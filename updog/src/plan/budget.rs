@@ -73,4 +73,12 @@ mod tests {
         assert_eq!(budget.check(40, 61), Err(OverBudget { budget: 100, needed: 101 }));
         assert_eq!(Budget::smallest(None, Some(0)).check(0, 1), Err(OverBudget { budget: 0, needed: 1 }));
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(
+            OverBudget { budget: 1000, needed: 2000 }.to_string(),
+            "stay within the data budget of 1000 bytes: the update takes at least 2000"
+        );
+    }
 }

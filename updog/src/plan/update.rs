@@ -303,4 +303,9 @@ mod tests {
         let missing = staged(&["m.lz4".to_owned()], &lengths(&[("manifest.json", 7)]));
         assert_eq!(missing, Err(Unsigned("m.lz4".to_owned())));
     }
+
+    #[test]
+    fn a_failure_is_told_in_these_words() {
+        assert_eq!(Unsigned("x".into()).to_string(), "plan the update: the repository has no target \"x\"");
+    }
 }

@@ -38,3 +38,31 @@ impl Advise for Refused {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_migrator_with_a_step_of_its_own() {
+        let refused = |code: &str| Refused {
+            version: Version::new(1, 2, 0),
+            why: "failed to run the migration x".to_owned(),
+            code: code.to_owned(),
+        };
+        assert_eq!(
+            refused("locked").to_string(),
+            "rehearse the migration of this host's settings to 1.2.0: failed to run the migration x"
+        );
+        for (code, ours, next) in [
+            ("no_room", "no_room", "free some space"),
+            ("locked", "migration_fails", "wait for the other migrator"),
+            ("missing_migration", "missing_migration", "nothing was changed"),
+            ("anything", "migration_fails", "nothing was changed"),
+        ] {
+            let refused = refused(code);
+            assert_eq!(refused.code(), ours);
+            assert!(refused.help().is_some_and(|help| help.starts_with(next)), "{code}");
+        }
+    }
+}

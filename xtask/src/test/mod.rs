@@ -4,8 +4,10 @@
 //! - [`arrows`]: which crate may use which
 //! - [`walkthrough`]: whether the files and items that `docs/walkthrough.md` names exist
 //! - [`threats`]: whether every row of `docs/threats.md` names tests that exist
+//! - [`messages`]: whether every message has a row in `docs/messages.md`, and every row a test that shows it
 
 mod arrows;
+mod messages;
 mod steps;
 mod threats;
 mod walkthrough;
@@ -35,6 +37,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     steps.check("circles of files", crate::circles::check);
     steps.check("walkthrough names", walkthrough::check);
     steps.check("tests of threats", threats::check);
+    steps.check("tests of messages", messages::check);
     steps.cargo("build programs", &BUILD_PROGRAMS);
     if steps.has_cargo_tool("nextest") {
         let threads = format!("--test-threads={}", threads());

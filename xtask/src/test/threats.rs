@@ -55,14 +55,16 @@ fn is_ruler(line: &str) -> bool {
 }
 
 /// Whether `source` defines the function `name`, with an attribute before it that makes it a test.
-fn is_test(source: &str, name: &str) -> bool {
+pub(super) fn is_test(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let defines =
         |line: &str| line.split_once("fn ").is_some_and(|(_, rest)| rest.split('(').next() == Some(name));
     lines.iter().enumerate().any(|(at, line)| {
         let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
         defines(line)
-            && attributes.into_iter().any(|line| line.ends_with("test]") || line.starts_with("#[test"))
+            && attributes
+                .into_iter()
+                .any(|line| line.ends_with("test]") || line.starts_with("#[test") || line.contains("::test("))
     })
 }
 

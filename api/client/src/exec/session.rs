@@ -286,4 +286,16 @@ mod tests {
         assert!((SILENCE..SILENCE + PING_EVERY * 2).contains(&began.elapsed()));
         drop(theirs);
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (SessionError::Broken(Box::new(WsError::ConnectionClosed)), "talk to the server"),
+            (SessionError::HungUp, "learn how the command ended: the server hung up"),
+            (SessionError::GivenUp { reason: "it is torn".into() }, "go on: it is torn"),
+            (SessionError::Signals(std::io::Error::other("the disk is gone")), "listen to signals"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

@@ -142,4 +142,14 @@ mod tests {
         let error = rooted.call(&asked("admin", &["sh"], None)).unwrap_err();
         assert_eq!(error, Error::Program("ctr".to_owned()));
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (Error::Program("x".into()), "there is no x on this host"),
+            (Error::Random, "there are no random numbers"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

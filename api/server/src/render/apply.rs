@@ -317,3 +317,28 @@ impl Notes<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Failure::Write {
+                    service: "chrony".into(),
+                    path: "/data/file".into(),
+                    source: std::io::Error::other("the disk is gone"),
+                },
+                "write /data/file",
+            ),
+            (
+                Failure::Command { service: "chrony".into(), source: command::Error::Slow("x".into()) },
+                "bring chrony in line",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

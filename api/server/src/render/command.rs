@@ -205,4 +205,21 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(run(&paths, &words("systemctl"), None), Err(Error::Run(..))));
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Failed {
+                    command: "systemctl restart chrony".into(),
+                    status: std::os::unix::process::ExitStatusExt::from_raw(256),
+                    said: ": no such unit".into(),
+                },
+                "run \"systemctl restart chrony\": exit status: 1: : no such unit",
+            ),
+            (Error::Slow("x".into()), "run \"x\": it did not end in time"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

@@ -294,3 +294,39 @@ fn fingerprint(
     }
     hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Template {
+                    path: "/data/file".into(),
+                    service: "chrony".into(),
+                    source: template::Error::Read {
+                        path: "/t".into(),
+                        source: std::io::Error::other("gone"),
+                    },
+                },
+                "make /data/file for chrony",
+            ),
+            (
+                Error::Decode { path: "/data/file".into(), service: "chrony".into() },
+                "make /data/file for chrony: its content is not in base64",
+            ),
+            (
+                Error::Needs { service: "chrony".into(), setting: "ntp.servers".into() },
+                "start chrony: ntp.servers is not set",
+            ),
+            (
+                Error::Id { service: "chrony".into() },
+                "start chrony: its name cannot be part of a file's name",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}

@@ -427,4 +427,21 @@ mod tests {
         let (reason, _) = updog.ask::<Value>(&["status"]).await.unwrap_err().reason();
         assert!(reason.contains("failed to run /nowhere/updog: "), "{reason}");
     }
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (
+                Error::Silent {
+                    how: std::os::unix::process::ExitStatusExt::from_raw(256),
+                    last_words: ": no disk".into(),
+                },
+                "get an answer from updog: it ended with exit status: 1: : no disk",
+            ),
+            (Error::Late(Duration::from_secs(30)), "get an answer from updog within 30 seconds"),
+            (Error::Answer(serde_json::from_str::<u8>("x").unwrap_err()), "understand what updog answered"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
 }

@@ -164,3 +164,42 @@ impl Advise for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        for (failure, words) in [
+            (Refusal::Busy, "look at the state of updates: an update command is running"),
+            (
+                Refusal::Disallowed { command: CommandType::Prepare, state: UpdateState::Idle },
+                "prepare: that is not possible while the state of updates is Idle",
+            ),
+            (
+                Refusal::GoesBack {
+                    command: CommandType::Prepare,
+                    to: NextBoot { set: "A".into(), version: None, why: api_model::NextBootWhy::Rollback },
+                },
+                "prepare: the host goes back to set A with the next boot",
+            ),
+            (
+                Refusal::MayNotBoot {
+                    version: Some("1.2.0".parse().unwrap()),
+                    why: "it was recalled".into(),
+                },
+                "reboot: version 1.2.0 boots next, and it may not run any more: it was recalled",
+            ),
+            (
+                Refusal::NothingToCancel { state: UpdateState::Idle },
+                "cancel: no update command runs, and no update is to start with the next boot: the state of updates is Idle",
+            ),
+            (Refusal::NothingChosen, "prepare: no update is chosen"),
+            (Refusal::NotStaged(Errand::Command(CommandType::Activate)), "activate: no image is staged"),
+            (Refusal::NeverRun, "look at the state of updates: no update command has ended on this host yet"),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}
