@@ -166,6 +166,35 @@ impl FileDisk {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Takes a step, and with the feature `explore` notes it where the environment asks for a record.
+    #[cfg(feature = "explore")]
+    fn recorded(&self, step: Step<'_>, take: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        use crate::explore::record::{Line, Record};
+        let Some(record) = Record::own() else { return take() };
+        let path = self.path.clone();
+        match step {
+            Step::Write(at, bytes) => {
+                record.change(bytes, take, |(), bytes| Line::DiskWrite { path, at, bytes })
+            }
+            Step::Sync => record.change(&[], take, |(), _| Line::DiskSync { path }),
+        }
+    }
+
+    #[cfg(not(feature = "explore"))]
+    #[expect(clippy::unused_self, reason = "with the feature its path is noted")]
+    fn recorded(&self, _: Step<'_>, take: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        take()
+    }
+}
+
+/// What changes a disk, or makes changes durable.
+#[cfg_attr(not(feature = "explore"), expect(dead_code, reason = "only a record reads it"))]
+enum Step<'a> {
+    /// Bytes at an offset.
+    Write(u64, &'a [u8]),
+    /// A sync.
+    Sync,
 }
 
 impl Disk for FileDisk {
@@ -187,16 +216,18 @@ impl Disk for FileDisk {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         check_range(self.len, offset, bytes.len())?;
-        match self.direct.as_ref().filter(|_| suits_direct(offset, bytes)) {
-            Some(direct) => direct.write_all_at(bytes, offset),
-            None => self.file.write_all_at(bytes, offset),
-        }
+        self.recorded(Step::Write(offset, bytes), || {
+            match self.direct.as_ref().filter(|_| suits_direct(offset, bytes)) {
+                Some(direct) => direct.write_all_at(bytes, offset),
+                None => self.file.write_all_at(bytes, offset),
+            }
+        })
     }
 
     fn sync(&self) -> io::Result<()> {
         // The descriptor that wrote: an error of the write-back is reported to it, once. What was written directly has
         // told its errors already, and is in the device's own cache, which this empties too.
-        self.file.sync_data()
+        self.recorded(Step::Sync, || self.file.sync_data())
     }
 
     fn read_back_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {

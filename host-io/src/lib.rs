@@ -18,7 +18,8 @@
 //! - [`report`]: how an error becomes one sentence with a next step
 //! - [`say`]: whatever a program says on stdout and stderr
 //! - [`log`]: narration on stderr; [`bar`]: one line there that says how far something is
-//! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system
+//! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system, and a record
+//!   of all changes
 
 pub mod bar;
 pub mod boot_note;

@@ -1,9 +1,8 @@
 //! `migrator`: carries settings to the version that boots. See `migrator --help`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use host_io::{SystemFs, report, say};
+use host_io::{report, say};
 use migrator::args::{Args, Extent, Request};
 use migrator::rehearse::Outlook;
 use migrator::{Error, error, rehearse, sandbox, settle};
@@ -60,7 +59,7 @@ async fn run() -> ExitCode {
 }
 
 async fn follow(extent: Extent, request: &Request) -> Result<Option<Outlook>, Error> {
-    let fs = Arc::new(SystemFs);
+    let fs = host_io::fs::of_machine();
     match extent {
         Extent::Settle => settle::settle(fs, request).await.map(|()| None),
         Extent::DryRun => rehearse::look(fs, request).await.map(Some),

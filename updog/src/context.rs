@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use host_io::clock::FixedClock;
-use host_io::{Clock, Fs, Host, Paths, SystemClock, SystemFs, SystemHost};
+use host_io::{Clock, Fs, Host, Paths, SystemClock, SystemHost};
 use trusted_repo::Account;
 
 use crate::error::Error;
@@ -59,7 +59,7 @@ impl Context {
     pub fn new(run: Run) -> Result<Self, Error> {
         let Run { command, format, root, at } = run;
         let paths = Paths::from_option(root);
-        let fs: Arc<dyn Fs> = Arc::new(SystemFs);
+        let fs = host_io::fs::of_machine();
         let clock: Arc<dyn Clock> = match at {
             Some(at) => Arc::new(FixedClock(at)),
             None => Arc::new(SystemClock),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use host_io::{Advise, Fs, Paths, SystemClock, SystemFs, SystemHost};
+use host_io::{Advise, Fs, Paths, SystemClock, SystemHost};
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,7 +63,7 @@ impl Advise for Error {
 /// When it cannot get ready or cannot serve.
 pub fn run(args: &Args) -> Result<(), Error> {
     let paths = args.paths();
-    let fs: Arc<dyn Fs> = Arc::new(SystemFs);
+    let fs = host_io::fs::of_machine();
     let host = Arc::new(SystemHost::new(paths.clone()));
     let (store, boot) = start::open(&fs, &paths, host.as_ref(), &args.datastore(), seed::draw()?)?;
     let failed = |source| Error::Serve { path: args.socket(), source };
