@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use host_io::{Clock as _, SystemClock};
+use host_io::{Clock as _, SystemClock, SystemFs};
 use publish::progress::Silent;
 use publish::rollout::Action;
 use publish::{AddOptions, AddReport, Doubts, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use trusted_repo::author::{KeyPair, RootChange};
 
 use crate::host::{Host, HostOptions};
 use crate::image::hash;
@@ -171,12 +172,7 @@ impl World {
     /// # Panics
     /// When it cannot be taken back.
     pub fn recall(&self, version: &str) {
-        let desk = publish::Desk {
-            repo: self.repo_dir(),
-            keys: self.keys_dir().into(),
-            variant: VARIANT.to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
-        };
+        let desk = self.desk();
         let version = version.parse().expect("versions of stories are well formed");
         let recalled = publish::rollout::rollout(
             &desk,
@@ -188,6 +184,42 @@ impl World {
         );
         if let Err(error) = self.runtime.block_on(recalled) {
             panic!("failed to {}", host_io::report::chain(&error));
+        }
+    }
+
+    /// Publishes the next root role: the same keys, for longer.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn rotate_root(&self) {
+        let (desk, now) = (self.desk(), SystemClock.now());
+        let keys = publish::layout::KeyLayout::new(&self.keys_dir());
+        let (from, next) = (keys.root_role(), self.dir.join("next-root.json"));
+        let change = RootChange {
+            expires: now + chrono::Duration::days(400),
+            add: Vec::new(),
+            remove: Vec::new(),
+            threshold: None,
+            replace: Vec::new(),
+        };
+        let rotated = || -> Result<(), Box<dyn std::error::Error>> {
+            publish::root::rotate(&from, &next, &change)?;
+            for number in [1, 2] {
+                let key = KeyPair::load(&SystemFs, &keys.root(number))?;
+                publish::root::sign(Some(&from), &next, &key)?;
+            }
+            self.runtime.block_on(publish::root::publish(&desk, &next, Lifetimes::default(), now))?;
+            Ok(fs::remove_file(&next)?)
+        };
+        rotated().unwrap_or_else(|error| panic!("rotate the root role: {error}"));
+    }
+
+    fn desk(&self) -> publish::Desk {
+        publish::Desk {
+            repo: self.repo_dir(),
+            keys: self.keys_dir().into(),
+            variant: VARIANT.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
         }
     }
 

@@ -5,12 +5,15 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use gptman::GPT;
+use gptman::{GPT, GPTHeader};
 use uuid::Uuid;
 
 use super::layout::{self, Layout, SECTOR};
 use super::{BootBits, Window};
 use crate::image::Images;
+
+/// So much is kept free for a copy of the table at each end of a disk.
+const TABLE_ROOM: u64 = 1 << 20;
 
 /// One of the two partition sets, in the words of the fixtures: the product's own type is under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -184,10 +187,43 @@ impl DiskImage {
     pub fn wipe_table(&self) {
         let file = self.file();
         let len = file.metadata().expect("an open file").len();
-        // The first and the last MiB hold nothing else.
-        for start in [0, len - (1 << 20)] {
-            file.write_all_at(&vec![0; 1 << 20], start).expect("the disk is a file of ours");
+        let nothing = vec![0; usize::try_from(TABLE_ROOM).expect("small")];
+        for start in [0, len - TABLE_ROOM] {
+            file.write_all_at(&nothing, start).expect("the disk is a file of ours");
         }
+    }
+
+    /// What lies before the first partition and behind the last one, where nothing but the two copies of the table is:
+    /// each with its place.
+    #[must_use]
+    pub fn tables(&self) -> [(u64, Vec<u8>); 2] {
+        let file = self.file();
+        let len = file.metadata().expect("an open file").len();
+        [0, len - TABLE_ROOM].map(|start| {
+            let mut bytes = vec![0; usize::try_from(TABLE_ROOM).expect("small")];
+            file.read_exact_at(&mut bytes, start).expect("a disk is larger than its tables");
+            (start, bytes)
+        })
+    }
+
+    /// Overwrites the header of the table's first copy with zeros.
+    pub fn damage_table(&self) {
+        let header = vec![0; usize::try_from(SECTOR).expect("small")];
+        self.file().write_all_at(&header, SECTOR).expect("the disk is a file of ours");
+    }
+
+    /// Which copies of the table are whole: the one at the start, and the one in the last sectors.
+    #[must_use]
+    pub fn whole_tables(&self) -> [bool; 2] {
+        let mut file = self.file();
+        let last = file.metadata().expect("an open file").len() / SECTOR - 1;
+        [1, last].map(|lba| {
+            let header = file.seek(SeekFrom::Start(lba * SECTOR)).map_err(gptman::Error::from);
+            let header = header.and_then(|_| GPTHeader::read_from(&mut file));
+            header.is_ok_and(|header| {
+                header.primary_lba == lba && header.read_partitions(&mut file, SECTOR).is_ok()
+            })
+        })
     }
 
     /// A partition as something to read, write and seek in.

@@ -4,8 +4,11 @@
 //! so that the two can judge each other.
 
 use std::io;
+use std::path::Path;
 
 use gptman::{GPT, GPTHeader, GPTPartitionEntry};
+
+use host_io::explore::record::{Line, Record};
 
 use crate::disk::layout::{SECTOR, types};
 use crate::disk::{BootBits, DiskImage};
@@ -51,6 +54,29 @@ pub fn pick(disk: &DiskImage) -> io::Result<Option<Pick>> {
         file.sync_all()?;
     }
     Ok(chosen.map(|(number, _)| Pick { number, guid: guid_text(&table[number]), repaired }))
+}
+
+/// [`pick`], whose changes of the disk are added to the record in `dir`, where there is one: the copy of the table that is
+/// not read first goes first, each followed by a sync.
+///
+/// # Errors
+/// As [`pick`].
+pub(super) fn pick_recorded(disk: &DiskImage, dir: Option<&Path>) -> io::Result<Option<Pick>> {
+    let Some(record) = dir.map(Record::at) else { return pick(disk) };
+    let before = disk.tables();
+    let picked = pick(disk)?;
+    for ((at, old), (_, new)) in before.iter().zip(disk.tables()).rev() {
+        let sector = usize::try_from(SECTOR).expect("small");
+        for (place, (old, new)) in (0..).zip(old.chunks(sector).zip(new.chunks(sector))) {
+            if old != new {
+                let at = at + place * SECTOR;
+                let line = |(): &(), bytes| Line::DiskWrite { path: disk.path().to_owned(), at, bytes };
+                record.change(new, || Ok(()), line)?;
+            }
+        }
+        record.change(&[], || Ok(()), |(), _| Line::DiskSync { path: disk.path().to_owned() })?;
+    }
+    Ok(picked)
 }
 
 /// Which of the boot entries is started, by its place in `entries`: the highest priority above 0 among those that have

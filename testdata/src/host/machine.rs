@@ -65,15 +65,31 @@ impl Host {
         if options.layout.table == crate::disk::Table::Gpt {
             disk.install(Set::A, images)?;
         }
-        Ok(Self {
+        Ok(Self { configured: false, ..Self::with_disk(dir, disk, options) })
+    }
+
+    /// The host in `dir`, whose disk and persistent partition are there already, and which has been configured. It is off.
+    #[must_use]
+    pub fn found_in(dir: &Path, options: HostOptions) -> Self {
+        Self::with_disk(dir, DiskImage::at(dir.join("disk.img")), options)
+    }
+
+    fn with_disk(dir: &Path, disk: DiskImage, options: HostOptions) -> Self {
+        Self {
             paths: Paths::under(dir),
             programs: Programs::new(dir, options.logs.then(|| dir.join("logs"))),
             disk,
             options,
             api: None,
             set: None,
-            configured: false,
-        })
+            configured: true,
+        }
+    }
+
+    /// From now on everything that programs and the firmware change on this host, and what programs look at, is recorded
+    /// in this directory, or nowhere.
+    pub fn recorded_in(&mut self, dir: Option<&Path>) {
+        self.programs.recorded_in(dir.map(Path::to_owned));
     }
 
     /// Turns it on: starts sets until one of them runs and its boot is confirmed, or nothing is left to start.
@@ -239,7 +255,7 @@ impl Host {
         let mut stopped = format!("{STARTS} starts failed");
         for _ in 0..STARTS {
             self.reset();
-            let picked = match firmware::pick(&self.disk) {
+            let picked = match firmware::pick_recorded(&self.disk, self.programs.record()) {
                 Ok(Some(pick)) => pick,
                 Ok(None) => {
                     "no set is bootable".clone_into(&mut stopped);

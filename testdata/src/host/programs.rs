@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use host_io::explore::record::VARIABLE;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use super::ear::Ear;
@@ -236,12 +237,24 @@ pub(super) struct Programs {
     /// Who hears what programs say on stderr, and the log of those that serve.
     ear: Ear,
     log_ear: Ear,
+    record: Option<PathBuf>,
 }
 
 impl Programs {
     /// Programs with `--root root`; each run's words are kept below `logs`, where that is asked for.
     pub(super) fn new(root: &Path, logs: Option<PathBuf>) -> Self {
-        Self { root: root.to_owned(), logs, count: AtomicU32::new(0), ear: Ear::Open, log_ear: Ear::Open }
+        let (root, count) = (root.to_owned(), AtomicU32::new(0));
+        Self { root, logs, count, ear: Ear::Open, log_ear: Ear::Open, record: None }
+    }
+
+    /// From now on programs record what they change and look at in this directory, or nowhere.
+    pub(super) fn recorded_in(&mut self, dir: Option<PathBuf>) {
+        self.record = dir;
+    }
+
+    /// Where they record it.
+    pub(super) fn record(&self) -> Option<&Path> {
+        self.record.as_deref()
     }
 
     /// From now on `ear` hears what programs say on stderr.
@@ -298,6 +311,7 @@ impl Programs {
         let mut command = ear.command(&program::program(name));
         let kept = KEPT.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         command.env_clear().envs(kept);
+        command.envs(self.record.iter().map(|dir| (VARIABLE, dir)));
         command.arg("--root").arg(&self.root).args(args).stdin(Stdio::null());
         command
     }
