@@ -24,7 +24,7 @@ impl std::fmt::Display for Victim {
 }
 
 /// SplitMix64: small, and good enough to spread moments.
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Dice that fall the same way for the same seed.

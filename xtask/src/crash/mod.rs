@@ -1,8 +1,12 @@
-//! `cargo xtask crash`: what is left, and what is said of it, when programs are killed at any moment.
+//! `cargo xtask crash`: what is left, and what is said of it, when the power goes away or programs are killed.
 //!
-//! - [`api`]: the API server and its worker, in the middle of an update
+//! - [`cuts`]: every state that a power cut could leave of an update
+//! - [`api`]: the API server and its worker, killed in the middle of an update
+//! - [`dice`]: moments and victims, the same for the same seed
 
 mod api;
+mod cuts;
+mod dice;
 
 use clap::{Parser, Subcommand};
 
@@ -10,10 +14,31 @@ use crate::Outcome;
 
 /// Arguments of `cargo xtask crash`.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  cargo xtask crash api --rounds 10 --rng-seed 1")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  cargo xtask crash --quick\n  cargo xtask crash --story first-update\n  cargo xtask crash api --rounds 10 --rng-seed 1"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    /// Fewer subsets of what is too much for all of them, and fewer ways gone to their end
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Many more of both
+    #[arg(long)]
+    full: bool,
+    /// Only stories whose name begins so
+    #[arg(long, value_name = "NAME")]
+    story: Option<String>,
+    /// Only this state, as a violation names it; its host is left
+    #[arg(long, value_name = "STATE", conflicts_with = "story")]
+    state: Option<String>,
+    /// What subsets are drawn from
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    rng_seed: u64,
+    /// Print one JSON object a story instead of lines for people
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -22,9 +47,25 @@ enum What {
     Api(api::Args),
 }
 
-/// Plays the rounds and tells them.
+/// Plays it and tells it.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
-        What::Api(args) => api::run(args),
+        Some(What::Api(args)) => api::run(args),
+        None => cuts::run(&cuts::Extents {
+            drawn: match (args.quick, args.full) {
+                (true, _) => 64,
+                (false, false) => 512,
+                (false, true) => 8192,
+            },
+            ends: match (args.quick, args.full) {
+                (true, _) => 4,
+                (false, false) => 12,
+                (false, true) => 400,
+            },
+            rng_seed: args.rng_seed,
+            story: args.story.clone(),
+            state: args.state.clone(),
+            json: args.json,
+        }),
     }
 }

@@ -6,18 +6,16 @@
 //!
 //! - [`round`]: one host from its first boot to the booted update
 //! - [`judge`]: whether a status is true of a disk
-//! - [`dice`]: moments and victims, the same for the same seed
 
-mod dice;
 mod judge;
 mod round;
 
 use clap::Parser;
 use testdata::{Ear, Release, World};
 
+use super::dice::Dice;
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo};
-use dice::Dice;
 use round::Measure;
 
 /// Arguments of `cargo xtask crash api`.

@@ -8,8 +8,8 @@ use host_io::OperationLock;
 use serde_json::{Value, json};
 use testdata::{Ear, Host, World};
 
-use super::dice::{Dice, Victim};
 use super::judge::{Facts, Written, lies};
+use crate::crash::dice::{Dice, Victim};
 
 /// How often an update is disturbed before it is left alone: at least so often, and up to as much more.
 const KILLS: usize = 3;

@@ -1,0 +1,388 @@
+//! Every state that a power cut could leave, epoch by epoch.
+//!
+//! What was asked for and is not durable yet may have landed in any subset, so it is enough to look right before each
+//! sync and at the end: what a cut at an earlier moment could leave is a subset of that.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::medium::{Change, Inode, Medium, Partition};
+use super::story_log::{Read, Settle, Step};
+use crate::crash::dice::Dice;
+
+/// Up to so many independent things, every subset of them is a state of its own.
+pub(super) const ALL_SUBSETS: usize = 12;
+/// What a page of a file system is: larger files land in two parts.
+const PAGE: usize = 4096;
+
+/// Which of the things that were under way have landed.
+pub(super) type Landed = Vec<bool>;
+
+/// How much of an epoch was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Every subset.
+    All,
+    /// Prefixes, losses, survivors, pairs, and subsets that were drawn.
+    Drawn,
+}
+
+/// What lies between two syncs.
+#[derive(Debug)]
+pub(super) struct Epoch {
+    /// From 1, in the order of the story.
+    pub(super) number: usize,
+    /// The step at which it ends.
+    pub(super) step: usize,
+    durable: Medium,
+    units: Vec<Vec<(u64, Change)>>,
+    /// What a partition holds, by its place and by which of its units have landed.
+    images: HashMap<(usize, Vec<bool>), Arc<Partition>>,
+    image_units: BTreeMap<usize, Vec<usize>>,
+    /// A medium with a file's bytes, by the file and by which of its units have landed.
+    files: HashMap<(Inode, Vec<bool>), Medium>,
+    file_units: BTreeMap<Inode, Vec<usize>>,
+}
+
+/// The epochs of a story, and what there was to be hit.
+#[derive(Debug, Default)]
+pub(super) struct Epochs {
+    pub(super) all: Vec<Epoch>,
+    /// Names of all syncs, in their order.
+    pub(super) syncs: Vec<String>,
+}
+
+impl Epochs {
+    /// Cuts a story into epochs.
+    pub(super) fn of(base: &Medium, read: &Read, dice: &mut Dice) -> Self {
+        let mut epochs = Self::default();
+        let mut durable = base.clone();
+        let mut pending: Vec<(u64, Change)> = Vec::new();
+        let mut grown = false;
+        for (place, told) in read.steps.iter().enumerate() {
+            let moment = place as u64 + 1;
+            match &told.step {
+                Step::Make(changes) => {
+                    pending.extend(changes.iter().map(|change| (moment, change.clone())));
+                    grown = true;
+                }
+                Step::Settle(settle) => {
+                    epochs.syncs.push(told.name.clone());
+                    if std::mem::take(&mut grown) {
+                        epochs.push(&durable, &pending, read, place, dice);
+                    }
+                    let settled: Vec<_> =
+                        pending.extract_if(.., |(_, change)| settle.covers(change)).collect();
+                    land(&mut durable, &settled);
+                }
+            }
+        }
+        epochs.push(&durable, &pending, read, read.steps.len(), dice);
+        epochs
+    }
+
+    fn push(
+        &mut self,
+        durable: &Medium,
+        pending: &[(u64, Change)],
+        read: &Read,
+        step: usize,
+        dice: &mut Dice,
+    ) {
+        let number = self.all.len() + 1;
+        let mut durable = durable.clone();
+        durable.begin_all(&read.kinds);
+        self.all.push(Epoch::new(number, step, durable, pending, dice));
+    }
+}
+
+impl Settle {
+    fn covers(self, change: &Change) -> bool {
+        match (self, change) {
+            (Self::File(file), Change::Size(inode, _) | Change::Bytes(inode, ..)) => file == *inode,
+            (Self::Names(dir), Change::Names(names)) => names.iter().any(|(at, ..)| *at == dir),
+            (Self::Files, Change::Names(_) | Change::Size(..) | Change::Bytes(..))
+            | (Self::Disk, Change::Sector(..) | Change::Image(..)) => true,
+            (Self::File(_) | Self::Names(_) | Self::Files | Self::Disk, _) => false,
+        }
+    }
+}
+
+fn land(medium: &mut Medium, changes: &[(u64, Change)]) {
+    let (images, others): (Vec<_>, Vec<_>) =
+        changes.iter().partition(|(_, change)| matches!(change, Change::Image(..)));
+    for (moment, change) in others {
+        medium.apply(change, *moment);
+    }
+    let images: Vec<&Change> = images.into_iter().map(|(_, change)| change).collect();
+    medium.apply_images(&images);
+}
+
+impl Epoch {
+    fn new(number: usize, step: usize, durable: Medium, pending: &[(u64, Change)], dice: &mut Dice) -> Self {
+        let units = units(&durable, pending, dice);
+        let mut image_units: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut file_units: BTreeMap<Inode, Vec<usize>> = BTreeMap::new();
+        for (number, unit) in units.iter().enumerate() {
+            match unit[0].1 {
+                Change::Size(inode, _) | Change::Bytes(inode, ..) => {
+                    file_units.entry(inode).or_default().push(number);
+                }
+                Change::Image(place, ..) => image_units.entry(place).or_default().push(number),
+                Change::Names(_) | Change::Sector(..) => {}
+            }
+        }
+        let (images, files) = (HashMap::new(), HashMap::new());
+        Self { number, step, durable, units, images, image_units, files, file_units }
+    }
+
+    /// How many things can land or not.
+    pub(super) fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Every subset that is to be looked at.
+    pub(super) fn subsets(&self, drawn: usize, dice: &mut Dice) -> (Extent, Vec<Landed>) {
+        let count = self.units.len();
+        if count <= ALL_SUBSETS {
+            let all = 0..1usize << count;
+            return (
+                Extent::All,
+                all.map(|bits| (0..count).map(|unit| bits >> unit & 1 == 1).collect()).collect(),
+            );
+        }
+        let mut subsets: Vec<Landed> = Vec::new();
+        subsets.extend((0..=count).map(|end| (0..count).map(|unit| unit < end).collect()));
+        for first in 0..count {
+            // With `second == first` it is one loss, or one survivor.
+            for second in first..count {
+                let chosen = |unit| unit == first || unit == second;
+                subsets.push((0..count).map(chosen).collect());
+                subsets.push((0..count).map(|unit| !chosen(unit)).collect());
+            }
+        }
+        subsets.extend((0..drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
+        (Extent::Drawn, subsets)
+    }
+
+    /// What is on the medium when these have landed.
+    pub(super) fn left(&mut self, landed: &[bool]) -> Medium {
+        let mut medium = self.durable.clone();
+        let mut changes: Vec<&(u64, Change)> =
+            self.units.iter().zip(landed).filter(|(_, landed)| **landed).flat_map(|(unit, _)| unit).collect();
+        changes.sort_by_key(|(moment, _)| *moment);
+        for (moment, change) in &changes {
+            if matches!(change, Change::Names(_) | Change::Sector(..)) {
+                medium.apply(change, *moment);
+            }
+        }
+        // Bytes are many; states that have the same of them share them.
+        for (inode, units) in &self.file_units {
+            let key = (*inode, units.iter().map(|unit| landed[*unit]).collect());
+            let shared = self.files.entry(key).or_insert_with(|| {
+                let mut written = self.durable.clone();
+                for (moment, change) in &changes {
+                    if matches!(change, Change::Size(other, _) | Change::Bytes(other, ..) if other == inode) {
+                        written.apply(change, *moment);
+                    }
+                }
+                written
+            });
+            medium.share(*inode, shared);
+        }
+        for (place, units) in &self.image_units {
+            let key = (*place, units.iter().map(|unit| landed[*unit]).collect());
+            let shared = self.images.entry(key).or_insert_with(|| {
+                let of_it = |change: &&Change| matches!(change, Change::Image(other, ..) if other == place);
+                let images: Vec<&Change> = changes.iter().map(|(_, change)| change).filter(of_it).collect();
+                let mut written = self.durable.clone();
+                written.apply_images(&images);
+                Arc::clone(&written.disk.images[*place])
+            });
+            medium.disk.images[*place] = Arc::clone(shared);
+        }
+        medium
+    }
+
+    /// The writes to partitions that are under way, in their order.
+    pub(super) fn image_writes(&self) -> Vec<&Change> {
+        let mut writes: Vec<&(u64, Change)> =
+            self.image_units.values().flatten().flat_map(|unit| &self.units[*unit]).collect();
+        writes.sort_by_key(|(moment, _)| *moment);
+        writes.into_iter().map(|(_, change)| change).collect()
+    }
+
+    /// What is on the medium when nothing of this epoch has landed.
+    pub(super) fn durable(&self) -> &Medium {
+        &self.durable
+    }
+}
+
+/// What can land without the rest. A sector that gets what it has, and what only says so again, is left out.
+fn units(durable: &Medium, pending: &[(u64, Change)], dice: &mut Dice) -> Vec<Vec<(u64, Change)>> {
+    let mut units: Vec<Vec<(u64, Change)>> = Vec::new();
+    let mut sizes: BTreeMap<Inode, usize> = BTreeMap::new();
+    let mut bytes: BTreeMap<(Inode, bool), usize> = BTreeMap::new();
+    let mut images: BTreeMap<(usize, bool), usize> = BTreeMap::new();
+    let end = |inode: Inode| {
+        let ends = pending.iter().filter_map(|(_, change)| match change {
+            Change::Bytes(other, at, bytes) if *other == inode => Some(at + bytes.len()),
+            _ => None,
+        });
+        ends.max().unwrap_or_default()
+    };
+    let join = |units: &mut Vec<Vec<(u64, Change)>>, known: Option<usize>, change: (u64, Change)| match known
+    {
+        Some(unit) => {
+            units[unit].push(change);
+            unit
+        }
+        None => {
+            units.push(vec![change]);
+            units.len() - 1
+        }
+    };
+    for (moment, change) in pending {
+        let one = (*moment, change.clone());
+        match change {
+            Change::Names(_) => units.push(vec![one]),
+            Change::Sector(at, sector) => {
+                let again = pending.iter().any(|(_, other)| {
+                    matches!(other, Change::Sector(place, bytes) if place == at && bytes != sector)
+                });
+                let there = durable
+                    .disk
+                    .sectors
+                    .get(at)
+                    .map(|sector| &sector[..])
+                    .or_else(|| durable.disk.first(*at));
+                if again || there != Some(&sector[..]) {
+                    units.push(vec![one]);
+                }
+            }
+            Change::Size(inode, _) => {
+                let unit = join(&mut units, sizes.get(inode).copied(), one);
+                sizes.insert(*inode, unit);
+            }
+            Change::Bytes(inode, at, _) => {
+                let key = (*inode, end(*inode) > PAGE && *at >= end(*inode) / 2);
+                let unit = join(&mut units, bytes.get(&key).copied(), one);
+                bytes.insert(key, unit);
+            }
+            Change::Image(place, ..) => {
+                let key = (*place, dice.below(2) == 1);
+                let unit = join(&mut units, images.get(&key).copied(), one);
+                images.insert(key, unit);
+            }
+        }
+    }
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    use host_io::explore::record::{Bytes, Line};
+
+    use super::*;
+    use crate::crash::cuts::medium::{Disk, SECTOR};
+    use crate::crash::cuts::story_log::{Places, read};
+    use crate::crash::cuts::tree::{Node, Tree};
+
+    const DATA: &[u8] = b"new";
+
+    /// Everything that `var/file`, which holds `old`, may hold after a cut anywhere in these lines.
+    fn outcomes(lines: &[Line]) -> BTreeSet<Option<Vec<u8>>> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("var")).unwrap();
+        std::fs::write(dir.path().join("var/file"), b"old").unwrap();
+        let tree = Tree::scan(dir.path()).unwrap();
+        let disk = disk();
+        let mut kinds = Vec::new();
+        let base = Medium::of(&tree, disk, &mut kinds);
+        let places = Places { host: PathBuf::from("/h"), images: vec![(4096, 4096)] };
+        let read = read(lines, DATA, &base, kinds, &places).unwrap();
+        let mut epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+        let mut found = BTreeSet::new();
+        for epoch in &mut epochs.all {
+            let (extent, subsets) = epoch.subsets(0, &mut Dice::new(1));
+            assert_eq!(extent, Extent::All);
+            for landed in subsets {
+                let tree = epoch.left(&landed).tree(&read.kinds);
+                found.insert(match tree.nodes.get("var/file") {
+                    Some(Node::File { content, .. }) => Some(content.bytes.to_vec()),
+                    _ => None,
+                });
+            }
+        }
+        found
+    }
+
+    fn disk() -> Disk {
+        let tables = Arc::new([(0, vec![0; 4096]), (8192, vec![0; 4096])]);
+        Disk { tables, sectors: BTreeMap::new(), images: vec![Arc::new(Partition::new(vec![0; 4096]))] }
+    }
+
+    fn path(name: &str) -> PathBuf {
+        Path::new("/h/var").join(name)
+    }
+
+    fn replaced() -> Vec<Line> {
+        vec![
+            Line::Create { path: path(".new"), inode: 7, mode: 0o600 },
+            Line::Write { inode: 7, at: 0, bytes: Bytes { from: 0, len: 3 } },
+            Line::Sync { inode: 7, path: path(".new") },
+            Line::Rename { from: path(".new"), to: path("file") },
+            Line::SyncDir { path: PathBuf::from("/h/var") },
+        ]
+    }
+
+    fn some(texts: &[&[u8]]) -> BTreeSet<Option<Vec<u8>>> {
+        texts.iter().map(|text| Some(text.to_vec())).collect()
+    }
+
+    #[test]
+    fn what_is_written_beside_synced_and_renamed_is_old_or_new() {
+        assert_eq!(outcomes(&replaced()), some(&[b"old", b"new"]));
+    }
+
+    #[test]
+    fn a_forgotten_sync_of_the_file_leaves_it_empty_or_without_its_bytes() {
+        let mut lines = replaced();
+        lines.remove(2);
+        assert_eq!(outcomes(&lines), some(&[b"old", b"new", b"", &[0; 3]]));
+    }
+
+    #[test]
+    fn a_removal_is_not_durable_before_its_directory_is_synced() {
+        let lines = [Line::Remove { path: path("file") }];
+        assert_eq!(outcomes(&lines), BTreeSet::from([None, Some(b"old".to_vec())]));
+        let mut lines = lines.to_vec();
+        lines.push(Line::SyncDir { path: PathBuf::from("/h/var") });
+        lines.push(Line::Create { path: path("other"), inode: 9, mode: 0o600 });
+        lines.push(Line::SyncDir { path: PathBuf::from("/h/var") });
+        let mut epochs = outcomes(&lines);
+        assert!(epochs.remove(&None) && epochs.remove(&Some(b"old".to_vec())) && epochs.is_empty());
+    }
+
+    #[test]
+    fn sectors_of_a_table_land_one_without_the_other_until_the_disk_is_synced() {
+        let mut kinds = Vec::new();
+        let base = Medium::of(&Tree::default(), disk(), &mut kinds);
+        let places = Places { host: PathBuf::from("/h"), images: vec![(4096, 4096)] };
+        let write = |at| Line::DiskWrite { path: path("disk"), at, bytes: Bytes { from: 0, len: 512 } };
+        let lines = [write(512), write(1024), Line::DiskSync { path: path("disk") }, write(8192)];
+        let read = read(&lines, &[1; SECTOR], &base, kinds, &places).unwrap();
+        let mut epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+        let mut sectors = |epoch: usize| {
+            let epoch = &mut epochs.all[epoch];
+            let (_, subsets) = epoch.subsets(0, &mut Dice::new(1));
+            let left = subsets.iter().map(|landed| epoch.left(landed).disk.sectors.into_keys().collect());
+            left.collect::<BTreeSet<Vec<u64>>>()
+        };
+        assert_eq!(sectors(0), BTreeSet::from([vec![], vec![512], vec![1024], vec![512, 1024]]));
+        assert_eq!(sectors(1), BTreeSet::from([vec![512, 1024], vec![512, 1024, 8192]]));
+    }
+}

@@ -1,0 +1,231 @@
+//! States become hosts, several at a time.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use testdata::Set;
+
+use super::cases::Case;
+use super::judge::{self, Broken, End, Expected, Invariant, Shapes, bootable};
+use super::live::{Bench, Came, Seen, State, Typed, changed};
+use super::memo::Memo;
+use super::published::Published;
+use super::table::Violation;
+use crate::crash::dice::Dice;
+
+/// One in so many shared verdicts is run for real all the same.
+const PROVEN: u64 = 200;
+/// After so many states it is told how far it is.
+const TOLD: usize = 100;
+/// How a person goes back.
+const BACK: &[Typed] = &[("updog", &["rollback"])];
+
+/// What was done and found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// States that were run on a host; the others saw what one of these saw.
+    pub(super) runs: usize,
+    /// Shared verdicts that were run for real all the same.
+    pub(super) proven: usize,
+    pub(super) checks: BTreeMap<Invariant, usize>,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// How far a look at the states of a story goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// So many different ways to go on from a state are gone to their end.
+    pub(super) ends: usize,
+    /// Whether the first violation is enough.
+    pub(super) one_is_enough: bool,
+}
+
+/// What all hands share.
+pub(super) struct Shared<'a> {
+    pub(super) again: &'a [Typed],
+    pub(super) expected: &'a Expected,
+    pub(super) published: &'a Published,
+    pub(super) shapes: &'a Shapes,
+    /// How far it goes.
+    pub(super) reach: Reach,
+    seen: Mutex<Memo<Seen>>,
+    again_memo: Mutex<Memo<Came>>,
+    back_memo: Mutex<Memo<Came>>,
+    next: AtomicUsize,
+    over: AtomicBool,
+    found: Mutex<Found>,
+}
+
+/// The end that a state comes to.
+pub(super) fn end_of(state: &State, came: &Came, shapes: &Shapes) -> End {
+    End {
+        version: came.booted.version.clone(),
+        settings: came.settings.clone(),
+        bits: came.bits,
+        classes: came.classes.clone(),
+        tree: shapes.of(&changed(&state.tree, &came.delta)),
+    }
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        again: &'a [Typed],
+        expected: &'a Expected,
+        published: &'a Published,
+        shapes: &'a Shapes,
+        reach: Reach,
+    ) -> Self {
+        Self {
+            again,
+            expected,
+            published,
+            shapes,
+            reach,
+            seen: Mutex::default(),
+            again_memo: Mutex::default(),
+            back_memo: Mutex::default(),
+            next: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+            found: Mutex::default(),
+        }
+    }
+
+    /// Looks at all cases, with as many hands as there are benches.
+    pub(super) fn work(
+        self,
+        cases: &[Case],
+        benches: &mut [Bench],
+        seed: u64,
+    ) -> Result<Found, Box<dyn Error>> {
+        let failed = std::thread::scope(|scope| {
+            let shared = &self;
+            let work = |(hand, bench)| scope.spawn(move || shared.hand(cases, bench, seed + hand));
+            let hands: Vec<_> = (0..).zip(benches).map(work).collect();
+            let ends = hands.into_iter().map(|hand| hand.join().expect("a hand does not panic"));
+            ends.filter_map(Result::err).next()
+        });
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(self.found.into_inner()?),
+        }
+    }
+
+    fn hand(&self, cases: &[Case], bench: &mut Bench, seed: u64) -> Result<(), String> {
+        let mut dice = Dice::new(seed);
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let over = self.over.load(Ordering::Relaxed);
+            let Some(case) = cases.get(number).filter(|_| !over) else { return Ok(()) };
+            if number > 0 && number.is_multiple_of(TOLD) {
+                let found = self.found();
+                eprintln!(
+                    "  {number} of {}: {} run, {} broken",
+                    cases.len(),
+                    found.runs,
+                    found.violations.len()
+                );
+            }
+            self.one(case, bench, &mut dice)
+                .map_err(|error| format!("run the state {}: {error}", case.place))?;
+        }
+    }
+
+    fn one(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
+        let broken = judge::of_medium(&case.state, case.step, case.table, self.expected);
+        self.note(case, broken, &[Invariant::Whole, Invariant::Trust, Invariant::Kept, Invariant::Table]);
+        let came = self.go_on(case, bench, &self.again_memo, self.again, dice)?;
+        let seen = match &came {
+            Some(came) => Arc::new(came.seen.clone()),
+            None => self.look(case, bench, dice)?,
+        };
+        let broken = judge::of_seen(&case.state, &seen, self.expected);
+        self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);
+        if let Some(came) = came {
+            let broken =
+                judge::of_the_same_again(&came, &end_of(&case.state, &came, self.shapes), self.expected);
+            self.note(case, broken, &[Invariant::Again]);
+        }
+        // The other set is proven: whoever wants to go back to it can.
+        let other = seen.booted.set.map(|set| case.table.bits[usize::from(set == Set::A)]);
+        if other.is_some_and(|bits| bootable(bits) && bits.successful)
+            && let Some(came) = self.go_on(case, bench, &self.back_memo, BACK, dice)?
+        {
+            let broken = judge::of_the_way_back(&case.state, &came, self.expected);
+            self.note(case, broken, &[Invariant::WayBack]);
+        }
+        Ok(())
+    }
+
+    /// Goes on from a state to its end, as long as not enough ways were gone.
+    fn go_on(
+        &self,
+        case: &Case,
+        bench: &mut Bench,
+        memo: &Mutex<Memo<Came>>,
+        typed: &[Typed],
+        dice: &mut Dice,
+    ) -> Result<Option<Arc<Came>>, Box<dyn Error>> {
+        let memo = || memo.lock().expect("nobody panics while holding it");
+        let (known, enough) = {
+            let memo = memo();
+            (memo.find(&case.state), memo.len() >= self.reach.ends)
+        };
+        if let Some(known) = known {
+            if dice.below(PROVEN) == 0 {
+                let (.., real) = bench.go_on(&case.state, typed, self.published)?;
+                self.proven(real.agrees(&known), &real, &known)?;
+            }
+            return Ok(Some(known));
+        }
+        if enough {
+            return Ok(None);
+        }
+        let (first, looks, came) = bench.go_on(&case.state, typed, self.published)?;
+        self.found().runs += 1;
+        self.seen.lock().expect("nobody panics while holding it").keep(&case.state, first, came.seen.clone());
+        Ok(Some(memo().keep(&case.state, looks, came)))
+    }
+
+    /// Lets a state boot and looks at it.
+    fn look(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<Arc<Seen>, Box<dyn Error>> {
+        let memo = || self.seen.lock().expect("nobody panics while holding it");
+        let known = memo().find(&case.state);
+        if let Some(known) = known {
+            if dice.below(PROVEN) == 0 {
+                let (_, real) = bench.look(&case.state)?;
+                self.proven(real.agrees(&known), &real, &known)?;
+            }
+            return Ok(known);
+        }
+        let (looks, seen) = bench.look(&case.state)?;
+        self.found().runs += 1;
+        Ok(memo().keep(&case.state, looks, seen))
+    }
+
+    fn proven(&self, agrees: bool, real: &impl Debug, known: &impl Debug) -> Result<(), String> {
+        self.found().proven += 1;
+        if agrees { Ok(()) } else { Err(format!("a shared verdict does not hold: {real:?}, {known:?}")) }
+    }
+
+    fn note(&self, case: &Case, broken: Vec<Broken>, looked: &[Invariant]) {
+        let mut found = self.found();
+        for invariant in looked {
+            *found.checks.entry(*invariant).or_default() += 1;
+        }
+        if self.reach.one_is_enough && !broken.is_empty() {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        found.violations.extend(broken.into_iter().map(|one| Violation {
+            invariant: one.invariant,
+            state: case.place.clone(),
+            how: one.how,
+        }));
+    }
+
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().expect("nobody panics while holding it")
+    }
+}

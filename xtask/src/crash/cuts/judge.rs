@@ -1,0 +1,314 @@
+//! Whether a state and what became of it keep the nine promises. Everything here is read by the fixtures, not by the
+//! programs under test.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use testdata::{BootBits, Set};
+
+use super::live::{Came, Seen, State};
+use super::published::Class;
+use super::story_log::plain;
+use super::tree::{Hash, Node, Tree, hash};
+
+/// What must hold at every instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Invariant {
+    /// Some set boots, and what boots is byte for byte a published version.
+    Boots,
+    /// No half-written set is bootable, and no foreign byte is in one that is.
+    Whole,
+    /// Settings are those of the version that runs: no mixture, and never none.
+    Settings,
+    /// Each role file is old or new, and missing only where TUF takes it away.
+    Trust,
+    /// `updog status` and the API tell the truth about the disk.
+    Truth,
+    /// The same again succeeds, or is refused as documented and succeeds after `clear-failed`; the end is the same.
+    Again,
+    /// The table has a whole copy, and heals.
+    Table,
+    /// Until the other set is durably cleared there is a way back.
+    WayBack,
+    /// What was acknowledged is still there.
+    Kept,
+}
+
+impl Invariant {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Boots,
+        Self::Whole,
+        Self::Settings,
+        Self::Trust,
+        Self::Truth,
+        Self::Again,
+        Self::Table,
+        Self::WayBack,
+        Self::Kept,
+    ];
+
+    /// The promise in a line.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Boots => "a set boots, byte for byte as published",
+            Self::Whole => "no half-written set is bootable",
+            Self::Settings => "settings are those of the version that runs",
+            Self::Trust => "each role file is old or new",
+            Self::Truth => "status and the API tell the truth",
+            Self::Again => "the same again comes to the same end",
+            Self::Table => "the table has a whole copy and heals",
+            Self::WayBack => "the way back is there until the clear",
+            Self::Kept => "what was acknowledged is still there",
+        }
+    }
+}
+
+/// What the fixtures read off the table of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) whole: [bool; 2],
+    pub(super) bits: [BootBits; 2],
+    /// What it is when the firmware has picked, and whether both copies are whole then.
+    pub(super) picked: (Hash, bool),
+}
+
+/// A file that must be as it was, whenever the power goes away between two steps.
+#[derive(Debug, Clone)]
+pub(super) struct Promise {
+    pub(super) from: usize,
+    pub(super) until: usize,
+    pub(super) path: String,
+    pub(super) hash: Hash,
+}
+
+/// What a story may end in.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    /// The settings of each version, as they are when nothing is cut.
+    pub(super) settings: Vec<(String, Value)>,
+    /// What each memory of trust has held in the course of the story; `None` where it was absent.
+    pub(super) trust: HashMap<String, Vec<Option<Hash>>>,
+    /// What was acknowledged, and from when to when.
+    pub(super) promises: Vec<Promise>,
+    /// Where it all ends when nothing is cut.
+    pub(super) end: End,
+}
+
+/// An end, up to times, names that are drawn, and history.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct End {
+    pub(super) version: Option<String>,
+    pub(super) settings: Value,
+    pub(super) bits: [BootBits; 2],
+    pub(super) classes: Vec<Class>,
+    pub(super) tree: Vec<Arc<str>>,
+}
+
+/// A promise that was not kept.
+#[derive(Debug, Clone)]
+pub(super) struct Broken {
+    pub(super) invariant: Invariant,
+    pub(super) how: String,
+}
+
+/// What the medium alone tells.
+pub(super) fn of_medium(state: &State, step: usize, table: Table, expected: &Expected) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    let mut hold = |holds: bool, invariant, how: String| {
+        if !holds {
+            broken.push(Broken { invariant, how });
+        }
+    };
+    hold(table.whole.contains(&true), Invariant::Table, format!("whole copies: {:?}", table.whole));
+    hold(table.picked.1, Invariant::Table, "the firmware has not mended it".to_owned());
+    for (index, set) in [Set::A, Set::B].into_iter().enumerate() {
+        if bootable(table.bits[index]) {
+            let classes = &state.classes[index * 3..index * 3 + 3];
+            let whole =
+                matches!(&classes[0], Class::Whole(_)) && classes.iter().all(|one| *one == classes[0]);
+            let what = classes.iter().map(Class::to_string).collect::<Vec<_>>().join(", ");
+            hold(whole, Invariant::Whole, format!("set {set:?} with {:?} holds {what}", table.bits[index]));
+        }
+    }
+    for (path, contents) in &expected.trust {
+        let known = contents.contains(&state.tree.hash_of(path));
+        hold(known, Invariant::Trust, format!("what {path} leads to is neither old nor new"));
+    }
+    for promise in expected.promises.iter().filter(|promise| (promise.from..promise.until).contains(&step)) {
+        let kept = match state.tree.nodes.get(&promise.path) {
+            Some(Node::File { content, .. }) => content.hash == promise.hash,
+            _ => false,
+        };
+        hold(kept, Invariant::Kept, format!("{} is not what was acknowledged", promise.path));
+    }
+    broken
+}
+
+/// What is seen of it when it boots.
+pub(super) fn of_seen(state: &State, seen: &Seen, expected: &Expected) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    let mut hold = |holds: bool, invariant, how: String| {
+        if !holds {
+            broken.push(Broken { invariant, how });
+        }
+    };
+    let (Some(version), Some(set)) = (&seen.booted.version, seen.booted.set) else {
+        hold(false, Invariant::Boots, format!("nothing boots: {}", seen.booted.failed.join("; ")));
+        return broken;
+    };
+    let index = usize::from(set == Set::B);
+    let classes = &state.classes[index * 3..index * 3 + 3];
+    let published = classes.iter().all(|class| *class == Class::Whole(version.clone()));
+    hold(published, Invariant::Boots, format!("{version} boots from {set:?}, which holds {classes:?}"));
+    hold(seen.healed, Invariant::Table, "after a boot not both copies are whole".to_owned());
+    let known = expected.knows(version, &seen.settings);
+    hold(known, Invariant::Settings, format!("{version} runs with the settings {}", seen.settings));
+    let status = &seen.status["active"];
+    for lie in lies(seen.bits, index, version, &status["version"], &status["next_to_boot"]) {
+        hold(false, Invariant::Truth, format!("updog status: {lie}: {}", seen.status));
+    }
+    broken
+}
+
+/// What came of doing the same again.
+pub(super) fn of_the_same_again(came: &Came, end: &End, expected: &Expected) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    if let (Some(version), Some(set)) = (&came.seen.booted.version, came.seen.booted.set) {
+        let (said, bits) = &came.api;
+        let active = &said["active_partition"];
+        let index = usize::from(set == Set::B);
+        for lie in lies(*bits, index, version, &active["image"]["version"], &active["next_to_boot"]) {
+            broken.push(Broken { invariant: Invariant::Truth, how: format!("the API: {lie}: {said}") });
+        }
+    }
+    let mut hold = |holds: bool, how: String| {
+        if !holds {
+            broken.push(Broken { invariant: Invariant::Again, how });
+        }
+    };
+    // Before it the boot is marked good, and the API asked to look.
+    let last = came.typed.iter().skip(2).last();
+    if let Some((command, code, words)) = last.filter(|(_, code, _)| *code != Some(0)) {
+        hold(false, format!("{command} ends with {code:?}: {words}"));
+    }
+    hold(end == &expected.end, difference(end, &expected.end));
+    broken
+}
+
+/// What came of going back by hand to the set that did not run.
+pub(super) fn of_the_way_back(state: &State, came: &Came, expected: &Expected) -> Vec<Broken> {
+    let Some(first) = &came.seen.booted.version else { return Vec::new() };
+    let mut broken = Vec::new();
+    let mut hold = |holds: bool, how: String| {
+        if !holds {
+            broken.push(Broken { invariant: Invariant::WayBack, how });
+        }
+    };
+    let other = usize::from(came.seen.booted.set == Some(Set::A));
+    let wanted = match &state.classes[other * 3] {
+        Class::Whole(version) => Some(version),
+        _ => None,
+    };
+    let back = came.booted.version.as_ref();
+    hold(back == wanted, format!("from {first}: {:?}, {:?}", came.booted, came.typed));
+    let known = back.is_some_and(|version| expected.knows(version, &came.settings));
+    hold(known, format!("back with the settings {}", came.settings));
+    broken
+}
+
+impl Expected {
+    /// Whether a version has these settings where nothing is cut.
+    fn knows(&self, version: &str, settings: &Value) -> bool {
+        self.settings.iter().any(|(of, known)| of == version && known == settings)
+    }
+}
+
+/// What is said of the set that runs, against the bits and the version that runs.
+fn lies(bits: [BootBits; 2], index: usize, runs: &str, version: &Value, next_to_boot: &Value) -> Vec<String> {
+    let (active, other) = (bits[index], bits[1 - index]);
+    let flipped = bootable(other) && (other.priority > active.priority || !bootable(active));
+    let mut lies = Vec::new();
+    if version != runs {
+        lies.push(format!("{version} runs, and not {runs}"));
+    }
+    if *next_to_boot != !flipped {
+        lies.push(format!("next_to_boot is {next_to_boot}, with {bits:?}"));
+    }
+    lies
+}
+
+/// Whether a boot program would start it.
+pub(super) fn bootable(bits: BootBits) -> bool {
+    bits.priority > 0 && (bits.tries > 0 || bits.successful)
+}
+
+fn difference(end: &End, expected: &End) -> String {
+    let mut told = Vec::new();
+    if end.version != expected.version {
+        told.push(format!("{:?} runs, not {:?}", end.version, expected.version));
+    }
+    if end.settings != expected.settings {
+        told.push(format!("settings {} and not {}", end.settings, expected.settings));
+    }
+    if end.bits != expected.bits {
+        told.push(format!("bits {:?} and not {:?}", end.bits, expected.bits));
+    }
+    if end.classes != expected.classes {
+        told.push(format!("images {:?} and not {:?}", end.classes, expected.classes));
+    }
+    let missing = expected.tree.iter().filter(|line| !end.tree.contains(line));
+    told.extend(missing.map(|line| format!("without {line}")));
+    let more = end.tree.iter().filter(|line| !expected.tree.contains(line));
+    told.extend(more.map(|line| format!("with {line}")));
+    format!("another end: {}", told.join("; "))
+}
+
+/// Trees up to times, names that are drawn, and history: one line a name. Lines are made once.
+#[derive(Default)]
+pub(super) struct Shapes {
+    lines: Mutex<HashMap<(String, Hash), Arc<str>>>,
+}
+
+impl Shapes {
+    pub(super) fn of(&self, tree: &Tree) -> Vec<Arc<str>> {
+        let mut known = self.lines.lock().expect("nobody panics while holding it");
+        // What the API was asked last, and what it then found, is history as well.
+        let told = |path: &str| path.contains("/record/history") || path.ends_with("/record/status.json");
+        let nodes = tree.nodes.iter().filter(|(path, _)| !told(path));
+        let mut lines: Vec<Arc<str>> = nodes
+            .map(|(path, node)| {
+                let key = (path.clone(), node.hash());
+                Arc::clone(known.entry(key).or_insert_with(|| line(path, node).into()))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+fn line(path: &str, node: &Node) -> String {
+    let what = match node {
+        Node::File { content, .. } => format!("{:032x}", timeless(&content.bytes)),
+        Node::Dir { .. } => "directory".to_owned(),
+        Node::Link { target } => format!("-> {}", plain(&target.to_string_lossy())),
+    };
+    format!("{} {what}", plain(path))
+}
+
+/// The hash of a file whose times are left out where it is JSON.
+fn timeless(bytes: &[u8]) -> Hash {
+    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return hash(bytes) };
+    blank(&mut value);
+    hash(value.to_string().as_bytes())
+}
+
+fn blank(value: &mut Value) {
+    match value {
+        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => text.clear(),
+        Value::Array(all) => all.iter_mut().for_each(blank),
+        Value::Object(all) => all.values_mut().for_each(blank),
+        _ => {}
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask crash`: every state that a power cut could leave of an update, and what becomes of each.
+//!
+//! A story is played once with everything recorded that its programs do to the disk and to the persistent partition.
+//! From the record follow the states (`docs/crash-consistency.md`); each becomes a host that boots, is looked at, and is
+//! told to do the same again.
+//!
+//! - [`story`]: what is cut
+//! - [`stage`]: playing it with a record
+//! - [`story_log`]: from lines of a record to steps
+//! - [`medium`]: what lands, and what a medium then holds; [`tree`]: the persistent partition as a value
+//! - [`epochs`]: all states between two syncs
+//! - [`cases`]: the states of a story, each once; [`hands`]: looking at all of them
+//! - [`live`]: a state as a host; [`memo`]: runs that need not be made twice
+//! - [`controls`]: mistakes made on purpose, each of which has to be caught
+//! - [`published`]: what was published, and what of it a partition holds
+//! - [`judge`]: the nine promises
+//! - [`explore`]: one story from its record to its figures
+//! - [`table`]: the figures, for people and as JSON
+
+mod cases;
+mod controls;
+mod epochs;
+mod explore;
+mod hands;
+mod judge;
+mod live;
+mod medium;
+mod memo;
+mod published;
+mod stage;
+mod story;
+mod story_log;
+mod table;
+mod tree;
+
+pub(super) use explore::{Extents, run};

@@ -1,0 +1,173 @@
+//! A story that was played once, with everything recorded.
+
+use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use host_io::explore::record::Record;
+use testdata::World;
+
+use super::judge::Promise;
+use super::live::Off;
+use super::medium::{Change, Medium};
+use super::published::{IMAGES, Published};
+use super::story::{Act, Story};
+use super::story_log::{Read, Step, Told, read};
+use super::tree::{Hash, Node, Tree};
+
+/// A story as it was played.
+pub(super) struct Played {
+    pub(super) off: Off,
+    pub(super) base: Medium,
+    pub(super) read: Read,
+    /// After how many steps each act was through.
+    pub(super) milestones: Vec<usize>,
+}
+
+/// The images of a story's releases, as they are published.
+pub(super) fn published(story: &Story, world: &World) -> Result<Published, Box<dyn Error>> {
+    let mut published = Published::default();
+    for release in (story.releases)() {
+        let images = world.images(&release);
+        let version = &release.version().to_string();
+        for (role, path) in [("BOOT", &images.boot), ("ROOT", &images.root), ("HASH", &images.hash)] {
+            published.add(version, role, fs::read(path)?);
+        }
+    }
+    Ok(published)
+}
+
+impl Played {
+    /// Plays a story in a world of its own, with the record in `dir`.
+    pub(super) fn play(story: &Story, world: &World, dir: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut host = (story.before)(world);
+        let root = host.paths().root().to_owned();
+        let off = Off::read(&root)?;
+        fs::create_dir_all(dir)?;
+        host.recorded_in(Some(dir));
+        let record = Record::at(dir);
+        let mut lines = Vec::new();
+        for act in story.acts {
+            match act {
+                Act::Run((program, args)) => drop(host.run(program, args).expect_ok()),
+                Act::Boot => drop(host.reboot()),
+                Act::Publish(publish) => publish(world),
+            }
+            lines.push(record.lines()?.len());
+        }
+        host.power_off();
+        let (log, data) = (record.lines()?, record.bytes()?);
+        let mut kinds = Vec::new();
+        let base = Medium::of(&off.tree, off.disk.clone(), &mut kinds);
+        let places = off.places(&root);
+        let mut milestones = Vec::new();
+        for lines in lines {
+            milestones.push(read(&log[..lines], &data, &base, kinds.clone(), &places)?.steps.len());
+        }
+        let read = read(&log, &data, &base, kinds, &places)?;
+        explains(&read, &Off::read(&root)?)?;
+        Ok(Self { off, base, read, milestones })
+    }
+
+    /// The medium when everything up to a step has landed.
+    pub(super) fn at(&self, step: usize) -> Medium {
+        let mut medium = self.without_images_at(step);
+        let changes = self.read.steps[..step].iter().filter_map(|told| match &told.step {
+            Step::Make(changes) => Some(changes),
+            Step::Settle(_) => None,
+        });
+        let images: Vec<&Change> =
+            changes.flatten().filter(|change| matches!(change, Change::Image(..))).collect();
+        medium.apply_images(&images);
+        medium
+    }
+
+    /// [`Played::at`], with the partitions as they were at the beginning.
+    fn without_images_at(&self, step: usize) -> Medium {
+        let mut medium = self.base.clone();
+        medium.begin_all(&self.read.kinds);
+        for (place, told) in self.read.steps[..step].iter().enumerate() {
+            let Step::Make(changes) = &told.step else { continue };
+            for change in changes.iter().filter(|change| !matches!(change, Change::Image(..))) {
+                medium.apply(change, place as u64 + 1);
+            }
+        }
+        medium
+    }
+
+    /// The trees that lie there after each step that gives a name to something.
+    fn trees(&self) -> Vec<(usize, Tree)> {
+        let renames = |told: &&(usize, &Told)| told.1.name.starts_with("rename");
+        let steps = self.read.steps.iter().enumerate().map(|(place, told)| (place + 1, told));
+        let named: Vec<usize> = steps.filter(|told| renames(&told)).map(|(step, _)| step).collect();
+        let all = std::iter::once(0).chain(named);
+        all.map(|step| (step, self.without_images_at(step).tree(&self.read.kinds))).collect()
+    }
+
+    /// Every state that each memory of trust has had, as a whole; `None` where there was none.
+    pub(super) fn trust(&self) -> HashMap<String, Vec<Option<Hash>>> {
+        let trees = self.trees();
+        let is_live = |path: &&String| path.contains("/update/trust/") && path.ends_with("/current");
+        let paths = trees.iter().flat_map(|(_, tree)| tree.nodes.keys().filter(is_live));
+        let paths: BTreeSet<String> = paths.cloned().collect();
+        let had = |path: &String| trees.iter().map(|(_, tree)| tree.hash_of(path)).collect();
+        paths.into_iter().map(|path| (path.clone(), had(&path))).collect()
+    }
+
+    /// What was acknowledged when an act ended well: files of the record, and the bits, until somebody changes them.
+    pub(super) fn promises(&self) -> Vec<Promise> {
+        let mut promises = Vec::new();
+        let is_record = |path: &str| path.contains("/update/record/") && !path.contains("/history/");
+        for &from in &self.milestones {
+            let tree = self.without_images_at(from).tree(&self.read.kinds);
+            for (path, node) in &tree.nodes {
+                let Node::File { content, .. } = node else { continue };
+                if is_record(path) {
+                    let until = self.touched_after(from, path).unwrap_or(usize::MAX);
+                    promises.push(Promise { from, until, path: path.clone(), hash: content.hash });
+                }
+            }
+        }
+        promises
+    }
+
+    /// The first step after another one that says something of a name.
+    fn touched_after(&self, from: usize, path: &str) -> Option<usize> {
+        let (_, name) = path.rsplit_once('/')?;
+        let touches = |told: &Told| match &told.step {
+            Step::Make(changes) => changes.iter().any(|change| match change {
+                Change::Names(names) => names.iter().any(|(_, other, _)| other == name),
+                _ => false,
+            }),
+            Step::Settle(_) => false,
+        };
+        self.read.steps[from..].iter().position(touches).map(|step| from + step)
+    }
+}
+
+/// Whether the record accounts for every byte of what is there now: what went past the seams would be missing here.
+fn explains(read: &Read, now: &Off) -> Result<(), String> {
+    let told = read.end.tree(&read.kinds);
+    let differs = |name: &&String| match (told.nodes.get(*name), now.tree.nodes.get(*name)) {
+        (Some(told), Some(now)) => !told.same(now),
+        _ => true,
+    };
+    let names: Vec<&String> = told.nodes.keys().chain(now.tree.nodes.keys()).filter(differs).collect();
+    if !names.is_empty() {
+        return Err(format!("the record does not account for {names:?}"));
+    }
+    for (place, (told, now)) in read.end.disk.images.iter().zip(&now.disk.images).enumerate() {
+        if told.hash != now.hash {
+            return Err(format!("the record does not account for {:?}", IMAGES[place]));
+        }
+    }
+    let changed = now.disk.tables.iter().any(|(start, bytes)| {
+        (0..).zip(bytes.chunks(super::medium::SECTOR)).any(|(index, sector): (u64, _)| {
+            let at = start + index * super::medium::SECTOR as u64;
+            let end = &read.end.disk;
+            end.sectors.get(&at).map_or_else(|| end.first(at), |sector| Some(sector)) != Some(sector)
+        })
+    });
+    if changed { Err("the record does not account for the partition table".to_owned()) } else { Ok(()) }
+}
