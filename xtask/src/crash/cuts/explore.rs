@@ -10,7 +10,7 @@ use testdata::World;
 
 use super::cases::{Making, Tables, cases};
 use super::controls::CONTROLS;
-use super::hands::{Reach, Shared, end_of};
+use super::hands::{BACK, Reach, Shared, end_of};
 use super::judge::{Expected, Invariant, Shapes};
 use super::live::{Bench, State};
 use super::published::Published;
@@ -193,8 +193,11 @@ fn expect(
         let medium = played.at(step);
         let state = State::new(medium.tree(&played.read.kinds), medium.disk, published);
         let (.., came) = bench.go_on(&state, story.again, published)?;
+        let (.., back) = bench.go_on(&state, BACK, published)?;
         let seen = &came.seen;
-        for (booted, found) in [(&seen.booted, &seen.settings), (&came.booted, &came.settings)] {
+        let uncut =
+            [(&seen.booted, &seen.settings), (&came.booted, &came.settings), (&back.booted, &back.settings)];
+        for (booted, found) in uncut {
             let version =
                 booted.version.clone().ok_or_else(|| format!("nothing boots: {:?}", booted.failed))?;
             if found["motd"] != "kept" {

@@ -21,7 +21,7 @@ const PROVEN: u64 = 200;
 /// After so many states it is told how far it is.
 const TOLD: usize = 100;
 /// How a person goes back.
-const BACK: &[Typed] = &[("updog", &["rollback"])];
+pub(super) const BACK: &[Typed] = &[("updog", &["rollback"])];
 
 /// What was done and found.
 #[derive(Debug, Default)]

@@ -274,9 +274,11 @@ pub(super) struct Shapes {
 impl Shapes {
     pub(super) fn of(&self, tree: &Tree) -> Vec<Arc<str>> {
         let mut known = self.lines.lock().expect("nobody panics while holding it");
-        // What the API was asked last, and what it then found, is history as well.
+        // What the API was asked last, and what it then found, is history as well. A name that ends in `.new` is removed
+        // by the next writer of what it would have become.
         let told = |path: &str| path.contains("/record/history") || path.ends_with("/record/status.json");
-        let nodes = tree.nodes.iter().filter(|(path, _)| !told(path));
+        let begun = |path: &str| path.split('/').any(|name| name.starts_with('.') && name.ends_with(".new"));
+        let nodes = tree.nodes.iter().filter(|(path, _)| !told(path) && !begun(path));
         let mut lines: Vec<Arc<str>> = nodes
             .map(|(path, node)| {
                 let key = (path.clone(), node.hash());

@@ -28,7 +28,6 @@ pub(super) struct Story {
 }
 
 const UPDATE: Typed = ("updog", &["update", "--json"]);
-const NEWEST: Typed = ("updog", &["update", "--json", "--image", "1.2.0"]);
 const REVERT: Typed = ("updog", &["update-revert"]);
 const ROLLBACK: Typed = ("updog", &["rollback"]);
 const SET: Typed = ("apiclient", &["set", "updates.ignore-waves=true"]);
@@ -76,8 +75,8 @@ pub(super) const STORIES: &[Story] = &[
             world.publish(Release::new("1.2.0"));
             host
         },
-        acts: &[Act::Run(NEWEST)],
-        again: &[NEWEST],
+        acts: &[Act::Run(UPDATE)],
+        again: &[UPDATE],
     },
     Story {
         name: "update-over-way-back",
