@@ -128,6 +128,9 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         visit::visit_path(self, path);
     }
 
+    // Who may see an item is not what it is made of.
+    fn visit_vis_restricted(&mut self, _visible_in: &'ast syn::VisRestricted) {}
+
     fn visit_item_use(&mut self, inner: &'ast syn::ItemUse) {
         let mut leaves = Vec::new();
         leaves_of(&inner.tree, &mut Vec::new(), &mut leaves);

@@ -9,7 +9,7 @@ use testdata::DiskImage;
 use testdata::host::firmware;
 
 use super::disk::extract;
-use super::scenario::Unmet;
+use super::unmet::Unmet;
 use crate::bench::tools::{command, said};
 
 const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";

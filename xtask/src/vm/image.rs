@@ -11,9 +11,10 @@ use testdata::Images;
 use testdata::image::hash;
 use testdata::image::model::{DIR, Repository, SHIPPED, settings_model};
 
+use super::initramfs;
 use super::kernel::Kernel;
 use super::signer::Signer;
-use super::{MIB, initramfs};
+use super::units::MIB;
 use crate::bench::tools::{command, said};
 
 /// The programs of ours that run in the VM.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::door::Door;
 use super::firmware::Firmware;
-use super::scenario::Unmet;
+use super::unmet::Unmet;
 use crate::bench::tools::command;
 
 /// How long anything may take that is waited for. Machines are shared and emulation is slow.

@@ -23,6 +23,8 @@ pub(crate) mod needs;
 mod scenario;
 mod signer;
 mod stage;
+mod units;
+mod unmet;
 pub(crate) mod walk;
 mod writes;
 
@@ -37,11 +39,9 @@ use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo, workspace};
 use image::Workshop;
 use kernel::Kernel;
-use scenario::{SCENARIOS, Scenario, Unmet};
+use scenario::{SCENARIOS, Scenario};
 use stage::Stage;
-
-/// A mebibyte.
-const MIB: u64 = 1 << 20;
+use unmet::Unmet;
 
 /// Arguments of `cargo xtask vm`.
 #[derive(Parser)]

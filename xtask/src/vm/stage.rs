@@ -3,6 +3,7 @@
 //! - [`author`]: whoever builds releases and publishes them
 
 pub(super) mod author;
+pub(super) mod recipe;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,10 +17,10 @@ use super::disk;
 use super::firmware::Firmware;
 use super::image::Workshop;
 use super::machine::{Ending, Machine, MachineSize, Parts};
-use super::scenario::Unmet;
 use super::signer::Signer;
+use super::unmet::Unmet;
 use crate::bench::tools::{command, said};
-use author::Recipe;
+use recipe::Recipe;
 
 /// A scenario's stage.
 pub(super) struct Stage<'a> {

@@ -9,7 +9,7 @@ use testdata::{BootBits, DiskImage, FaultyServer};
 
 use super::firmware::Firmware;
 use super::machine::{Ending, Machine, MachineSize, Parts};
-use super::scenario::Unmet;
+use super::unmet::Unmet;
 use super::{boot_program, needs};
 use crate::Outcome;
 

@@ -6,7 +6,7 @@ use super::release::Extent;
 use crate::cargo::workspace;
 
 /// Where images lie.
-pub(crate) fn dir(extent: Extent) -> PathBuf {
+pub(in crate::bench) fn dir(extent: Extent) -> PathBuf {
     workspace().join(match extent {
         Extent::Server => "target/bench/images",
         Extent::Little => "target/bench/images-little",

@@ -1,10 +1,10 @@
 //! The boot program is installed anew: the power goes, or the firmware has lost the way to it.
 
-use super::Unmet;
 use crate::vm::dice::Dice;
 use crate::vm::disk::ESPS;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::good;
+use crate::vm::stage::recipe::good;
+use crate::vm::unmet::Unmet;
 use crate::vm::writes::{Cut, Record};
 
 const INSTALL: &str = "signpost install-bootpick --json /usr/lib/signpost/BOOTX64.EFI";

@@ -2,10 +2,10 @@
 
 use testdata::Set;
 
-use super::Unmet;
 use crate::vm::image::Flaw;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::{flawed, good};
+use crate::vm::stage::recipe::{flawed, good};
+use crate::vm::unmet::Unmet;
 
 pub(super) fn demo(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.say("a. a host on 1.0.0 learns of 1.1.0");

@@ -5,10 +5,10 @@ use std::os::unix::fs::FileExt as _;
 
 use testdata::Set;
 
-use super::Unmet;
-use crate::vm::MIB;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::good;
+use crate::vm::stage::recipe::good;
+use crate::vm::units::MIB;
+use crate::vm::unmet::Unmet;
 
 /// Sectors of a copy of the table behind the protective record: a header and 32 of entries.
 const COPY: u64 = 33 * 512;

@@ -2,11 +2,11 @@
 
 use testdata::Set;
 
-use super::Unmet;
 use super::outcome::{knows_what_failed, try_is_spent};
 use crate::vm::image::Flaw;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::{Recipe, flawed, good};
+use crate::vm::stage::recipe::{Recipe, flawed, good};
+use crate::vm::unmet::Unmet;
 
 /// A short time, for scenarios that wait for its end.
 const SOON: u32 = 45;

@@ -4,11 +4,11 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use testdata::Set;
 
-use super::Unmet;
 use super::outcome::{knows_what_failed, try_is_spent};
 use crate::vm::image::Flaw;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::{flawed, good};
+use crate::vm::stage::recipe::{flawed, good};
+use crate::vm::unmet::Unmet;
 
 /// What the boot program says of a set that it does not start.
 const ASIDE: &str = "is put aside for this boot";

@@ -2,8 +2,8 @@
 
 use testdata::Set;
 
-use super::Unmet;
 use crate::vm::stage::Stage;
+use crate::vm::unmet::Unmet;
 
 /// The host is back on 1.0.0, which knows that `version` failed here.
 pub(super) fn knows_what_failed(stage: &mut Stage<'_>, version: &str) -> Result<(), Unmet> {

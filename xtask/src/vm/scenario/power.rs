@@ -5,10 +5,10 @@
 
 use std::path::PathBuf;
 
-use super::Unmet;
 use crate::vm::dice::Dice;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::good;
+use crate::vm::stage::recipe::good;
+use crate::vm::unmet::Unmet;
 use crate::vm::writes::{Cut, Record};
 
 /// As often as a machine may start until a set stays: a try, and the set that returns.

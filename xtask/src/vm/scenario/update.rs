@@ -2,9 +2,9 @@
 
 use testdata::{BootBits, Set};
 
-use super::Unmet;
 use crate::vm::stage::Stage;
-use crate::vm::stage::author::good;
+use crate::vm::stage::recipe::good;
+use crate::vm::unmet::Unmet;
 
 /// From 1.0.0 to 1.1.0, driven over the API from outside of the machine.
 pub(super) fn update(stage: &mut Stage<'_>) -> Result<(), Unmet> {
