@@ -12,41 +12,19 @@
 //! settings as one file. They are part of the signed image, so anything that is not as it must be is a mistake of its
 //! maker. It is told, and costs the settings and services that it is about; the others go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use datastore::{Key, Value};
+use datastore::Value;
 use host_io::Fs;
 use serde::Deserialize;
-use serde_json::Map;
 use thiserror::Error;
 
-use crate::Name;
-use crate::entry::{RawSetting, Setting};
-use crate::service::{Service, Words};
-
-/// How a command is run in a host container: the words before those of the command. `{id}` stands for the container,
-/// `{exec-id}` for a name of this run and `{socket}` for the engine's socket.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exec {
-    /// Without a terminal.
-    pub command: Words,
-    /// With one.
-    pub tty: Words,
-}
-
-/// The settings and services that this image knows.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Model {
-    fixed: BTreeMap<Key, Setting>,
-    with_ids: Vec<Setting>,
-    defaults: BTreeMap<Key, Value>,
-    services: Vec<Service>,
-    exec: Option<Exec>,
-}
+use crate::entry::RawSetting;
+use crate::model::{Exec, Model};
+use crate::service::Service;
 
 /// Why an image's model cannot be used.
 #[derive(Debug, Error)]
@@ -228,103 +206,11 @@ impl Model {
         }
         model
     }
-
-    /// The setting of that name.
-    #[must_use]
-    pub fn get(&self, key: &Key) -> Option<&Setting> {
-        self.fixed.get(key).or_else(|| self.with_ids.iter().find(|setting| setting.name.is(key)))
-    }
-
-    /// Whether there is a setting of that name.
-    #[must_use]
-    pub fn has(&self, key: &Key) -> bool {
-        self.get(key).is_some()
-    }
-
-    /// Whether `key` is a group with settings in it.
-    #[must_use]
-    pub fn has_below(&self, key: &Key) -> bool {
-        self.names().any(|name| name.is_below(key))
-    }
-
-    /// All names: the fixed ones in order, then those with ids.
-    pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.settings().map(|setting| &setting.name)
-    }
-
-    /// All settings, in the same order.
-    pub fn settings(&self) -> impl Iterator<Item = &Setting> {
-        self.fixed.values().chain(&self.with_ids)
-    }
-
-    /// The value of each setting that has one from the image.
-    #[must_use]
-    pub fn defaults(&self) -> BTreeMap<Key, Value> {
-        self.defaults.clone()
-    }
-
-    /// The image's value for a setting, where it has one.
-    #[must_use]
-    pub fn default_of(&self, key: &Key) -> Option<&Value> {
-        self.defaults.get(key)
-    }
-
-    /// The services, in the order of the files.
-    #[must_use]
-    pub fn services(&self) -> &[Service] {
-        &self.services
-    }
-
-    /// How commands are run in host containers, where the image has an engine for them.
-    #[must_use]
-    pub fn exec(&self) -> Option<&Exec> {
-        self.exec.as_ref()
-    }
-
-    /// `nested` (settings without the outer `settings`) with every group that the model knows, so that a template may
-    /// look into a group in which nothing is set.
-    #[must_use]
-    pub fn with_all_groups(&self, mut nested: Value) -> Value {
-        for name in self.names() {
-            let mut at = &mut nested;
-            for group in name.fixed_groups().into_iter().skip(1) {
-                let Some(object) = at.as_object_mut() else { break };
-                at = object.entry(group).or_insert_with(|| Value::Object(Map::new()));
-            }
-        }
-        nested
-    }
-
-    fn add(&mut self, setting: Setting) -> Result<(), String> {
-        if let Some(other) = self.names().find(|other| other.clashes(&setting.name)) {
-            return Err(if *other == setting.name {
-                "it is there twice".to_owned()
-            } else {
-                format!("it clashes with {other}")
-            });
-        }
-        match setting.name.key() {
-            Some(key) => {
-                self.fixed.insert(key, setting);
-            }
-            None => self.with_ids.push(setting),
-        }
-        Ok(())
-    }
-
-    fn default_for(&self, text: &str, value: &Value) -> Result<Key, String> {
-        let key =
-            Key::parse(text).map_err(|_| "only one setting can have a default, not every id".to_owned())?;
-        let setting = self.get(&key).ok_or("it has a default and is no setting")?;
-        if !setting.kind.takes(value) {
-            return Err(format!("its default is {value}, and it takes {}", setting.kind));
-        }
-        Ok(key)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use datastore::Key;
     use host_io::SystemFs;
     use serde_json::json;
 

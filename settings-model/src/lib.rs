@@ -10,6 +10,7 @@
 //! - [`kind`]: the type of a setting and which values it takes
 //! - [`service`]: which service follows which settings, with which files
 //! - [`entry`]: one setting of the model's files, as it is written and as it is meant
+//! - [`model`]: the settings and services of an image
 //! - [`mod@file`]: the model's files
 //! - [`known`]: the settings that programs of ours have a hand in
 //! - [`mod@fit`]: the settings of a store, held against the model
@@ -21,14 +22,16 @@ pub mod fit;
 pub mod format;
 pub mod kind;
 pub mod known;
+pub mod model;
 pub mod name;
 pub mod service;
 pub mod tree;
 
 pub use entry::Setting;
-pub use file::{Exec, Model, ModelError};
+pub use file::ModelError;
 pub use fit::{Fitted, Misfit, fit, fitting};
 pub use format::Format;
 pub use kind::Kind;
+pub use model::{Exec, Model};
 pub use name::Name;
 pub use service::Service;
