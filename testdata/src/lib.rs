@@ -20,6 +20,7 @@
 //! - [`release`]: a release as a test describes it
 //! - [`server`]: a web server over a directory that misbehaves on request
 //! - [`world`]: keys, a repository, its server, and hosts
+//! - [`staged`]: migrations that are staged for a host's next boot, without images or a server
 //! - [`host`]: a simulated host with a firmware of its own and the real programs
 //! - [`program`](mod@program): where the programs under test lie
 
@@ -29,6 +30,7 @@ pub mod image;
 pub mod program;
 pub mod release;
 pub mod server;
+pub mod staged;
 pub mod world;
 
 pub use disk::{Banks, BootBits, DiskImage, Layout, Set, Table};

@@ -1,26 +1,24 @@
 //! A host below a directory: a datastore, a cache for its next boot, a disk image with boot bits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use datastore::links::{self, Chain};
 use datastore::store_dir::{self, Contents, Settings};
 use datastore::{Datastore, Key, Value};
 use host_io::explore::CutFs;
-use host_io::{Fs, Paths, SystemFs};
-use lz4_flex::frame::FrameEncoder;
-use migrator::args::Args;
+use host_io::{Fs as _, Paths, SystemFs};
+use migrator::args::{Args, Request};
+use migrator::rehearse::{self, Outlook};
 use migrator::{Error, settle};
 use semver::Version;
 use serde_json::json;
+use testdata::staged;
+pub(crate) use testdata::staged::Step;
 use testdata::{BootBits, DiskImage, Layout, Set};
-use trusted_repo::author::{Editor, Expiries, KeyPair, RootSpec, SignedRoot, Signers, targets};
-use update_metadata::Manifest;
 
 /// The migrations that tests name, as they are called in the manifest and as they are built.
 pub(crate) const RENAME: &str = "migrate_v1.1.0_rename";
@@ -94,18 +92,9 @@ fn program(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `cargo build --examples`", path.display()))
 }
 
-fn lz4(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = FrameEncoder::new(Vec::new());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
 pub(crate) fn settings<const N: usize>(pairs: [(&str, Value); N]) -> Settings {
     pairs.into_iter().map(|(name, value)| (Key::parse(name).unwrap(), value)).collect()
 }
-
-/// A step of a manifest: from, to, and the migrations.
-pub(crate) type Step<'a> = (&'a str, &'a str, &'a [&'a str]);
 
 impl Host {
     /// A host whose settings are of 1.0.0: one that no migration knows, one that is renamed, and a transaction.
@@ -140,61 +129,8 @@ impl Host {
 
     /// [`Host::stage`] of a repository in which some migrations are not listed.
     pub(crate) fn stage_without(&self, steps: &[Step<'_>], absent: &[&str]) {
-        let repo = self.dir.path().join("repository");
-        let (metadata, files) = (repo.join("metadata"), repo.join("targets"));
-        let fs = CutFs::counting();
-        let keys: Vec<KeyPair> = (0..4).map(|_| KeyPair::generate().unwrap()).collect();
-        let past: DateTime<Utc> = "2020-01-01T00:00:00Z".parse().unwrap();
-        let [root_keys, target_keys, snapshot_keys, timestamp_keys] = [0, 1, 2, 3].map(|n| &keys[n..=n]);
-        let spec = RootSpec {
-            version: 1,
-            expires: past,
-            root: root_keys,
-            root_threshold: 1,
-            targets: target_keys,
-            snapshot: snapshot_keys,
-            timestamp: timestamp_keys,
-        };
-        let root = SignedRoot::first(&spec, &[&keys[0]]).unwrap();
-        let mut editor = Editor::new(root.clone());
-        let version = |text: &str| Version::parse(text).unwrap();
-        let migrations: BTreeMap<_, Vec<String>> = steps
-            .iter()
-            .map(|(from, to, names)| {
-                ((version(from), version(to)), names.iter().map(ToString::to_string).collect())
-            })
-            .collect();
-        let mut staged = vec!["manifest.json".to_owned()];
-        let mut names: BTreeSet<&String> = migrations.values().flatten().collect();
-        names.retain(|name| !absent.contains(&name.as_str()));
-        for name in names {
-            let info = targets::publish(&fs, &files, name, &lz4(&program(name))).unwrap();
-            editor.add_target(info).unwrap();
-            staged.push(name.clone());
-        }
-        let manifest = Manifest { migrations, ..Manifest::default() };
-        let info = targets::publish(&fs, &files, "manifest.json", manifest.to_json().as_bytes()).unwrap();
-        editor.add_target(info).unwrap();
-        let mut rest = keys.into_iter().skip(1);
-        let mut next = || rest.next().unwrap();
-        let signers = Signers { targets: next(), snapshot: next(), timestamp: next() };
-        let signed =
-            editor.sign(&signers, &Expiries { targets: past, snapshot: past, timestamp: past }).unwrap();
-        signed.write(&fs, &metadata).unwrap();
-
-        let staging = async {
-            let fs: Arc<dyn Fs> = Arc::new(fs.clone());
-            let repository =
-                trusted_repo::open_offline(Arc::clone(&fs), root.bytes(), &metadata, &files).await.unwrap();
-            let mut targets = Vec::new();
-            for name in &staged {
-                targets.push(repository.fetch(name, 64 << 20).await.unwrap());
-            }
-            let id = repository.staged(targets).write(&*fs, &self.paths.cache()).unwrap();
-            trusted_repo::make_current(&*fs, &self.paths, &id).unwrap();
-        };
-        runtime().block_on(staging);
-        self.put(&self.paths.trusted_root(), root.bytes());
+        let program = |name: &str| (!absent.contains(&name)).then(|| program(name));
+        staged::stage(&self.dir.path().join("repository"), &self.paths, steps, program);
     }
 
     /// Makes the running image one of `version`.
@@ -289,10 +225,23 @@ impl Host {
     /// The same within this process, over a file system of the test's choice.
     pub(crate) fn settle(&self, fs: &CutFs, version: &str) -> Result<(), Error> {
         self.run_version(version);
-        let arguments = std::iter::once("migrator".to_owned()).chain(self.arguments());
-        let mut request = Args::read(arguments).unwrap().request()?;
-        request.launcher = env!("CARGO_BIN_EXE_migrator").into();
+        let request = self.request(&["--migrate-to-version-from-os-release"])?;
         runtime().block_on(settle::settle(Arc::new(fs.clone()), &request))
+    }
+
+    /// What a boot of `version` would do, over a file system of the test's choice.
+    pub(crate) fn look(&self, fs: &CutFs, version: &str) -> Result<Outlook, Error> {
+        let request = self.request(&["--migrate-to-version", version])?;
+        runtime().block_on(rehearse::look(Arc::new(fs.clone()), &request))
+    }
+
+    fn request(&self, version: &[&str]) -> Result<Request, Error> {
+        let mut arguments = self.arguments();
+        arguments.pop();
+        let arguments = arguments.iter().map(String::as_str).chain(version.iter().copied());
+        let mut request = Args::read(std::iter::once("migrator").chain(arguments)).unwrap().request()?;
+        request.launcher = env!("CARGO_BIN_EXE_migrator").into();
+        Ok(request)
     }
 
     /// What the API would commit: one setting, live.

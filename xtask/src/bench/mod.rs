@@ -10,6 +10,7 @@
 //! - [`measure`](mod@measure): what a call cost; [`procfs`]: what the kernel says of a process
 //! - [`tools`]: programs of the machine that a bench calls
 //! - [`publish`]: a release added beside the plain tools, a rollout over a large fleet, a large manifest
+//! - [`migrate`]: settings over many migrations, beside the plain way
 //! - [`check`]: a check for updates, with and without memory, and a download over a bad link
 
 mod api;
@@ -20,6 +21,7 @@ mod frames;
 mod images;
 mod install;
 mod measure;
+mod migrate;
 mod procfs;
 mod publish;
 mod rates;
@@ -32,7 +34,7 @@ use crate::Outcome;
 /// Arguments of `cargo xtask bench`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json\n  cargo xtask bench install --little --rounds 1\n  cargo xtask bench delta --pair security --kind ext4 --beside casync\n  cargo xtask bench rates"
+    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json\n  cargo xtask bench install --little --rounds 1\n  cargo xtask bench delta --pair security --kind ext4 --beside casync\n  cargo xtask bench rates\n  cargo xtask bench migrate --rounds 1"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -53,6 +55,8 @@ enum What {
     Frames(frames::Args),
     /// A release installed onto a disk image, and by root onto loop devices, beside plain ways; and what a kill costs
     Install(install::Args),
+    /// Settings carried over many migrations, beside the plain way; and a store read
+    Migrate(migrate::Args),
     /// How fast this machine does each thing that an update consists of
     Rates(rates::Args),
     /// What a check for updates costs where nothing has changed, and what a link that breaks again and again costs
@@ -68,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         What::Delta(args) => delta::run(args),
         What::Frames(args) => frames::run(args),
         What::Install(args) => install::run(args),
+        What::Migrate(args) => migrate::run(args),
         What::Rates(args) => rates::run(args),
         What::Check(args) => check::run(args),
     }

@@ -53,6 +53,11 @@ pub(super) fn ready(extent: Extent) -> Result<(), Box<dyn Error>> {
     all_there(&[tool("curl", "curl"), tool("lz4", "lz4"), tool("dd", "coreutils")])?;
     images::there_or_built(extent)?;
     field::build_programs()?;
+    build_ways()
+}
+
+/// The plain ways, as they are measured.
+pub(super) fn build_ways() -> Result<(), Box<dyn Error>> {
     // Its own lockfile, and its own folder: nothing of it is shared with the product's builds.
     let status = cargo()
         .args(["build", "--release", "--quiet", "--locked", "--manifest-path"])
