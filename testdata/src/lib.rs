@@ -21,10 +21,12 @@
 //! - [`server`]: a web server over a directory that misbehaves on request
 //! - [`world`]: keys, a repository, its server, and hosts
 //! - [`staged`]: migrations that are staged for a host's next boot, without images or a server
+//! - [`frozen_store`]: a reader of stores that never changes; beside it stores of every age lie in `stores`
 //! - [`host`]: a simulated host with a firmware of its own and the real programs
 //! - [`program`](mod@program): where the programs under test lie
 
 pub mod disk;
+pub mod frozen_store;
 pub mod host;
 pub mod image;
 pub mod program;
@@ -39,4 +41,18 @@ pub use image::{Images, Size};
 pub use program::program;
 pub use release::{BootFault, Release};
 pub use server::{ClosedPort, Fault, FaultyServer, Habit, Http2Server, Relay};
+/// The directories of `testdata/stores`, one for each store that a host may still have: `datastore` as it lay there, and
+/// `holds.json`, what is in it.
+///
+/// # Panics
+/// When they cannot be listed.
+#[must_use]
+pub fn dated_stores() -> Vec<std::path::PathBuf> {
+    let stores = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("stores");
+    let listed = std::fs::read_dir(&stores).expect("a directory of the source tree");
+    let mut all: Vec<_> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    all.sort();
+    all
+}
+
 pub use world::{VARIANT, World, WorldOptions};

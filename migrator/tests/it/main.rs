@@ -5,6 +5,7 @@
 //! - `backward`: falling back runs nothing; a rollback by hand migrates back
 //! - `notes`: what a boot leaves for the other set, and what it is wished to do
 //! - `rehearsal`: what a boot would do, told and tried
+//! - `dated`: stores of every age, and a reader that never changes
 //! - `power_cut`: both, stopped after every operation
 //! - `exec`: what a program in sealed memory gets, and how it is ended
 //! - `usage`: the command line
@@ -18,6 +19,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod backward;
+mod dated;
 mod exec;
 mod forward;
 mod host;
