@@ -1,6 +1,6 @@
 //! The program around a migration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use datastore::store_dir::{self, Contents, Metadata, Settings};
@@ -13,6 +13,9 @@ use crate::migration::{Migration, MigrationData};
 
 /// Facts of the running system stand below this name; they are no settings.
 const OS: &str = "os";
+
+/// The entry in the metadata of a key that a transaction takes away.
+const UNSET: &str = "unset";
 
 /// Runs `migration` as the command line says. A migration's `main` is this and nothing else.
 ///
@@ -85,10 +88,30 @@ fn change(
     };
     let (live, metadata) = (std::mem::take(&mut contents.live), std::mem::take(&mut contents.metadata));
     (contents.live, contents.metadata) = one(live, metadata)?;
-    for settings in contents.pending.values_mut() {
-        *settings = one(std::mem::take(settings), Metadata::new())?.0;
+    let transactions: BTreeSet<String> =
+        contents.pending.keys().chain(contents.unset.keys()).cloned().collect();
+    for name in transactions {
+        let (settings, unset) = (contents.pending.remove(&name), contents.unset.remove(&name));
+        let (settings, metadata) = one(settings.unwrap_or_default(), marked(unset.unwrap_or_default()))?;
+        let unset: BTreeSet<Key> = metadata
+            .into_iter()
+            .filter(|(key, entries)| entries.contains_key(UNSET) && !settings.contains_key(key))
+            .map(|(key, _)| key)
+            .collect();
+        if !settings.is_empty() {
+            contents.pending.insert(name.clone(), settings);
+        }
+        if !unset.is_empty() {
+            contents.unset.insert(name, unset);
+        }
     }
     Ok(())
+}
+
+/// What a transaction takes away, as a migration sees it: as on the disk, in the form of metadata. So it follows a
+/// setting that gets another name.
+fn marked(unset: BTreeSet<Key>) -> Metadata {
+    unset.into_iter().map(|key| (key, BTreeMap::from([(UNSET.to_owned(), Value::Bool(true))]))).collect()
 }
 
 fn named(settings: Settings, metadata: Metadata) -> MigrationData {
@@ -216,6 +239,36 @@ mod tests {
         assert_eq!(live.metadata["settings.motd"]["affected-services"], json!(["login"]));
         assert!(a.metadata.is_empty() && b.metadata.is_empty());
         assert_eq!(b.data.keys().collect::<Vec<_>>(), ["os.variant_id", "settings.new"]);
+    }
+
+    #[test]
+    fn what_a_transaction_takes_away_follows_a_new_name_and_comes_back() {
+        use crate::helpers::{AddSettings, RemoveSettings, RenameSettings};
+        let key = |name: &str| Key::parse(name).unwrap();
+        let before = Contents {
+            pending: BTreeMap::from([("both".to_owned(), settings(&[("settings.x", "1")]))]),
+            unset: BTreeMap::from([
+                ("both".to_owned(), [key("settings.old.a"), key("settings.y")].into()),
+                ("one".to_owned(), [key("settings.old.a")].into()),
+            ]),
+            ..Contents::default()
+        };
+        let carried = |migration: &mut dyn Migration, direction, contents: &Contents| {
+            let mut contents = contents.clone();
+            change(migration, direction, &mut contents, &BTreeMap::new()).unwrap();
+            contents
+        };
+        let mut rename = RenameSettings(&[("settings.old", "settings.new")]);
+        let after = carried(&mut rename, Direction::Forward, &before);
+        assert_eq!(after.unset["both"], [key("settings.new.a"), key("settings.y")].into());
+        assert_eq!(after.unset["one"], [key("settings.new.a")].into());
+        assert_eq!(after.pending, before.pending);
+        assert_eq!(carried(&mut rename, Direction::Backward, &after), before);
+        // A setting that the other release does not know is not taken away there either.
+        let gone = carried(&mut RemoveSettings(&["settings.old.a"]), Direction::Forward, &before);
+        assert_eq!(gone.unset, BTreeMap::from([("both".to_owned(), [key("settings.y")].into())]));
+        let gone = carried(&mut AddSettings(&["settings.y"]), Direction::Backward, &before);
+        assert_eq!(gone.unset["both"], [key("settings.old.a")].into());
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::error::Error;
 pub struct MigrationData {
     /// Values by the name of their setting.
     pub data: BTreeMap<String, Value>,
-    /// By the name of a setting, its metadata by name. Empty for a transaction: metadata exists once, beside the live
-    /// settings.
+    /// By the name of a setting, its metadata by name. Metadata exists once, beside the live settings; a transaction has
+    /// none but `unset`, for the settings that it takes away.
     pub metadata: BTreeMap<String, BTreeMap<String, Value>>,
 }
 

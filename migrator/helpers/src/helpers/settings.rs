@@ -121,6 +121,11 @@ impl Migration for NoOp {
 
 fn without(mut input: MigrationData, gone: impl Fn(&str) -> bool) -> MigrationData {
     input.data.retain(|name, _| !gone(name));
+    // In a transaction, that it takes such a setting away. What else is noted of one has helpers of its own.
+    for (_, entries) in input.metadata.iter_mut().filter(|(name, _)| gone(name)) {
+        entries.remove("unset");
+    }
+    input.metadata.retain(|_, entries| !entries.is_empty());
     input
 }
 
