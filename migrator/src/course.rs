@@ -85,7 +85,7 @@ pub enum Course {
     AsKept(Chain),
     /// Run the migrations. When they fail, the boot fails.
     Migrate,
-    /// Run the migrations; when they fail, link this store, which was kept, so that the older system comes up.
+    /// Run the migrations; when they fail, link this store, which was kept, so that the system comes up.
     MigrateOrRestore(Chain),
     /// Run the migrations though the host falls back: the kept store that would spare it is missing.
     MigrateForWantOfKept,
@@ -112,6 +112,10 @@ pub fn course(direction: Direction, sets: Sets, kept: Option<Chain>, wish: Wish)
             Course::MigrateOrRestore(kept)
         }
         (Direction::Backward, Sets::Known { other: Proven, .. } | Sets::Unknown, None) => Course::Migrate,
+        // Whoever went back by hand comes forward again: a proven release with older settings is better than none.
+        (Direction::Forward, Sets::Known { running: Proven, other: Proven }, Some(kept)) => {
+            Course::MigrateOrRestore(kept)
+        }
         // A failed try of an older release: the newer, proven one is back and finds its own store.
         (Direction::Forward, Sets::Known { running: Proven, other: Unproven }, Some(kept)) => {
             Course::FallBack(kept)
@@ -146,8 +150,7 @@ mod tests {
 
     #[test]
     fn an_update_migrates_forward() {
-        for bits in [sets(Proof::Unproven, Proof::Proven), sets(Proof::Proven, Proof::Proven), Sets::Unknown]
-        {
+        for bits in [sets(Proof::Unproven, Proof::Proven), Sets::Unknown] {
             assert_eq!(course(Forward, bits, Some(kept()), Wish::Carry), Course::Migrate);
             assert_eq!(course(Forward, bits, None, Wish::Carry), Course::Migrate);
         }
@@ -190,6 +193,14 @@ mod tests {
             );
             assert_eq!(course(Backward, bits, None, Wish::Carry), Course::Migrate);
         }
+    }
+
+    #[test]
+    fn a_way_forward_by_hand_to_a_proven_release_migrates_and_has_its_kept_store() {
+        let (kept, proven) = (kept(), sets(Proof::Proven, Proof::Proven));
+        let by_hand = course(Forward, proven, Some(kept.clone()), Wish::Carry);
+        assert_eq!(by_hand, Course::MigrateOrRestore(kept));
+        assert_eq!(course(Forward, proven, None, Wish::Carry), Course::Migrate);
     }
 
     #[test]

@@ -98,7 +98,7 @@ async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wi
 }
 
 /// The store that was kept for the wanted version, if it can still be read.
-fn kept(fs: &dyn Fs, request: &Request) -> Result<Option<Chain>, Error> {
+pub(crate) fn kept(fs: &dyn Fs, request: &Request) -> Result<Option<Chain>, Error> {
     let Some(chain) = links::kept(fs, &request.base, &request.target)? else { return Ok(None) };
     match store_dir::read(fs, &request.base.join(&chain.data_dir)) {
         Ok(_) => Ok(Some(chain)),
@@ -148,10 +148,10 @@ fn as_kept(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain) -> Result<(), E
     Ok(())
 }
 
-/// After a rollback by hand whose migrations failed: an older system with older settings is better than none.
+/// After a rollback by hand whose migrations failed: a system with older settings is better than none.
 fn restore(fs: &dyn Fs, base: &Path, live: &Chain, kept: &Chain, why: &Error) -> Result<(), Error> {
     tracing::error!(
-        "could not carry settings back from {}: failed to {}; linking the settings that {} had when it was left: changes made since are not in them",
+        "could not carry settings over from {}: failed to {}; linking the settings that {} had when it was left: changes made since are not in them",
         live.version,
         report::chain(why),
         kept.version

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use datastore::Key;
 use serde_json::json;
 
 use super::host::{ADD, Host, MISBEHAVE, RENAME, settings};
@@ -46,6 +47,26 @@ fn after_a_fall_back_the_same_update_migrates_afresh() {
         host.live(),
         settings([("settings.kept", json!("changed on 1.0.0")), ("settings.renamed", json!("two"))])
     );
+}
+
+#[test]
+fn a_way_forward_by_hand_that_fails_links_the_newer_releases_kept_store_loudly() {
+    let host = updated(&[MISBEHAVE]);
+    host.bits(true, true);
+    host.boot("1.0.0").expect_ok();
+    host.set("settings.misbehave", json!("fail"));
+    // Both were good once: whoever comes back to the newer one gets a system, with the settings that it had.
+    let ran = host.boot("1.1.0");
+    ran.expect_ok();
+    assert!(
+        ran.err.contains("ERROR") && ran.err.contains("could not carry settings over from 1.0.0"),
+        "{}",
+        ran.err
+    );
+    let (version, store) = host.store();
+    assert_eq!(version, "1.1.0");
+    assert_eq!(store.live[&Key::parse("settings.kept").unwrap()], json!("changed on 1.1.0"));
+    assert_eq!(host.stores(), 2, "those that could not be carried stay");
 }
 
 #[test]
