@@ -142,6 +142,11 @@ impl Sealed {
             let _ended_or_out_of_reach = tokio::time::timeout(DYING, end).await;
             return Err(Error::TimedOut(limits.time));
         };
+        // What it started and left running has let go of the outputs, and could still write. The number of the group
+        // cannot be another one's yet: the kernel gives out all others before it.
+        if let Some(group) = group {
+            let _gone_already = kill_process_group(group, Signal::KILL);
+        }
         let (status, mut said) = ended.map_err(Error::Wait)?;
         let (confined, not_started, err) = Report::split(&said.err);
         (said.confined, said.err) = (confined.unwrap_or_default(), err);

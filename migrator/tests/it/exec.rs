@@ -55,6 +55,26 @@ fn much_talk_is_cut_and_does_not_block_the_program() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the wait is bounded")]
+fn what_a_program_leaves_running_is_ended_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // It has let go of its outputs, so nobody would wait for it.
+    let script = "sleep 600 < /dev/null > /dev/null 2>&1 & echo $!";
+    let said = shell_in(dir.path(), script, PLENTY).unwrap();
+    let record = Path::new("/proc").join(&said.out).join("stat");
+    let started = std::time::Instant::now();
+    loop {
+        // Gone, or ended and not yet collected by whoever inherited it.
+        match fs::read_to_string(&record) {
+            Ok(text) if !text.contains(") Z") && !text.contains(") X") => {}
+            Ok(_) | Err(_) => break,
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it still runs: {said:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn what_is_no_program_is_not_started() {
     let dir = tempfile::tempdir().unwrap();
     let error = run(b"no program", &[], dir.path(), PLENTY).unwrap_err();
