@@ -14,7 +14,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use host_io::fs::{Fs, Kind};
 use host_io::swap;
@@ -316,6 +316,22 @@ pub fn prune(fs: &dyn Fs, base: &Path, keep: &[&str]) -> Result<(), Error> {
     }
     fs.sync_dir(base).map_err(Error::io("sync", base))?;
     sweep(fs, base)
+}
+
+/// The directories that [`sweep`] and [`prune`] would remove, where nothing but the live store is to be kept: what a
+/// migration may make room of. None while no link leads to a live store.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn surplus(fs: &dyn Fs, base: &Path, keep: &[&str]) -> Result<Vec<PathBuf>, Error> {
+    let Some(live) = read(fs, base)? else { return Ok(Vec::new()) };
+    let goes = |name: &str| {
+        let aside = name.strip_prefix(DAMAGED).is_some_and(is_data_dir);
+        name == SPARE || aside || (is_data_dir(name) && name != live.data_dir && !keep.contains(&name))
+    };
+    let entries = fs.list(base).map_err(Error::io("list", base))?;
+    let going = entries.into_iter().filter(|entry| entry.kind == Kind::Directory && goes(&entry.name));
+    Ok(going.map(|entry| base.join(entry.name)).collect())
 }
 
 /// Removes stores that were put aside as damaged.

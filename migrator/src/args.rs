@@ -23,6 +23,8 @@ Examples:
 
   What that would do: add --dry-run, or --rehearse to run it on a copy, there and back. Both change nothing.
 
+  What a rollback with the kept settings would take away: add --compare-kept.
+
 Exit codes: 0 settings fit the version (or there are none yet), 1 they do not and nothing was changed, 2 wrong usage.";
 
 /// Carries settings to the version of the system that boots.
@@ -54,6 +56,9 @@ pub struct Args {
     /// Only try it on a copy of the settings, there and back, and say what is different
     #[arg(long, conflicts_with = "dry_run")]
     rehearse: bool,
+    /// Only say in what the settings that were kept for that version differ from those of today
+    #[arg(long, conflicts_with_all = ["dry_run", "rehearse"])]
+    compare_kept: bool,
     /// Answer in JSON, errors too
     #[arg(long)]
     pub json: bool,
@@ -77,6 +82,8 @@ pub enum Extent {
     DryRun,
     /// Do it on a copy.
     Rehearse,
+    /// Hold the kept settings against those of today.
+    CompareKept,
 }
 
 /// What is wanted, with every question about the command line answered.
@@ -122,10 +129,11 @@ impl Args {
     /// How far to go.
     #[must_use]
     pub fn extent(&self) -> Extent {
-        match (self.dry_run, self.rehearse) {
-            (true, _) => Extent::DryRun,
-            (_, true) => Extent::Rehearse,
-            (false, false) => Extent::Settle,
+        match (self.dry_run, self.rehearse, self.compare_kept) {
+            (true, _, _) => Extent::DryRun,
+            (_, true, _) => Extent::Rehearse,
+            (_, _, true) => Extent::CompareKept,
+            (false, false, false) => Extent::Settle,
         }
     }
 

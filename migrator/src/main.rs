@@ -64,5 +64,6 @@ async fn follow(extent: Extent, request: &Request) -> Result<Option<Outlook>, Er
         Extent::Settle => settle::settle(fs, request).await.map(|()| None),
         Extent::DryRun => rehearse::look(fs, request).await.map(Some),
         Extent::Rehearse => rehearse::rehearse(fs, request).await.map(Some),
+        Extent::CompareKept => rehearse::compare_kept(&*fs, request).map(Some),
     }
 }

@@ -20,8 +20,9 @@ use crate::carry::carry;
 use crate::course::Direction;
 use crate::error::Error;
 use crate::fit;
-use crate::room::Need;
+use crate::room::{Need, Surplus};
 use crate::scratch::Room;
+use crate::settle;
 
 /// How often a store that changes under the reader's eyes is read again.
 const READINGS: usize = 5;
@@ -42,6 +43,19 @@ pub struct Outlook {
     /// What a rehearsal found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<Rehearsal>,
+    /// What a comparison with the kept settings found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptSettings>,
+}
+
+/// The settings that were kept for a version, beside those of today.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum KeptSettings {
+    /// None are kept, or they cannot be read.
+    None,
+    /// They are kept; these are different, from today's value to the kept one.
+    Differ(Vec<Change>),
 }
 
 /// What migrations take of the partition with the stores.
@@ -53,6 +67,8 @@ pub struct RoomNeeded {
     pub files: u64,
     /// Bytes that are free.
     pub free: u64,
+    /// Bytes of old stores that make room at the boot where that is wanted.
+    pub surplus: u64,
     /// Where copies lie: `memory` or `partition`.
     pub copies: &'static str,
 }
@@ -93,7 +109,11 @@ pub async fn look(fs: Arc<dyn Fs>, request: &Request) -> Result<Outlook, Error> 
 /// When the way there fails, or what comes out does not fit the image that runs, if that is the one to read it.
 pub async fn rehearse(fs: Arc<dyn Fs>, request: &Request) -> Result<Outlook, Error> {
     let (mut outlook, todo) = prepare(Arc::clone(&fs), request).await?;
-    let Some(Todo { live, cached, before, direction, copies }) = todo else { return Ok(outlook) };
+    let Some(Todo { live, cached, before, direction, copies, now }) = todo else { return Ok(outlook) };
+    if !now {
+        tracing::warn!("not rehearsed: copies need room that old stores take, which go at the boot");
+        return Ok(outlook);
+    }
     let there = carry(request, &cached, before.clone(), direction, copies).await?.contents;
     fit::check(&*fs, request, &request.target, &there)?;
     let changes = changes(&before.live, &there.live);
@@ -114,12 +134,34 @@ pub async fn rehearse(fs: Arc<dyn Fs>, request: &Request) -> Result<Outlook, Err
     Ok(outlook)
 }
 
+/// In what the settings that were kept for the wanted version differ from those of today. It asks for no cache and no
+/// migration: this is for whoever wants to go back without them.
+///
+/// # Errors
+/// When the store of today cannot be read.
+pub fn compare_kept(fs: &dyn Fs, request: &Request) -> Result<Outlook, Error> {
+    let to = &request.target;
+    let Some((live, now)) = read_still(fs, &request.base)? else {
+        return Ok(Outlook::of(None, to, None));
+    };
+    let kept = match settle::kept(fs, request)? {
+        Some(kept) => {
+            let kept = store_dir::read(fs, &request.base.join(&kept.data_dir))?;
+            KeptSettings::Differ(changes(&now.live, &kept.live))
+        }
+        None => KeptSettings::None,
+    };
+    Ok(Outlook { kept: Some(kept), ..Outlook::of(Some(live.version), to, Some(digest(&now))) })
+}
+
 struct Todo {
     live: Chain,
     cached: Cached,
     before: Contents,
     direction: Direction,
     copies: Room,
+    /// Whether copies can be made as it is.
+    now: bool,
 }
 
 async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<Todo>), Error> {
@@ -139,14 +181,22 @@ async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<
         return Ok((outlook, None));
     }
     let need = Need::of(request, &before)?;
-    let free = need.is_met(&*fs, &request.base)?;
+    let kept = match direction {
+        Direction::Backward => settle::kept(&*fs, request)?,
+        Direction::Forward => None,
+    };
+    let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
+    let surplus = Surplus::of(&links::surplus(&*fs, &request.base, &keep)?);
+    let free = need.is_met_with(surplus, &*fs, &request.base)?;
     let copies = match need.copies {
         Room::Memory => "memory",
         Room::Partition => "partition",
     };
-    outlook.room = Some(RoomNeeded { bytes: need.bytes, files: need.files, free, copies });
+    outlook.room =
+        Some(RoomNeeded { bytes: need.bytes, files: need.files, free, surplus: surplus.bytes, copies });
     outlook.migrations = cached.names().to_vec();
-    Ok((outlook, Some(Todo { live, cached, before, direction, copies: need.copies })))
+    let now = need.copies == Room::Memory || need.is_met(&*fs, &request.base).is_ok();
+    Ok((outlook, Some(Todo { live, cached, before, direction, copies: need.copies, now })))
 }
 
 /// A digest of all that a store holds.
@@ -187,13 +237,29 @@ pub fn changes(before: &Settings, after: &Settings) -> Vec<Change> {
 
 impl Outlook {
     fn of(from: Option<Version>, to: &Version, settings: Option<String>) -> Self {
-        Self { from, to: to.clone(), migrations: Vec::new(), room: None, settings, rehearsal: None }
+        Self {
+            from,
+            to: to.clone(),
+            migrations: Vec::new(),
+            room: None,
+            settings,
+            rehearsal: None,
+            kept: None,
+        }
     }
 
     /// For people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let Self { from, to, migrations, room, rehearsal, settings: _ } = self;
+        let Self { from, to, migrations, room, rehearsal, settings: _, kept } = self;
+        match kept {
+            Some(KeptSettings::None) => return vec![format!("No settings of {to} are kept")],
+            Some(KeptSettings::Differ(changes)) => {
+                let kept = told(&format!("The settings that {to} had when it was left"), changes);
+                return std::iter::once(kept).chain(changes.iter().map(Change::line)).collect();
+            }
+            None => {}
+        }
         let mut lines = match from {
             None => vec!["There are no settings yet: a first boot".to_owned()],
             Some(from) if from == to => vec![format!("Settings are of {to} already")],
@@ -203,7 +269,7 @@ impl Outlook {
             Some(from) => vec![format!("Settings of {from} are carried to {to} by")],
         };
         lines.extend(migrations.iter().map(|name| format!("  {name}")));
-        if let Some(RoomNeeded { bytes, files, free, copies }) = room {
+        if let Some(RoomNeeded { bytes, files, free, surplus: _, copies }) = room {
             lines.push(format!(
                 "Room: {bytes} bytes in {files} files, {free} bytes are free; copies lie in {copies}"
             ));

@@ -1,7 +1,8 @@
 //! What a migration takes of the partition that holds the stores, in bytes and in files.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use datastore::Key;
 use datastore::store_dir::{self, Contents, Settings};
@@ -22,6 +23,34 @@ pub struct Need {
     pub files: u64,
 }
 
+/// What may be had beside what is free: old stores that make room at the boot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Surplus {
+    /// Bytes on the partition.
+    pub bytes: u64,
+    /// Files and directories.
+    pub files: u64,
+}
+
+impl Surplus {
+    /// What these directories take.
+    #[must_use]
+    pub fn of(directories: &[PathBuf]) -> Self {
+        let mut surplus = Self::default();
+        directories.iter().for_each(|directory| surplus.add(directory));
+        surplus
+    }
+
+    /// What cannot be looked at makes no room.
+    fn add(&mut self, path: &Path) {
+        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
+        self.bytes += metadata.blocks() * 512;
+        self.files += 1;
+        let entries = if metadata.is_dir() { std::fs::read_dir(path).ok() } else { None };
+        entries.into_iter().flatten().flatten().for_each(|entry| self.add(&entry.path()));
+    }
+}
+
 impl Need {
     /// What carrying these settings takes: the new store, and the copies where those do not lie in memory.
     ///
@@ -35,6 +64,26 @@ impl Need {
             Room::Partition => 1 + STORES,
         };
         Ok(Self { copies, bytes: stores * bytes, files: stores * files })
+    }
+
+    /// [`Need::is_met`] where `surplus` goes first.
+    ///
+    /// # Errors
+    /// As [`Need::is_met`].
+    pub fn is_met_with(&self, surplus: Surplus, fs: &dyn Fs, base: &Path) -> Result<u64, Error> {
+        let less = Self {
+            copies: self.copies,
+            bytes: self.bytes.saturating_sub(surplus.bytes),
+            files: self.files.saturating_sub(surplus.files),
+        };
+        less.is_met(fs, base).map_err(|error| match error {
+            Error::NoRoom { base, of, free, .. } => {
+                let (needed, goes) =
+                    if of == "files" { (self.files, surplus.files) } else { (self.bytes, surplus.bytes) };
+                Error::NoRoom { base, of, needed, free: free + goes }
+            }
+            other => other,
+        })
     }
 
     /// Whether there is that much, and how much there is.

@@ -1,5 +1,7 @@
 //! What a boot would do, told and tried: nothing changes.
 
+use host_io::explore::CutFs;
+use migrator::Error;
 use serde_json::{Value, json};
 
 use super::host::{ADD, Host, MISBEHAVE, RENAME, Ran};
@@ -52,6 +54,24 @@ fn a_dry_run_names_the_migrations_and_the_room() {
 }
 
 #[test]
+fn old_stores_that_make_room_at_the_boot_count_as_room() {
+    let host = host(&[RENAME]);
+    let need = host.look(&CutFs::counting(), "1.1.0").unwrap().room.unwrap();
+    let tight = CutFs::counting().with_free_bytes(need.bytes / 2);
+    // A server's head start makes room as well.
+    host.look(&tight, "1.1.0").unwrap();
+    std::fs::remove_dir_all(host.base().join(".spare")).unwrap();
+    let error = host.look(&tight, "1.1.0").unwrap_err();
+    assert!(matches!(error, Error::NoRoom { .. }), "{error}");
+    // The store of 1.0.0, which the next update does not keep, makes room for it.
+    host.boot("1.1.0").expect_ok();
+    host.stage(&[("1.1.0", "1.2.0", &[RENAME])]);
+    assert_eq!(host.stores(), 2);
+    let room = host.look(&tight, "1.2.0").unwrap().room.unwrap();
+    assert!(room.surplus + room.free >= room.bytes && room.free < room.bytes, "{room:?}");
+}
+
+#[test]
 fn a_rehearsal_tells_what_is_different_there_and_back() {
     let host = host(&[RENAME, ADD]);
     let ran = ask(&host, &["--rehearse"]);
@@ -63,6 +83,37 @@ fn a_rehearsal_tells_what_is_different_there_and_back() {
     assert_eq!(told["rehearsal"]["changes"][0]["key"], json!("settings.renamed"));
     assert_eq!(told["rehearsal"]["back"][0]["key"], json!("settings.added"));
     assert_eq!(told["rehearsal"]["no_way_back"], Value::Null);
+}
+
+#[test]
+fn what_kept_settings_would_take_away_is_told() {
+    let host = Host::new();
+    host.stage(&[("1.0.0", "1.1.0", &[RENAME, ADD])]);
+    host.boot("1.1.0").expect_ok();
+    host.set("settings.kept", json!("changed on 1.1.0"));
+    let before = host.everything();
+    // Nothing that a way back needs is asked for.
+    host.lose_cache();
+    let ask = |version: &str, more: &[&str]| {
+        let arguments = host.arguments();
+        let flags = arguments.iter().take(arguments.len() - 1).map(String::as_str);
+        let mut migrator = std::process::Command::new(env!("CARGO_BIN_EXE_migrator"));
+        migrator.args(flags).args(["--migrate-to-version", version, "--compare-kept"]).args(more);
+        Ran::of(migrator.output().unwrap())
+    };
+    let ran = ask("1.0.0", &[]);
+    ran.expect_ok();
+    assert_eq!(
+        ran.out,
+        "The settings that 1.0.0 had when it was left: 2 settings are different\n\
+         \u{20} ~ settings.kept = \"changed on 1.1.0\" becomes \"mine\"\n\
+         \u{20} ~ settings.renamed = \"two\" becomes \"one\"\n"
+    );
+    let told = answer(&ask("1.0.0", &["--json"]));
+    assert_eq!(told["kept"][0]["key"], json!("settings.kept"));
+    assert_eq!(ask("0.9.0", &[]).out, "No settings of 0.9.0 are kept\n");
+    assert_eq!(answer(&ask("0.9.0", &["--json"]))["kept"], Value::Null);
+    assert_eq!(host.everything(), before);
 }
 
 #[test]
