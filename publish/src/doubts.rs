@@ -146,7 +146,18 @@ pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Resu
         }))
     };
     if let Some(line) = head.strip_prefix(b"#!") {
-        let line = String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default());
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.len() + 2 >= FIRST_LINE {
+            return Ok(doubt(format!(
+                "the migration {name} is a script whose first line is longer than the kernel reads"
+            )));
+        }
+        if line.contains(&b'\r') {
+            return Ok(doubt(format!(
+                "the migration {name} is a script with the line ends of DOS: its interpreter would be looked for under a name that ends in one"
+            )));
+        }
+        let line = String::from_utf8_lossy(line);
         let interpreter = line.split_whitespace().next().unwrap_or_default().to_owned();
         return Ok(if interpreter.starts_with('/') {
             Some(Ok(format!(
@@ -170,6 +181,9 @@ pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Resu
     })
 }
 
+/// As much of a script's first line as the kernel reads, its end included.
+const FIRST_LINE: usize = 256;
+
 /// `e_machine` of the architectures that are named as Rust and the kernel name them.
 const MACHINES: [(&str, u16); 4] = [("x86_64", 62), ("aarch64", 183), ("riscv64", 243), ("powerpc64le", 21)];
 
@@ -192,6 +206,10 @@ mod tests {
         assert!(doubted(&elf(183)).contains("a program for aarch64, and the release is for x86_64"));
         assert!(doubted(b"").contains("neither a program nor a script"));
         assert!(doubted(b"echo hello\n").contains("neither"));
+        assert!(doubted(b"#!/bin/sh\r\nexit 0\r\n").contains("line ends of DOS"));
+        assert!(
+            doubted(&[b"#!/bin/sh ", &[b'x'; 300][..], b"\n"].concat()).contains("longer than the kernel")
+        );
         assert!(doubted(b"#!python3\n").contains("\"python3\", which is no whole path"));
         assert!(
             kind(b"#! /bin/sh -e\nexit 0\n").unwrap().unwrap().contains("/bin/sh must be on every release")
