@@ -11,6 +11,7 @@
 //! - [`mod@add`]: a release: plan it, make its targets, sign it
 //! - [`release`]: what a release is made of, checked before anything is written
 //! - [`doubts`]: what hosts will stumble over; [`boot`]: the root hash that BOOT names
+//! - `root_files`: what lies in a root image; `os_release`: what it calls itself; `elf`: what a program needs
 //! - [`mod@hash`]: a root hash before anything is published
 //! - [`image`]: boot, root and hash image; the hash tree built, or checked
 //! - [`frame`]: LZ4 frames, made as a stream
@@ -35,6 +36,7 @@ pub mod boot;
 pub mod check;
 pub mod command;
 pub mod doubts;
+mod elf;
 pub mod error;
 pub mod expiration;
 pub mod frame;
@@ -56,6 +58,7 @@ pub mod release;
 pub mod report;
 pub mod rollout;
 pub mod root;
+mod root_files;
 pub mod session;
 pub mod simulate;
 

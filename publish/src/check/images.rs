@@ -1,9 +1,10 @@
 //! Images streamed, decoded and held against their hash tree, in bounded memory: as a host would write them.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
+use tempfile::NamedTempFile;
 use trusted_repo::lz4::Lz4Reader;
 use trusted_repo::{Error as RepoError, TargetReader};
 use verity::{BLOCK_SIZE, HashTree};
@@ -28,6 +29,25 @@ pub(crate) fn drain(mut target: TargetReader, progress: &Arc<dyn Progress>) -> R
         }
     }
     target.finish().map(|_| ()).map_err(|error| host_io::report::chain(&error))
+}
+
+/// A target decoded into memory, where it has no more than `limit` bytes.
+pub(crate) fn decoded(target: TargetReader, limit: u64) -> Result<Vec<u8>, String> {
+    let mut raw = Vec::new();
+    each(target, |piece| {
+        raw.extend_from_slice(piece);
+        if raw.len() as u64 > limit { Err(format!("it has more than {limit} bytes")) } else { Ok(()) }
+    })?;
+    Ok(raw)
+}
+
+/// A target decoded into a file of its own.
+pub(crate) fn unpacked(target: TargetReader) -> Result<NamedTempFile, String> {
+    let failed = |error: io::Error| format!("failed to unpack it: {error}");
+    let mut file = NamedTempFile::new().map_err(failed)?;
+    each(target, |piece| file.write_all(piece).map_err(failed))?;
+    file.flush().map_err(failed)?;
+    Ok(file)
 }
 
 /// The raw length of an image that has no tree over it, and its digest.

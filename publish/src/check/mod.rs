@@ -4,12 +4,16 @@
 //! - [`rules`]: what the metadata and the manifest say, as values
 //! - [`images`]: images streamed, decoded and held against their hash tree
 //! - [`frames`]: frames streamed, decoded and held against the whole image
+//! - `migrations`: what the migrations of a step lose, and what they need; `steps`: lists of steps against both settings
+//!   models
 //! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
 
 pub mod finding;
 pub mod frames;
 pub mod images;
+mod migrations;
 pub mod rules;
+mod steps;
 pub mod walk;
 
 pub use finding::{CheckReport, Finding, RoleReport};

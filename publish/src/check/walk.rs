@@ -11,7 +11,7 @@ use update_metadata::{Frames, Manifest, Update, safe_target_name, validate};
 use verity::HashTree;
 
 use super::finding::{CheckReport, role_reports};
-use super::{Sizes, frames, images, rules};
+use super::{Sizes, frames, images, migrations, rules};
 use crate::Error;
 use crate::layout::MANIFEST;
 use crate::place::Place;
@@ -62,6 +62,7 @@ pub async fn check(
         for update in &manifest.updates {
             check_update(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
         }
+        check_migrations(&mut report, &repository, &manifest, &options.place, &mut done, &progress).await?;
     }
     for name in listed.iter().filter(|name| safe_target_name(name) && !done.contains(*name)) {
         let progress = Arc::clone(&progress);
@@ -267,6 +268,44 @@ async fn check_frames(
         progress.done(index.length + data.length);
     }
     Ok((problems, names))
+}
+
+/// The migrations of all steps, and the images that have something to do with them.
+async fn check_migrations(
+    report: &mut CheckReport,
+    repository: &Arc<Repository>,
+    manifest: &Manifest,
+    place: &Place,
+    done: &mut BTreeSet<String>,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), Error> {
+    let mut found = BTreeMap::new();
+    for name in manifest.migrations.values().flatten() {
+        let Ok(info) = repository.target(name) else { continue };
+        if !done.insert(name.clone()) {
+            continue;
+        }
+        let read = |target| images::decoded(target, migrations::LARGEST);
+        match streamed(repository, name, read).await?.and_then(|program| migrations::understood(&program)) {
+            Ok(migration) => drop(found.insert(name.clone(), migration)),
+            Err(what) => report.error("target", format!("the migration {name}: {what}")),
+        }
+        progress.done(info.length);
+    }
+    let mut looked_at = BTreeMap::new();
+    for version in migrations::looked_into(manifest, &found) {
+        let of_host = |update: &&Update| {
+            update.variant == place.variant && update.arch == place.arch && update.version == version
+        };
+        let Some(update) = manifest.updates.iter().find(of_host) else { continue };
+        let image = match streamed(repository, &update.images.root, images::unpacked).await? {
+            Ok(file) => migrations::Image::look(&file, &found),
+            Err(why) => migrations::Image::unknown(&why),
+        };
+        looked_at.insert(version, image);
+    }
+    migrations::judge_all(report, manifest, &found, &looked_at);
+    Ok(())
 }
 
 /// Reads a target on a thread of its own. The inner failure is told as a fragment.

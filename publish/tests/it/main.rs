@@ -31,6 +31,7 @@ mod fixture;
 mod frames;
 mod init;
 mod keys;
+mod migrations;
 mod mirror;
 mod program;
 mod prune;
