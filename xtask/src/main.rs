@@ -10,6 +10,7 @@
 //! - [`fuzz`]: every fuzz target for a while
 //! - [`vm`]: the walk in a virtual machine, from its firmware on
 //! - [`setup`]: what this machine needs for a task
+//! - [`new_migration`]: the beginning of a migration
 //! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass
 
@@ -28,6 +29,7 @@ mod demo;
 mod dist;
 mod doc_run;
 mod fuzz;
+mod new_migration;
 mod outcome;
 mod setup;
 mod test;
@@ -64,6 +66,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Run the commands that a page of docs/ shows, and hold them to what it shows
     DocRun(doc_run::Args),
+    /// Begin a migration: a list of steps, or a program
+    NewMigration(new_migration::Args),
     /// Boot, update and break a real system in a virtual machine, from its firmware on
     Vm(vm::Args),
     /// Say what this machine lacks for a task, or install it
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Task::Dist(args) => dist::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::DocRun(args) => doc_run::run(&args),
+        Task::NewMigration(args) => new_migration::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Setup(args) => setup::run(&args),
         Task::Test(args) => test::run(&args),
