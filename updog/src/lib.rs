@@ -10,6 +10,7 @@
 //! - [`fetch`]: the repository, the hash image, the files for the next boot
 //! - [`survey`]: what the disk holds, and what follows from it
 //! - [`standing`]: whether what was chosen still stands
+//! - [`stores`]: whose settings are in force, and whose are kept
 //! - [`review`]: taking back what does not
 //! - [`next_boot`]: which set boots next instead of the running one, and why
 //! - [`guard`]: what is refused before anything changes
@@ -65,6 +66,7 @@ pub mod review;
 pub mod rollback;
 pub mod sets;
 pub mod standing;
+pub mod stores;
 pub mod survey;
 pub mod update;
 pub mod wait;

@@ -9,7 +9,7 @@ pub use refused::Refused;
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use host_io::{Paths, swap};
@@ -23,12 +23,18 @@ use crate::context::Context;
 struct Answer {
     settings: Option<String>,
     rehearsal: Option<Tried>,
+    kept: Option<Vec<Different>>,
     error: Option<Failed>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Tried {
     no_way_back: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Different {
+    key: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,6 +92,15 @@ pub fn again(context: &Context, version: &Version) -> Result<(), Refused> {
     }
 }
 
+/// The names of the settings that `version` had otherwise when it was left; `None` where that is not known. Values stay
+/// where they are: this ends in messages and in the history.
+#[must_use]
+pub fn kept_differ(context: &Context, version: &Version) -> Option<Vec<String>> {
+    let output = migrator(&context.paths, version, &context.paths.cache().join("current"), "--compare-kept");
+    let answer: Answer = serde_json::from_slice(&output.ok()?.stdout).ok()?;
+    Some(answer.kept?.into_iter().map(|different| different.key).collect())
+}
+
 fn file(paths: &Paths) -> PathBuf {
     paths.record().join("rehearsed.json")
 }
@@ -97,7 +112,7 @@ fn ask(context: &Context, version: &Version, cache: &str, how: &str) -> Result<O
     if !matches!(context.fs.kind(&paths.datastore().join("current")), Ok(Some(_))) {
         return Ok(None);
     }
-    let output = match migrator(paths, version, cache, how) {
+    let output = match migrator(paths, version, &paths.cache().join(cache), how) {
         Ok(output) => output,
         Err(error) => {
             tracing::warn!("the migrations to {version} are not rehearsed: migrator does not start: {error}");
@@ -124,8 +139,7 @@ fn ask(context: &Context, version: &Version, cache: &str, how: &str) -> Result<O
     }
 }
 
-fn migrator(paths: &Paths, version: &Version, cache: &str, how: &str) -> io::Result<Output> {
-    let set = paths.cache().join(cache);
+fn migrator(paths: &Paths, version: &Version, set: &Path, how: &str) -> io::Result<Output> {
     let mut arguments: Vec<OsString> = [how, "--json", "--log-level", "warn"].map(OsString::from).into();
     if paths.is_rooted() {
         arguments.extend(["--root".into(), paths.root().into()]);

@@ -33,6 +33,9 @@ pub enum Settings {
     Snapshot,
 }
 
+/// How many settings that differ are named.
+const NAMED: usize = 12;
+
 /// A way back that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -44,6 +47,8 @@ pub struct Plan {
     pub set: SetName,
     /// What becomes of the settings.
     pub settings: Settings,
+    /// The settings that are then different from today; `None` where that is not known.
+    pub different: Option<Vec<String>>,
     /// What a person should know, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -216,7 +221,7 @@ impl Plan {
         let Value::Object(fields) = json!({
             "from": { "variant": self.from.variant, "arch": self.from.arch, "version": self.from.version },
             "to": { "variant": self.to.variant, "arch": self.to.arch, "version": self.to.version },
-            "settings": { "way": way, "migrations": migrations },
+            "settings": { "way": way, "migrations": migrations, "different": self.different },
             "warnings": self.warnings,
         }) else {
             unreachable!("it is written as an object");
@@ -227,22 +232,40 @@ impl Plan {
     /// The plan for people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let Self { from, to, set, settings, warnings } = self;
+        let Self { from, to, set, settings, different, warnings } = self;
         let mut lines = vec![format!(
             "Boots next: set {set}, {} {}, instead of {}",
             to.variant, to.version, from.version
         )];
         lines.push(match settings {
             Settings::Same => "Settings:   they stay as they are".to_owned(),
-            Settings::Snapshot => format!(
-                "Settings:   those that {} had when it was left; changes made since are not in them",
-                to.version
-            ),
+            Settings::Snapshot => {
+                format!("Settings:   those that {} had when it was left; {}", to.version, told(different))
+            }
             Settings::Migrate(names) if names.is_empty() => "Settings:   they stay as they are".to_owned(),
-            Settings::Migrate(names) => format!("Settings:   carried back by {}", names.join(", then ")),
+            Settings::Migrate(names) => {
+                // The other set may hold the newer release: whoever went back comes forward again.
+                let way = if to.version < from.version { "back" } else { "forward" };
+                format!("Settings:   carried {way} to {} by {}", to.version, names.join(", then "))
+            }
         });
         lines.extend(warnings.iter().map(|warning| format!("Mind:       {warning}")));
         lines
+    }
+}
+
+/// In what kept settings differ from those of today.
+fn told(different: &Option<Vec<String>>) -> String {
+    let Some(names) = different else { return "changes made since are not in them".to_owned() };
+    let more = names.len().saturating_sub(NAMED);
+    let mut named = names[..names.len() - more].join(", ");
+    if more > 0 {
+        named.push_str(&format!(", and {more} more"));
+    }
+    match names.len() {
+        0 => "they are as today".to_owned(),
+        1 => format!("one is different from today: {named}"),
+        count => format!("{count} are different from today: {named}"),
     }
 }
 
@@ -273,6 +296,30 @@ mod tests {
         assert_eq!(to(bits(0, 1), Some(hash('1'))), Err(Refused::NeverRan { set }));
         let next = Some(BootBits { priority: 3, ..PROVEN });
         assert_eq!(to(next, Some(hash('1'))), Err(Refused::BootsNext { set }));
+    }
+
+    #[test]
+    fn a_plan_names_the_direction_and_what_is_different() {
+        let told = |from: &str, to: &str, settings, different: Option<&[&str]>| {
+            let different = different.map(|names| names.iter().map(ToString::to_string).collect());
+            let (from, to) = (Release::from(&entry(from, hash('2'))), entry(to, hash('1')));
+            let plan = Plan { from, to, set: SetName::A, settings, different, warnings: Vec::new() };
+            plan.lines()[1].clone()
+        };
+        let carried = || Settings::Migrate(vec!["b".to_owned(), "a".to_owned()]);
+        let line = told("1.1.0", "1.0.0", carried(), None);
+        assert_eq!(line, "Settings:   carried back to 1.0.0 by b, then a");
+        let line = told("1.0.0", "1.1.0", carried(), None);
+        assert_eq!(line, "Settings:   carried forward to 1.1.0 by b, then a");
+        let kept = |different| told("1.1.0", "1.0.0", Settings::Snapshot, different);
+        assert!(kept(None).ends_with("had when it was left; changes made since are not in them"));
+        assert!(kept(Some(&[])).ends_with("; they are as today"));
+        assert!(kept(Some(&["settings.a"])).ends_with("; one is different from today: settings.a"));
+        let many = kept(Some(&["s"; NAMED + 3]));
+        assert!(
+            many.contains("; 15 are different from today: s, s,") && many.ends_with(", and 3 more"),
+            "{many}"
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use host_io::fs::Kind;
 use host_io::{Access, OperationLock, SnapshotRequest, report};
 use semver::Version;
 use signpost::{Command, OsDisk, Role, Set};
@@ -17,8 +16,10 @@ use crate::events::{Done, Event};
 use crate::evidence::Outcome;
 use crate::observe;
 use crate::record::{self, Record};
+use crate::rehearsal;
 use crate::rollback::{self, Kept, Plan, Proven, Settings, Wanted};
 use crate::sets;
+use crate::stores::Stores;
 
 /// The largest migration that is taken, compressed, in bytes.
 const MIGRATION_LIMIT: u64 = 64 << 20;
@@ -104,9 +105,14 @@ fn plan(context: &Context, disk: &OsDisk, wanted: Wanted) -> Result<Plan, Error>
     let (set, to) = rollback::target(&status, &record, found)?;
     let from = sets::running(context, disk, status.active)?;
     let proven = if status.active().bits.successful { Proven::Yes } else { Proven::No };
-    let kept = kept(context, &to.version);
+    let stores = Stores::find(&*context.fs, &context.paths);
+    let kept = if stores.has_kept(&to.version) { Kept::Yes } else { Kept::No };
     let way = way_back(context, &from.version, &to.version);
     let settings = rollback::settings(&from, &to, proven, wanted, way, kept)?;
+    let different = match settings {
+        Settings::Snapshot => rehearsal::kept_differ(context, &to.version),
+        Settings::Same | Settings::Migrate(_) => None,
+    };
     let mut warnings = vec![format!(
         "{} is not installed again by itself until \"updog clear-failed\", or a newer release",
         from.version
@@ -114,7 +120,7 @@ fn plan(context: &Context, disk: &OsDisk, wanted: Wanted) -> Result<Plan, Error>
     if proven == Proven::No {
         warnings.push(format!("this boot of {} was never marked good", from.version));
     }
-    Ok(Plan { from, to, set, settings, warnings })
+    Ok(Plan { from, to, set, settings, different, warnings })
 }
 
 /// The migrations to `to`, from the files that were cached for it, each of them verified; or why they cannot be had.
@@ -139,17 +145,6 @@ fn way_back(context: &Context, from: &Version, to: &Version) -> Result<Vec<Strin
         Ok(names)
     };
     context.waiter.wait(walk).unwrap_or_else(|stopped| Err(said(&stopped)))
-}
-
-/// Whether the settings are there that `version` had when it was left: its link in the datastore leads to a store
-/// (`docs/compatibility.md`, "Files").
-fn kept(context: &Context, version: &Version) -> Kept {
-    let base = context.paths.datastore();
-    let leads = || -> Option<Kind> {
-        let target = context.fs.read_link(&base.join(format!("v{version}"))).ok()?;
-        context.fs.kind(&base.join(target)).ok()?
-    };
-    if leads() == Some(Kind::Directory) { Kept::Yes } else { Kept::No }
 }
 
 fn tell(context: &Context, args: Args, plan: &Plan) -> Result<(), Error> {

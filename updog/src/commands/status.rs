@@ -20,6 +20,7 @@ use crate::next_boot::{self, Why};
 use crate::observe::{self, Keep, failed_boot};
 use crate::recall;
 use crate::record::{self, Entry, Record};
+use crate::stores::Stores;
 
 /// The sets of a host. Fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,8 @@ pub struct View {
     pub next_boot: Option<NextBoot>,
     /// Whether a boot of the running set was marked good.
     pub proven: bool,
+    /// Whose settings are in force, and whose are kept.
+    pub settings: Stores,
     /// The releases that this host does not take now, for what became of them here.
     pub held: Vec<HeldBack>,
 }
@@ -226,7 +229,9 @@ pub fn run(context: &Context, args: Args) -> Result<(), Error> {
     let checked = if args.verify { Checked::WholeTree } else { Checked::Top };
     let waits = entry.filter(|_| status.inactive().is_some_and(|set| !set.bits.successful));
     let against = waits.and_then(|entry| recall::here(context, &os.version_id, &attempts, entry));
-    let mut view = View { failed, held, health, checked, ..view(&status, os, context.host.arch(), entry) };
+    let settings = Stores::find(&*context.fs, &context.paths);
+    let mut view =
+        View { failed, held, health, checked, settings, ..view(&status, os, context.host.arch(), entry) };
     if let Some(inactive) = &mut view.inactive {
         inactive.against = against.map(|against| against.why);
     }
@@ -270,6 +275,7 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
         }),
         proven: active.bits.successful,
         held: Vec::new(),
+        settings: Stores::default(),
     }
 }
 
@@ -305,6 +311,7 @@ fn text(view: &View) -> Vec<String> {
         };
         lines.push(format!("Next:     set {set}, {why}"));
     }
+    lines.extend(settings(&view.settings));
     if view.inactive.is_some() {
         lines.push(match view.checked {
             Checked::Top => {
@@ -340,6 +347,17 @@ fn text(view: &View) -> Vec<String> {
     lines
 }
 
+/// Whose settings are in force, where there are any, and which others are there to go back to.
+fn settings(stores: &Stores) -> Option<String> {
+    let Stores { version, kept } = stores;
+    let version = version.as_ref()?;
+    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+    Some(match kept.len() {
+        0 => format!("Settings: of {version}"),
+        _ => format!("Settings: of {version}; kept as they were when it was left: {}", kept.join(", ")),
+    })
+}
+
 fn next(next_to_boot: bool) -> &'static str {
     if next_to_boot { ", boots next" } else { "" }
 }
@@ -372,6 +390,7 @@ mod tests {
                 "checked": "top",
                 "next_boot": null,
                 "proven": true,
+                "settings": {"version": null, "kept": []},
                 "held": [],
             })
         );
@@ -382,7 +401,14 @@ mod tests {
         ];
         assert_eq!(text(&view), lines);
         lines[2] = "Checked:  all of its hash tree";
-        assert_eq!(text(&View { checked: Checked::WholeTree, ..view }), lines);
+        assert_eq!(text(&View { checked: Checked::WholeTree, ..view.clone() }), lines);
+        let stores = |kept: &[&str]| Stores {
+            version: Some("1.0.0".parse().unwrap()),
+            kept: kept.iter().map(|version| version.parse().unwrap()).collect(),
+        };
+        assert_eq!(settings(&stores(&[])).unwrap(), "Settings: of 1.0.0");
+        let lines = text(&View { settings: stores(&["0.9.0", "1.1.0"]), ..view });
+        assert_eq!(lines[2], "Settings: of 1.0.0; kept as they were when it was left: 0.9.0, 1.1.0");
     }
 
     #[test]

@@ -250,10 +250,20 @@ fn a_rollback_shows_what_changes_then_goes_back_with_todays_settings_and_holds_w
 #[test]
 fn a_rollback_brings_back_the_settings_that_were_kept_where_that_is_wished() {
     let (_world, mut host) = updated();
+    let asked = host.run("updog", &["rollback", "--restore-snapshot", "--dry-run"]).expect_ok();
+    assert!(
+        asked.stdout.contains("different from today: ") && asked.stdout.contains("settings.motd"),
+        "{asked}"
+    );
     let done = done(&host.run("updog", &["rollback", "--restore-snapshot", "--reboot", "--json"]));
     assert_eq!(done["settings"]["way"], "snapshot");
+    assert!(done["settings"]["different"].as_array().unwrap().contains(&"settings.motd".into()), "{done}");
     assert_eq!(host.reboot_if_requested().unwrap().version_at_once(), Some("1.0.0"));
     assert_eq!(motd(&host), "written on 1.0.0");
+    // What the newer release leaves stays for the way forward, and is told.
+    assert_eq!(status(&host)["settings"], serde_json::json!({"version": "1.0.0", "kept": ["1.1.0"]}));
+    let forward = host.run("updog", &["rollback", "--dry-run"]).expect_ok();
+    assert!(forward.stdout.contains("carried forward to 1.1.0 by "), "{forward}");
 }
 
 #[test]

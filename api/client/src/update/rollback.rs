@@ -28,7 +28,11 @@ struct Image {
 struct Settings {
     way: Option<String>,
     migrations: Vec<String>,
+    different: Option<Vec<String>>,
 }
+
+/// How many settings that differ are named.
+const NAMED: usize = 12;
 
 /// The lines; none where the server has told nothing that we know of.
 #[must_use]
@@ -47,10 +51,22 @@ pub fn lines(plan: &Value) -> Vec<String> {
 fn settings_line(settings: &Settings) -> Option<String> {
     match settings.way.as_deref()? {
         "same" => Some("The settings stay as they are.".to_owned()),
-        "snapshot" => Some(
-            "The settings become those of the time when that version was left; later changes are lost."
-                .to_owned(),
-        ),
+        "snapshot" => {
+            let then = "The settings become those of the time when that version was left";
+            Some(match settings.different.as_deref() {
+                None => format!("{then}; later changes are lost."),
+                Some([]) => format!("{then}: they are as today."),
+                Some(names) if names.len() > NAMED => {
+                    let (named, more) = names.split_at(NAMED);
+                    format!(
+                        "{then}; these are different from today: {}, and {} more.",
+                        named.join(", "),
+                        more.len()
+                    )
+                }
+                Some(names) => format!("{then}; these are different from today: {}.", names.join(", ")),
+            })
+        }
         "migrate" => {
             let count = settings.migrations.len();
             let names = settings.migrations.join(", ");
@@ -96,5 +112,13 @@ mod tests {
         assert!(told("snapshot").unwrap().contains("later changes are lost"));
         assert!(told("migrate").unwrap().contains("no migration is needed"));
         assert_eq!(told("of a newer server"), None);
+        let differ = |names: &[&str]| {
+            lines(&json!({"settings": {"way": "snapshot", "different": names}})).swap_remove(1)
+        };
+        assert!(differ(&[]).ends_with("they are as today."));
+        assert!(
+            differ(&["settings.a", "settings.b"]).ends_with("different from today: settings.a, settings.b.")
+        );
+        assert!(differ(&["s"; NAMED + 2]).ends_with(", s, and 2 more."));
     }
 }
