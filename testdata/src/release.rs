@@ -225,7 +225,7 @@ impl Release {
             let targets: Vec<String> = names.iter().map(|name| format!("\"{name}.lz4\"")).collect();
             let _ = writeln!(config, "\"({from}, {to})\" = [{}]", targets.join(", "));
             for name in names.iter().filter(|name| !self.absent.contains(name)) {
-                fs::copy(migration_program(name), migrations.join(name))?;
+                write_migration(name, &migrations.join(name))?;
             }
         }
         let release_config = dir.join("Release.toml");
@@ -265,6 +265,25 @@ pub(crate) struct Sources {
     pub(crate) release_config: PathBuf,
     pub(crate) migrations: PathBuf,
     pub(crate) waves: Option<PathBuf>,
+}
+
+/// The lists of steps among the migrations.
+const LISTS: [(&str, &str); 3] = [
+    ("migrate_v1.1.0_clash", include_str!("../migrations/migrate_v1.1.0_clash.toml")),
+    ("migrate_v1.1.0_add-metrics", include_str!("../migrations/migrate_v1.1.0_add-metrics.toml")),
+    ("migrate_v1.2.0_add-ntp-servers", include_str!("../migrations/migrate_v1.2.0_add-ntp-servers.toml")),
+];
+
+/// Writes a migration as its author hands it over: a program, with its list of steps at the end where it is one of those.
+fn write_migration(name: &str, path: &Path) -> io::Result<()> {
+    match LISTS.iter().find(|(listed, _)| *listed == name) {
+        None => fs::copy(migration_program(name), path).map(drop),
+        Some((_, list)) => {
+            let program = fs::read(program("declared-migration"))?;
+            let packed = migration_helpers::declared::pack(&program, list).map_err(io::Error::other)?;
+            fs::write(path, packed)
+        }
+    }
 }
 
 /// The program of a migration. Cargo allows no dots in a program's name, so it is built with dashes in their place.
