@@ -65,7 +65,8 @@ impl Cached {
                 source: Box::new(source),
             };
             if safe_target_name(name) {
-                cached.repository.open_target(name).map(drop).map_err(missing)?;
+                let listed = cached.repository.target(name).await.map_err(missing)?;
+                cached.repository.open_target(&listed).map(drop).map_err(missing)?;
             } else {
                 return Err(Error::UnsafeName { name: name.clone() });
             }

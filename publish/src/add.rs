@@ -436,7 +436,7 @@ fn newest_salt(
     let siblings = manifest.updates.iter().filter(|update| update.variant == variant && update.arch == arch);
     let newest = siblings.max_by(|one, other| one.version.cmp(&other.version))?;
     let info = editor.target(&newest.images.hash)?;
-    let salt = salt_of(&targets.join(format!("{}.{}", hex::encode(info.sha256), info.name)))?;
+    let salt = salt_of(&targets.join(format!("{}.{}", info.hashes.hex(), info.name)))?;
     Some((salt, newest.version.clone()))
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn settle(
     match known {
         None => Ok(writer.publish()?),
         Some(known) => {
-            let published = targets.join(format!("{}.{}", hex::encode(known.sha256), known.name));
+            let published = targets.join(format!("{}.{}", known.hashes.hex(), known.name));
             // A signed target whose file was lost is put back.
             let lost = matches!(SystemFs.kind(&published), Ok(None | Some(Kind::Other)));
             if lost && writer.info() == *known { Ok(writer.publish()?) } else { Ok(writer.discard()?) }

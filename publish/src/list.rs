@@ -1,5 +1,6 @@
 //! What a repository has: offered, paused, taken back, with waves and sizes. Nothing is fetched but metadata.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -78,7 +79,13 @@ pub async fn list(place: &Place) -> Result<ListReport, Error> {
     let repository = &opened.repository;
     let manifest = repository.manifest().await?;
     let ours = |update: &&Update| update.variant == place.variant && update.arch == place.arch;
-    let size = |name: &str| repository.target(name).map_or(0, |target| target.length);
+    let mut sizes = BTreeMap::new();
+    let updates =
+        manifest.updates.iter().chain(manifest.extensions.paused.iter().map(|paused| &paused.update));
+    for name in updates.filter(ours).flat_map(targets) {
+        sizes.insert(name, repository.target(name).await.map_or(0, |target| target.length));
+    }
+    let size = |name: &str| sizes.get(name).copied().unwrap_or(0);
     let listed = |update: &Update, state, paused_since| {
         let images = &update.images;
         Listed {

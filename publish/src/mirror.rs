@@ -67,10 +67,13 @@ pub async fn mirror(
     let _lock = hold(&options.out)?;
     let layout = RepoLayout::new(&options.out, &options.place.variant, &options.place.arch);
 
-    let infos = wanted.iter().map(|name| repository.target(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut infos = Vec::new();
+    for name in &wanted {
+        infos.push(repository.target(name).await?);
+    }
     progress.total(infos.iter().map(|info| info.length).sum());
     for info in &infos {
-        let (target, dir) = (repository.open_target(&info.name)?, layout.targets.clone());
+        let (target, dir) = (repository.open_target(info)?, layout.targets.clone());
         let progress = Arc::clone(&progress);
         let copied = tokio::task::spawn_blocking(move || copy(target, &dir, &*progress));
         copied.await.map_err(|_| Error::Worker { what: "a target" })??;
@@ -139,10 +142,11 @@ fn copy(mut target: TargetReader, dir: &Path, progress: &dyn Progress) -> Result
 
 /// Copies the metadata as exact bytes: older root roles too, the timestamp last.
 async fn copy_metadata(repository: &Repository, layout: &RepoLayout) -> Result<usize, Error> {
+    let verified = repository.metadata_files();
     let mut files = Vec::new();
     for version in 1..=repository.roles().root.version {
         let name = format!("{version}.root.json");
-        let bytes = match repository.metadata_files().get(&name) {
+        let bytes = match verified.get(&name) {
             Some(verified) => verified.clone(),
             // Older than the trusted root: only for hosts with older images, which verify it themselves.
             None => repository.unverified_file(&name).await?,
@@ -151,11 +155,9 @@ async fn copy_metadata(repository: &Repository, layout: &RepoLayout) -> Result<u
     }
     let newest = files.last().map(|(_, bytes)| (ROOT.to_owned(), bytes.clone()));
     files.extend(newest);
-    let (timestamp, others): (Vec<_>, Vec<_>) = repository
-        .metadata_files()
-        .iter()
+    let (timestamp, others): (Vec<_>, Vec<_>) = verified
+        .into_iter()
         .filter(|(name, _)| !name.ends_with("root.json"))
-        .map(|(name, bytes)| (name.clone(), bytes.clone()))
         .partition(|(name, _)| name == "timestamp.json");
     files.extend(others);
     files.extend(timestamp);

@@ -66,7 +66,7 @@ pub(crate) fn still_missing(session: &Session, expiries: &Expiries, now: DateTim
         }
     }
     for target in session.editor.targets() {
-        let path = session.layout.targets.join(format!("{}.{}", hex::encode(target.sha256), target.name));
+        let path = session.layout.targets.join(format!("{}.{}", target.hashes.hex(), target.name));
         let found = std::fs::metadata(&path).map(|found| found.len());
         let why = match found {
             Ok(length) if length == target.length => continue,

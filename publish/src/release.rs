@@ -122,9 +122,9 @@ pub(crate) fn published_manifest(editor: &Editor, targets: &Path) -> Result<Mani
     let Some(info) = editor.target(MANIFEST) else {
         return Err(damaged("the repository does not list one".to_owned()));
     };
-    let path = targets.join(format!("{}.{MANIFEST}", hex::encode(info.sha256)));
+    let path = targets.join(format!("{}.{MANIFEST}", info.hashes.hex()));
     let bytes = SystemFs.read(&path).map_err(|error| Error::file("read the manifest", &path, error))?;
-    if ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref() != info.sha256 {
+    if !info.hashes.are_of(&bytes) {
         return Err(damaged(format!("{} is not the signed one", path.display())));
     }
     Manifest::parse(&bytes).map_err(|error| damaged(host_io::report::chain(&error)))

@@ -66,7 +66,7 @@ pub struct TargetReport {
 
 impl From<&TargetInfo> for TargetReport {
     fn from(info: &TargetInfo) -> Self {
-        Self { name: info.name.clone(), length: info.length, sha256: hex::encode(info.sha256) }
+        Self { name: info.name.clone(), length: info.length, sha256: info.hashes.hex() }
     }
 }
 

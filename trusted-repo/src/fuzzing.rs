@@ -11,6 +11,7 @@ use crate::cache::pin::Pin;
 use crate::lz4;
 use crate::memory::roots::KnownRoot;
 use crate::memory::store;
+use crate::metadata::hashes::Hashes;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
 use crate::transport::range::{ContentRange, MOST_PASSED_OVER};
 
@@ -43,8 +44,8 @@ pub fn resumes(position: u64, length: u64, content_range: &str) -> Option<u64> {
 /// When more comes out than is allowed.
 #[must_use]
 pub fn frame(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
-    let sha256 = digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes");
-    let mut check = Check::new(TargetInfo { name: "x.lz4".to_owned(), length: bytes.len() as u64, sha256 });
+    let hashes = Hashes::sha256(digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes"));
+    let mut check = Check::new(TargetInfo { name: "x.lz4".to_owned(), length: bytes.len() as u64, hashes });
     check.update(bytes).expect("not one byte more than were announced");
     let proof = check.finish().expect("these very bytes");
     let raw = lz4::decode(&VerifiedBytes::new(proof, Bytes::copy_from_slice(bytes)), limit).ok()?;
@@ -60,7 +61,7 @@ pub fn frame(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
 pub fn pinned(fs: &dyn Fs, metadata_dir: &Path, targets_dir: &Path) -> bool {
     let Ok(Some(pin)) = Pin::find(fs, metadata_dir, targets_dir) else { return false };
     for name in pin.target_names() {
-        let info = TargetInfo { name: name.to_owned(), length: 0, sha256: [0; 32] };
+        let info = TargetInfo { name: name.to_owned(), length: 0, hashes: Hashes::sha256([0; 32]) };
         // Whether or not it is the pinned one, asking is safe.
         let _any_answer = pin.check_target(targets_dir, &info);
     }

@@ -11,10 +11,11 @@
 //! - [`source`]: where a repository is, and what goes along with every request
 //! - [`transport`]: one HTTP client that keeps going on bad networks, and plain directories
 //! - [`memory`]: what was trusted last time, and which root to start from
+//! - [`metadata`]: what signed metadata says, and whether those have signed it who may
 //! - [`now`]: the time that counts, and what has expired by then
 //! - [`still`]: whether a repository still moves
 //! - [`open`]: online with memory and expiry, offline with a pin
-//! - [`roles`]: the roles of an open repository, and which of them have expired
+//! - [`roles`]: the roles of an open repository
 //! - [`repository`]: an open repository: its targets and its manifest
 //! - [`target`]: the proof that a target's bytes are the signed ones
 //! - [`pieces`]: a target that is decoded in memory
@@ -38,6 +39,7 @@ pub mod fuzzing;
 pub(crate) mod generation;
 pub mod lz4;
 pub mod memory;
+pub mod metadata;
 pub mod now;
 pub mod open;
 pub mod pieces;
@@ -57,6 +59,7 @@ pub use cache::{CacheId, StagedCache, make_current};
 pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};
 pub use memory::kept::Slot;
+pub use metadata::hashes::Hashes;
 pub use open::mirrors::Turn;
 pub use open::{open_offline, open_online};
 pub use pieces::VerifiedPieces;

@@ -84,10 +84,11 @@ mod tests {
     use ring::digest::{SHA256, digest};
 
     use super::*;
+    use crate::Hashes;
 
     fn info(bytes: &[u8]) -> TargetInfo {
-        let sha256 = digest(&SHA256, bytes).as_ref().try_into().unwrap();
-        TargetInfo { name: "t".to_owned(), length: bytes.len() as u64, sha256 }
+        let hashes = Hashes::sha256(digest(&SHA256, bytes).as_ref().try_into().unwrap());
+        TargetInfo { name: "t".to_owned(), length: bytes.len() as u64, hashes }
     }
 
     fn pieces(bytes: &[u8], at_once: usize) -> Pieces {

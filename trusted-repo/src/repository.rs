@@ -7,8 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use host_io::report::chain;
 use tokio::sync::OnceCell;
-use tough::TargetName;
-use tough::schema::Targets;
 use tracing::{debug, info, warn};
 use update_metadata::{Manifest, safe_target_name};
 
@@ -21,9 +19,10 @@ use crate::memory::roots::KnownRoot;
 use crate::memory::start::LONGEST_ROOT;
 use crate::now::EffectiveNow;
 use crate::open::mirrors::{Mirrors, Turn};
+use crate::open::search::Search;
 use crate::pieces::VerifiedPieces;
 use crate::reader::{self, TargetReader};
-use crate::roles::{Roles, drop_expired};
+use crate::roles::Roles;
 use crate::run::{self, FrameRun};
 use crate::source::Place;
 use crate::target::{Check, TargetInfo, VerifiedBytes};
@@ -60,8 +59,11 @@ impl Wrong {
 
 /// What an opening found.
 pub(crate) struct Opened {
-    pub(crate) repository: tough::Repository,
-    /// Every metadata file under its published name, as exact bytes.
+    pub(crate) roles: Roles,
+    /// Whether the published names of targets begin with their digests.
+    pub(crate) has_digest_names: bool,
+    pub(crate) search: Search,
+    /// Every metadata file but those of delegated roles under its published name, as exact bytes.
     pub(crate) files: BTreeMap<String, Bytes>,
     pub(crate) carrier: Carrier,
     pub(crate) metadata: Place,
@@ -75,8 +77,6 @@ pub(crate) struct Opened {
 /// A repository whose metadata was verified. It stays with that one set of metadata for as long as it is open.
 pub struct Repository {
     opened: Opened,
-    /// The targets role without those below it that have expired; `None` where it delegates nothing.
-    in_force: Option<Targets>,
     manifest: OnceCell<VerifiedBytes>,
     /// The root roles before the first one that was needed here.
     older_roots: OnceCell<BTreeMap<String, Bytes>>,
@@ -84,13 +84,7 @@ pub struct Repository {
 
 impl Repository {
     pub(crate) fn new(opened: Opened) -> Self {
-        let targets = &opened.repository.targets().signed;
-        let in_force = opened.now.filter(|_| targets.delegations.is_some()).map(|now| {
-            let mut targets = targets.clone();
-            drop_expired(&mut targets, now);
-            targets
-        });
-        Self { opened, in_force, manifest: OnceCell::new(), older_roots: OnceCell::new() }
+        Self { opened, manifest: OnceCell::new(), older_roots: OnceCell::new() }
     }
 
     /// The update manifest.
@@ -105,30 +99,31 @@ impl Repository {
         })
     }
 
-    /// What the signed metadata says of a target.
+    /// What the signed metadata says of a target. One that the top-level role does not list is looked for among the roles
+    /// that it is delegated to, which may have to be fetched.
     ///
     /// # Errors
-    /// [`Error::MissingTarget`] when it is not listed, or has a name that cannot be that of a file.
-    pub fn target(&self, name: &str) -> Result<TargetInfo, Error> {
-        let missing =
-            |reason: &str| Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() };
+    /// [`Error::MissingTarget`] when it is not listed, or has a name that cannot be that of a file; any other error when
+    /// a role that may list it cannot be had or trusted.
+    pub async fn target(&self, name: &str) -> Result<TargetInfo, Error> {
         if !safe_target_name(name) {
-            return Err(missing("a name may only have letters, digits and ._+-"));
+            return Err(Error::MissingTarget {
+                name: name.to_owned(),
+                reason: "a name may only have letters, digits and ._+-".to_owned(),
+            });
         }
-        self.listed(name)
+        self.listed(name).await
     }
 
     /// [`Repository::target`] for any name, which may not be that of a file.
-    pub(crate) fn listed(&self, name: &str) -> Result<TargetInfo, Error> {
-        let missing =
-            |reason: &str| Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() };
-        let not_listed = || missing("the signed metadata does not list it");
-        let key = TargetName::new(name).map_err(|_| not_listed())?;
-        let targets = self.in_force.as_ref().unwrap_or(&self.opened.repository.targets().signed);
-        let target = targets.find_target(&key, false).map_err(|_| not_listed())?;
-        let sha256 = <[u8; 32]>::try_from(&target.hashes.sha256[..])
-            .map_err(|_| missing("its signed SHA-256 does not have 32 bytes"))?;
-        Ok(TargetInfo { name: name.to_owned(), length: target.length, sha256 })
+    pub async fn listed(&self, name: &str) -> Result<TargetInfo, Error> {
+        let listed = self.opened.search.find(name).await?;
+        match listed.hashes.known() {
+            Ok(hashes) => {
+                Ok(TargetInfo { name: name.to_owned(), length: listed.length, hashes: hashes.clone() })
+            }
+            Err(reason) => Err(Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() }),
+        }
     }
 
     /// From now on every request carries this pair.
@@ -142,7 +137,7 @@ impl Repository {
     /// [`Error::TooLarge`] when it is signed to be longer than `limit` bytes; else as [`Repository::open_target`] and
     /// [`TargetReader::finish`].
     pub async fn fetch(&self, name: &str, limit: u64) -> Result<VerifiedBytes, Error> {
-        let info = self.target(name)?;
+        let info = self.target(name).await?;
         if info.length > limit {
             return Err(Error::TooLarge { name: name.to_owned(), limit });
         }
@@ -157,7 +152,7 @@ impl Repository {
     /// # Errors
     /// As [`Repository::fetch`].
     pub async fn fetch_pieces(&self, name: &str, limit: u64) -> Result<VerifiedPieces, Error> {
-        let info = self.target(name)?;
+        let info = self.target(name).await?;
         if info.length > limit {
             return Err(Error::TooLarge { name: name.to_owned(), limit });
         }
@@ -242,12 +237,8 @@ impl Repository {
     /// [`Error::MissingTarget`] when the target is not listed; [`Error::TooLarge`] when a frame is longer than
     /// [`LONGEST_FRAME`](crate::frame::LONGEST_FRAME); [`Error::Tampered`] when the frames do not follow one another or
     /// reach beyond the target.
-    #[expect(
-        clippy::unused_async,
-        reason = "asking for the first bytes right away would be no change to callers"
-    )]
     pub async fn fetch_run(&self, name: &str, run: Vec<FrameInfo>) -> Result<FrameRun, Error> {
-        let info = self.target(name)?;
+        let info = self.target(name).await?;
         let mut places = Vec::new();
         for (number, place) in self.opened.targets.all() {
             places.push((number, place.clone(), self.file_of(place, &info)?));
@@ -287,16 +278,14 @@ impl Repository {
         Err(first.expect("a source has at least one place"))
     }
 
-    /// A target as a stream that is checked while it passes. It wants a running tokio runtime, and to be read on a
+    /// A [target](Self::target) as a stream that is checked while it passes. It wants a running tokio runtime, and to be read on a
     /// thread that may block. When a web server fails in the middle, the next one goes on from there; one whose bytes
     /// turn out to be wrong at the end is asked last from then on.
     ///
     /// # Errors
-    /// [`Error::MissingTarget`] when it is not listed or its file is not there. A web server is asked only by the first
-    /// read.
-    pub fn open_target(&self, name: &str) -> Result<TargetReader, Error> {
-        let info = self.target(name)?;
-        self.open_file(info.clone(), |place| self.file_of(place, &info))
+    /// [`Error::MissingTarget`] when its file is not there. A web server is asked only by the first read.
+    pub fn open_target(&self, info: &TargetInfo) -> Result<TargetReader, Error> {
+        self.open_file(info.clone(), |place| self.file_of(place, info))
     }
 
     /// [`Repository::open_target`] with another rule for the name of the file at a place.
@@ -354,12 +343,12 @@ impl Repository {
 
     /// Whether the published names of targets begin with their digests.
     pub(crate) fn has_digest_names(&self) -> bool {
-        self.opened.repository.root().signed.consistent_snapshot
+        self.opened.has_digest_names
     }
 
     /// The name of a target's file below the targets base. A cached set may have it under either name.
     fn file_of(&self, place: &Place, info: &TargetInfo) -> Result<String, Error> {
-        let digest_name = format!("{}.{}", hex::encode(info.sha256), info.name);
+        let digest_name = format!("{}.{}", info.hashes.hex(), info.name);
         match place {
             Place::Web(_) if !self.has_digest_names() => Ok(info.name.clone()),
             Place::Web(_) => Ok(digest_name),
@@ -376,18 +365,20 @@ impl Repository {
         }
     }
 
-    /// The names of all listed targets, also of those that no host would ask for.
+    /// The names of all targets that the top-level role lists, also of those that no host would ask for.
     #[must_use]
     pub fn target_names(&self) -> Vec<String> {
-        let listed = &self.opened.repository.targets().signed.targets;
-        listed.keys().map(|name| name.raw().to_owned()).collect()
+        self.opened.search.top_level().targets.keys().cloned().collect()
     }
 
     /// The verified metadata under the names that a repository has it, as exact bytes. The root chain begins with the
-    /// root that was shipped, or with an older one that is remembered.
+    /// root that was shipped, or with an older one that is remembered; of delegated roles it has those that were needed
+    /// for the targets that were asked for so far.
     #[must_use]
-    pub fn metadata_files(&self) -> &BTreeMap<String, Bytes> {
-        &self.opened.files
+    pub fn metadata_files(&self) -> BTreeMap<String, Bytes> {
+        let mut files = self.opened.files.clone();
+        files.extend(self.opened.search.files());
+        files
     }
 
     /// A file beside the metadata, as it lies there: its bytes are **not verified**. Looks after older root roles,
@@ -405,7 +396,7 @@ impl Repository {
     /// Versions and expiry of the four roles.
     #[must_use]
     pub fn roles(&self) -> Roles {
-        Roles::of(&self.opened.repository)
+        self.opened.roles.clone()
     }
 
     /// The time that counted when the repository was opened online.
@@ -464,18 +455,22 @@ impl Repository {
         found
     }
 
-    /// The set for the next boot: this repository's metadata, root chain included, and these targets.
+    /// The set for the next boot: these targets and the metadata that leads to them, root chain included.
     #[must_use]
     pub fn staged(&self, targets: Vec<VerifiedBytes>) -> StagedCache {
         let mut files = self.older_roots.get().cloned().unwrap_or_default();
         files.extend(self.opened.files.clone());
+        files.extend(self.opened.search.files_for(targets.iter().map(VerifiedBytes::name)));
         StagedCache::new(files, targets)
     }
 
     /// Refuses a pinned set whose targets are not those of its signed metadata.
-    pub(crate) fn check_pin(&self, targets_dir: &Path) -> Result<(), Error> {
+    pub(crate) async fn check_pin(&self, targets_dir: &Path) -> Result<(), Error> {
         let Some(pin) = &self.opened.pin else { return Ok(()) };
-        pin.target_names().try_for_each(|name| pin.check_target(targets_dir, &self.target(name)?))
+        for name in pin.target_names() {
+            pin.check_target(targets_dir, &self.target(name).await?)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,11 @@
-//! The roles of an open repository, and which of them have expired.
+//! The roles of an open repository.
+
+use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
-use tough::schema::{RoleType, Targets};
-use tracing::warn;
 
-use crate::Error;
-use crate::now::{EffectiveNow, from_jiff};
+use crate::now::from_jiff;
+use crate::open::walk::Verified;
 
 /// One role of an open repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,52 +30,15 @@ pub struct Roles {
 }
 
 impl Roles {
-    pub(crate) fn of(repository: &tough::Repository) -> Self {
-        let role = |version: std::num::NonZeroU64, expires| Role {
-            version: version.get(),
-            expires: from_jiff(expires),
-        };
-        let (root, timestamp) = (&repository.root().signed, &repository.timestamp().signed);
-        let (snapshot, targets) = (&repository.snapshot().signed, &repository.targets().signed);
+    pub(crate) fn of(verified: &Verified) -> Self {
+        let role = |version: NonZeroU64, expires| Role { version: version.get(), expires };
+        let Verified { root, timestamp, snapshot, targets } = verified;
+        let root = &root.role.signed;
         Self {
-            root: role(root.version, root.expires),
+            root: role(root.version, from_jiff(root.expires)),
             timestamp: role(timestamp.version, timestamp.expires),
             snapshot: role(snapshot.version, snapshot.expires),
             targets: role(targets.version, targets.expires),
-        }
-    }
-
-    /// Refuses when a role has expired, and names the first one in the order of trust.
-    pub(crate) fn in_force_at(&self, now: EffectiveNow, place: &str) -> Result<(), Error> {
-        let all = [
-            (RoleType::Root, &self.root),
-            (RoleType::Timestamp, &self.timestamp),
-            (RoleType::Snapshot, &self.snapshot),
-            (RoleType::Targets, &self.targets),
-        ];
-        match all.into_iter().find(|(_, role)| now.is_after(role.expires)) {
-            None => Ok(()),
-            Some((kind, role)) => Err(Error::Expired {
-                role: kind.to_string(),
-                place: place.to_owned(),
-                expired: role.expires,
-                now,
-            }),
-        }
-    }
-}
-
-/// Takes the roles out that have expired: what they list does not count.
-pub(crate) fn drop_expired(targets: &mut Targets, now: EffectiveNow) {
-    let Some(delegations) = &mut targets.delegations else { return };
-    for role in &mut delegations.roles {
-        match &mut role.targets {
-            Some(below) if now.is_after(from_jiff(below.signed.expires)) => {
-                warn!(role = role.name, "a delegated role has expired: its targets do not count");
-                role.targets = None;
-            }
-            Some(below) => drop_expired(&mut below.signed, now),
-            None => {}
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The proof that a target's bytes are the signed ones.
 //!
-//! A [`VerifiedTarget`] exists only after all bytes were read and their number and SHA-256 are those of the signed
+//! A [`VerifiedTarget`] exists only after all bytes were read and their number and digests are those of the signed
 //! metadata. Whoever holds one may act on the target.
 
 use bytes::Bytes;
-use ring::digest::{Context, SHA256};
 
 use crate::Error;
+use crate::metadata::hashes::{Digesting, Hashes};
 
 /// What the signed metadata says of a target. Not a proof of anything about its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub struct TargetInfo {
     pub name: String,
     /// Its length in bytes.
     pub length: u64,
-    /// Its SHA-256.
-    pub sha256: [u8; 32],
+    /// Its digests.
+    pub hashes: Hashes,
 }
 
-/// Proof: this target was read to its end, and its length and SHA-256 are the signed ones.
+/// Proof: this target was read to its end, and its length and digests are the signed ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedTarget {
     info: TargetInfo,
@@ -38,10 +38,10 @@ impl VerifiedTarget {
         self.info.length
     }
 
-    /// Its SHA-256, as fetched.
+    /// Its signed digests, which are those of what was fetched.
     #[must_use]
-    pub fn sha256(&self) -> &[u8; 32] {
-        &self.info.sha256
+    pub fn hashes(&self) -> &Hashes {
+        &self.info.hashes
     }
 }
 
@@ -85,13 +85,14 @@ impl VerifiedBytes {
 /// A check that is under way.
 pub(crate) struct Check {
     info: TargetInfo,
-    digest: Context,
+    digests: Digesting,
     seen: u64,
 }
 
 impl Check {
     pub(crate) fn new(info: TargetInfo) -> Self {
-        Self { info, digest: Context::new(&SHA256), seen: 0 }
+        let digests = Digesting::new(&info.hashes);
+        Self { info, digests, seen: 0 }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -104,7 +105,7 @@ impl Check {
         if self.seen > self.info.length {
             return Err(self.refusal(format!("it goes on after the {} signed bytes", self.info.length)));
         }
-        self.digest.update(bytes);
+        self.digests.update(bytes);
         Ok(())
     }
 
@@ -115,13 +116,8 @@ impl Check {
                 self.refusal(format!("it ends after {} of {} signed bytes", self.seen, self.info.length))
             );
         }
-        let found = self.digest.clone().finish();
-        if found.as_ref() != self.info.sha256 {
-            return Err(self.refusal(format!(
-                "its SHA-256 is {}, and {} is signed",
-                hex::encode(found),
-                hex::encode(self.info.sha256)
-            )));
+        if let Some(difference) = self.digests.differ() {
+            return Err(self.refusal(difference.its()));
         }
         Ok(VerifiedTarget { info: self.info.clone() })
     }
@@ -136,9 +132,9 @@ mod tests {
     use super::*;
 
     fn check(signed: &[u8], given: &[u8]) -> Result<VerifiedTarget, Error> {
-        let digest = ring::digest::digest(&SHA256, signed);
-        let sha256 = digest.as_ref().try_into().expect("32 bytes");
-        let mut check = Check::new(TargetInfo { name: "t".to_owned(), length: signed.len() as u64, sha256 });
+        let digest = ring::digest::digest(&ring::digest::SHA256, signed);
+        let hashes = Hashes::sha256(digest.as_ref().try_into().expect("32 bytes"));
+        let mut check = Check::new(TargetInfo { name: "t".to_owned(), length: signed.len() as u64, hashes });
         for piece in given.chunks(3) {
             check.update(piece)?;
         }

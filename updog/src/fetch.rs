@@ -83,11 +83,11 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
     let fs = Arc::clone(&context.fs);
     let repository = trusted_repo::open_online(fs, source, &anchor, &trust, context.clock.now()).await?;
     let manifest = repository.manifest().await?;
-    let manifest_sha256 = repository.target(MANIFEST)?.sha256;
+    let signed = repository.target(MANIFEST).await?;
     context.evidence.note(|evidence| {
         evidence.from = Some(os.version_id.clone());
         evidence.metadata = Some(repository.roles().into());
-        evidence.manifest_sha256 = Some(hex::encode(manifest_sha256));
+        evidence.manifest_sha256 = signed.hashes.get_sha256().map(hex::encode);
     });
     let machine = Machine {
         variant: variant.map_or(os.variant_id, str::to_owned),
@@ -108,9 +108,9 @@ pub fn staged(context: &Context, opened: &Opened, update: &Update) -> Result<Vec
     let Opened { repository, manifest, machine, .. } = opened;
     let migrations = migrations(manifest, &machine.version, &update.version)?;
     let mut lengths = BTreeMap::new();
-    lengths.insert(MANIFEST.to_owned(), repository.target(MANIFEST)?.length);
+    lengths.insert(MANIFEST.to_owned(), signed(context, repository, MANIFEST)?.length);
     for name in &migrations {
-        let target = repository.target(name).map_err(missing_migration)?;
+        let target = signed_migration(context, repository, name)?;
         let length = if at_hand(context, &target).is_some() { 0 } else { target.length };
         lengths.insert(name.clone(), length);
     }
@@ -189,7 +189,7 @@ pub fn next_boot(context: &Context, repository: &Repository, plan: &Plan) -> Res
         targets.push(if name == MANIFEST {
             fetch(context, repository, name, manifest::MAX_LEN as u64, &mut meter)?
         } else {
-            let signed = repository.target(name).map_err(missing_migration)?;
+            let signed = signed_migration(context, repository, name)?;
             let migration = match at_hand(context, &signed) {
                 Some(migration) => Ok(migration),
                 None => fetch(context, repository, name, MIGRATION_LIMIT, &mut meter),
@@ -218,6 +218,18 @@ fn fetch(
     let target = wait(context, repository.fetch(name, limit))?;
     meter.add(target.bytes().len() as u64);
     Ok(target)
+}
+
+/// What the repository signs of a target.
+///
+/// # Errors
+/// When it is not listed, or a role that may list it cannot be had or trusted.
+pub fn signed(context: &Context, repository: &Repository, name: &str) -> Result<TargetInfo, Error> {
+    wait(context, repository.target(name))
+}
+
+fn signed_migration(context: &Context, repository: &Repository, name: &str) -> Result<TargetInfo, Error> {
+    context.waiter.wait(repository.target(name))?.map_err(missing_migration)
 }
 
 /// Without a migration that the manifest names, the next boot would fail; that is more than a missing file.

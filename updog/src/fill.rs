@@ -14,7 +14,7 @@ use verity::RootHash;
 use crate::context::Context;
 use crate::error::Error;
 use crate::evidence::{self, ImageEvidence};
-use crate::fetch::Opened;
+use crate::fetch::{self, Opened};
 use crate::install::durable::Synced;
 use crate::install::parts::{Assembly, RepositoryFrames};
 use crate::install::plain::{keep_boot, keep_hash, write_boot, write_hash, write_root};
@@ -159,7 +159,8 @@ impl Job<'_> {
     }
 
     fn signed(&self, image: Role) -> Result<TargetInfo, Error> {
-        Ok(self.opened.repository.target(crate::plan::target_of(self.update, image))?)
+        let name = crate::plan::target_of(self.update, image);
+        fetch::signed(self.context, &self.opened.repository, name)
     }
 
     /// Does `make` and sees what is received meanwhile.
@@ -372,8 +373,9 @@ impl Job<'_> {
     }
 
     fn stream(&self, image: Role) -> Result<Lz4Reader, Error> {
+        let signed = self.signed(image)?;
         let _inside = self.context.waiter.enter();
-        Ok(Lz4Reader::new(self.opened.repository.open_target(&self.signed(image)?.name)?))
+        Ok(Lz4Reader::new(self.opened.repository.open_target(&signed)?))
     }
 
     /// Syncs, reads back, and notes what was found.

@@ -113,7 +113,7 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
         Ok(Target { image, disk: opened.into(), device, count: WriteCount::default() })
     };
     let (boot, root, hash) = (target(Role::Boot)?, target(Role::Root)?, target(Role::Hash)?);
-    let signed = |image| repository.target(target_of(&update, image));
+    let signed = |image| fetch::signed(context, &repository, target_of(&update, image));
     let tree = Arc::new(fetch::hash_tree(context, &repository, &signed(Role::Hash)?, hash.disk.len())?);
     tree.check_fit(&*root.disk, &*hash.disk)?;
     for image in [Role::Boot, Role::Root] {
@@ -126,8 +126,9 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
     let write = || -> Result<ReadBack, Error> {
         let crew = Crew::new(&context.waiter, &context.events);
         let stream = |image| -> Result<Lz4Reader, Error> {
+            let signed = signed(image)?;
             let _inside = context.waiter.enter();
-            Ok(Lz4Reader::new(repository.open_target(target_of(&update, image))?))
+            Ok(Lz4Reader::new(repository.open_target(&signed)?))
         };
         let hash = write_hash(hash, &tree, crew)?;
         let boot = write_boot(boot, stream(Role::Boot)?, crew)?;

@@ -12,7 +12,7 @@ use signpost::{OsDisk, Role, SetName, Status};
 use crate::apply;
 use crate::context::Context;
 use crate::error::Error;
-use crate::fetch::Opened;
+use crate::fetch::{self, Opened};
 use crate::next_boot::{self, Why};
 use crate::plan::MANIFEST;
 use crate::record::{self, Entry, Record};
@@ -47,7 +47,8 @@ pub fn alone(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, Er
 pub fn review(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, Error> {
     let Opened { repository, manifest, machine, config } = opened;
     let rules = Rules::of(&config.version_lock, config.minimum_version.as_ref());
-    let now = Judged::new(hex::encode(repository.target(MANIFEST)?.sha256), rules.clone(), machine);
+    let signed = fetch::signed(context, repository, MANIFEST)?;
+    let now = Judged::new(signed.hashes.hex(), rules.clone(), machine);
     if before(context).as_ref() == Some(&now) {
         return Ok(None);
     }

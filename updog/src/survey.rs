@@ -173,7 +173,11 @@ impl Surveyor<'_> {
     }
 
     fn target(&self, image: Role) -> Result<TargetInfo, Error> {
-        Ok(self.repository().target(target_of(self.update, image))?)
+        self.signed(target_of(self.update, image))
+    }
+
+    fn signed(&self, name: &str) -> Result<TargetInfo, Error> {
+        fetch::signed(self.context, self.repository(), name)
     }
 
     /// Refuses before `bytes` more are fetched than may be.
@@ -223,7 +227,7 @@ impl Surveyor<'_> {
             let target = target.to_owned();
             ImagePlan { image: Role::Boot, target, way, bytes, note }
         };
-        let index_target = framed.and_then(|framed| self.repository().target(&framed.index).ok());
+        let index_target = framed.and_then(|framed| self.signed(&framed.index).ok());
         for known in [Some(&signed), index_target.as_ref()].into_iter().flatten() {
             let Some(sum) = receipts.find(known) else { continue };
             if let Some(there) = scan::boot_in_place(&*targets.boot.disk, sum, self.crew())? {
@@ -363,9 +367,13 @@ impl Surveyor<'_> {
         wanted: Wanted,
         indexes: &mut Vec<FilePlan>,
     ) -> Result<Result<VerifiedIndex, String>, Error> {
-        let found = |name: &str| self.repository().target(name).ok();
-        let (Some(data), Some(index)) = (found(&framed.data), found(&framed.index)) else {
-            return Ok(Err(told(image, "its frames are named in the manifest and not signed")));
+        let (data, index) = match (self.signed(&framed.data), self.signed(&framed.index)) {
+            (Ok(data), Ok(index)) => (data, index),
+            (Err(Error::Repository(trusted_repo::Error::MissingTarget { .. })), _)
+            | (_, Err(Error::Repository(trusted_repo::Error::MissingTarget { .. }))) => {
+                return Ok(Err(told(image, "its frames are named in the manifest and not signed")));
+            }
+            (Err(error), _) | (_, Err(error)) => return Err(error),
         };
         if index.length > blocks::index::MAX_LEN {
             return Ok(Err(told(image, "the index of its frames is too long")));

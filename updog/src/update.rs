@@ -20,7 +20,7 @@ use crate::fill::{self, Job};
 use crate::give_way;
 use crate::guard;
 use crate::install::ReadBack;
-use crate::plan::{Budget, MANIFEST};
+use crate::plan::Budget;
 use crate::record::{self, Entry, Record};
 use crate::rehearsal;
 use crate::review;
@@ -178,7 +178,6 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
     context.evidence.note(|evidence| {
         evidence.from = Some(machine.version.clone());
         evidence.metadata = Some(repository.roles().into());
-        evidence.manifest_sha256 = repository.target(MANIFEST).ok().map(|target| hex::encode(target.sha256));
     });
     let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
         Choice::Update(update) => update,

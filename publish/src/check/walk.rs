@@ -54,8 +54,11 @@ pub async fn check(
     check_roots(&mut report, &repository, roles.root.version).await?;
     let listed = repository.target_names();
     rules::names(&mut report, &listed);
-    let lengths = listed.iter().filter_map(|name| repository.target(name).ok()).map(|info| info.length);
-    progress.total(lengths.sum());
+    let mut infos = Vec::new();
+    for name in &listed {
+        infos.extend(repository.target(name).await.ok());
+    }
+    progress.total(infos.iter().map(|info| info.length).sum());
 
     let mut done = BTreeSet::from([MANIFEST.to_owned()]);
     if let Some(manifest) = check_manifest(&mut report, &repository, options).await {
@@ -71,7 +74,7 @@ pub async fn check(
             report.error("target", what);
         }
     }
-    for info in listed.iter().filter_map(|name| repository.target(name).ok()) {
+    for info in &infos {
         report.targets += 1;
         report.bytes += info.length;
     }
@@ -152,7 +155,7 @@ async fn check_update(
     let mut seen = Seen::default();
     let mut root = None;
     for (image, name) in rules::images(update) {
-        let Ok(info) = repository.target(name) else { continue };
+        let Ok(info) = repository.target(name).await else { continue };
         if !done.insert(name.to_owned()) && image != "hash" {
             continue;
         }
@@ -244,7 +247,8 @@ async fn check_frames(
 ) -> Result<(Vec<String>, Vec<String>), Error> {
     let (mut problems, mut names) = (Vec::new(), Vec::new());
     for (image, framed) in update.extensions.frames.iter().flat_map(Frames::named) {
-        let (Ok(index), Ok(data)) = (repository.target(&framed.index), repository.target(&framed.data))
+        let (Ok(index), Ok(data)) =
+            (repository.target(&framed.index).await, repository.target(&framed.data).await)
         else {
             continue;
         };
@@ -281,7 +285,7 @@ async fn check_migrations(
 ) -> Result<(), Error> {
     let mut found = BTreeMap::new();
     for name in manifest.migrations.values().flatten() {
-        let Ok(info) = repository.target(name) else { continue };
+        let Ok(info) = repository.target(name).await else { continue };
         if !done.insert(name.clone()) {
             continue;
         }
@@ -314,7 +318,7 @@ async fn streamed<T: Send + 'static>(
     name: &str,
     read: impl FnOnce(TargetReader) -> Result<T, String> + Send + 'static,
 ) -> Result<Result<T, String>, Error> {
-    let target = match repository.open_target(name) {
+    let target = match repository.target(name).await.and_then(|info| repository.open_target(&info)) {
         Ok(target) => target,
         Err(error) => return Ok(Err(format!("failed to {}", host_io::report::chain(&error)))),
     };

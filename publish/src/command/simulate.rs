@@ -169,7 +169,7 @@ async fn published(args: &Args, base: &str, now: DateTime<Utc>) -> Result<Releas
     let update = find(&manifest, &variant, &arch, args.version.as_ref())?;
     let mut bytes = 0;
     for (_, name) in update.images.named() {
-        bytes += opened.repository.target(name)?.length;
+        bytes += opened.repository.target(name).await?.length;
     }
     Ok(Release {
         name: Selector::of(update).to_string(),

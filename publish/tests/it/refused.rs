@@ -67,7 +67,7 @@ async fn migrations_that_nobody_has_are_all_named() {
     let report = allowed.await.expect("published for a test");
     assert_eq!(report.missing_migrations, ["a.lz4", "b.lz4"]);
     let repository = fixture.open().await;
-    assert_eq!(repository.target("a.lz4").expect_err("nobody has it").code(), "missing_target");
+    assert_eq!(repository.target("a.lz4").await.expect_err("nobody has it").code(), "missing_target");
 }
 
 #[tokio::test]

@@ -7,15 +7,17 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use host_io::{Fs, swap};
 use ring::digest::{SHA256, digest};
-use tough::TargetName;
-use tough::schema::{Hashes, Metafile, Snapshot, Target, Targets, Timestamp};
+use serde_json::{Value, json};
+use tough::schema::{self, Hashes, Metafile, Snapshot, Timestamp};
 use update_metadata::safe_target_name;
 
 use super::root::SPEC_VERSION;
 use super::sign::{at_once, sealed, sign_with};
 use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
-use crate::now::to_jiff;
+
+use crate::metadata::signed::Raw;
+use crate::now::{instant, to_jiff};
 use crate::open::offline;
 use crate::target::TargetInfo;
 
@@ -92,29 +94,24 @@ impl Editor {
     /// When it cannot be read or does not verify.
     pub async fn load(fs: &dyn Fs, metadata_dir: &Path, anchor: &SignedRoot) -> Result<Self, Error> {
         let files = offline::read_all(fs, metadata_dir).map_err(Error::Load)?;
-        let (repository, _) =
+        let (verified, _) =
             offline::walk(files.clone(), anchor.bytes(), metadata_dir).await.map_err(Error::Load)?;
-        let newest = repository.root().signed.version.get();
+        let newest = verified.root.version();
         let mut roots = vec![anchor.clone()];
         for version in anchor.version() + 1..=newest {
             let bytes = files.get(&format!("{version}.root.json")).expect("the walk went over it");
             roots.push(SignedRoot::parse(bytes)?);
         }
-        let targets = repository
-            .targets()
-            .signed
-            .targets
-            .iter()
-            .filter_map(|(name, target)| {
-                let name = name.raw().to_owned();
-                let sha256 = <[u8; 32]>::try_from(&target.hashes.sha256[..]).ok()?;
-                Some((name.clone(), TargetInfo { name, length: target.length, sha256 }))
-            })
-            .collect();
+        let listed = verified.targets.targets.iter();
+        let targets = listed.filter_map(|(name, listed)| {
+            let hashes = listed.hashes.known().ok()?.clone();
+            Some((name.clone(), TargetInfo { name: name.clone(), length: listed.length, hashes }))
+        });
+        let targets = targets.collect();
         let versions = Versions {
-            targets: repository.targets().signed.version.get(),
-            snapshot: repository.snapshot().signed.version.get(),
-            timestamp: repository.timestamp().signed.version.get(),
+            targets: verified.targets.version.get(),
+            snapshot: verified.snapshot.version.get(),
+            timestamp: verified.timestamp.version.get(),
         };
         Ok(Self { roots, targets, versions })
     }
@@ -228,15 +225,16 @@ impl Editor {
         let mut files: Vec<(String, Vec<u8>)> =
             self.roots.iter().map(|root| (root.file_name(), root.bytes().to_vec())).collect();
 
-        let mut targets =
-            Targets::new(SPEC_VERSION.to_owned(), next(self.versions.targets), date(expiries.targets)?);
-        targets.delegations = None;
-        for info in self.targets.values() {
-            let name =
-                TargetName::new(info.name.as_str()).map_err(|_| Error::Name { name: info.name.clone() })?;
-            targets.targets.insert(name, described(info));
-        }
-        let targets_version = targets.version;
+        let targets_version = next(self.versions.targets);
+        let _in_range = date(expiries.targets)?;
+        let listed = self.targets.values().map(|info| (info.name.clone(), described(info)));
+        let targets: Raw<schema::Targets> = Raw::new(json!({
+            "_type": "targets",
+            "spec_version": SPEC_VERSION,
+            "version": targets_version,
+            "expires": instant(expiries.targets),
+            "targets": listed.collect::<serde_json::Map<_, _>>(),
+        }));
         let targets = sealed(&sign_with(targets, &[for_targets]).await?, &root)?;
         let targets_meta = meta(targets_version, &targets);
         files.push((format!("{targets_version}.targets.json"), targets));
@@ -310,13 +308,12 @@ fn date(at: DateTime<Utc>) -> Result<jiff::Timestamp, Error> {
     to_jiff(at).ok_or_else(|| Error::Date { date: at.to_string() })
 }
 
-fn described(info: &TargetInfo) -> Target {
-    Target {
-        length: info.length,
-        hashes: Hashes { sha256: info.sha256.to_vec().into(), _extra: HashMap::new() },
-        custom: HashMap::new(),
-        _extra: HashMap::new(),
-    }
+fn described(info: &TargetInfo) -> Value {
+    let hashes = &info.hashes;
+    let digests =
+        [("sha256", hashes.get_sha256().map(hex::encode)), ("sha512", hashes.get_sha512().map(hex::encode))];
+    let digests = digests.into_iter().filter_map(|(kind, digest)| Some((kind.to_owned(), digest?.into())));
+    json!({ "length": info.length, "hashes": digests.collect::<serde_json::Map<_, _>>() })
 }
 
 fn meta(version: NonZeroU64, bytes: &[u8]) -> Metafile {

@@ -9,6 +9,7 @@ use ring::digest::{Context, SHA256};
 use update_metadata::safe_target_name;
 
 use super::Error;
+use crate::metadata::hashes::Hashes;
 use crate::target::TargetInfo;
 
 /// A target that is being written. Its published name is known only at its end, because it begins with its digest.
@@ -46,8 +47,8 @@ impl<'a> TargetWriter<'a> {
     /// Never: a SHA-256 has 32 bytes.
     #[must_use]
     pub fn info(&self) -> TargetInfo {
-        let sha256 = self.digest.clone().finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
-        TargetInfo { name: self.name.clone(), length: self.length, sha256 }
+        let digest = self.digest.clone().finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
+        TargetInfo { name: self.name.clone(), length: self.length, hashes: Hashes::sha256(digest) }
     }
 
     /// Makes the target durable and gives it its published name. A file of that name has the same bytes already.
@@ -56,7 +57,7 @@ impl<'a> TargetWriter<'a> {
     /// When the file system refuses.
     pub fn publish(mut self) -> Result<TargetInfo, Error> {
         let info = self.info();
-        let published = self.dir.join(format!("{}.{}", hex::encode(info.sha256), info.name));
+        let published = self.dir.join(format!("{}.{}", info.hashes.hex(), info.name));
         let failed = |error| Error::file("publish the target", &published, error);
         self.file.sync().map_err(failed)?;
         drop(self.file);

@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::metadata::hashes::Hashes;
 use crate::target::{TargetInfo, VerifiedBytes};
 use crate::transport::carrier::read_up_to;
 
@@ -28,11 +29,25 @@ pub(crate) struct Pin {
 struct Pinned {
     length: u64,
     sha256: String,
+    /// Of a target that is signed with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha512: Option<String>,
 }
 
 impl Pinned {
     fn of(bytes: &[u8]) -> Self {
-        Self { length: bytes.len() as u64, sha256: hex::encode(digest(&SHA256, bytes)) }
+        Self { length: bytes.len() as u64, sha256: hex::encode(digest(&SHA256, bytes)), sha512: None }
+    }
+
+    fn of_target(target: &VerifiedBytes) -> Self {
+        let sha512 = target.target().hashes().get_sha512().map(hex::encode);
+        Self { sha512, ..Self::of(target.bytes()) }
+    }
+
+    /// Whether it has every digest that is signed now.
+    fn is(&self, hashes: &Hashes) -> bool {
+        hashes.get_sha256().is_none_or(|digest| self.sha256 == hex::encode(digest))
+            && hashes.get_sha512().is_none_or(|digest| self.sha512 == Some(hex::encode(digest)))
     }
 }
 
@@ -43,7 +58,7 @@ impl Pin {
             metadata: metadata.iter().map(|(name, bytes)| (name.clone(), Pinned::of(bytes))).collect(),
             targets: targets
                 .iter()
-                .map(|target| (target.name().to_owned(), Pinned::of(target.bytes())))
+                .map(|target| (target.name().to_owned(), Pinned::of_target(target)))
                 .collect(),
         }
     }
@@ -107,7 +122,7 @@ impl Pin {
                 reason: format!("it is not in the pinned set in {}", targets_dir.display()),
             });
         };
-        if pinned.length == info.length && pinned.sha256 == hex::encode(info.sha256) {
+        if pinned.length == info.length && pinned.is(&info.hashes) {
             return Ok(());
         }
         Err(Error::Pin {

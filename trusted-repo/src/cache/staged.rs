@@ -110,7 +110,7 @@ impl StagedCache {
             files.push((Path::new("metadata").join(name), bytes));
         }
         for target in &self.targets {
-            let name = format!("{}.{}", hex::encode(target.target().sha256()), target.name());
+            let name = format!("{}.{}", target.target().hashes().hex(), target.name());
             files.push((Path::new("targets").join(name), target.bytes()));
         }
         files.push((PathBuf::from(PIN), pin));
@@ -158,7 +158,7 @@ fn free_name(
 /// to save the way; what cannot be read is not there.
 #[must_use]
 pub fn at_hand(fs: &dyn Fs, cache_dir: &Path, info: &TargetInfo) -> Option<VerifiedBytes> {
-    let name = Path::new("targets").join(format!("{}.{}", hex::encode(info.sha256), info.name));
+    let name = Path::new("targets").join(format!("{}.{}", info.hashes.hex(), info.name));
     let sets = fs.list(cache_dir).ok()?.into_iter().filter(|entry| entry.kind == Kind::Directory);
     sets.into_iter().find_map(|set| {
         let file = fs.open(&cache_dir.join(&set.name).join(&name)).ok()?;

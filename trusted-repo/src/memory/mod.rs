@@ -5,10 +5,12 @@
 //!
 //! - `store`: the directory: loading, checking, committing
 //! - `roots`: chains of root roles
+//! - `delegated`: delegated roles that were needed
 //! - `kept`: small targets that were verified, for the next run
 //! - [`view`]: looking at it, and forgetting it on request
 //! - `start`: which memory counts, and from which root to start
 
+pub(crate) mod delegated;
 pub(crate) mod kept;
 pub(crate) mod roots;
 pub(crate) mod start;

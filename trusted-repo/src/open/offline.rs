@@ -8,18 +8,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use host_io::Fs;
 use host_io::fs::Kind;
-use tough::{ExpirationEnforcement, RepositoryLoader};
 use tracing::warn;
-use url::Url;
 
 use super::mirrors::Mirrors;
-use super::online::limits;
-use super::scratch;
+use super::search::{Search, Supply};
 use super::shelf::{LONGEST_TARGETS, Shelf};
-use super::verdict;
+use super::walk::{self, Verified};
 use crate::Error;
 use crate::cache::pin::Pin;
+use crate::memory::roots::KnownRoot;
 use crate::repository::{Opened, Repository};
+use crate::roles::Roles;
 use crate::source::Place;
 use crate::transport::Carrier;
 use crate::transport::carrier::read_up_to;
@@ -46,11 +45,13 @@ pub async fn open_offline(
             read_all(&*fs, metadata_dir)?
         }
     };
-    let (repository, files) = walk(files, trusted_root, metadata_dir).await?;
+    let (verified, given) = walk(files.clone(), trusted_root, metadata_dir).await?;
     let opened = Repository::new(Opened {
         still: None,
-        files,
-        repository,
+        roles: Roles::of(&verified),
+        has_digest_names: verified.root.role.signed.consistent_snapshot,
+        search: Search::new(&verified, Supply::Held { files, shown }, None),
+        files: given,
         carrier: Carrier::local(fs),
         metadata: Place::Directory(metadata_dir.to_owned()),
         targets: Arc::new(Mirrors::new(vec![Place::Directory(targets_dir.to_owned())], 0)),
@@ -58,7 +59,7 @@ pub async fn open_offline(
         pin,
         now: None,
     });
-    opened.check_pin(targets_dir)?;
+    opened.check_pin(targets_dir).await?;
     Ok(opened)
 }
 
@@ -67,26 +68,12 @@ pub(crate) async fn walk(
     files: BTreeMap<String, Bytes>,
     trusted_root: &[u8],
     dir: &Path,
-) -> Result<(tough::Repository, BTreeMap<String, Bytes>), Error> {
+) -> Result<(Verified, BTreeMap<String, Bytes>), Error> {
     let shown = dir.display().to_string();
-    let failed = |reason: String| Error::Failed { place: shown.clone(), reason };
-    let absolute = std::path::absolute(dir).map_err(|error| failed(error.to_string()))?;
-    // Only for its names: the shelf answers from memory.
-    let url =
-        Url::from_directory_path(&absolute).map_err(|()| failed("its path is not absolute".to_owned()))?;
+    let start = KnownRoot::parse(trusted_root).map_err(|reason| Error::Anchor { reason })?;
     let shelf = Shelf::of_files(files);
-    // Without one tough makes its own, and only in /tmp.
-    let scratch = scratch::directory()
-        .map_err(|error| failed(format!("no directory to work in can be made: {error}")))?;
-    let repository = RepositoryLoader::new(&trusted_root, url.clone(), url)
-        .datastore(scratch.path())
-        .transport(shelf.clone())
-        .limits(limits())
-        .expiration_enforcement(ExpirationEnforcement::Unsafe)
-        .load()
-        .await
-        .map_err(|error| verdict::of(error, &shown))?;
-    Ok((repository, shelf.given()))
+    let (_, verified) = walk::walk(&shelf, &start, None, &shown).await;
+    Ok((verified?, shelf.given()))
 }
 
 /// The metadata files of a directory.

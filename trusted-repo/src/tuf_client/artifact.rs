@@ -1,11 +1,11 @@
 //! One target to a file, unless it is there already.
 
-use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use host_io::{Fs, swap};
 
+use crate::metadata::file_name::escaped;
 use crate::reader::TargetReader;
 use crate::repository::Repository;
 use crate::source::Place;
@@ -31,21 +31,21 @@ pub enum Saved {
 /// # Errors
 /// When it is not listed, its name leads out of `dir`, its bytes do not come or are not the signed ones, or the file
 /// cannot be written.
-pub fn save(repository: &Repository, fs: &dyn Fs, name: &str, dir: &Path) -> Result<Saved, Error> {
-    let info = repository.listed(name)?;
+pub fn save(repository: &Repository, fs: &dyn Fs, info: &TargetInfo, dir: &Path) -> Result<Saved, Error> {
+    let name = info.name.as_str();
     if !is_below(name) {
         let reason = "its name leads out of the directory for targets".to_owned();
         return Err(Error::MissingTarget { name: name.to_owned(), reason });
     }
     let path = dir.join(name);
-    if is_there(fs, &info, &path) {
+    if is_there(fs, info, &path) {
         return Ok(Saved::There(path));
     }
     let mut last = None;
-    for file in published_names(&info, repository.has_digest_names()) {
+    for file in published_names(info, repository.has_digest_names()) {
         let file_at = |place: &Place| {
             Ok(match place {
-                Place::Web(_) => escaped(&file),
+                Place::Web(_) => escaped(&file, "/"),
                 Place::Directory(_) => file.clone(),
             })
         };
@@ -69,24 +69,11 @@ fn published_names(info: &TargetInfo, consistent: bool) -> Vec<String> {
     if !consistent {
         return vec![info.name.clone()];
     }
-    let digest = hex::encode(info.sha256);
-    match info.name.rsplit_once('/') {
+    let named = |digest: String| match info.name.rsplit_once('/') {
         Some((folder, file)) => vec![format!("{folder}/{digest}.{file}"), format!("{digest}.{}", info.name)],
         None => vec![format!("{digest}.{}", info.name)],
-    }
-}
-
-/// `name` as the end of an address: nothing in it means more than itself.
-fn escaped(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
-            _ => write!(text, "%{byte:02X}").expect("text takes everything"),
-        }
-    }
-    text
+    };
+    info.hashes.all_hex().flat_map(named).collect()
 }
 
 fn is_there(fs: &dyn Fs, info: &TargetInfo, path: &Path) -> bool {
@@ -144,6 +131,7 @@ fn copy(fs: &dyn Fs, mut reader: TargetReader, new: &Path, path: &Path) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Hashes;
 
     #[test]
     fn a_name_stays_in_its_directory() {
@@ -156,14 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_means_nothing_but_itself_in_an_address() {
-        assert_eq!(escaped("a b/c?d#e%2e:f"), "a%20b/c%3Fd%23e%252e%3Af");
-        assert_eq!(escaped("v1.0/x_y~z-1"), "v1.0/x_y~z-1");
-    }
-
-    #[test]
     fn the_digest_stands_before_the_last_part_of_a_name() {
-        let info = TargetInfo { name: "path/to/file".to_owned(), length: 0, sha256: [0xab; 32] };
+        let hashes = Hashes::sha256([0xab; 32]);
+        let info = TargetInfo { name: "path/to/file".to_owned(), length: 0, hashes };
         let digest = "ab".repeat(32);
         assert_eq!(
             published_names(&info, true),

@@ -63,7 +63,7 @@ impl TufClient {
         Ok(Role { version: root.version(), expires: crate::now::from_jiff(root.role.signed.expires) })
     }
 
-    /// Opens the repository at `source`: the whole workflow from the next root to the targets roles. The metadata
+    /// Opens the repository at `source`: the whole workflow from the next root to the targets role. The metadata
     /// directory then shows what is trusted; after a failure that is every role up to the one that failed.
     ///
     /// # Errors
@@ -89,6 +89,15 @@ impl TufClient {
         let drawn = self.draw(&anchor);
         let repository = opened?;
         drawn.map(|()| repository)
+    }
+
+    /// Shows what is trusted by now, where delegated roles were needed since the directory was drawn.
+    ///
+    /// # Errors
+    /// [`Error::NotBegun`] before [`TufClient::init`]; else when the directory cannot be written.
+    pub fn show(&self) -> Result<(), Error> {
+        let anchor = self.anchor()?.ok_or_else(|| Error::NotBegun { dir: self.dir.clone() })?;
+        self.draw(&anchor)
     }
 
     /// Makes the metadata directory a picture of the memory.

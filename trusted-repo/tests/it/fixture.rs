@@ -111,7 +111,7 @@ impl Fixture {
     /// The file of a target.
     pub(crate) fn file_of(&self, name: &str) -> PathBuf {
         let info = self.editor.target(name).expect("listed");
-        self.path("repo/targets").join(format!("{}.{name}", hex(&info.sha256)))
+        self.path("repo/targets").join(format!("{}.{name}", info.hashes.hex()))
     }
 
     /// Signs and publishes the next version of everything.
@@ -240,8 +240,4 @@ pub(crate) fn noise(seed: u8, len: usize) -> Vec<u8> {
         state.to_le_bytes()[3]
     };
     (0..len).map(|_| byte()).collect()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    hex::encode(bytes)
 }

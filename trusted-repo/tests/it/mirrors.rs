@@ -41,7 +41,7 @@ impl Two {
 }
 
 async fn stream(repository: &Repository) -> Result<Vec<u8>, Error> {
-    let mut reader = repository.open_target("root.lz4")?;
+    let mut reader = repository.open_target(&repository.target("root.lz4").await?)?;
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
         let read = reader.read_to_end(&mut bytes).map_err(|error| Error::from_read("root.lz4", error));

@@ -39,7 +39,7 @@ impl Served {
 
     async fn stream(&self) -> Result<Vec<u8>, Error> {
         let repository = self.open().await?;
-        let reader = repository.open_target("root.lz4")?;
+        let reader = repository.open_target(&repository.target("root.lz4").await?)?;
         tokio::task::spawn_blocking(move || {
             let mut reader = reader;
             let mut bytes = Vec::new();
@@ -337,7 +337,7 @@ async fn publish_in_the_middle_of_a_fetch_changes_nothing_for_an_open_repository
     served.fixture.target("manifest.json", br#"{"updates":[],"migrations":{},"new":1}"#);
     served.fixture.expiries.timestamp = today() + days(30);
     served.fixture.sign();
-    assert_eq!(repository.target("manifest.json").expect("listed").sha256, manifest.sha256);
+    assert_eq!(repository.target("manifest.json").await.expect("listed"), manifest);
     repository.manifest().await.expect("the old one is still there");
 }
 

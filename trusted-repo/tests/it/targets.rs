@@ -11,7 +11,7 @@ use crate::fixture::{Fixture, assert_refused, frame, noise};
 async fn try_all(fixture: &Fixture, name: &'static str) -> Result<Vec<u8>, Error> {
     let repository = fixture.open().await.expect("opened");
     let fetched = repository.fetch(name, 1 << 20).await;
-    let reader = repository.open_target(name)?;
+    let reader = repository.open_target(&repository.target(name).await?)?;
     let streamed = tokio::task::spawn_blocking(move || {
         let mut reader = reader;
         let mut bytes = Vec::new();
@@ -34,7 +34,7 @@ async fn decode(fixture: &Fixture, name: &'static str) -> Result<Vec<u8>, Error>
         in_pieces.as_ref().map_err(ToString::to_string),
         decoded.as_ref().map_err(ToString::to_string)
     );
-    let reader = Lz4Reader::new(repository.open_target(name)?);
+    let reader = Lz4Reader::new(repository.open_target(&repository.target(name).await?)?);
     let streamed = tokio::task::spawn_blocking(move || {
         let mut reader = reader;
         let mut raw = Vec::new();
@@ -90,7 +90,8 @@ async fn swapped_frame_is_refused_although_it_decodes() {
     std::fs::write(fixture.file_of("root.lz4"), other).expect("attacked");
     assert_refused(decode(&fixture, "root.lz4").await, "tampered", "its SHA-256 is");
     let repository = fixture.open().await.expect("opened");
-    let reader = Lz4Reader::new(repository.open_target("root.lz4").expect("listed"));
+    let listed = repository.target("root.lz4").await.expect("listed");
+    let reader = Lz4Reader::new(repository.open_target(&listed).expect("there"));
     let finished = tokio::task::spawn_blocking(move || {
         let mut reader = reader;
         let mut raw = Vec::new();
@@ -188,14 +189,11 @@ async fn target_that_nobody_signed_or_nobody_has_is_missing() {
     fixture.target("root.lz4", b"bytes");
     fixture.sign();
     let repository = fixture.open().await.expect("opened");
-    assert_refused(repository.target("boot.lz4"), "missing_target", "does not list it");
+    assert_refused(repository.target("boot.lz4").await, "missing_target", "does not list it");
+    let listed = repository.target("root.lz4").await.expect("listed");
     std::fs::remove_file(fixture.file_of("root.lz4")).expect("lost");
     assert_refused(repository.fetch("root.lz4", 100).await, "missing_target", "does not have its file");
-    assert_refused(
-        repository.open_target("root.lz4").map(|_| ()),
-        "missing_target",
-        "does not have its file",
-    );
+    assert_refused(repository.open_target(&listed).map(|_| ()), "missing_target", "does not have its file");
 }
 
 #[tokio::test]
@@ -203,7 +201,7 @@ async fn odd_names_never_become_paths() {
     let fixture = Fixture::new();
     let repository = fixture.open().await.expect("opened");
     for name in ["", ".", "..", "../metadata/timestamp.json", "a/b", "/etc/passwd", "a\0b", "a b", "ä"] {
-        assert_refused(repository.target(name), "missing_target", "letters, digits");
+        assert_refused(repository.target(name).await, "missing_target", "letters, digits");
     }
 }
 
@@ -217,7 +215,8 @@ async fn reader_that_nobody_reads_to_its_end_gives_no_proof_of_less() {
     other[199_999] ^= 1;
     std::fs::write(fixture.file_of("root.lz4"), other).expect("attacked");
     let repository = fixture.open().await.expect("opened");
-    let reader = repository.open_target("root.lz4").expect("listed");
+    let listed = repository.target("root.lz4").await.expect("listed");
+    let reader = repository.open_target(&listed).expect("there");
     let finished = tokio::task::spawn_blocking(move || {
         let mut reader = reader;
         let mut some = [0; 1000];

@@ -84,7 +84,11 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
             }
             let source = Source::new(metadata.clone(), targets.clone());
             let repository = open(context, &client, source, args)?;
-            args.target_names.iter().try_for_each(|name| download(context, &repository, name, dir))
+            let downloaded =
+                args.target_names.iter().try_for_each(|name| download(context, &repository, name, dir));
+            // Delegated roles were needed for them, and are trusted, whatever became of the targets.
+            client.show()?;
+            downloaded
         }
     }
 }
@@ -116,9 +120,9 @@ fn scaled(idle: Duration) -> Pacing {
 }
 
 fn download(context: &Context, repository: &Repository, name: &str, dir: &Path) -> Result<(), Error> {
-    context.waiter.check()?;
+    let signed = context.waiter.wait(repository.listed(name))??;
     let _streams = context.waiter.enter();
-    let saved = tuf_client::save(repository, &*context.fs, name, dir)?;
+    let saved = tuf_client::save(repository, &*context.fs, &signed, dir)?;
     answer::done([match saved {
         Saved::Fetched(path) => format!("fetched {}", path.display()),
         Saved::There(path) => format!("already there: {}", path.display()),

@@ -50,8 +50,8 @@ impl Receipts {
     /// What `target` holds, if it was decoded here.
     #[must_use]
     pub fn find(&self, target: &TargetInfo) -> Option<RawSum> {
-        let sha256 = hex::encode(target.sha256);
-        let receipt = self.images.iter().find(|image| image.sha256 == sha256)?;
+        let named = target.hashes.hex();
+        let receipt = self.images.iter().find(|image| image.sha256 == named)?;
         let raw: [u8; 32] = hex::decode(&receipt.raw_sha256).ok()?.try_into().ok()?;
         Some(RawSum { len: receipt.raw_len, sha256: raw })
     }
@@ -63,7 +63,7 @@ impl Receipts {
         }
         let receipt = Receipt {
             target: target.name.clone(),
-            sha256: hex::encode(target.sha256),
+            sha256: target.hashes.hex(),
             raw_len: sum.len,
             raw_sha256: hex::encode(sum.sha256),
         };
@@ -84,12 +84,14 @@ fn file(paths: &Paths) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use trusted_repo::Hashes;
+
     use host_io::SystemFs;
 
     use super::*;
 
     fn target(number: u8) -> TargetInfo {
-        TargetInfo { name: "hash.lz4".to_owned(), length: 10, sha256: [number; 32] }
+        TargetInfo { name: "hash.lz4".to_owned(), length: 10, hashes: Hashes::sha256([number; 32]) }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use testdata::{Fault, HostOptions, Layout, Release, Set, World};
-use trusted_repo::TargetInfo;
+use trusted_repo::{Hashes, TargetInfo};
 use verity::{BLOCK_SIZE, DIGEST_SIZE, Salt, Superblock};
 
 use crate::forged::{forge_words, put};
@@ -114,7 +114,7 @@ fn peak(blocks: u64) -> u64 {
     let mut packed = lz4_flex::frame::FrameEncoder::new(Vec::new());
     packed.write_all(&new).unwrap();
     let (index, data_len) = index(blocks);
-    let absent = |end: &str, length| TargetInfo { name: name(end), length, sha256: [9; 32] };
+    let absent = |end: &str, length| TargetInfo { name: name(end), length, hashes: Hashes::sha256([9; 32]) };
     forge_words(
         &world,
         vec![

@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use host_io::{Clock as _, SystemClock, SystemFs};
 use serde_json::Value;
 use testdata::World;
-use trusted_repo::TargetInfo;
 use trusted_repo::author::{Editor, Expiries, KeyPair, RootSpec, SignedRoot, Signers, Versions, targets};
+use trusted_repo::{Hashes, TargetInfo};
 
 use crate::support::{offered, refused};
 
@@ -75,7 +75,7 @@ fn editor(world: &World) -> Editor {
         let byte = |at: usize| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).unwrap();
         let sha256 = std::array::from_fn(byte);
         let length = target["length"].as_u64().unwrap();
-        editor.add_target(TargetInfo { name: name.clone(), length, sha256 }).unwrap();
+        editor.add_target(TargetInfo { name: name.clone(), length, hashes: Hashes::sha256(sha256) }).unwrap();
     }
     editor
 }

@@ -1,6 +1,6 @@
 //! Keys of the three types that the specification names, and JSON in the canonical form that is signed.
 
-use ring::digest::{SHA256, digest};
+use ring::digest::{SHA256, SHA512, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PSS_SHA256, RsaKeyPair,
@@ -79,6 +79,10 @@ pub(super) fn signed<'a>(role: &Value, keys: impl IntoIterator<Item = &'a Key>) 
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
+}
+
+pub(super) fn sha512(bytes: &[u8]) -> String {
+    hex(digest(&SHA512, bytes).as_ref())
 }
 
 /// Names sorted, no space, and in texts nothing escaped but quotes and backslashes.

@@ -128,7 +128,8 @@ impl Stage {
         let envelope = self.envelope(name);
         let version = self.roles[name]["version"].clone();
         let consistent = self.roles["root"]["consistent_snapshot"] == true && name != "timestamp";
-        let file = if consistent { format!("{version}.{name}.json") } else { format!("{name}.json") };
+        let quoted = name.replace('/', "%2F");
+        let file = if consistent { format!("{version}.{quoted}.json") } else { format!("{quoted}.json") };
         let bytes = self.put(&file, &envelope);
         if self.digests {
             json!({ "version": version, "length": bytes.len(), "hashes": { "sha256": sha256(&bytes) } })
@@ -162,16 +163,31 @@ impl Stage {
 
     /// A targets role that `targets` delegates `pattern` to.
     pub(super) fn delegate(&mut self, name: &str, pattern: &str) {
-        let key = Key::ed25519();
-        let role = json!({
-            "name": name, "keyids": [key.id], "threshold": 1, "terminating": false, "paths": [pattern],
-        });
-        self.role("targets")["delegations"] = json!({ "keys": { &key.id: key.public }, "roles": [role] });
-        let below = json!({
-            "_type": "targets", "spec_version": "1.0.31", "version": 1, "expires": FAR, "targets": {},
-        });
-        self.roles.insert(name.to_owned(), below);
-        self.signers.insert(name.to_owned(), vec![key]);
+        self.delegate_from("targets", name, &[pattern]);
+    }
+
+    /// A targets role that `delegator` delegates `patterns` to, after all others that it delegates to. One that is there
+    /// already keeps its key. What the delegator says of it is given, for whoever wants it otherwise.
+    pub(super) fn delegate_from(&mut self, delegator: &str, name: &str, patterns: &[&str]) -> &mut Value {
+        if !self.roles.contains_key(name) {
+            let below = json!({
+                "_type": "targets", "spec_version": "1.0.31", "version": 1, "expires": FAR, "targets": {},
+            });
+            self.roles.insert(name.to_owned(), below);
+            self.signers.insert(name.to_owned(), vec![Key::ed25519()]);
+        }
+        let key = &self.signers[name][0];
+        let (id, public) = (key.id.clone(), key.public.clone());
+        let delegations = &mut self.role(delegator)["delegations"];
+        if delegations.is_null() {
+            *delegations = json!({ "keys": {}, "roles": [] });
+        }
+        delegations["keys"][&id] = public;
+        let roles = delegations["roles"].as_array_mut().unwrap();
+        roles.push(json!({
+            "name": name, "keyids": [id], "threshold": 1, "terminating": false, "paths": patterns,
+        }));
+        roles.last_mut().unwrap()
     }
 
     fn run(&self, args: &[&str]) -> Ended {
@@ -236,6 +252,17 @@ impl Stage {
         args.extend(names.iter().flat_map(|name| ["--target-name", name]));
         args.push("download");
         self.run(&args)
+    }
+
+    /// The delegated roles that the last command asked for, in order.
+    pub(super) fn asked_roles(&self) -> Vec<String> {
+        let top = ["root", "timestamp", "snapshot", "targets"];
+        let files = self.asked().into_iter().filter(|path| !path.starts_with("/targets/"));
+        let role = |file: String| {
+            let plain = file.trim_end_matches(".json");
+            plain.split_once('.').map_or(plain, |(_, name)| name).to_owned()
+        };
+        files.map(role).filter(|role| !top.contains(&role.as_str())).collect()
     }
 
     /// What the last command asked for, without the leading folder where that is the metadata's.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use host_io::{Clock as _, Paths, SystemClock, SystemFs};
 use testdata::World;
 use testdata::world::VARIANT;
-use trusted_repo::TargetInfo;
 use trusted_repo::author::{Editor, Expiries, KeyPair, SignedRoot, Signers, targets};
+use trusted_repo::{Hashes, TargetInfo};
 use update_metadata::{Images, Manifest, Update, UpdateExtensions};
 
 /// A repository, its server, and a host that updates from it.
@@ -58,7 +58,7 @@ impl Served {
                 served.editor.add_target(TargetInfo {
                     name: name.to_owned(),
                     length: 100_000_000,
-                    sha256,
+                    hashes: Hashes::sha256(sha256),
                 })?;
             }
             let waves = [(0, 0), (102, 1), (512, 2), (1024, 3)]

@@ -1,0 +1,19 @@
+//! What signed metadata says, and whether those have signed it who may.
+//!
+//! Keys and signatures are tough's to judge, and its schema is the one that root roles are read with. The other roles are
+//! read here, for tough wants a SHA-256 everywhere and reads all of a role's delegations before any of them is needed
+//! (`docs/decisions/0021-delegations-are-searched.md`).
+//!
+//! - [`signed`]: a file with its signatures, and who may have made them
+//! - [`hashes`]: the digests of a file: SHA-256, SHA-512 or both
+//! - [`named`]: what timestamp and snapshot say of the files below them
+//! - [`targets`]: what a targets role lists, and to whom it delegates
+//! - [`pattern`]: which targets a delegation is for
+//! - [`file_name`]: the names of roles' files
+
+pub(crate) mod file_name;
+pub mod hashes;
+pub(crate) mod named;
+pub(crate) mod pattern;
+pub(crate) mod signed;
+pub(crate) mod targets;
