@@ -70,7 +70,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::NotOurs { path, .. } => Some(format!(
-                "nothing was changed; look at what it is, then take it away: rm {}",
+                "nothing was changed; look at what it is, then take it away: rm -r {}",
                 path.display()
             )),
             Self::Held { .. } | Self::Io { .. } => None,
@@ -96,12 +96,11 @@ impl OperationLock {
     /// else into its place.
     pub fn acquire(paths: &Paths) -> Result<Self, Error> {
         let path = paths.operation_lock();
-        let failed = |source| Error::Io { path: path.clone(), source };
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(failed)?;
+            std::fs::create_dir_all(dir).map_err(|source| misplaced(dir, source))?;
         }
         private::make(&paths.update_state());
-        let file = private::open_file(&path).map_err(failed)?;
+        let file = private::open_file(&path).map_err(|source| misplaced(&path, source))?;
         private::claim(&file).map_err(|why| Error::NotOurs { path: path.clone(), why })?;
         lock_within(&file, &path, ASKING)?;
         if let Err(error) = Holder::this_process().and_then(|own| own.write(&file)) {
@@ -155,13 +154,21 @@ impl Drop for OperationLock {
     }
 }
 
+/// Why what should be at `path` is not: something else is there, or the system says so.
+fn misplaced(path: &Path, source: io::Error) -> Error {
+    match private::other_kind(&source) {
+        Some(why) => Error::NotOurs { path: path.to_owned(), why: why.to_owned() },
+        None => Error::Io { path: path.to_owned(), source },
+    }
+}
+
 /// The lock file, to be read; `None` when there is none, or it is not ours.
 fn ours(path: &Path) -> io::Result<Option<File>> {
     match private::open_to_read(path) {
         Ok(file) => Ok(private::check(&file).is_ok().then_some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // A link, which is never followed.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Ok(None),
+        // A link, which is never followed, a socket, or no directory to lie in.
+        Err(error) if private::other_kind(&error).is_some() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -400,7 +407,8 @@ mod tests {
         let refused = |said: &str| {
             let error = OperationLock::acquire(&paths).expect_err("refused");
             let said_all = crate::report::chain(&error);
-            assert!(said_all.contains(said) && said_all.contains("thar-be-updates.lock"), "{said_all}");
+            assert!(said_all.contains(said) && said_all.contains("run/lock"), "{said_all}");
+            assert!(error.help().is_some_and(|help| help.contains("take it away")), "{said_all}");
             assert!(!OperationLock::is_held(&paths).expect("nobody of ours can"));
             assert_eq!(std::fs::read_to_string(&victim).expect("there"), "precious");
         };
@@ -417,6 +425,18 @@ mod tests {
         assert!(made.success());
         refused("is no regular file");
         std::fs::remove_file(&lock).expect("removed");
+        drop(std::os::unix::net::UnixListener::bind(&lock).expect("made"));
+        refused("is no regular file");
+        std::fs::remove_file(&lock).expect("removed");
+        let dir_of_locks = lock.parent().expect("it lies somewhere");
+        std::fs::remove_dir(dir_of_locks).expect("removed");
+        std::fs::write(dir_of_locks, "").expect("made");
+        refused("is no directory");
+        std::fs::remove_file(dir_of_locks).expect("removed");
+        symlink("nowhere", dir_of_locks).expect("made");
+        refused("is no directory");
+        std::fs::remove_file(dir_of_locks).expect("removed");
+        std::fs::create_dir(dir_of_locks).expect("made");
         if rustix::process::geteuid().is_root() {
             std::fs::write(&lock, "").expect("made");
             std::os::unix::fs::chown(&lock, Some(65534), None).expect("root may");

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// What group and others may do.
@@ -19,12 +20,10 @@ pub(super) fn open_file(path: &Path) -> io::Result<File> {
         // Made anew only where nothing is: in a directory of everybody the kernel refuses to open for making what is
         // somebody else's, and we would not learn whose.
         Err(error) if error.kind() == io::ErrorKind::NotFound => match how.create_new(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                how.create_new(false).open(path).map_err(named)
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => how.create_new(false).open(path),
             opened => opened,
         },
-        opened => opened.map_err(named),
+        opened => opened,
     }
 }
 
@@ -37,12 +36,16 @@ fn flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
 }
 
-/// The kernel's word for a link in the place of a file tells little.
-fn named(error: io::Error) -> io::Error {
-    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
-        return io::Error::other("a symbolic link lies in its place, and is not followed");
+/// What lies in the place of a file of ours, where that is why it cannot be opened, as the rest of a sentence. The kernel's
+/// own words tell little.
+pub(super) fn other_kind(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::LOOP => Some("is a symbolic link, which is not followed"),
+        Errno::ISDIR => Some("is a directory"),
+        Errno::NXIO => Some("is no regular file"),
+        Errno::EXIST | Errno::NOTDIR => Some("is no directory"),
+        _ => None,
     }
-    error
 }
 
 /// Whether an open file is one of ours: a regular file with one name that belongs to us.
