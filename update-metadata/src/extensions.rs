@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::frames::Frames;
+use crate::packs::Packs;
 
 const BARRIER: &str = "barrier";
 const MIN_UPDATER: &str = "min_updater";
 const FRAMES: &str = "frames";
+const PACKS: &str = "packs";
 
 /// What an update says to our hosts alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct UpdateExtensions {
     /// `frames`: the images once more, cut up so that a host fetches only what changed. One that cannot be read is no
     /// obstacle: the whole images are always there.
     pub frames: Option<Frames>,
+    /// `packs`: what leads to this update from single older releases, one entry for each. Where they cannot be read there
+    /// are none.
+    pub packs: Vec<Packs>,
     /// Fields that are not understood, as they were found.
     pub other: Map<String, Value>,
 }
@@ -35,7 +40,8 @@ impl UpdateExtensions {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.barrier && self.min_updater.is_none() && self.frames.is_none() && self.other.is_empty()
+        let Self { barrier, min_updater, frames, packs, other } = self;
+        !barrier && min_updater.is_none() && frames.is_none() && packs.is_empty() && other.is_empty()
     }
 
     /// Whether this update is a barrier. One that is meant to say so and cannot be read counts as one.
@@ -57,7 +63,9 @@ impl From<Value> for UpdateExtensions {
         let mut other = fields(value);
         let barrier = take(&mut other, BARRIER).unwrap_or_default();
         let min_updater = take(&mut other, MIN_UPDATER);
-        Self { barrier, min_updater, frames: take(&mut other, FRAMES), other }
+        let frames = take(&mut other, FRAMES);
+        let packs = take(&mut other, PACKS).unwrap_or_default();
+        Self { barrier, min_updater, frames, packs, other }
     }
 }
 
@@ -73,6 +81,10 @@ impl From<UpdateExtensions> for Value {
         if let Some(frames) = extensions.frames {
             let frames = serde_json::to_value(frames);
             fields.insert(FRAMES.to_owned(), frames.expect("text keys and plain values are always JSON"));
+        }
+        if !extensions.packs.is_empty() {
+            let packs = serde_json::to_value(extensions.packs);
+            fields.insert(PACKS.to_owned(), packs.expect("text keys and plain values are always JSON"));
         }
         Self::Object(fields)
     }
@@ -127,14 +139,14 @@ mod tests {
     fn what_is_known_is_read_and_what_is_not_is_kept() {
         let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update()});
         let json = manifest(
-            &json!({"barrier": true, "min_updater": "0.3.0", "packs": {"root": "r.pack"}}),
+            &json!({"barrier": true, "min_updater": "0.3.0", "later": {"root": "r.new"}}),
             &json!({"paused": [paused], "channel": "beta"}),
         );
         let manifest = read(&json);
         let of_update = &manifest.updates[0].extensions;
         assert!(of_update.barrier && of_update.misread().is_none());
         assert_eq!(of_update.min_updater, Some(Version::new(0, 3, 0)));
-        assert_eq!(of_update.other, json!({"packs": {"root": "r.pack"}}).as_object().unwrap().clone());
+        assert_eq!(of_update.other, json!({"later": {"root": "r.new"}}).as_object().unwrap().clone());
         assert_eq!(manifest.extensions.paused[0].update.version, Version::new(1, 1, 0));
         assert_eq!(written(&manifest), json);
     }
@@ -207,6 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn packs_that_cannot_be_read_are_kept_and_keep_no_host_from_the_update() {
+        let sound =
+            json!({"from": "1.0.0", "base": "0f".repeat(32), "root": {"header": "r.pack", "body": "r.body"}});
+        let json = manifest(&json!({"packs": [sound]}), &json!({}));
+        let found = read(&json);
+        assert_eq!(found.updates[0].extensions.packs.len(), 1);
+        assert_eq!(written(&found)["updates"], json["updates"]);
+        for packs in [json!("all"), json!([sound, 5]), json!([{"from": "1.0.0"}]), json!({"root": "r"})] {
+            let json = manifest(&json!({"packs": packs}), &json!({}));
+            let found = read(&json);
+            let extensions = &found.updates[0].extensions;
+            assert!(extensions.packs.is_empty() && extensions.misread().is_none(), "{json}");
+            assert_eq!(written(&found)["updates"], json["updates"]);
+        }
+    }
+
+    #[test]
     fn there_are_no_more_paused_updates_than_updates() {
         let paused = json!({"since": "2026-02-01T00:00:00Z", "update": update()});
         for (count, read) in [(MAX_UPDATES, MAX_UPDATES), (MAX_UPDATES + 1, 0)] {
@@ -226,6 +255,9 @@ mod tests {
             "root",
             "data",
             "index",
+            "packs",
+            "from",
+            "base",
         ]);
         let leaf = prop_oneof![
             Just(json!(null)),

@@ -11,6 +11,7 @@
 //! - [`update`]: one update of it
 //! - [`extensions`]: what our updates say beyond the common format; [`paused`]: what our manifests do
 //! - [`frames`]: which targets have an update's images as frames
+//! - [`packs`]: which targets lead to an update from one older release
 //! - [`edge`]: the key of a migration, `(FROM, TO)`, as manifests spell it
 //! - [`names`]: which target names are safe to use as file names
 //! - [`seed`]: a host's place in the fleet
@@ -40,6 +41,7 @@ mod moment;
 pub mod names;
 pub mod offer;
 pub mod pace;
+pub mod packs;
 pub mod path;
 pub mod paused;
 pub mod policy;
@@ -57,6 +59,7 @@ pub use frames::{FramedImage, Frames};
 pub use manifest::{Manifest, ManifestError};
 pub use names::safe_target_name;
 pub use pace::{Density, Pace};
+pub use packs::{PackedImage, Packs};
 pub use path::{NoPath, migration_path};
 pub use paused::{ManifestExtensions, Paused};
 pub use policy::WavePolicy;

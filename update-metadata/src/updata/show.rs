@@ -79,6 +79,10 @@ fn notes(update: &Update, paused: Option<DateTime<Utc>>) -> Vec<String> {
         let roles: Vec<&str> = frames.named().map(|(role, _)| role).collect();
         notes.push(format!("frames of {}", roles.join(" and ")));
     }
+    if !update.extensions.packs.is_empty() {
+        let from: Vec<String> = update.extensions.packs.iter().map(|packs| packs.from.to_string()).collect();
+        notes.push(format!("packs from {}", from.join(" and ")));
+    }
     notes.extend(update.extensions.misread().map(|field| format!("its {field} cannot be read")));
     notes
 }
@@ -100,7 +104,8 @@ fn json(manifest: &Manifest) -> Value {
             "variant": update.variant, "arch": update.arch, "version": update.version,
             "max_version": update.max_version, "images": update.images, "dates": update.waves.len(), "opens": opens,
             "paused_since": paused, "barrier": update.extensions.barrier,
-            "min_updater": update.extensions.min_updater, "frames": update.extensions.frames, "notes": notes(update, paused),
+            "min_updater": update.extensions.min_updater, "frames": update.extensions.frames,
+            "packs": update.extensions.packs, "notes": notes(update, paused),
         })
     };
     let step =

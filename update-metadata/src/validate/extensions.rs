@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::field::kind;
 use super::findings::Findings;
+use crate::packs::is_root_hash;
 use crate::safe_target_name;
 
 /// Looks at the extensions of an update; whether it is a barrier.
@@ -17,6 +18,9 @@ pub(super) fn read_update(json: &Value, path: &str, findings: &mut Findings) -> 
     }
     if let Some(frames) = fields.get("frames") {
         read_frames(frames, &format!("{path}.frames"), findings);
+    }
+    if let Some(packs) = fields.get("packs") {
+        read_packs(packs, &format!("{path}.packs"), findings);
     }
     let Some(barrier) = fields.get("barrier") else { return false };
     if !barrier.is_boolean() {
@@ -32,19 +36,47 @@ fn read_frames(json: &Value, path: &str, findings: &mut Findings) {
     for (role, image) in frames.iter().filter(|(role, _)| matches!(role.as_str(), "boot" | "root")) {
         let path = format!("{path}.{role}");
         let Some(image) = object(image, &path, findings) else { continue };
-        for name in ["data", "index"] {
-            let path = format!("{path}.{name}");
-            match image.get(name).map(Value::as_str) {
-                None => findings.unwise(path, "is missing: no frames of the update are read"),
-                Some(None) => findings.unwise(path, "is no text: no frames of the update are read"),
-                Some(Some(text)) if !safe_target_name(text) => {
-                    let what = format!(
-                        "is {text:?}, which is not a safe target name: no frames of the update are read"
-                    );
-                    findings.unwise(path, what);
-                }
-                Some(Some(_)) => {}
+        read_names(image, ["data", "index"], &path, "no frames of the update are read", findings);
+    }
+}
+
+/// Looks at what leads to the update from older releases. Where there is something wrong, hosts fetch frames.
+fn read_packs(json: &Value, path: &str, findings: &mut Findings) {
+    let then = "no packs of the update are read";
+    let Some(packs) = json.as_array() else {
+        findings.unwise(path.to_owned(), format!("is {}, and a list is needed: {then}", kind(json)));
+        return;
+    };
+    for (number, packs) in packs.iter().enumerate() {
+        let path = format!("{path}[{number}]");
+        let Some(packs) = object(packs, &path, findings) else { continue };
+        let text = |name: &str| packs.get(name).and_then(Value::as_str);
+        if text("from").is_none_or(|text| text.parse::<Version>().is_err()) {
+            let what = format!("is not a version like \"1.2.3\": {then}");
+            findings.unwise(format!("{path}.from"), what);
+        }
+        if !text("base").is_some_and(is_root_hash) {
+            findings.unwise(format!("{path}.base"), format!("is not a root hash: {then}"));
+        }
+        for (role, image) in packs.iter().filter(|(role, _)| matches!(role.as_str(), "boot" | "root")) {
+            let path = format!("{path}.{role}");
+            let Some(image) = object(image, &path, findings) else { continue };
+            read_names(image, ["header", "body"], &path, then, findings);
+        }
+    }
+}
+
+/// Looks at the names of targets. `then` is what becomes of a wrong one.
+fn read_names(image: &Map<String, Value>, names: [&str; 2], path: &str, then: &str, findings: &mut Findings) {
+    for name in names {
+        let path = format!("{path}.{name}");
+        match image.get(name).map(Value::as_str) {
+            None => findings.unwise(path, format!("is missing: {then}")),
+            Some(None) => findings.unwise(path, format!("is no text: {then}")),
+            Some(Some(text)) if !safe_target_name(text) => {
+                findings.unwise(path, format!("is {text:?}, which is not a safe target name: {then}"));
             }
+            Some(Some(_)) => {}
         }
     }
 }
@@ -143,6 +175,28 @@ mod tests {
         assert_eq!(
             of_update(json!({"frames": {"root": "r.zst"}})),
             ["$.updates[0].extensions.frames.root is text, and an object is needed: it is not read"]
+        );
+    }
+
+    #[test]
+    fn packs_that_no_host_reads_are_found() {
+        let sound = json!({"from": "1.0.0", "base": "0f".repeat(32), "root": {"header": "h", "body": "b"}});
+        assert_eq!(of_update(json!({"packs": [sound]})), [""; 0]);
+        assert_eq!(
+            of_update(json!({"packs": [{"from": 1, "base": "0F", "root": {"header": "../h"}}]})),
+            [
+                "$.updates[0].extensions.packs[0].from is not a version like \"1.2.3\": no packs of the update are read",
+                "$.updates[0].extensions.packs[0].base is not a root hash: no packs of the update are read",
+                "$.updates[0].extensions.packs[0].root.header is \"../h\", which is not a safe target name: no packs of \
+                 the update are read",
+                "$.updates[0].extensions.packs[0].root.body is missing: no packs of the update are read",
+            ]
+        );
+        assert_eq!(
+            of_update(json!({"packs": 5})),
+            [
+                "$.updates[0].extensions.packs is a number, and a list is needed: no packs of the update are read"
+            ]
         );
     }
 
