@@ -22,6 +22,12 @@ pub trait Base {
     fn read(&mut self, first: u32, into: &mut [u8]) -> Result<(), BaseError>;
 }
 
+impl<B: Base + ?Sized> Base for &mut B {
+    fn read(&mut self, first: u32, into: &mut [u8]) -> Result<(), BaseError> {
+        (**self).read(first, into)
+    }
+}
+
 /// Why a base, or a block of it, cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -63,6 +69,7 @@ pub enum BaseError {
 
 /// An old image beside its hash image. In memory are the digests of the tree's lowest blocks (a byte for each 16 KiB of
 /// the image), and one of these blocks.
+#[derive(Clone)]
 pub struct TreeBase<'a> {
     image: &'a dyn ReadAt,
     hash: &'a dyn ReadAt,
@@ -175,6 +182,7 @@ fn hash_block(hash: &dyn ReadAt, number: u64) -> Result<Box<[u8; BLOCK_SIZE]>, B
 }
 
 /// An old image without a tree: whole groups are held against the digests that a header has of them. In memory is one.
+#[derive(Clone)]
 pub struct FlatBase<'a> {
     image: &'a dyn ReadAt,
     len: u64,

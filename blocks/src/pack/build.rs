@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use ring::digest::{SHA256, digest};
 use thiserror::Error;
-use verity::{BLOCK_SIZE, BlockHasher, DIGEST_SIZE};
+use verity::BLOCK_SIZE;
 use zstd::zstd_safe::{DCtx, get_error_name};
 
 use super::GROUP_BLOCKS;
 use super::base::{Base, BaseError};
-use super::header::{Header, Shape, Span, upper};
+use super::group::GroupCheck;
+use super::header::{Header, Span};
 use super::runs::total;
 use crate::frame;
 
@@ -67,24 +67,21 @@ pub enum SpanError {
 }
 
 /// Builds groups, span by span, in whatever order. It takes the memory of one span with its prefix, 22 MiB at most.
-pub struct SpanBuilder<'a> {
+pub struct SpanBuilder<'a, B> {
     header: &'a Header,
-    base: &'a mut dyn Base,
+    base: B,
     prefix: Vec<u8>,
     fresh: Vec<u8>,
     group: Vec<u8>,
-    hasher: Option<BlockHasher>,
+    check: GroupCheck<'a>,
 }
 
-impl<'a> SpanBuilder<'a> {
+impl<'a, B: Base> SpanBuilder<'a, B> {
     /// A builder over a base, which is checked as it is read.
     #[must_use]
-    pub fn new(header: &'a Header, base: &'a mut dyn Base) -> Self {
-        let hasher = match &header.shape {
-            Shape::Tree { superblock, .. } => Some(BlockHasher::new(&superblock.salt)),
-            Shape::Flat { .. } => None,
-        };
-        Self { header, base, prefix: Vec::new(), fresh: Vec::new(), group: Vec::new(), hasher }
+    pub fn new(header: &'a Header, base: B) -> Self {
+        let check = GroupCheck::new(header);
+        Self { header, base, prefix: Vec::new(), fresh: Vec::new(), group: Vec::new(), check }
     }
 
     /// Builds those groups of a span that are wanted, in their order, and hands out each: built, or why it is not.
@@ -185,49 +182,12 @@ impl<'a> SpanBuilder<'a> {
             self.base.read(run.old, place).map_err(|source| SpanError::Base { group, source })?;
         }
         self.group[done..].copy_from_slice(fresh);
-        match (&header.shape, &self.hasher) {
-            (Shape::Tree { level1, .. }, Some(hasher)) => {
-                let mut leaves = Box::new([0; BLOCK_SIZE]);
-                let places = leaves.chunks_exact_mut(DIGEST_SIZE);
-                for (place, block) in places.zip(self.group.chunks_exact(BLOCK_SIZE)) {
-                    place.copy_from_slice(&hasher.digest(block));
-                }
-                if level1.get(group as usize) != Some(&hasher.digest(&leaves[..])) {
-                    return Err(SpanError::Differs { group });
-                }
-                Ok(Some(leaves))
-            }
-            (Shape::Flat { new_groups, .. }, _) => {
-                self.group.truncate(len);
-                if new_groups
-                    .get(group as usize)
-                    .is_none_or(|known| digest(&SHA256, &self.group).as_ref() != known)
-                {
-                    return Err(SpanError::Differs { group });
-                }
-                Ok(None)
-            }
-            (Shape::Tree { .. }, None) => unreachable!("a tree has a hasher"),
+        self.group.truncate(len);
+        match self.check.check(group, &self.group) {
+            Some(right) => Ok(right.leaves),
+            None => Err(SpanError::Differs { group }),
         }
     }
-}
-
-/// The blocks of a new hash image above its lowest level: the superblock and the upper levels, in the order in which they
-/// lie there. What follows are the leaves of each group. None in an image without a tree.
-#[must_use]
-pub fn top_of_hash_image(header: &Header) -> Option<Vec<u8>> {
-    let Shape::Tree { superblock, level1, .. } = &header.shape else { return None };
-    let hasher = BlockHasher::new(&superblock.salt);
-    let mut levels = Vec::new();
-    let mut digests = level1.clone();
-    while digests.len() > 1 {
-        let blocks: Vec<_> = upper(&digests).collect();
-        digests = blocks.iter().map(|block| hasher.digest(block)).collect();
-        levels.push(blocks);
-    }
-    let mut bytes = superblock.encode().to_vec();
-    bytes.extend(levels.iter().rev().flatten().flatten());
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use crate::level::Level;
 
 /// Windows of the old image that are voted for: 64 KiB.
 const WINDOW_BLOCKS: usize = 16;
+/// The level of a pack that is made once and fetched by many.
+const THOROUGH: u8 = 19;
 /// The smallest window that zstd knows, as a power of two.
 const LEAST_WINDOW: u32 = 10;
 
@@ -47,6 +49,18 @@ pub struct PackOptions {
     pub level: Level,
     /// On how many threads; the bytes are the same for any number. Each takes up to 450 MB at the highest levels.
     pub threads: NonZeroUsize,
+}
+
+impl PackOptions {
+    /// As small as it gets, for packs that are made once and fetched by many: spans of 4 MiB behind prefixes of 16 MiB.
+    ///
+    /// # Panics
+    /// Never: there is such a level.
+    #[must_use]
+    pub fn thorough(threads: NonZeroUsize) -> Self {
+        let level = Level::new(THOROUGH).expect("zstd has 22 levels");
+        Self { span_blocks: 1024, prefix_blocks: MAX_PREFIX_BLOCKS, level, threads }
+    }
 }
 
 /// Why no pack was made.

@@ -10,6 +10,7 @@
 //! - [`header`]: what a pack says of itself, from bytes and back
 //! - [`runs`]: copied blocks and prefixes as runs
 //! - [`base`]: blocks of the old image, each checked before it is used
+//! - [`group`]: groups against their digests, and the hash image that comes of them
 //! - [`build`]: one span in, its verified groups out
 //! - [`diff`]: which blocks of a new image are in the old one
 //! - [`similar`]: which blocks of the old image look like those of a span
@@ -19,6 +20,7 @@ pub mod base;
 pub mod build;
 pub mod diff;
 pub mod error;
+pub mod group;
 pub mod header;
 pub mod make;
 pub mod runs;
@@ -27,6 +29,7 @@ pub mod similar;
 pub use base::{Base, BaseError, FlatBase, TreeBase};
 pub use build::{Built, SpanBuilder, SpanError};
 pub use error::HeaderError;
+pub use group::{GroupCheck, HashImage};
 pub use header::{Header, Shape, Span};
 pub use make::{Image, MakeError, PackOptions, make};
 pub use runs::{CopyRun, Run};

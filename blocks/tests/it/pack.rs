@@ -3,10 +3,9 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
-use blocks::pack::build::top_of_hash_image;
 use blocks::pack::{
-    Base, BaseError, FlatBase, GROUP_LEN, Header, HeaderError, Image, MakeError, PackOptions, Shape,
-    SpanBuilder, SpanError, TreeBase, make,
+    Base, BaseError, FlatBase, GROUP_LEN, HashImage, Header, HeaderError, Image, MakeError, PackOptions,
+    Shape, SpanBuilder, SpanError, TreeBase, make,
 };
 use blocks::{Level, pack};
 use proptest::prelude::*;
@@ -51,7 +50,7 @@ impl Pair {
             Shape::Flat { old_groups, .. } => Box::new(FlatBase::new(&old, header.old_len, old_groups)),
         };
         let mut data = vec![0xEE; self.new.len()];
-        let mut leaves = top_of_hash_image(header).unwrap_or_default();
+        let mut hash_image = HashImage::begin(header);
         let mut failed = Vec::new();
         let mut builder = SpanBuilder::new(header, &mut *base);
         for number in 0..header.spans.len() {
@@ -61,12 +60,18 @@ impl Pair {
                 Ok(built) => {
                     let start = group as usize * GROUP_LEN;
                     data[start..start + built.data.len()].copy_from_slice(built.data);
-                    leaves.extend(built.leaves.into_iter().flatten());
+                    if let (Some(image), Some(leaves)) = (&mut hash_image, built.leaves) {
+                        image.put(group, leaves);
+                    }
                 }
                 Err(error) => failed.push((group, chain(error))),
             });
         }
-        (data, leaves, failed)
+        if let Some(image) = &hash_image {
+            let missing: Vec<u32> = image.missing().collect();
+            assert!(failed.iter().map(|(group, _)| *group).eq(missing), "all but what failed");
+        }
+        (data, hash_image.and_then(HashImage::finish).unwrap_or_default(), failed)
     }
 }
 
