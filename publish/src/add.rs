@@ -23,6 +23,7 @@ use crate::framing::{Cut, Framing};
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
 use crate::keys::Keys;
 use crate::layout::{RepoLayout, image_target};
+use crate::pack::{self, Bases, PackReport};
 use crate::progress::{Progress, Silent};
 use crate::release::Release;
 use crate::report::TargetReport;
@@ -78,6 +79,8 @@ pub struct AddOptions {
     pub images: ImagePaths,
     /// Whether frames are made of them as well. A known release keeps those that it has.
     pub framing: Framing,
+    /// From which releases packs lead to it. A known release keeps those that it has; without frames none are made.
+    pub bases: Bases,
     /// The salt of a hash tree that is built here; by default the one of the newest release, so that equal blocks keep
     /// equal digests.
     pub salt: Option<Salt>,
@@ -146,7 +149,9 @@ pub async fn add_with(
     options.images.work(0)?;
     os_release::check(&options.images.root, &options.variant, &options.version)?;
     // Refused before images are worked through, if that can be told already.
-    let draft = change_manifest(options, &release, manifest.clone(), now)?;
+    let mut draft = change_manifest(options, &release, manifest.clone(), now)?;
+    // So are bases that nobody has.
+    options.bases.of(&manifest, &options.variant, &options.arch, &options.version)?;
     let mut notes = release.notes.clone();
     match doubts::ways(&draft, &options.variant, &options.arch, &options.version) {
         Ways::All => {}
@@ -183,12 +188,17 @@ pub async fn add_with(
         }
         if options.dry_run {
             progress.finish();
-            return Ok(report(options, &draft, &hash, vec![], &release, notes, None));
+            return Ok(report(options, &draft, &hash, Made::default(), &release, notes, None));
         }
     }
 
-    let (hash, made) =
+    let (hash, mut made) =
         make_targets(options, &release, &session.editor, salt, &session.layout, &progress).await?;
+    let pack::add::Added { packs, targets: of_packs, reports, notes: told } =
+        make_packs(options, &draft, &hash, &made, &session, &progress).await?;
+    made.extend(of_packs);
+    notes.extend(told);
+    added(&mut draft, &selector(options)).extensions.packs = packs;
     for target in &made {
         session.editor.add_target(target.clone()).map_err(|error| republished(options, error))?;
     }
@@ -196,15 +206,46 @@ pub async fn add_with(
     let signed = session.commit(&options.lifetimes.from(now)).await?;
     progress.finish();
 
-    let targets = made.iter().chain([&manifest]).map(Into::into).collect();
-    Ok(report(options, &draft, &hash, targets, &release, notes, Some(signed.versions().timestamp)))
+    let made = Made { targets: made.iter().chain([&manifest]).map(Into::into).collect(), packs: reports };
+    Ok(report(options, &draft, &hash, made, &release, notes, Some(signed.versions().timestamp)))
+}
+
+/// What was made.
+#[derive(Default)]
+struct Made {
+    targets: Vec<TargetReport>,
+    packs: Vec<PackReport>,
+}
+
+/// This release in a manifest that has it.
+fn added<'a>(draft: &'a mut Manifest, selector: &Selector) -> &'a mut Update {
+    draft.updates.iter_mut().find(|update| selector.matches(update)).expect("it was added")
+}
+
+async fn make_packs(
+    options: &AddOptions,
+    draft: &Manifest,
+    hash: &Hash,
+    made: &[TargetInfo],
+    session: &Session,
+    progress: &Arc<dyn Progress>,
+) -> Result<pack::add::Added, Error> {
+    let bases = if options.framing == Framing::Plain { &Bases::None } else { &options.bases };
+    let release = pack::add::Release {
+        update: added(&mut draft.clone(), &selector(options)).clone(),
+        images: options.images.clone(),
+        hash: hash.bytes.clone(),
+        fresh: made.to_vec(),
+        done: options.images.work(options.framing.passes())?,
+    };
+    pack::add::add(bases, draft, release, &session.editor, &session.layout, progress).await
 }
 
 fn report(
     options: &AddOptions,
     draft: &Manifest,
     hash: &Hash,
-    targets: Vec<TargetReport>,
+    made: Made,
     release: &Release,
     notes: Vec<String>,
     timestamp_version: Option<u64>,
@@ -218,7 +259,8 @@ fn report(
         max_version: update.max_version.clone(),
         root_hash: hash.root_hash.to_string(),
         salt: hash.salt.to_string(),
-        targets,
+        targets: made.targets,
+        packs: made.packs,
         waves: update.waves.len(),
         missing_migrations: release.missing.clone(),
         notes,
@@ -394,7 +436,7 @@ async fn make_targets(
 }
 
 /// Runs blocking work on a thread of its own.
-async fn work<T: Send + 'static>(
+pub(crate) async fn work<T: Send + 'static>(
     what: &'static str,
     job: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

@@ -114,6 +114,30 @@ pub enum Error {
         /// Why.
         source: blocks::EncodeError,
     },
+    /// A release cannot be the base of a pack, or be reached by one.
+    #[error("make a pack with {version}: {reason}")]
+    PackBase {
+        /// The release.
+        version: Version,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pack cannot be made.
+    #[error("make the pack of {what}")]
+    Pack {
+        /// Which: an image, and two releases.
+        what: String,
+        /// Why.
+        source: Box<blocks::pack::MakeError>,
+    },
+    /// A pack was applied as a host does it, and something else came out.
+    #[error("prove the pack of {what}: {reason}")]
+    PackProof {
+        /// Which: an image, and two releases.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The given hash image was made over something else.
     #[error("match the hash image {path} to the root image")]
     HashImage {
@@ -300,6 +324,13 @@ impl Advise for Error {
                 "give the version and the variant of the image, or build it with the right VERSION_ID and VARIANT_ID: hosts would install it again and again"
             }
             Self::Frames { .. } => "give a larger --frame-size, or leave frames out with --plain",
+            Self::PackBase { .. } => {
+                "see what is published with \"pubrepo list\"; give other versions, or leave packs out with --no-packs"
+            }
+            Self::Pack { .. } => "see that there is enough memory, or leave packs out with --no-packs",
+            Self::PackProof { .. } => {
+                "nothing was published; an image was changed meanwhile, or this is a fault of the program: leave packs out with --no-packs and report it"
+            }
             Self::OtherRelease { .. } => "give the Release.toml of this version",
             Self::Rollout { .. } => "see what is on offer and what is paused with \"pubrepo check\"",
             Self::DraftExists { .. } => "choose another name, or go on with that file",

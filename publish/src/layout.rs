@@ -85,6 +85,18 @@ pub fn index_target(variant: &str, arch: &str, version: &Version, image: &str) -
     format!("{}.idx", stem(variant, arch, version, image))
 }
 
+/// The target name of the header of a pack that leads from `base` to an image.
+#[must_use]
+pub fn pack_target(variant: &str, arch: &str, version: &Version, image: &str, base: &Version) -> String {
+    format!("{}-from-{base}.pack", stem(variant, arch, version, image))
+}
+
+/// The target name of the body of that pack.
+#[must_use]
+pub fn body_target(variant: &str, arch: &str, version: &Version, image: &str, base: &Version) -> String {
+    format!("{}-from-{base}.body", stem(variant, arch, version, image))
+}
+
 fn stem(variant: &str, arch: &str, version: &Version, image: &str) -> String {
     format!("ours-{variant}-{arch}-{version}-{image}")
 }

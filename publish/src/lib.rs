@@ -16,6 +16,7 @@
 //! - [`image`]: boot, root and hash image; the hash tree built, or checked
 //! - [`frame`]: LZ4 frames, made as a stream
 //! - [`framing`]: images once more, cut into frames with an index
+//! - [`mod@pack`]: what hosts with one of the last releases fetch instead
 //! - [`session`]: one publisher at a time
 //! - [`expiration`]: how long the roles hold, from a policy file
 //! - [`mod@refresh`]: new dates for what is published
@@ -49,6 +50,7 @@ pub mod layout;
 pub mod list;
 pub mod mirror;
 mod os_release;
+pub mod pack;
 pub mod passphrase;
 pub mod place;
 pub mod progress;
@@ -71,6 +73,7 @@ pub use framing::Framing;
 pub use image::ImagePaths;
 pub use init::{InitOptions, init};
 pub use keys::Keys;
+pub use pack::Bases;
 pub use passphrase::Passphrase;
 pub use place::Place;
 pub use report::{AddReport, InitReport};

@@ -7,6 +7,8 @@ use semver::Version;
 use serde::Serialize;
 use trusted_repo::TargetInfo;
 
+use crate::pack::PackReport;
+
 /// What `init` made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InitReport {
@@ -41,6 +43,8 @@ pub struct AddReport {
     pub salt: String,
     /// The targets of this release, the manifest last.
     pub targets: Vec<TargetReport>,
+    /// What came of the packs that were made.
+    pub packs: Vec<PackReport>,
     /// How many waves it has; 0 means that every host may take it at once.
     pub waves: usize,
     /// Migrations that the release names and nobody has; only with the option that allows them.
@@ -86,6 +90,9 @@ impl fmt::Display for AddReport {
         writeln!(f, "{done} {} {} {}", self.variant, self.arch, self.version)?;
         for target in &self.targets {
             writeln!(f, "  {:>12} {}", target.length, target.name)?;
+        }
+        for pack in &self.packs {
+            writeln!(f, "{pack}")?;
         }
         for name in &self.missing_migrations {
             writeln!(f, "  {:>12} {name}", "missing")?;

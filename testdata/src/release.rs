@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
-use publish::{FrameSize, Framing, Level};
+use publish::{Bases, FrameSize, Framing, Level};
 use semver::Version;
 
 use crate::disk::Layout;
@@ -62,6 +62,7 @@ pub struct Release {
     oversized: bool,
     trusted_root: Option<Vec<u8>>,
     pub(crate) framing: Framing,
+    pub(crate) bases: Bases,
 }
 
 impl Release {
@@ -92,6 +93,7 @@ impl Release {
             oversized: false,
             trusted_root: None,
             framing: Framing::Plain,
+            bases: Bases::None,
         }
     }
 
@@ -151,6 +153,12 @@ impl Release {
         let size = FrameSize::from_blocks(16).expect("a frame size");
         self.framing = Framing::Frames { size, level: Level::default() };
         self
+    }
+
+    /// Has its images as frames of 64 KiB, and packs from the newest releases before it that save anything.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        Self { bases: Bases::default(), ..self.framed() }
     }
 
     /// Ships this trust anchor instead of the one of its world.

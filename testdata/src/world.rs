@@ -140,6 +140,7 @@ impl World {
             max_version: None,
             images: ImagePaths { boot: images.boot, root: images.root, hash: Some(images.hash) },
             framing: release.framing,
+            bases: release.bases.clone(),
             salt: Some(hash::salt()),
             release_config: Some(sources.release_config),
             migrations: Some(sources.migrations),

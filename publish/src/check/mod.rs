@@ -6,12 +6,14 @@
 //! - [`frames`]: frames streamed, decoded and held against the whole image
 //! - `migrations`: what the migrations of a step lose, and what they need; `steps`: lists of steps against both settings
 //!   models
+//! - [`packs`]: packs applied to the release that they lead on from
 //! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
 
 pub mod finding;
 pub mod frames;
 pub mod images;
 mod migrations;
+pub mod packs;
 pub mod rules;
 mod steps;
 pub mod walk;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use semver::Version;
 use trusted_repo::Roles;
 use update_metadata::barrier::next_hop;
-use update_metadata::{Frames, Manifest, Update, migration_path, safe_target_name};
+use update_metadata::{Frames, Manifest, Packs, Update, migration_path, safe_target_name};
 
 use super::finding::{CheckReport, day, role_reports};
 
@@ -77,6 +77,12 @@ pub fn references(report: &mut CheckReport, manifest: &Manifest, listed: &BTreeS
                 format!("{variant} {arch} {version} names {name} for its frames, which is no target"),
             );
         }
+        for name in packs(update).filter(|name| !listed.contains(name)) {
+            report.error(
+                "missing_target",
+                format!("{variant} {arch} {version} names {name} for a pack, which is no target"),
+            );
+        }
     }
     for paused in &manifest.extensions.paused {
         for name in targets(&paused.update).filter(|name| !listed.contains(name)) {
@@ -113,13 +119,17 @@ pub(crate) fn images(update: &Update) -> [(&'static str, &str); 3] {
     [("hash", &update.images.hash), ("boot", &update.images.boot), ("root", &update.images.root)]
 }
 
-/// All that an update names but its migrations: images, and frames.
+/// All that an update names but its migrations: images, frames, and packs.
 pub(crate) fn targets(update: &Update) -> impl Iterator<Item = &str> {
-    images(update).into_iter().map(|(_, name)| name).chain(frames(update))
+    images(update).into_iter().map(|(_, name)| name).chain(frames(update)).chain(packs(update))
 }
 
 fn frames(update: &Update) -> impl Iterator<Item = &str> {
     update.extensions.frames.iter().flat_map(Frames::targets)
+}
+
+fn packs(update: &Update) -> impl Iterator<Item = &str> {
+    update.extensions.packs.iter().flat_map(Packs::targets)
 }
 
 /// Settings get from each version that hosts may have to each version that is offered, and back: in one step, or from

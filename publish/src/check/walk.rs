@@ -7,11 +7,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
 use trusted_repo::{Error as RepoError, Repository, TargetInfo, TargetReader, author};
-use update_metadata::{Frames, Manifest, Update, safe_target_name, validate};
-use verity::HashTree;
+use update_metadata::{Frames, Manifest, PackedImage, Update, safe_target_name, validate};
+use verity::{HashTree, RootHash};
 
 use super::finding::{CheckReport, role_reports};
-use super::{Sizes, frames, images, migrations, rules};
+use super::{Sizes, frames, images, migrations, packs, rules};
 use crate::Error;
 use crate::layout::MANIFEST;
 use crate::place::Place;
@@ -62,8 +62,14 @@ pub async fn check(
 
     let mut done = BTreeSet::from([MANIFEST.to_owned()]);
     if let Some(manifest) = check_manifest(&mut report, &repository, options).await {
+        let mut known = Vec::new();
         for update in &manifest.updates {
-            check_update(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
+            let seen =
+                check_update(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
+            known.push(Known { update, root: seen.tree.map(|tree| tree.root_hash()), boot: seen.boot });
+        }
+        for update in &known {
+            check_packs(&mut report, &repository, update, &known, &mut done, &progress).await?;
         }
         check_migrations(&mut report, &repository, &manifest, &options.place, &mut done, &progress).await?;
     }
@@ -151,7 +157,7 @@ async fn check_update(
     sizes: Sizes,
     done: &mut BTreeSet<String>,
     progress: &Arc<dyn Progress>,
-) -> Result<(), Error> {
+) -> Result<Seen, Error> {
     let mut seen = Seen::default();
     let mut root = None;
     for (image, name) in rules::images(update) {
@@ -186,7 +192,75 @@ async fn check_update(
     let (problems, names) = framed?;
     problems.into_iter().for_each(|what| report.error("frames", what));
     done.extend(names);
+    Ok(seen)
+}
+
+/// A release whose images were read.
+struct Known<'a> {
+    update: &'a Update,
+    root: Option<RootHash>,
+    boot: Option<[u8; 32]>,
+}
+
+/// The packs of a release, each applied to the release that it leads on from if that is still on offer. Those of others
+/// are read like any target.
+async fn check_packs(
+    report: &mut CheckReport,
+    repository: &Arc<Repository>,
+    to: &Known<'_>,
+    known: &[Known<'_>],
+    done: &mut BTreeSet<String>,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), Error> {
+    for of in &to.update.extensions.packs {
+        let base = known.iter().find(|known| known.root.is_some_and(|root| root.to_string() == of.base));
+        let Some(base) = base else { continue };
+        for (image, packed) in of.named() {
+            let wanted = match (image, to.root, to.boot) {
+                ("root", Some(root), _) => packs::Wanted::Root(root),
+                ("boot", _, Some(sha256)) => packs::Wanted::Boot(sha256),
+                _ => continue,
+            };
+            let lengths = [&packed.header, &packed.body].map(|name| repository.target(name));
+            let [Ok(header), Ok(body)] = lengths else { continue };
+            if let Err(what) = apply_pack(repository, base.update, image, packed, wanted).await? {
+                let (version, from) = (&to.update.version, &of.from);
+                report
+                    .error("pack", format!("the pack of the {image} image of {version} from {from}: {what}"));
+            }
+            done.extend([packed.header.clone(), packed.body.clone()]);
+            progress.done(header.length + body.length);
+        }
+    }
     Ok(())
+}
+
+async fn apply_pack(
+    repository: &Arc<Repository>,
+    base: &Update,
+    image: &str,
+    packed: &PackedImage,
+    wanted: packs::Wanted,
+) -> Result<Result<(), String>, Error> {
+    let file = async |name: &str, packed| {
+        let read = move |target| packs::into_file(target, packed, &std::env::temp_dir());
+        streamed(repository, name, read).await
+    };
+    let old = if image == "root" { &base.images.root } else { &base.images.boot };
+    let tree = match image {
+        "root" => streamed(repository, &base.images.hash, images::tree).await?.map(|(tree, _)| Some(tree)),
+        _ => Ok(None),
+    };
+    let header = streamed(repository, &packed.header, packs::header).await?;
+    let (body, old) = (file(&packed.body, false).await?, file(old, true).await?);
+    let (tree, header, body, old) = match (tree, header, body, old) {
+        (Ok(tree), Ok(header), Ok(body), Ok(old)) => (tree, header, body, old),
+        (Err(what), ..) | (_, Err(what), ..) | (_, _, Err(what), _) | (.., Err(what)) => {
+            return Ok(Err(what));
+        }
+    };
+    let apply = move || packs::apply(&header, &body, &old, tree.as_ref(), &wanted);
+    tokio::task::spawn_blocking(apply).await.map_err(|_| Error::Worker { what: "a pack" })
 }
 
 fn image_of(image: &str, update: &Update, what: &str) -> String {

@@ -13,7 +13,8 @@ use super::desk::{DeskArgs, LifetimeArgs};
 use super::place::span;
 use crate::progress::Bar;
 use crate::{
-    AddOptions, AddReport, Desk, Doubts, Error, FrameSize, Framing, ImagePaths, Level, MissingMigrations,
+    AddOptions, AddReport, Bases, Desk, Doubts, Error, FrameSize, Framing, ImagePaths, Level,
+    MissingMigrations,
 };
 
 /// Publish a release
@@ -47,6 +48,12 @@ pub struct Args {
     /// How hard frames are compressed, as a level of zstd
     #[arg(long, value_name = "LEVEL", default_value_t = Level::default(), conflicts_with = "plain")]
     frame_level: Level,
+    /// A release that a pack leads on from; may be given again [default: the newest three below --version]
+    #[arg(long = "base", value_name = "VERSION", value_parser = host_io::host::typed_version, conflicts_with = "plain")]
+    bases: Vec<Version>,
+    /// Make no packs; hosts fetch frames
+    #[arg(long, conflicts_with = "bases")]
+    no_packs: bool,
     /// The salt of a hash image that is built, as hexadecimal digits [default: that of the newest release]
     #[arg(long, value_name = "HEX", conflicts_with = "hash")]
     salt: Option<Salt>,
@@ -129,6 +136,11 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<AddReport, Error> {
             Framing::Plain
         } else {
             Framing::Frames { size: args.frame_size, level: args.frame_level }
+        },
+        bases: match (args.no_packs || args.plain, args.bases) {
+            (true, _) => Bases::None,
+            (false, bases) if bases.is_empty() => Bases::default(),
+            (false, bases) => Bases::These(bases),
         },
         salt: args.salt,
         release_config: args.release_config,

@@ -7,7 +7,7 @@ use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
 
-use super::{add, check, expiring, hash, init, list, mirror, prune, refresh, rollout, root, simulate};
+use super::{add, check, expiring, hash, init, list, mirror, pack, prune, refresh, rollout, root, simulate};
 use crate::Error;
 use crate::rollout::Action;
 
@@ -43,6 +43,8 @@ enum Command {
     Hash(hash::Args),
     /// Publish a release
     Add(Box<add::Args>),
+    /// Make the pack that leads from one published release to another
+    Pack(pack::Args),
     /// Walk a repository as hosts do, and tell everything that they would stumble over
     Check(check::Args),
     /// Tell what is offered, paused and taken back, with waves and sizes
@@ -94,6 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Hash(args) => answer(&hash::run(args).await?, json),
             Command::List(args) => answer(&list::run(args).await?, json),
             Command::Add(args) => answer(&add::run(*args, now).await?, json),
+            Command::Pack(args) => answer(&pack::run(args, now).await?, json),
             Command::Check(args) => {
                 let report = check::run(args, now).await?;
                 answer(&report, json).asked().bad_unless(report.is_good())

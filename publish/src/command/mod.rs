@@ -4,6 +4,7 @@
 //! - [`init`]: `pubrepo init`
 //! - [`add`]: `pubrepo add`
 //! - [`mod@check`]: `pubrepo check`
+//! - [`pack`]: `pubrepo pack`
 //! - [`refresh`], [`expiring`]: `pubrepo refresh` and `expiring`
 //! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
 //! - [`simulate`]: `pubrepo simulate`
@@ -23,6 +24,7 @@ pub mod hash;
 pub mod init;
 pub mod list;
 pub mod mirror;
+pub mod pack;
 pub mod passphrase;
 pub mod place;
 pub mod prune;

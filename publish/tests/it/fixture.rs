@@ -76,6 +76,7 @@ impl Fixture {
                 hash: None,
             },
             framing: publish::Framing::default(),
+            bases: publish::Bases::None,
             salt: None,
             release_config: None,
             migrations: None,

@@ -5,6 +5,7 @@
 //! - `init`: keys, their protection, an empty repository
 //! - `add`: releases side by side, waves, migrations, hash trees
 //! - `frames`: frames beside the whole images
+//! - `packs`: packs from the last releases
 //! - `cut`: a publisher that is killed, and two at once
 //! - `doubts`: what hosts would stumble over, and the way to a release without it
 //! - `refused`: everything that must not be published, and that nothing changes then
@@ -33,6 +34,7 @@ mod init;
 mod keys;
 mod migrations;
 mod mirror;
+mod packs;
 mod program;
 mod prune;
 mod refresh;
