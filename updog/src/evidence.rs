@@ -136,7 +136,7 @@ pub struct Bytes {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageEvidence {
-    /// How it came in the end: `local`, `frames` or `plain-stream`.
+    /// How it came in the end: `local`, `pack`, `frames` or `plain-stream`.
     pub way: Option<String>,
     /// Bytes by where they came from.
     #[serde(flatten)]

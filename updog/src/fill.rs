@@ -1,6 +1,8 @@
 //! One update into one set that may be written: the next boot's files made live, the images made, synced, read back, and
 //! noted (`docs/design.md`, "Writing").
 
+mod pack;
+
 use std::sync::Arc;
 
 use host_io::{Access, Medium};
@@ -25,7 +27,9 @@ use crate::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree, 
 use crate::plan::{Budget, MANIFEST, Origins, Parts, Plan, Way};
 use crate::record::{Entry, Record};
 use crate::standing::ChosenBy;
-use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Targets};
+use crate::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, SystemRecipe, Targets};
+
+use self::pack::System;
 
 /// One chosen update on its way to one set.
 pub struct Job<'a> {
@@ -49,7 +53,7 @@ pub struct Job<'a> {
 struct Images {
     boot: (BootWritten, Came),
     root: (RootWritten, Came),
-    hash: HashWritten,
+    hash: (HashWritten, Came),
 }
 
 /// How an image really came: not always as it was planned.
@@ -106,13 +110,24 @@ impl Job<'_> {
 
         let query = staged_names(self.plan);
         self.opened.repository.set_query("migrations", &query);
-        let Recipes { tree, root, boot, mut receipts } = recipes;
+        let Recipes { system, boot, mut receipts } = recipes;
         let timer = evidence.time("write");
-        // The hash image comes first: a run after one that was cut short goes by it and need not fetch it again.
-        let hash = write_hash(targets.hash, &tree, self.crew())?;
+        let System { tree, root, earlier, came } = match system {
+            SystemRecipe::Known(tree, root) => System { tree, root, earlier: Tally::default(), came: None },
+            SystemRecipe::Packed(packed) => self.unpack_system(&targets, packed)?,
+        };
+        let hash_came = came.map_or_else(|| self.planned(Role::Hash), |(_, hash)| hash);
+        // The hash image comes as soon as it is known: a run after one that was cut short goes by it and need not fetch it
+        // again.
+        let hash = (write_hash(targets.hash, &tree, self.crew())?, hash_came);
         receipts.note(&self.signed(Role::Hash)?, tree.sum(), &**fs, paths);
         let boot = self.counted(|| self.boot(targets.boot, boot, &mut receipts))?;
-        let root = self.counted(|| self.root(targets.root, &tree, root))?;
+        let (root, root_came) = self.counted(|| self.root(targets.root, &tree, root))?;
+        let root_came = match came {
+            Some((by_pack, _)) => Came { fetched: by_pack.fetched + root_came.fetched, ..by_pack },
+            None => root_came,
+        };
+        let root = (root.after(earlier), root_came);
         drop(timer);
         let read_back = self.prove(Images { boot, root, hash }, &tree, &mut receipts)?;
 
@@ -136,12 +151,17 @@ impl Job<'_> {
         targets: Targets,
     ) -> Result<ReadBack, Error> {
         let Context { fs, paths, .. } = self.context;
-        let Recipes { tree, boot, mut receipts, .. } = recipes;
-        let hash = keep_hash(targets.hash, &tree);
+        let Recipes { system, boot, mut receipts } = recipes;
+        let SystemRecipe::Known(tree, _) = system else {
+            unreachable!("a set is kept only when all of it is known to be there")
+        };
+        let hash = (keep_hash(targets.hash, &tree), self.planned(Role::Hash));
         let boot = match boot {
             BootRecipe::InPlace(there) => keep_boot(targets.boot, there),
             BootRecipe::Parts(_, index) => Assembly::boot(targets.boot, &index)?.into_boot(),
-            BootRecipe::Stream => unreachable!("a set is kept only when its boot image is known to be there"),
+            BootRecipe::Packed(..) | BootRecipe::Stream => {
+                unreachable!("a set is kept only when its boot image is known to be there")
+            }
         };
         let root = Assembly::root(targets.root, &tree)?.into_root();
         let images = Images { boot: (boot, Came::NOT_AT_ALL), root: (root, Came::NOT_AT_ALL), hash };
@@ -156,6 +176,12 @@ impl Job<'_> {
 
     fn crew(&self) -> Crew<'_> {
         Crew::new(&self.context.waiter, &self.context.events)
+    }
+
+    /// How an image was to come.
+    fn planned(&self, image: Role) -> Came {
+        let planned = self.plan.image(image);
+        Came { way: planned.way, fetched: planned.bytes.fetch() }
     }
 
     fn signed(&self, image: Role) -> Result<TargetInfo, Error> {
@@ -191,6 +217,7 @@ impl Job<'_> {
                     Err(error) => Err(error),
                 }
             }
+            BootRecipe::Packed(packed, index) => self.unpack_boot(target, packed, &index),
             BootRecipe::Stream => {
                 let write = |source| write_boot(target.clone(), source, self.crew());
                 let boot = self.streamed(Role::Boot, write)?;
@@ -382,9 +409,7 @@ impl Job<'_> {
     fn prove(&self, images: Images, tree: &VerifiedTree, receipts: &mut Receipts) -> Result<ReadBack, Error> {
         let Context { evidence, fs, paths, .. } = self.context;
         let Images { boot, root, hash } = images;
-        let ((boot, boot_came), (root, root_came)) = (boot, root);
-        let planned = self.plan.image(Role::Hash);
-        let hash_came = Came { way: planned.way, fetched: planned.bytes.fetch() };
+        let ((boot, boot_came), (root, root_came), (hash, hash_came)) = (boot, root, hash);
         let synced = {
             let _timer = evidence.time("sync");
             Synced::new(boot, root, hash, self.crew())?
@@ -399,8 +424,9 @@ impl Job<'_> {
         // Only now is it known that these are the bytes.
         receipts.note(&self.signed(Role::Boot)?, read_back.boot(), &**fs, paths);
         // Nothing of this set has to be fetched once more.
-        self.opened.repository.forget(Slot::BootIndex);
-        self.opened.repository.forget(Slot::RootIndex);
+        for slot in [Slot::BootIndex, Slot::RootIndex, Slot::BootPack, Slot::RootPack] {
+            self.opened.repository.forget(slot);
+        }
         evidence.note(|evidence| {
             evidence.syncs += Synced::SYNCS;
             evidence.read_back = Some(medium(read_back.medium()).to_owned());

@@ -4,13 +4,15 @@
 //! sets are looked at; and the rules in [`crate::plan`] make the rest of it. Before a set is written the indexes are kept
 //! until that is done: an update that is cut short goes on with them.
 
+mod pack;
+
 use std::sync::Arc;
 
 use host_io::{Access, Disk};
 use signpost::{OsDisk, Partition, Role, Set, SetName, Status};
 use trusted_repo::{Repository, Slot, TargetInfo, VerifiedBytes};
 use update_metadata::{FramedImage, Update};
-use verity::BLOCK_SIZE;
+use verity::{BLOCK_SIZE, RootHash};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -26,7 +28,11 @@ use crate::plan::{
     Budget, Bytes, FilePlan, ImagePlan, Lookup, Origins, Parts, Plan, Way, frames, origin, target_of,
 };
 
-/// The partitions of the inactive set, opened.
+pub use self::pack::Packed;
+pub(crate) use self::pack::partition;
+
+/// The partitions of the inactive set, opened. Clones are the same ones.
+#[derive(Clone)]
 pub struct Targets {
     /// For boot.
     pub boot: Target,
@@ -88,12 +94,33 @@ pub enum RootRecipe {
     Stream(Origins),
 }
 
+/// How root and its hash image are made.
+pub enum SystemRecipe {
+    /// The hash image is at hand: what root must be, and how it is made.
+    Known(Arc<VerifiedTree>, RootRecipe),
+    /// Both come of a pack.
+    Packed(Box<Packed>),
+}
+
+impl SystemRecipe {
+    /// The root hash of what comes out.
+    #[must_use]
+    pub fn root_hash(&self) -> RootHash {
+        match self {
+            Self::Known(tree, _) => tree.root_hash(),
+            Self::Packed(packed) => packed.pack.root_hash().expect("a pack of root has one"),
+        }
+    }
+}
+
 /// How boot is made.
 pub enum BootRecipe {
     /// It is there.
     InPlace(BootInPlace),
     /// From what the disk has, and from frames.
     Parts(Parts, Arc<VerifiedIndex>),
+    /// By a pack, and what that does not make from frames.
+    Packed(Box<Packed>, Arc<VerifiedIndex>),
     /// From its stream.
     Stream,
 }
@@ -108,14 +135,20 @@ pub struct Survey {
 
 /// How the images of one update are made.
 pub struct Recipes {
-    /// What root must be.
-    pub tree: Arc<VerifiedTree>,
-    /// How root is made.
-    pub root: RootRecipe,
+    /// How root and its hash image are made.
+    pub system: SystemRecipe,
     /// How boot is made.
     pub boot: BootRecipe,
     /// What is known of signed targets.
     pub receipts: Receipts,
+}
+
+/// What of root's hash image there is to begin with.
+enum Begun {
+    /// All of it, and what it took.
+    Tree(Arc<VerifiedTree>, ImagePlan),
+    /// The pack that makes it.
+    Packed(Box<Packed>),
 }
 
 /// What is wanted of an image, as far as that is known before its index is there.
@@ -153,15 +186,24 @@ impl Surveyor<'_> {
     pub fn survey(&self, targets: &Targets, running: &Running) -> Result<Survey, Error> {
         let staged = fetch::staged(self.context, self.opened, self.update)?;
         let receipts = Receipts::load(&*self.context.fs, &self.context.paths);
-        let (tree, hash) = self.tree(targets, running, &receipts)?;
-        let (mut indexes, tree) = (Vec::new(), Arc::new(tree));
+        let mut indexes = Vec::new();
+        let begun = self.begin(targets, running, &receipts, &mut indexes)?;
         let (boot, boot_plan) = self.boot(targets, running, &receipts, &mut indexes)?;
-        let (root, root_plan) = self.root(&tree, targets, running, &mut indexes)?;
+        let (system, root_plan, hash) = match begun {
+            Begun::Tree(tree, hash) => {
+                let (root, plan) = self.root(&tree, targets, running, &mut indexes)?;
+                (SystemRecipe::Known(tree, root), plan, hash)
+            }
+            Begun::Packed(packed) => {
+                let [root, hash] = self.packed_plans(&packed)?;
+                (SystemRecipe::Packed(packed), root, hash)
+            }
+        };
         let (from, to) = (&self.opened.machine.version, &self.update.version);
         let to_come: u64 = [&boot_plan, &root_plan].iter().map(|image| image.bytes.fetch()).sum();
         let plan = Plan::new(from, to, vec![boot_plan, root_plan, hash], indexes, staged);
         self.spend(to_come + plan.staged_to_come())?;
-        Ok(Survey { plan, recipes: Recipes { tree, root, boot, receipts } })
+        Ok(Survey { plan, recipes: Recipes { system, boot, receipts } })
     }
 
     fn crew(&self) -> Crew<'_> {
@@ -185,33 +227,79 @@ impl Surveyor<'_> {
         Ok(self.budget.check(self.repository().bytes_fetched(), bytes)?)
     }
 
-    /// The hash image: from a partition if it is known to be there, else from the repository.
-    fn tree(
+    /// The hash image, or the pack that makes it.
+    fn begin(
         &self,
         targets: &Targets,
         running: &Running,
         receipts: &Receipts,
-    ) -> Result<(VerifiedTree, ImagePlan), Error> {
+        headers: &mut Vec<FilePlan>,
+    ) -> Result<Begun, Error> {
         let signed = self.target(Role::Hash)?;
-        let here = receipts.find(&signed).and_then(|sum| {
+        let known = receipts.find(&signed).and_then(|sum| {
             let places = [&*targets.hash.disk, &*running.hash];
             places.into_iter().find_map(|partition| VerifiedTree::from_receipt(partition, sum))
         });
-        let (tree, way, fetch) = match here {
+        let made = match known {
+            Some(tree) => Some(tree),
+            None => match self.root_pack(&targets.root, running, headers)? {
+                // All that an earlier run had to do is done but for the hash image, and that follows from it.
+                Some(packed) if packed.there.has_all() => {
+                    VerifiedTree::of_groups(packed.there.into_hash_image())?
+                }
+                Some(packed) => {
+                    packed.pack.check_fit(&*targets.hash.disk)?;
+                    return Ok(Begun::Packed(packed));
+                }
+                None => None,
+            },
+        };
+        let (tree, way, fetch) = match made {
             Some(tree) => (tree, Way::Local, 0),
-            None => {
-                self.spend(signed.length)?;
-                let tree =
-                    fetch::hash_tree(self.context, self.repository(), &signed, targets.hash.disk.len())?;
-                (tree, Way::PlainStream, signed.length)
-            }
+            None => (self.fetched_tree(targets)?, Way::PlainStream, signed.length),
         };
         tree.check_fit(&*targets.root.disk, &*targets.hash.disk)?;
         let differing = scan::differing_blocks(&*targets.hash.disk, tree.raw());
         let len = tree.raw().len() as u64;
         let bytes = Bytes { fetch, copy: 0, skip: len - differing, write: differing };
         let bytes = ImageBytes::Known(bytes);
-        Ok((tree, ImagePlan { image: Role::Hash, target: signed.name, way, bytes, note: None }))
+        let plan = ImagePlan { image: Role::Hash, target: signed.name, way, bytes, note: None };
+        Ok(Begun::Tree(Arc::new(tree), plan))
+    }
+
+    fn fetched_tree(&self, targets: &Targets) -> Result<VerifiedTree, Error> {
+        let signed = self.target(Role::Hash)?;
+        self.spend(signed.length)?;
+        fetch::hash_tree(self.context, self.repository(), &signed, targets.hash.disk.len())
+    }
+
+    /// What root and its hash image take by a pack.
+    fn packed_plans(&self, packed: &Packed) -> Result<[ImagePlan; 2], Error> {
+        let plan = |image, target: &str, bytes| {
+            let (target, bytes) = (target.to_owned(), ImageBytes::Known(bytes));
+            ImagePlan { image, target, way: Way::Pack, bytes, note: None }
+        };
+        let root = plan(Role::Root, packed.pack.body(), packed.bytes());
+        let write = packed.pack.hash_len();
+        let hash = plan(Role::Hash, &self.target(Role::Hash)?.name, Bytes { write, ..Bytes::default() });
+        Ok([root, hash])
+    }
+
+    /// Root and its hash image without a pack, when it turns out later that one does not make all of it.
+    ///
+    /// # Errors
+    /// As [`Surveyor::survey`].
+    pub fn without_pack(
+        &self,
+        targets: &Targets,
+        running: &Running,
+    ) -> Result<(Arc<VerifiedTree>, RootRecipe), Error> {
+        let tree = self.fetched_tree(targets)?;
+        tree.check_fit(&*targets.root.disk, &*targets.hash.disk)?;
+        let tree = Arc::new(tree);
+        let (root, plan) = self.root(&tree, targets, running, &mut Vec::new())?;
+        self.spend(plan.bytes.fetch())?;
+        Ok((tree, root))
     }
 
     fn boot(
@@ -249,7 +337,15 @@ impl Surveyor<'_> {
                     let need = Some(index.raw_len());
                     return Err(Error::from(install::Error::NoFit { image: Role::Boot, need, have }));
                 }
-                let parts = self.boot_parts(&index, targets, running)?;
+                let parts = self.boot_parts(&index, &targets.boot, running)?;
+                let most = parts.bytes.fetch.min(signed.length);
+                if let Some(packed) = self.boot_pack(most, &targets.boot, running, indexes)? {
+                    let behind = tail::dirty(&*targets.boot.disk, index.raw_len(), self.crew())?;
+                    let bytes = packed.bytes();
+                    let bytes = Bytes { write: bytes.write + behind, ..bytes };
+                    let plan = plan(packed.pack.body(), Way::Pack, ImageBytes::Known(bytes), None);
+                    return Ok((BootRecipe::Packed(packed, Arc::new(index)), plan));
+                }
                 let frames = (Way::Frames, parts.bytes.fetch);
                 if cheapest([frames, (Way::PlainStream, signed.length)]) == Way::Frames {
                     let way = if parts.runs.is_empty() { Way::Local } else { Way::Frames };
@@ -264,14 +360,18 @@ impl Surveyor<'_> {
         Ok((BootRecipe::Stream, plan(&signed.name, Way::PlainStream, stream, note)))
     }
 
-    fn boot_parts(
+    /// The parts of boot as it lies there now.
+    ///
+    /// # Errors
+    /// When a signal asks to stop.
+    pub fn boot_parts(
         &self,
         index: &VerifiedIndex,
-        targets: &Targets,
+        target: &Target,
         running: &Running,
     ) -> Result<Parts, Error> {
         let wanted: Vec<_> = (0..index.frames()).map(|frame| index.raw_digest(frame)).collect();
-        let there = scan::frames_in_place(&*targets.boot.disk, index, self.crew())?;
+        let there = scan::frames_in_place(&*target.disk, index, self.crew())?;
         let copies = if there == wanted {
             Vec::new()
         } else {

@@ -237,7 +237,7 @@ impl Prospect {
         context.evidence.keep();
         let Self { opened, update, survey, budget, chosen_by, disk, inactive, targets, running, .. } = self;
         let Survey { plan, recipes } = survey;
-        let (set, root_hash) = (inactive.name, recipes.tree.root_hash());
+        let (set, root_hash) = (inactive.name, recipes.system.root_hash());
         let job =
             Job { context, opened: &opened, update: &update, budget, set, plan: &plan, running: &running };
         let after_clear = |source| {

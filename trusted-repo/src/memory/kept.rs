@@ -26,6 +26,10 @@ pub enum Slot {
     BootIndex,
     /// The index of a root image's frames.
     RootIndex,
+    /// What a pack of a boot image says of itself.
+    BootPack,
+    /// What a pack of a root image says of itself.
+    RootPack,
 }
 
 impl Slot {
@@ -34,6 +38,8 @@ impl Slot {
             Self::Manifest => "manifest.json",
             Self::BootIndex => "boot.idx",
             Self::RootIndex => "root.idx",
+            Self::BootPack => "boot.pack",
+            Self::RootPack => "root.pack",
         }
     }
 }

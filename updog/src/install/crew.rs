@@ -57,6 +57,11 @@ impl<'a> Crew<'a> {
         Self { waiter, events, threads: (cores * THREADS_PER_CORE).min(MOST_THREADS) }
     }
 
+    /// The same with so many threads at most, for work that takes much memory on each.
+    pub(super) fn at_most(self, threads: usize) -> Self {
+        Self { threads: self.threads.min(threads), ..self }
+    }
+
     /// Does `each` job that `feed` hands out. Every thread has a state of its own.
     ///
     /// # Errors

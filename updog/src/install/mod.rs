@@ -14,6 +14,7 @@
 //! - `truth`: what an image must be, unit by unit
 //! - [`parts`]: an image from what the disk has and the frames that it has not
 //! - [`sum`]: what a whole image is: length and digest
+//! - [`pack`]: groups of an image from the running one and a pack
 //! - [`stream`]: a signed image as a stream of raw bytes; [`plain`]: an image from that
 //! - [`tail`]: what lies behind an image in its partition
 //! - [`durable`]: sync, read back, compare
@@ -24,6 +25,7 @@ pub mod crew;
 pub mod durable;
 pub mod error;
 pub mod index;
+pub mod pack;
 pub mod parts;
 pub mod plain;
 pub mod receipt;
@@ -43,6 +45,8 @@ mod tests_cut;
 mod tests_device;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_pack;
 #[cfg(test)]
 mod tests_parts;
 #[cfg(test)]

@@ -24,9 +24,9 @@ pub(super) const PER_FRAME: usize = 4;
 /// Frames in memory, which notes what is fetched.
 pub(super) struct Frames {
     pub(super) data: Vec<u8>,
-    fetched: Arc<Mutex<Vec<FrameInfo>>>,
+    pub(super) fetched: Arc<Mutex<Vec<FrameInfo>>>,
     /// From this many frames on, none comes.
-    most: usize,
+    pub(super) most: usize,
 }
 
 /// Some of them on their way.

@@ -43,6 +43,14 @@ impl VerifiedTree {
         Self::from_signed(raw).ok()
     }
 
+    /// The hash image that came of groups which were held against a signed header; none if there is none.
+    ///
+    /// # Errors
+    /// When it is no sound tree after all.
+    pub fn of_groups(raw: Option<Vec<u8>>) -> Result<Option<Self>, Error> {
+        raw.map(Self::from_signed).transpose()
+    }
+
     /// `raw` must come from a signed target.
     pub(super) fn from_signed(raw: Vec<u8>) -> Result<Self, Error> {
         Ok(Self { tree: HashTree::parse_vec(raw).map_err(Error::Tree)? })

@@ -1,8 +1,7 @@
 //! The plan of one update: what is fetched, copied, left alone and written, and in which way.
 //!
 //! Each image names the way in which it comes. The cheapest by signed sizes is taken, and none that is dearer than the
-//! plain stream, which every repository has. Other ways (such as packs, which lead from one known root to the next)
-//! will stand beside these in [`Way`] and are weighed in [`cheapest`].
+//! plain stream, which every repository has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +20,8 @@ use super::origin::Bytes;
 pub enum Way {
     /// All of it is on this disk already.
     Local,
+    /// What leads to it from the running one, and from no other.
+    Pack,
     /// Only the frames that are nowhere on this disk.
     Frames,
     /// The whole image as one LZ4 frame, in one stream: what every repository has.
@@ -33,6 +34,7 @@ impl Way {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Pack => "pack",
             Self::Frames => "frames",
             Self::PlainStream => "plain-stream",
         }
@@ -108,7 +110,7 @@ pub struct Plan {
     pub to: Version,
     /// The images: boot, root, hash.
     pub images: Vec<ImagePlan>,
-    /// The indexes of frames that were looked into.
+    /// The indexes of frames, and the headers of packs, that were looked into.
     pub indexes: Vec<FilePlan>,
     /// The manifest and the migrations, in the order in which they run on the way to `to`.
     pub staged: Vec<FilePlan>,
