@@ -83,8 +83,8 @@ fn case(
     kind: Kind,
     beside: &[String],
 ) -> Result<Case, Box<dyn Error>> {
-    let (old, new) = pair.releases();
-    let (old, new) = (Catalog::paths(extent, old, kind), Catalog::paths(extent, new, kind));
+    let (before, new) = pair.releases();
+    let (old, new) = (Catalog::paths(extent, before, kind), Catalog::paths(extent, new, kind));
     let dir = images::dir(extent).join("field");
     let repository = Repository::make(extent, kind, &dir)?;
     let web = Web::start(&repository.dir, &dir.join("web"))?;
@@ -94,5 +94,6 @@ fn case(
     let wanted = |tool: &str| beside.is_empty() || beside.iter().any(|name| tool.contains(name.as_str()));
     let others = others::all(&old, &new, &kept, wanted)?;
     let whole = ["boot", "root", "hash"].map(|image| repository.length(&repository.lz4(image)));
-    Ok(Case { pair, kind, difference: catalog.difference(pair), ours, whole, others })
+    let packs = repository.packs(before);
+    Ok(Case { pair, kind, difference: catalog.difference(pair), ours, whole, packs, others })
 }

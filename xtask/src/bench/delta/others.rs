@@ -34,11 +34,15 @@ struct Way {
 /// The tool that does not fit a script.
 const CASYNC: &str = "casync, old image as seed";
 
-const WAYS: [Way; 3] = [
+const WAYS: [Way; 4] = [
     Way { tool: "zstd -9, whole", script: "zstd -q -9 -T0 -f \"$2\" -o \"$3\"" },
     Way {
         tool: "zstd -9 --patch-from",
         script: "zstd -q -9 -T0 -f --long=31 --patch-from=\"$1\" \"$2\" -o \"$3\"",
+    },
+    Way {
+        tool: "zstd -19 --patch-from",
+        script: "zstd -q -19 -T0 -f --long=31 --patch-from=\"$1\" \"$2\" -o \"$3\"",
     },
     Way { tool: "xdelta3 -9", script: "xdelta3 -e -f -9 -B 536870912 -s \"$1\" \"$2\" \"$3\"" },
 ];

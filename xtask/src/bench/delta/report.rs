@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::others::Other;
 use super::ours::Ours;
 use crate::bench::field::megabytes;
+use crate::bench::field::repository::Pack;
 use crate::bench::images::catalog::Kind;
 use crate::bench::images::release::Pair;
 
@@ -19,6 +20,8 @@ pub(super) struct Case {
     pub(super) ours: Ours,
     /// BOOT, ROOT and HASH as LZ4 frames.
     pub(super) whole: [u64; 3],
+    /// What came of the packs for this pair.
+    pub(super) packs: Vec<Pack>,
     pub(super) others: Vec<Other>,
 }
 
@@ -56,6 +59,7 @@ fn table(case: &Case) -> String {
         let _ = writeln!(text, "  {way:<28}{root:>14}{boot:>14}{both:>14}");
     };
     let [boot, root, hash] = case.whole;
+    let whole_root = root;
     row("updog", case.ours_for_root(), case.ours.wire.boot);
     row("LZ4 frames, whole", root + hash, boot);
     for Other { tool, boot, root, .. } in &case.others {
@@ -71,6 +75,23 @@ fn table(case: &Case) -> String {
         megabytes(wire.total()),
         case.ours.requests
     );
+    for Pack { image, bytes, instead_of, published, .. } in &case.packs {
+        let not = if *published { "" } else { ", not published" };
+        let (bytes, instead_of) = (megabytes(*bytes), megabytes(*instead_of));
+        let _ = writeln!(text, "  pack of {image}: {bytes} instead of {instead_of}{not}");
+    }
+    let of_root = case.packs.iter().find(|pack| pack.image == "root").map(|pack| pack.bytes);
+    let beside = case.others.iter().map(|other| (other.tool.as_str(), other.root));
+    for (tool, other) in beside.chain([("LZ4 whole", whole_root)]) {
+        let Some(bytes) = of_root.filter(|_| other > 0) else { continue };
+        let thousandths = bytes * 1000 / other;
+        let _ = writeln!(
+            text,
+            "  pack of root, header included: {}.{:03} of {tool}",
+            thousandths / 1000,
+            thousandths % 1000
+        );
+    }
     let spent = &case.ours.spent;
     let _ = writeln!(
         text,
@@ -108,6 +129,12 @@ mod tests {
             difference: "34 of 243 packages".to_owned(),
             ours: Ours { wire, requests: 9, spent, bytes: serde_json::Value::Null, again: 0 },
             whole: [30_000_000, 200_000_000, 7_000_000],
+            packs: vec![
+                serde_json::from_str(
+                    r#"{"from": "0.8.0", "image": "root", "bytes": 12000000, "instead_of": 90000000, "published": true}"#,
+                )
+                .expect("a pack"),
+            ],
             others: vec![Other { tool: "casync".to_owned(), boot: 3, root: 48_000_000, making: spent }],
         };
         let figures = Figures { cases: vec![case] };
@@ -119,6 +146,9 @@ mod tests {
             "207.00 MB",
             "48.00 MB",
             "15.00 MB in 9 requests",
+            "pack of root: 12.00 MB instead of 90.00 MB\n",
+            "pack of root, header included: 0.250 of casync",
+            "pack of root, header included: 0.060 of LZ4 whole",
         ] {
             assert!(table.contains(part), "{part}: {table}");
         }

@@ -1,4 +1,4 @@
-//! A repository with the newest release, made by `pubrepo` as it ships, once for each kind of ROOT.
+//! A repository with the newest release and packs to it, made by `pubrepo` as it ships, once for each kind of ROOT.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use publish::{FrameSize, Level};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bench::images::catalog::{Catalog, Kind};
@@ -16,9 +17,11 @@ const ARCH: &str = std::env::consts::ARCH;
 /// The version that hosts run, and the one on offer.
 pub(crate) const OLD: &str = "1.0.0";
 const NEW: &str = "1.1.0";
+/// The releases that packs lead on from. Hosts go by their root hash, so these versions are nobody's.
+const BASES: [(&str, Release); 2] = [("0.8.0", Release::Before), ("0.9.0", Release::OldKernel)];
 
 /// Counts the ways in which `pubrepo` made repositories: one that it would make in another way now is made anew.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 /// A repository on disk.
 #[derive(Debug, Clone)]
@@ -29,6 +32,22 @@ pub(crate) struct Repository {
     variant: String,
     /// Lengths of targets by name.
     pub(crate) targets: BTreeMap<String, u64>,
+    /// What came of its packs.
+    packs: Vec<Pack>,
+}
+
+/// What came of one pack, as `pubrepo add` tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pack {
+    from: String,
+    /// BOOT or ROOT.
+    pub(crate) image: String,
+    /// Header and body.
+    pub(crate) bytes: u64,
+    /// What a host fetches without it.
+    pub(crate) instead_of: u64,
+    /// Whether it was worth it.
+    pub(crate) published: bool,
 }
 
 impl Repository {
@@ -45,7 +64,10 @@ impl Repository {
         };
         let images = Catalog::paths(extent, Release::After, kind);
         let (size, level) = (FrameSize::default(), Level::default());
-        let stamp = format!("{RECIPE} {size} {level} {}", images.stamp()?);
+        let mut stamp = format!("{RECIPE} {size} {level} {}", images.stamp()?);
+        for (_, release) in BASES {
+            stamp += &format!(" {}", Catalog::paths(extent, release, kind).stamp()?);
+        }
         let added = match from_before(&about, &stamp) {
             Some(added) => {
                 said(&mut pubrepo("refresh"))?;
@@ -55,8 +77,18 @@ impl Repository {
                 eprintln!("a repository, {} …", kind.name());
                 let _half = fs::remove_dir_all(&dir);
                 said(&mut pubrepo("init"))?;
+                for (version, release) in BASES {
+                    let base = Catalog::paths(extent, release, kind);
+                    let mut add = pubrepo("add");
+                    add.args(["--plain", "--no-migrations", "--version", version])
+                        .arg("--boot")
+                        .arg(base.boot);
+                    said(add.arg("--root").arg(base.root).arg("--hash").arg(base.hash))?;
+                }
                 let config = dir.join("Release.toml");
-                fs::write(&config, format!("version = \"{NEW}\"\n[migrations]\n\"({OLD}, {NEW})\" = []\n"))?;
+                let steps = BASES.map(|(base, _)| base).into_iter().chain([OLD]);
+                let steps: String = steps.map(|from| format!("\"({from}, {NEW})\" = []\n")).collect();
+                fs::write(&config, format!("version = \"{NEW}\"\n[migrations]\n{steps}"))?;
                 let mut add = pubrepo("add");
                 add.arg("--release-config").arg(config);
                 add.args(["--version", NEW]).arg("--boot").arg(images.boot);
@@ -66,7 +98,14 @@ impl Repository {
             }
         };
         let targets = lengths(&added).ok_or("read what pubrepo says")?;
-        Ok(Self { dir: repo, keys, variant, targets })
+        let packs = packs(&added).ok_or("read what pubrepo says of packs")?;
+        Ok(Self { dir: repo, keys, variant, targets, packs })
+    }
+
+    /// What came of the packs that lead on from a release.
+    pub(crate) fn packs(&self, from: Release) -> Vec<Pack> {
+        let version = BASES.iter().find(|(_, release)| *release == from).map(|(version, _)| *version);
+        self.packs.iter().filter(|pack| Some(pack.from.as_str()) == version).cloned().collect()
     }
 
     /// The flavour that its hosts have.
@@ -117,6 +156,12 @@ fn lengths(added: &str) -> Option<BTreeMap<String, u64>> {
     report["targets"].as_array()?.iter().map(one).collect()
 }
 
+/// What came of packs, in the same report.
+fn packs(added: &str) -> Option<Vec<Pack>> {
+    let mut report: Value = serde_json::from_str(added).ok()?;
+    serde_json::from_value(report["packs"].take()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +183,8 @@ mod tests {
         assert_eq!(lengths(report), Some(BTreeMap::from([("a.lz4".to_owned(), 7)])));
         assert_eq!(lengths(r#"{"targets": [{"name": "a.lz4"}]}"#), None);
         assert_eq!(lengths("published"), None);
+        let report = r#"{"packs": [{"from": "0.8.0", "image": "root", "bytes": 2, "instead_of": 9, "published": true}]}"#;
+        assert_eq!(packs(report).map(|packs| packs[0].bytes), Some(2));
+        assert_eq!(packs("{}"), None);
     }
 }

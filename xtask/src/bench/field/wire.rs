@@ -39,8 +39,9 @@ impl Wire {
             name if name.ends_with("manifest.json") => &mut self.metadata,
             name if name.ends_with(".idx") => &mut self.index,
             name if name.contains("-hash.") => &mut self.hash,
-            name if name.contains("-boot.") => &mut self.boot,
-            name if name.contains("-root.") => &mut self.root,
+            // Frames, the plain stream, or a pack with its header.
+            name if name.contains("-boot.") || name.contains("-boot-from-") => &mut self.boot,
+            name if name.contains("-root.") || name.contains("-root-from-") => &mut self.root,
             _ => &mut self.other,
         }
     }
@@ -60,9 +61,11 @@ mod tests {
             ("/targets/00.ours-a-1.1.0-boot.zst", 16),
             ("/targets/00.ours-a-1.1.0-root.zst", 32),
             ("/targets/00.migrate_v1.1.0_x.lz4", 64),
+            ("/targets/00.ours-a-1.1.0-root-from-1.0.0.body", 128),
+            ("/targets/00.ours-a-1.1.0-boot-from-1.0.0.pack", 256),
         ];
         let sent = sent.map(|(path, bytes)| (path.to_owned(), bytes));
-        let wire = Wire { metadata: 3, index: 4, hash: 8, boot: 16, root: 32, other: 64 };
-        assert_eq!((Wire::of(&sent), wire.total(), wire.images()), (wire, 127, 60));
+        let wire = Wire { metadata: 3, index: 4, hash: 8, boot: 272, root: 160, other: 64 };
+        assert_eq!((Wire::of(&sent), wire.total(), wire.images()), (wire, 511, 444));
     }
 }
