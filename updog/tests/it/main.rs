@@ -15,6 +15,7 @@
 //! - [`flip`]: apply and revert, without a network
 //! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
 //! - [`rehearsal`]: migrations that are tried before anything is cleared
+//! - [`packs`]: releases with packs, so that only the difference moves
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
 //! - [`repository_threats`]: what a repository or a network may do to a host, threat by threat
 //! - [`targets`]: images and migrations that are not what they should be
@@ -48,6 +49,7 @@ mod frame_threats;
 mod frames;
 mod install;
 mod memory;
+mod packs;
 mod refused;
 mod rehearsal;
 mod repository;
