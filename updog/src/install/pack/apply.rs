@@ -7,7 +7,7 @@ use host_io::report;
 
 use super::base::Running;
 use super::header::VerifiedPack;
-use super::look::InPlace;
+use super::in_place::InPlace;
 use crate::events::Phase;
 use crate::install::crew::{Crew, Queue, lock};
 use crate::install::error::Error;

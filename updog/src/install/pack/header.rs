@@ -7,7 +7,7 @@ use thiserror::Error as ThisError;
 use trusted_repo::{FrameInfo, VerifiedBytes};
 use verity::{BLOCK_SIZE, RootHash};
 
-use super::look::InPlace;
+use super::in_place::InPlace;
 use crate::install::error::Error;
 use crate::plan::Bytes;
 

@@ -3,53 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use blocks::pack::{GROUP_LEN, GroupCheck, HashImage, Header};
+use blocks::pack::{GROUP_LEN, GroupCheck, Header};
 use host_io::{Buffer, Disk};
 
 use super::header::VerifiedPack;
+use super::in_place::InPlace;
 use crate::events::{Meter, Phase};
 use crate::install::crew::{Crew, Queue, lock};
 use crate::install::error::Error;
-use crate::plan::bits::Bits;
 
 /// Groups that are glanced at all over an image.
 const SPREAD: u32 = 16;
-
-/// The groups that are in place, and what of the hash image follows from them.
-#[derive(Debug)]
-pub struct InPlace {
-    groups: Bits,
-    /// None for an image without a tree.
-    hash_image: Option<HashImage>,
-}
-
-impl InPlace {
-    /// Whether a group is in place.
-    #[must_use]
-    pub fn has(&self, group: u32) -> bool {
-        self.groups.get(group as usize)
-    }
-
-    /// Whether all of them are.
-    #[must_use]
-    pub fn has_all(&self) -> bool {
-        self.groups.count() == self.groups.len()
-    }
-
-    /// A group was found or put there.
-    pub(super) fn put(&mut self, group: u32, leaves: Option<&[u8; verity::BLOCK_SIZE]>) {
-        self.groups.set(group as usize, true);
-        if let (Some(image), Some(leaves)) = (&mut self.hash_image, leaves) {
-            image.put(group, leaves);
-        }
-    }
-
-    /// The hash image of root, once all groups are in place.
-    #[must_use]
-    pub fn into_hash_image(self) -> Option<Vec<u8>> {
-        self.hash_image.and_then(HashImage::finish)
-    }
-}
 
 /// Looks for the groups of the image that `pack` makes in `disk`, on all cores: at all of them only where a glance finds
 /// one.
@@ -58,8 +22,7 @@ impl InPlace {
 /// [`Error::Stopped`].
 pub fn look(disk: &dyn Disk, pack: &VerifiedPack, crew: Crew<'_>) -> Result<InPlace, Error> {
     let header = pack.header();
-    let mut there =
-        InPlace { groups: Bits::none(header.groups() as usize), hash_image: HashImage::begin(header) };
+    let mut there = InPlace::nothing(header);
     let glance = glance(header.groups());
     look_at(disk, pack, &glance, &mut there, None, crew)?;
     if glance.iter().any(|group| there.has(*group)) {

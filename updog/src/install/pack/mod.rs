@@ -6,14 +6,17 @@
 //!
 //! - [`header`]: what a pack says of itself, from a signed target
 //! - [`base`]: the running image, read checked
+//! - [`in_place`]: the groups that are in place
 //! - [`look`]: which groups are in place
 //! - [`apply`](mod@apply): frames fetched, groups built, compared and written
 
 pub mod apply;
 pub mod base;
 pub mod header;
+pub mod in_place;
 pub mod look;
 
 pub use apply::{Applied, apply};
 pub use header::VerifiedPack;
-pub use look::{InPlace, look};
+pub use in_place::InPlace;
+pub use look::look;
