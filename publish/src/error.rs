@@ -369,6 +369,21 @@ mod tests {
     fn failures_are_told_in_these_words() {
         for (failure, words) in [
             (
+                Error::PackBase { version: Version::new(1, 0, 0), reason: "it is gone".into() },
+                "make a pack with 1.0.0: it is gone",
+            ),
+            (
+                Error::Pack {
+                    what: "the root image from 1.0.0 to 1.1.0".into(),
+                    source: Box::new(blocks::pack::MakeError::Stopped),
+                },
+                "make the pack of the root image from 1.0.0 to 1.1.0",
+            ),
+            (
+                Error::PackProof { what: "the boot image".into(), reason: "it differs".into() },
+                "prove the pack of the boot image: it differs",
+            ),
+            (
                 Error::Exists { metadata: "/repo/metadata".into() },
                 "make a repository in /repo/metadata: there is one already",
             ),

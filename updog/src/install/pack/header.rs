@@ -178,3 +178,26 @@ impl VerifiedPack {
         missing.map(of_group).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_these_words() {
+        let [one, two] = [1, 2].map(|byte| RootHash::new([byte; 32]));
+        for (failure, words) in [
+            (Unusable::Kind, "use the pack: it is for an image of another kind".to_owned()),
+            (
+                Unusable::Base { base: one, running: two },
+                format!("use the pack: it leads on from the root hash {one}, and {two} runs"),
+            ),
+            (
+                Unusable::Body { header: 7, signed: 5 },
+                "use the pack: it is about a body of 7 bytes, and 5 are signed".to_owned(),
+            ),
+        ] {
+            assert_eq!(failure.to_string(), words);
+        }
+    }
+}
