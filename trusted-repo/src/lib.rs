@@ -59,7 +59,7 @@ pub use cache::{CacheId, StagedCache, make_current};
 pub use error::Error;
 pub use frame::{FrameInfo, VerifiedFrame};
 pub use memory::kept::Slot;
-pub use metadata::hashes::Hashes;
+pub use metadata::hashes::{Digesting, Hashes};
 pub use open::mirrors::Turn;
 pub use open::{open_offline, open_online};
 pub use pieces::VerifiedPieces;

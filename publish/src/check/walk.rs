@@ -221,8 +221,8 @@ async fn check_packs(
                 ("boot", _, Some(sha256)) => packs::Wanted::Boot(sha256),
                 _ => continue,
             };
-            let lengths = [&packed.header, &packed.body].map(|name| repository.target(name));
-            let [Ok(header), Ok(body)] = lengths else { continue };
+            let Ok(header) = repository.target(&packed.header).await else { continue };
+            let Ok(body) = repository.target(&packed.body).await else { continue };
             if let Err(what) = apply_pack(repository, base.update, image, packed, wanted).await? {
                 let (version, from) = (&to.update.version, &of.from);
                 report

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use ring::digest::{Context, SHA256};
-use trusted_repo::TargetInfo;
 use trusted_repo::author::Editor;
+use trusted_repo::{Digesting, TargetInfo};
 
 use crate::layout::RepoLayout;
 
@@ -14,7 +13,7 @@ use crate::layout::RepoLayout;
 pub(crate) struct Published {
     info: TargetInfo,
     file: File,
-    digest: Context,
+    digests: Digesting,
 }
 
 impl Published {
@@ -26,21 +25,17 @@ impl Published {
 
     /// Opens a target that is signed, or about to be.
     pub(crate) fn of(layout: &RepoLayout, info: &TargetInfo) -> Result<Self, String> {
-        let path: PathBuf = layout.targets.join(format!("{}.{}", hex::encode(info.sha256), info.name));
+        let path: PathBuf = layout.targets.join(format!("{}.{}", info.hashes.hex(), info.name));
         let file =
             File::open(&path).map_err(|error| format!("failed to read {}: {error}", path.display()))?;
-        Ok(Self { info: info.clone(), file, digest: Context::new(&SHA256) })
+        Ok(Self { digests: Digesting::new(&info.hashes), info: info.clone(), file })
     }
 
     /// Reads the rest and holds all of it against what is signed.
     pub(crate) fn finish(mut self) -> Result<(), String> {
         let name = self.info.name.clone();
         io::copy(&mut self, &mut io::sink()).map_err(|error| format!("failed to read {name}: {error}"))?;
-        if self.digest.finish().as_ref() == self.info.sha256 {
-            Ok(())
-        } else {
-            Err(format!("the file of {name} is not what is signed"))
-        }
+        if self.digests.agree() { Ok(()) } else { Err(format!("the file of {name} is not what is signed")) }
     }
 
     /// All of a target that is small.
@@ -56,7 +51,7 @@ impl Published {
 impl Read for Published {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(into)?;
-        self.digest.update(&into[..count]);
+        self.digests.update(&into[..count]);
         Ok(count)
     }
 }

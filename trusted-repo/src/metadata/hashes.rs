@@ -81,14 +81,16 @@ impl Difference {
 
 /// Digests on the way through a file.
 #[derive(Clone)]
-pub(crate) struct Digesting {
+pub struct Digesting {
     wanted: Hashes,
     sha256: Option<Context>,
     sha512: Option<Context>,
 }
 
 impl Digesting {
-    pub(crate) fn new(wanted: &Hashes) -> Self {
+    /// Digests of nothing yet, of the kinds that `wanted` has.
+    #[must_use]
+    pub fn new(wanted: &Hashes) -> Self {
         Self {
             wanted: wanted.clone(),
             sha256: wanted.sha256.map(|_| Context::new(&SHA256)),
@@ -96,10 +98,17 @@ impl Digesting {
         }
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         for digest in [&mut self.sha256, &mut self.sha512].into_iter().flatten() {
             digest.update(bytes);
         }
+    }
+
+    /// Whether all bytes so far are what is signed.
+    #[must_use]
+    pub fn agree(&self) -> bool {
+        self.differ().is_none()
     }
 
     /// Which digest is not the wanted one.

@@ -49,9 +49,9 @@ impl Surveyor<'_> {
         let (hash, stream) = (self.target(Role::Hash)?.length, self.target(Role::Root)?.length);
         let whole = hash.saturating_add(stream);
         let Some(packed) = self.pack(Role::Root, whole, target, running, headers)? else { return Ok(None) };
-        let framed = self.framed(Role::Root).and_then(|framed| {
-            Some((repository.target(&framed.index).ok()?, repository.target(&framed.data).ok()?))
-        });
+        let framed = self
+            .framed(Role::Root)
+            .and_then(|framed| Some((self.signed(&framed.index).ok()?, self.signed(&framed.data).ok()?)));
         let instead = match framed {
             None => whole,
             Some((index, data)) => {
@@ -136,8 +136,7 @@ impl Surveyor<'_> {
         headers: &mut Vec<FilePlan>,
     ) -> Result<Result<Option<VerifiedPack>, String>, Error> {
         let repository = self.repository();
-        let found = |name: &str| repository.target(name).ok();
-        let (Some(header), Some(body)) = (found(&named.header), found(&named.body)) else {
+        let (Ok(header), Ok(body)) = (self.signed(&named.header), self.signed(&named.body)) else {
             return Ok(Err("it is named in the manifest and not signed".to_owned()));
         };
         if header.length > blocks::pack::header::MAX_LEN {
