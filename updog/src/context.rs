@@ -9,10 +9,10 @@ use host_io::{Clock, Fs, Host, Paths, SystemClock, SystemHost};
 use trusted_repo::Account;
 
 use crate::error::Error;
-use crate::events::{Events, Format};
-use crate::install::WriteCount;
-use crate::recorder::Recorder;
+use crate::tell::events::{Events, Format};
+use crate::tell::recorder::Recorder;
 use crate::wait::Waiter;
+use crate::write::install::WriteCount;
 
 /// The seams to one host, and the voice of this run.
 pub struct Context {

@@ -9,10 +9,14 @@ use signpost::SetName;
 use thiserror::Error;
 use update_metadata::{NoPath, Seed};
 
-use crate::choose::{Barred, Held};
-use crate::plan::{OverBudget, Unsigned};
+use crate::after::rollback;
+use crate::config;
+use crate::decide::choose::{Barred, Held};
+use crate::decide::guard;
+use crate::flip::record;
+use crate::look::plan::{OverBudget, Unsigned};
 use crate::wait::Stopped;
-use crate::{config, guard, install, record, rollback};
+use crate::write::install;
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -102,7 +106,7 @@ pub enum Error {
     Refused(#[from] guard::Refusal),
     /// This host's settings cannot be carried to the release.
     #[error(transparent)]
-    Rehearsal(#[from] crate::rehearsal::Refused),
+    Rehearsal(#[from] crate::look::rehearsal::Refused),
     /// The manifest knows no migrations between the two versions.
     #[error(transparent)]
     NoPath(#[from] NoPath),
@@ -149,7 +153,7 @@ pub enum Error {
     },
     /// The first release of a disk cannot be installed. Nothing was changed.
     #[error(transparent)]
-    First(Box<crate::first::Refused>),
+    First(Box<crate::write::first::Refused>),
     /// It failed after both sets of a disk that nothing runs from were taken out of the boot.
     #[error("install {version} in set {set} of {disk}")]
     AfterClearOfIdle {
@@ -301,8 +305,8 @@ impl Advise for Error {
     }
 }
 
-impl From<crate::first::Refused> for Error {
-    fn from(refused: crate::first::Refused) -> Self {
+impl From<crate::write::first::Refused> for Error {
+    fn from(refused: crate::write::first::Refused) -> Self {
         Self::First(Box::new(refused))
     }
 }

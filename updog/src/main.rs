@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    updog::cli::run(std::env::args_os())
+    updog::typed::cli::run(std::env::args_os())
 }

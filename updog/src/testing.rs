@@ -7,8 +7,8 @@ use signpost::discover::Source;
 use signpost::{BootBits, Partition, Set, SetName, Status};
 use verity::RootHash;
 
-use crate::record::Entry;
-use crate::standing::ChosenBy;
+use crate::decide::standing::ChosenBy;
+use crate::flip::record::Entry;
 
 /// A host that runs set A with these bits; a second set is there if it has any.
 pub(crate) fn status(active: BootBits, inactive: Option<BootBits>) -> Status {

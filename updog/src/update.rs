@@ -8,24 +8,24 @@ use signpost::{Command, OsDisk, Set, SetName};
 use trusted_repo::CacheId;
 use update_metadata::Update;
 
-use crate::apply::{self, Proof};
-use crate::choose::{Choice, Machine, Request, Wanted, Waves, choose};
 use crate::config::{self, Config, VersionLock};
 use crate::context::Context;
+use crate::decide::choose::{Choice, Machine, Request, Wanted, Waves, choose};
+use crate::decide::guard;
+use crate::decide::standing::ChosenBy;
 use crate::error::Error;
-use crate::events::Event;
-use crate::evidence;
-use crate::fetch::{self, Opened, Purse};
-use crate::fill::{self, Job};
+use crate::flip::apply::{self, Proof};
+use crate::flip::record::{self, Entry, Record};
+use crate::flip::review;
 use crate::give_way;
-use crate::guard;
-use crate::install::ReadBack;
-use crate::plan::Budget;
-use crate::record::{self, Entry, Record};
-use crate::rehearsal;
-use crate::review;
-use crate::standing::ChosenBy;
-use crate::survey::{Running, Survey, Surveyor, Targets};
+use crate::look::fetch::{self, Opened, Purse};
+use crate::look::plan::Budget;
+use crate::look::rehearsal;
+use crate::look::survey::{Running, Survey, Surveyor, Targets};
+use crate::tell::events::Event;
+use crate::tell::evidence;
+use crate::write::fill::{self, Job};
+use crate::write::install::ReadBack;
 
 /// Files of metadata that are kept for the next boot, at most but for a long chain of roots.
 const METADATA_FILES: u64 = 8;

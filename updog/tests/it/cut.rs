@@ -11,7 +11,7 @@ use host_io::explore::{CutFs, PowerCut};
 use testdata::{BootBits, Host, Release, Set, World};
 use updog::context::{Context, Run};
 use updog::error::Error;
-use updog::events::Format;
+use updog::tell::events::Format;
 use updog::update::{self, Asked, Finish, Outcome};
 
 use crate::support::{Snapshot, done, offered_again};

@@ -7,7 +7,7 @@ use host_io::explore::CutFs;
 use testdata::{BootBits, Host, Set};
 use updog::context::{Context, Run};
 use updog::error::Error;
-use updog::events::Format;
+use updog::tell::events::Format;
 use updog::update::{self, Asked, Finish, Outcome};
 
 use crate::support::{Snapshot, offered, offered_again};
