@@ -29,21 +29,21 @@ const CONTROL_ENDS: usize = 12;
 
 /// How far a run goes.
 #[derive(Debug, Clone)]
-pub(in crate::crash) struct Extents {
+pub(crate) struct Extents {
     /// Subsets that are drawn of an epoch which is too large for all of them.
-    pub(in crate::crash) drawn: usize,
+    pub(crate) drawn: usize,
     /// So many different ways to go on from a state are gone to their end, in each story.
-    pub(in crate::crash) ends: usize,
-    pub(in crate::crash) rng_seed: u64,
+    pub(crate) ends: usize,
+    pub(crate) rng_seed: u64,
     /// Only stories whose name begins so.
-    pub(in crate::crash) story: Option<String>,
+    pub(crate) story: Option<String>,
     /// Only this state, whose host is then left.
-    pub(in crate::crash) state: Option<String>,
-    pub(in crate::crash) json: bool,
+    pub(crate) state: Option<String>,
+    pub(crate) json: bool,
 }
 
 /// Builds the programs, plays the stories, and tells what was found.
-pub(in crate::crash) fn run(extents: &Extents) -> Outcome {
+pub(crate) fn run(extents: &Extents) -> Outcome {
     let status = cargo().args(BUILD_PROGRAMS).status()?;
     if !status.success() {
         return Err(format!("build the programs: cargo ended with {status}").into());

@@ -326,8 +326,12 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
     Came { seen, api, typed: all, booted, settings, bits, classes: Vec::new(), delta: Delta::new() }
 }
 
+/// The bits of both sets; of a disk without a whole copy of its table there are none.
 fn bits(host: &Host) -> [BootBits; 2] {
-    [Set::A, Set::B].map(|set| host.bits(set))
+    match host.disk().whole_tables() {
+        [false, false] => [BootBits::default(); 2],
+        _ => [Set::A, Set::B].map(|set| host.bits(set)),
+    }
 }
 
 fn boot(host: &mut Host, marked: bool) -> Booted {
