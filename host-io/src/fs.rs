@@ -7,7 +7,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// What lies at a path; links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,15 +157,6 @@ pub trait Fs: Send + Sync {
         let _no_table_of_them = path;
         Ok(u64::MAX)
     }
-}
-
-/// The file system of the machine, for the edges of programs. With the feature `explore` it can be one that is recorded.
-#[must_use]
-pub fn of_machine() -> Arc<dyn Fs> {
-    #[cfg(feature = "explore")]
-    return crate::explore::record::file_system();
-    #[cfg(not(feature = "explore"))]
-    Arc::new(SystemFs)
 }
 
 /// The file system of the machine.

@@ -32,6 +32,7 @@ pub mod fs;
 pub mod host;
 pub mod lock;
 pub mod log;
+pub mod machine;
 pub mod paths;
 pub mod report;
 mod reset;

@@ -10,7 +10,7 @@ use host_io::{Host as _, Paths, SystemHost};
 use semver::Version;
 
 use crate::error::Error;
-use crate::exec::Limits;
+use crate::limits::Limits;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
+use crate::limits::Limits;
 use crate::sandbox::{Orders, Report};
 
 /// How much of what a program says is kept of each of its two outputs, in bytes.
@@ -25,22 +26,6 @@ const KEPT_OUTPUT: u64 = 16 * 1024;
 
 /// How long to wait for killed programs to be gone. Only one that left its group can take longer.
 const DYING: Duration = Duration::from_secs(5);
-
-/// What a program may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// From start to end, with all that it started. Of a processor it gets as many seconds.
-    pub time: Duration,
-    /// Bytes of memory that it may write to.
-    pub memory: u64,
-    /// Bytes of each file that it writes.
-    pub file_size: u64,
-}
-
-impl Limits {
-    /// Enough for the largest store, and little for a machine.
-    pub const USUAL: Self = Self { time: Duration::from_secs(300), memory: 512 << 20, file_size: 64 << 20 };
-}
 
 /// Where a program works, and by whose hand it is confined.
 #[derive(Debug, Clone, Copy)]

@@ -28,6 +28,7 @@ pub mod course;
 pub mod error;
 pub mod exec;
 pub mod fit;
+pub mod limits;
 pub mod note;
 pub mod rehearse;
 pub mod room;

@@ -59,7 +59,7 @@ async fn run() -> ExitCode {
 }
 
 async fn follow(extent: Extent, request: &Request) -> Result<Option<Outlook>, Error> {
-    let fs = host_io::fs::of_machine();
+    let fs = host_io::machine::file_system();
     match extent {
         Extent::Settle => settle::settle(fs, request).await.map(|()| None),
         Extent::DryRun => rehearse::look(fs, request).await.map(Some),

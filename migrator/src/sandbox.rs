@@ -22,7 +22,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::exec::Limits;
+use crate::limits::Limits;
 
 /// The first argument of this program when it is such a child.
 pub const MARK: &str = "run-sandboxed";

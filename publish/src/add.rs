@@ -3,120 +3,39 @@
 //! Targets come first, then the roles, the timestamp last: until then a reader sees the repository as it was, and a
 //! publisher that dies in the middle leaves files that nobody asks for.
 
+mod options;
+
+pub use options::{AddOptions, MissingMigrations};
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use host_io::SystemFs;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use semver::Version;
 use trusted_repo::TargetInfo;
-use trusted_repo::author::{self, Editor, Expiries};
+use trusted_repo::author::{self, Editor};
 use update_metadata::author::{self as change, Selector};
-use update_metadata::{Images, Manifest, Pace, ReleaseConfig, Update, UpdateExtensions};
+use update_metadata::{Images, Manifest, ReleaseConfig, Update, UpdateExtensions};
 use verity::{Salt, Superblock};
 
 use crate::boot::{self, Named};
-use crate::doubts::{self, Doubt, Doubts, Ways};
+use crate::doubts::{self, Doubt, Ways};
 use crate::framing::{Cut, Framing};
 use crate::image::{Hash, build_hash, check_hash, publish_file, publish_frame};
-use crate::keys::Keys;
 use crate::layout::{RepoLayout, image_target};
 use crate::pack::{self, Bases, PackReport};
 use crate::progress::{Progress, Silent};
 use crate::release::Release;
 use crate::report::TargetReport;
 use crate::session::{Desk, Session};
-use crate::{AddReport, Error, ImagePaths, os_release};
+use crate::worker::work;
+use crate::{AddReport, Error, os_release};
 
 /// The length of a new salt in bytes; the one that `veritysetup` uses.
 const SALT: usize = 32;
-
-/// How long the roles hold that a release is signed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// The snapshot role.
-    pub snapshot: Duration,
-    /// The targets role.
-    pub targets: Duration,
-    /// The timestamp role.
-    pub timestamp: Duration,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self { snapshot: Duration::weeks(2), targets: Duration::weeks(2), timestamp: Duration::weeks(1) }
-    }
-}
-
-impl Lifetimes {
-    pub(crate) fn from(self, now: DateTime<Utc>) -> Expiries {
-        Expiries {
-            snapshot: now + self.snapshot,
-            targets: now + self.targets,
-            timestamp: now + self.timestamp,
-        }
-    }
-}
-
-/// What to publish.
-#[derive(Debug, Clone)]
-pub struct AddOptions {
-    /// The repository.
-    pub repo: PathBuf,
-    /// The keys.
-    pub keys: Keys,
-    /// The variant.
-    pub variant: String,
-    /// The architecture.
-    pub arch: String,
-    /// The version.
-    pub version: Version,
-    /// The highest version that hosts may run; by default the highest so far, and at least `version`.
-    pub max_version: Option<Version>,
-    /// The raw images.
-    pub images: ImagePaths,
-    /// Whether frames are made of them as well. A known release keeps those that it has.
-    pub framing: Framing,
-    /// From which releases packs lead to it. A known release keeps those that it has; without frames none are made.
-    pub bases: Bases,
-    /// The salt of a hash tree that is built here; by default the one of the newest release, so that equal blocks keep
-    /// equal digests.
-    pub salt: Option<Salt>,
-    /// `Release.toml`: its migrations are added to those of the repository.
-    pub release_config: Option<PathBuf>,
-    /// A directory of migration programs; each becomes the target of its name and `.lz4`.
-    pub migrations: Option<PathBuf>,
-    /// The wave policy; without one every host may take a new release at once, and a known one keeps its waves.
-    pub waves: Option<PathBuf>,
-    /// How finely the waves are written, and over how long the last one is spread.
-    pub pace: Pace,
-    /// When the waves begin; by default now.
-    pub start_at: Option<DateTime<Utc>>,
-    /// Whether every host is led through this release before newer ones. A release that is a barrier stays one.
-    pub barrier: bool,
-    /// The oldest `updog` that may install it; without one a known release keeps its own.
-    pub min_updater: Option<Version>,
-    /// How long the signed roles hold.
-    pub lifetimes: Lifetimes,
-    /// Whether settings stay as they are: the step from the release before has no migrations.
-    pub no_migrations: bool,
-    /// What becomes of a release that hosts will stumble over.
-    pub doubts: Doubts,
-    /// Whether it is only looked at.
-    pub dry_run: bool,
-}
-
-/// What becomes of a release that names migrations which nobody has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MissingMigrations {
-    /// It is refused.
-    #[default]
-    Refuse,
-    /// It is published. Hosts then refuse it, which is what a test may want to see.
-    Allow,
-}
 
 /// Publishes a release. Other releases stay as they are.
 ///
@@ -435,14 +354,6 @@ async fn make_targets(
     Ok((hash, made))
 }
 
-/// Runs blocking work on a thread of its own.
-pub(crate) async fn work<T: Send + 'static>(
-    what: &'static str,
-    job: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(job).await.map_err(|_| Error::Worker { what })?
-}
-
 /// The salt of the newest published release of this variant and architecture, else a new one.
 fn salt_for(
     options: &AddOptions,
@@ -462,7 +373,7 @@ fn salt_for(
 /// When the repository cannot be read.
 pub(crate) async fn salt_of_newest(desk: &Desk) -> Result<Option<(Salt, Version)>, Error> {
     let layout = RepoLayout::new(&desk.repo, &desk.variant, &desk.arch);
-    let root = crate::init::load_root(&desk.keys.layout())?;
+    let root = crate::ground::load_root(&desk.keys.layout())?;
     let editor = Editor::load(&SystemFs, &layout.metadata, &root).await?;
     let manifest = crate::release::published_manifest(&editor, &layout.targets)?;
     Ok(newest_salt(&desk.variant, &desk.arch, &editor, &manifest, &layout.targets))

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, Utc};
 use host_io::{SystemFs, swap};
 use trusted_repo::author::{Editor, KeyPair, RootDraft, RootSpec, SignedRoot, targets};
-use update_metadata::{Manifest, safe_target_name};
+use update_metadata::Manifest;
 
-use crate::add::Lifetimes;
+use crate::ground::{check_apart, check_name, load_root};
 use crate::keys::Keys;
-use crate::layout::{KeyLayout, MANIFEST, ROOT, RepoLayout};
+use crate::layout::{KeyLayout, MANIFEST, ROLES, ROOT, RepoLayout};
+use crate::lifetimes::Lifetimes;
 use crate::{Error, InitReport};
-
-/// The roles below root, in the order in which they sign.
-pub(crate) const ROLES: [&str; 3] = ["targets", "snapshot", "timestamp"];
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -131,37 +129,6 @@ fn found(options: &InitOptions, keys: &KeyLayout, now: DateTime<Utc>) -> Result<
     // Last: with it there, all keys are.
     write(&keys.root_role(), signed.bytes())?;
     Ok(signed)
-}
-
-/// The root role that images ship, and that a repository is verified from.
-pub(crate) fn load_root(keys: &KeyLayout) -> Result<SignedRoot, Error> {
-    let path = keys.root_role();
-    let bytes = std::fs::read(&path).map_err(|error| Error::file("read the root role", &path, error))?;
-    Ok(SignedRoot::parse(&bytes)?)
-}
-
-pub(crate) fn check_name(what: &'static str, value: &str) -> Result<(), Error> {
-    if safe_target_name(value) { Ok(()) } else { Err(Error::Name { what, value: value.to_owned() }) }
-}
-
-/// Refuses keys that a web server would hand out.
-pub(crate) fn check_apart(repo: &Path, keys: &Path) -> Result<(), Error> {
-    let real = |path: &Path| {
-        std::path::absolute(path)
-            .map(|path| without_links(&path))
-            .map_err(|error| Error::file("find", path, error))
-    };
-    if real(keys)?.starts_with(real(repo)?) {
-        return Err(Error::KeysServed { keys: keys.to_owned() });
-    }
-    Ok(())
-}
-
-/// `path` with the links resolved in as much of it as exists.
-fn without_links(path: &Path) -> PathBuf {
-    let parts =
-        path.ancestors().find_map(|above| Some((above.canonicalize().ok()?, path.strip_prefix(above).ok()?)));
-    parts.map_or_else(|| path.to_owned(), |(above, below)| above.join(below))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -15,8 +15,7 @@ use trusted_repo::author::{KeyPair, KeySource, KeySources};
 
 use self::program::ProgramKey;
 use crate::Error;
-use crate::init::ROLES;
-use crate::layout::KeyLayout;
+use crate::layout::{KeyLayout, ROLES};
 use crate::passphrase::Passphrase;
 
 /// The keys of a publisher.

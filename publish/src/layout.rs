@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use semver::Version;
 
+/// The roles below root, in the order in which they sign.
+pub(crate) const ROLES: [&str; 3] = ["targets", "snapshot", "timestamp"];
+
 /// The file that images ship, beside the keys and in the repository.
 pub const ROOT: &str = "root.json";
 /// The manifest's target name.

@@ -18,7 +18,7 @@
 //! - [`framing`]: images once more, cut into frames with an index
 //! - [`mod@pack`]: what hosts with one of the last releases fetch instead
 //! - [`session`]: one publisher at a time
-//! - [`expiration`]: how long the roles hold, from a policy file
+//! - [`lifetimes`]: how long the roles hold; [`expiration`]: from a policy file
 //! - [`mod@refresh`]: new dates for what is published
 //! - [`mod@rollout`]: a rollout under way: pause it, go on, take it back
 //! - [`root`]: the next root role, signed by one key holder at a time
@@ -42,11 +42,13 @@ pub mod error;
 pub mod expiration;
 pub mod frame;
 pub mod framing;
+mod ground;
 pub mod hash;
 pub mod image;
 pub mod init;
 pub mod keys;
 pub mod layout;
+pub mod lifetimes;
 pub mod list;
 pub mod mirror;
 mod os_release;
@@ -63,8 +65,9 @@ pub mod root;
 mod root_files;
 pub mod session;
 pub mod simulate;
+mod worker;
 
-pub use add::{AddOptions, Lifetimes, MissingMigrations, add, add_with};
+pub use add::{AddOptions, MissingMigrations, add, add_with};
 pub use blocks::{FrameSize, Level};
 pub use check::{CheckOptions, CheckReport, check};
 pub use doubts::Doubts;
@@ -73,6 +76,7 @@ pub use framing::Framing;
 pub use image::ImagePaths;
 pub use init::{InitOptions, init};
 pub use keys::Keys;
+pub use lifetimes::Lifetimes;
 pub use pack::Bases;
 pub use passphrase::Passphrase;
 pub use place::Place;

@@ -44,8 +44,8 @@ impl Place {
             below
         };
         let address = |url: &Url| Address::from_url(url).map_err(|reason| refused(url.as_str(), &reason));
-        crate::init::check_name("the variant", &self.variant)?;
-        crate::init::check_name("the architecture", &self.arch)?;
+        crate::ground::check_name("the variant", &self.variant)?;
+        crate::ground::check_name("the architecture", &self.arch)?;
         let source = Source::new(
             address(&below(&format!("{}/{}/", self.variant, self.arch)))?,
             address(&self.targets.as_deref().map_or_else(|| Ok(below("targets/")), url)?)?,

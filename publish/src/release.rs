@@ -10,7 +10,7 @@ use trusted_repo::author::Editor;
 use update_metadata::{Manifest, ReleaseConfig, WavePolicy};
 
 use crate::doubts;
-use crate::init::check_name;
+use crate::ground::check_name;
 use crate::layout::MANIFEST;
 use crate::{AddOptions, Error, MissingMigrations};
 

@@ -15,7 +15,7 @@ use trusted_repo::author::{Editor, Expiries, KeySources, SignedMetadata, targets
 use update_metadata::Manifest;
 
 use crate::Error;
-use crate::init::{check_apart, check_name, load_root};
+use crate::ground::{check_apart, check_name, load_root};
 use crate::keys::Keys;
 use crate::layout::{MANIFEST, RepoLayout};
 use crate::release::published_manifest;

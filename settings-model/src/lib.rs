@@ -25,6 +25,7 @@ pub mod known;
 pub mod model;
 pub mod name;
 pub mod service;
+mod sound;
 pub mod tree;
 
 pub use entry::Setting;

@@ -373,6 +373,17 @@ fn help_for(fault: &Fault) -> String {
     .to_owned()
 }
 
+/// A fault while a target's file was opened or read. A file that is longer than signed is a wrong file.
+pub(crate) fn of_file(name: &str, fault: Fault) -> Error {
+    match fault {
+        Fault::TooLong { limit } => Error::Tampered {
+            name: name.to_owned(),
+            reason: format!("it goes on after the {limit} signed bytes"),
+        },
+        other => Error::of_target(name, other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use host_io::report::sentence;

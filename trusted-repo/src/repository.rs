@@ -13,6 +13,7 @@ use update_metadata::{Manifest, safe_target_name};
 use crate::Error;
 use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
+use crate::error::of_file;
 use crate::frame::{FrameInfo, VerifiedFrame};
 use crate::memory::kept::{Kept, Slot};
 use crate::memory::roots::KnownRoot;
@@ -485,15 +486,4 @@ impl std::fmt::Debug for Repository {
 
 fn expected(info: &TargetInfo) -> Expected {
     Expected { what: format!("the target {}", info.name), size: Size::Exactly(info.length) }
-}
-
-/// A fault while a target's file was opened or read. A file that is longer than signed is a wrong file.
-pub(crate) fn of_file(name: &str, fault: Fault) -> Error {
-    match fault {
-        Fault::TooLong { limit } => Error::Tampered {
-            name: name.to_owned(),
-            reason: format!("it goes on after the {limit} signed bytes"),
-        },
-        other => Error::of_target(name, other),
-    }
 }

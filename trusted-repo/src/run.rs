@@ -13,9 +13,9 @@ use host_io::report::chain;
 use tracing::{debug, info};
 
 use crate::Error;
+use crate::error::of_file;
 use crate::frame::{FrameInfo, LONGEST_FRAME, VerifiedFrame};
 use crate::open::mirrors::Mirrors;
-use crate::repository::of_file;
 use crate::source::Place;
 use crate::target::TargetInfo;
 use crate::transport::download::{Download, Expected, Part, Piece};

@@ -59,7 +59,7 @@ impl Context {
     pub fn new(run: Run) -> Result<Self, Error> {
         let Run { command, format, root, at } = run;
         let paths = Paths::from_option(root);
-        let fs = host_io::fs::of_machine();
+        let fs = host_io::machine::file_system();
         let clock: Arc<dyn Clock> = match at {
             Some(at) => Arc::new(FixedClock(at)),
             None => Arc::new(SystemClock),

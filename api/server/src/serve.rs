@@ -63,7 +63,7 @@ impl Advise for Error {
 /// When it cannot get ready or cannot serve.
 pub fn run(args: &Args) -> Result<(), Error> {
     let paths = args.paths();
-    let fs = host_io::fs::of_machine();
+    let fs = host_io::machine::file_system();
     let host = Arc::new(SystemHost::new(paths.clone()));
     let (store, boot) = start::open(&fs, &paths, host.as_ref(), &args.datastore(), seed::draw()?)?;
     let failed = |source| Error::Serve { path: args.socket(), source };

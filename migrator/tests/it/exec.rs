@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use migrator::exec::{Error, Limits, Place, Said, Sealed};
+use migrator::exec::{Error, Place, Said, Sealed};
+use migrator::limits::Limits;
 use migrator::sandbox::OWN_USER;
 
 use super::host::runtime;

@@ -13,10 +13,10 @@ use update_metadata::{Manifest, Packs, Update};
 use super::Bases;
 use super::make::{ASKED, Bench, Made, PackReport, WORTH};
 use super::raw::Raw;
-use crate::add::work;
 use crate::layout::RepoLayout;
 use crate::progress::Progress;
 use crate::session::Session;
+use crate::worker::work;
 use crate::{Desk, Error, ImagePaths, Lifetimes};
 
 /// A release whose other targets are made.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use host_io::Fs;
 
-use super::download::{Download, Expected, Part, Piece, Web};
+use super::download::{Download, Expected, Part, Piece};
 use super::validator::Validator;
+use super::web::Web;
 use super::{Fault, Pacing};
 use crate::pieces::Pieces;
 use crate::source::{Place, Source};

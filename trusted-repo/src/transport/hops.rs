@@ -9,9 +9,9 @@ use tracing::debug;
 use url::Url;
 
 use super::Fault;
-use super::download::Web;
-use super::fault::classify;
+use super::classify::classify;
 use super::tunnel;
+use super::web::Web;
 use crate::address::Address;
 
 /// Redirects that are followed, one after another.

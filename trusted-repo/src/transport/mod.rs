@@ -25,6 +25,7 @@ pub mod pacing;
 
 mod bucket;
 pub(crate) mod carrier;
+mod classify;
 mod client;
 pub(crate) mod download;
 mod head;
@@ -34,6 +35,7 @@ pub(crate) mod range;
 mod tls;
 mod tunnel;
 pub(crate) mod validator;
+pub(crate) mod web;
 
 pub use account::Account;
 pub(crate) use carrier::Carrier;

@@ -2,6 +2,7 @@
 //! noted (`docs/design.md`, "Writing").
 
 mod pack;
+mod system;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use crate::write::install::sum::RawSum;
 use crate::write::install::target::{BootWritten, HashWritten, RootWritten, Tally};
 use crate::write::install::{self, Crew, ReadBack, Target, VerifiedIndex, VerifiedTree, scan};
 
-use self::pack::System;
+use self::system::{Came, System};
 
 /// One chosen update on its way to one set.
 pub struct Job<'a> {
@@ -54,14 +55,6 @@ struct Images {
     boot: (BootWritten, Came),
     root: (RootWritten, Came),
     hash: (HashWritten, Came),
-}
-
-/// How an image really came: not always as it was planned.
-#[derive(Clone, Copy)]
-struct Came {
-    way: Way,
-    /// Bytes received for it.
-    fetched: u64,
 }
 
 /// What parts made of root.

@@ -26,7 +26,7 @@ pub(super) const HOST: [Program; 5] = [
     program("apiserver", "8", apiserver::args::grammar),
     program("migrator", "8", migrator::args::grammar),
     program("signpost", "8", signpost::cli::grammar),
-    program("updog", "8", updog::cli::grammar),
+    program("updog", "8", updog::typed::cli::grammar),
 ];
 
 /// The programs of whoever publishes.

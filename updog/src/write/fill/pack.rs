@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use signpost::Role;
 
-use super::{Came, Job};
+use super::Job;
+use super::system::{Came, System};
 use crate::error::Error;
 use crate::look::plan::{Origins, Parts, Way};
 use crate::look::survey::{Packed, RootRecipe, Targets, partition};
@@ -13,16 +14,6 @@ use crate::write::install::pack::base::{Partition, Running};
 use crate::write::install::parts::{Assembly, RepositoryFrames};
 use crate::write::install::target::{BootWritten, Tally, Target};
 use crate::write::install::{VerifiedIndex, VerifiedTree};
-
-/// What root must be, and what is left to be done for it.
-pub(super) struct System {
-    pub(super) tree: Arc<VerifiedTree>,
-    pub(super) root: RootRecipe,
-    /// What the pack did to root.
-    pub(super) earlier: Tally,
-    /// How root and hash came, as far as the pack goes.
-    pub(super) came: Option<(Came, Came)>,
-}
 
 impl Job<'_> {
     /// Makes root, and its hash image in memory, by a pack. Where that does not make all of it the hash image is fetched,

@@ -1,0 +1,74 @@
+//! What all requests to web servers share.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use reqwest::Response;
+use tokio::time::Instant;
+
+use super::account::Account;
+use super::bucket::Bucket;
+use super::client;
+use super::fault::Fault;
+use super::pacing::Pacing;
+use crate::proxy::Route;
+use crate::source::Source;
+
+/// The most of an answer that is no object which is read, so that the connection can be used again.
+const MOST_OF_A_REFUSAL: u64 = 64 * 1024;
+/// How long that may take.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
+
+/// What all requests to web servers share.
+#[derive(Debug)]
+pub(crate) struct Web {
+    pub(super) client: reqwest::Client,
+    pub(super) pacing: Pacing,
+    pub(super) route: Route,
+    pub(super) began: Instant,
+    pub(super) cap: Option<Mutex<Bucket>>,
+    pub(super) query: Mutex<BTreeMap<String, String>>,
+    pub(super) account: Account,
+}
+
+impl Web {
+    pub(super) fn new(source: &Source, pacing: Pacing) -> Result<Self, Fault> {
+        let route = Route::new(&source.proxy)?;
+        Ok(Self {
+            client: client::build(&route, &source.tls, &pacing)?,
+            pacing,
+            route,
+            began: Instant::now(),
+            cap: source.bandwidth_limit.map(|rate| Mutex::new(Bucket::new(rate))),
+            query: Mutex::new(source.query.iter().cloned().collect()),
+            account: source.account.clone(),
+        })
+    }
+
+    /// From now on every request carries this pair.
+    pub(crate) fn set_query(&self, name: &str, value: &str) {
+        self.query.lock().expect("no panic while held").insert(name.to_owned(), value.to_owned());
+    }
+
+    /// How long to wait before more is read, now that `bytes` have come.
+    pub(super) fn pause_for(&self, bytes: u64) -> Duration {
+        let cap = self.cap.as_ref().map(|cap| cap.lock().expect("no panic while held"));
+        cap.map_or_else(Default::default, |mut cap| cap.take(bytes, self.began.elapsed()))
+    }
+
+    /// Reads what is no object, within reason: it came over the network as well, and the connection can be used again.
+    pub(super) async fn discard(&self, mut response: Response) -> Result<(), Fault> {
+        let mut read = 0;
+        let rest = async {
+            while read < MOST_OF_A_REFUSAL
+                && let Ok(Some(bytes)) = response.chunk().await
+            {
+                read += bytes.len() as u64;
+                self.account.take(bytes.len() as u64)?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(LONGEST_REFUSAL, rest).await.unwrap_or(Ok(()))
+    }
+}
