@@ -6,6 +6,8 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use testdata::{Fault, HostOptions, Layout, Release, Set, World};
@@ -76,20 +78,15 @@ fn memory(pid: u32, field: &str) -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// What a process has of its program in memory as pages of its own, in bytes: addresses in it that were filled in at its
-/// start. A program without optimisation has many more of them than one that ships.
-fn filled_in(pid: u32) -> u64 {
-    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
-    let (mut of_a_file, mut all) = (false, 0);
-    for line in maps.lines() {
-        let mut words = line.split_whitespace();
-        match words.next().unwrap_or_default() {
-            "Anonymous:" if of_a_file => all += words.next().unwrap().parse::<u64>().unwrap() * 1024,
-            range if range.contains('-') => of_a_file = line.contains(" /"),
-            _ => {}
-        }
+/// The most that a process has had of files in memory until `over`, in bytes, as far as looking all the time shows it. What
+/// it has at the end is less where the system takes pages back from a program that does not use them.
+fn most_of_files(pid: u32, over: &AtomicBool) -> u64 {
+    let mut most = 0;
+    while !over.load(Ordering::Relaxed) {
+        most = memory(pid, "RssFile:").max(most);
+        thread::park_timeout(Duration::from_millis(1));
     }
-    all
+    memory(pid, "RssFile:").max(most)
 }
 
 /// The most memory that an update to a root of so many blocks has taken by the time at which it asks for the first frame:
@@ -128,9 +125,14 @@ fn peak(blocks: u64) -> u64 {
     world.server().fault(frames, Fault::Stall);
     let update = host.spawn("updog", &["update", "--json"]);
     let pid = update.id();
-    let asked = world.server().wait_for(frames, PATIENCE);
+    let over = AtomicBool::new(false);
+    let (asked, program) = thread::scope(|scope| {
+        let looking = scope.spawn(|| most_of_files(pid, &over));
+        let asked = world.server().wait_for(frames, PATIENCE);
+        over.store(true, Ordering::Relaxed);
+        (asked, looking.join().unwrap())
+    });
     assert!(asked.is_some(), "{}", update.kill());
-    let program = memory(pid, "RssFile:") + filled_in(pid);
     let peak = memory(pid, "VmHWM:") - program;
     assert_eq!(update.kill().code(), None);
     peak

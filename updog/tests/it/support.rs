@@ -137,12 +137,18 @@ impl Snapshot {
         self.assert_disk_unchanged(host);
     }
 
-    /// Nothing changed but what may be learnt from a repository whose metadata is good.
-    pub(crate) fn assert_disk_unchanged(&self, host: &Host) {
+    /// Neither set changed, nor which of them boots.
+    pub(crate) fn assert_sets_unchanged(&self, host: &Host) {
         let now = Self::of(host);
         assert_eq!(self.bits, now.bits, "boot bits changed");
         assert!(self.active == now.active, "the running set changed");
         assert!(self.inactive == now.inactive, "the other set changed");
+    }
+
+    /// Nothing changed but what may be learnt from a repository whose metadata is good.
+    pub(crate) fn assert_disk_unchanged(&self, host: &Host) {
+        self.assert_sets_unchanged(host);
+        let now = Self::of(host);
         let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&self.shared), names(&now.shared), "files came or went");
         assert!(self.shared == now.shared, "what both sets share changed");
