@@ -11,6 +11,7 @@
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`frames`]: releases with frames, so that only what changed moves
 //! - [`frame_threats`]: frames that never come, and frames that are not what their signed index says
+//! - [`in_use`]: a partition that somebody uses
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
 //! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
@@ -47,6 +48,7 @@ mod footprint;
 mod forged;
 mod frame_threats;
 mod frames;
+mod in_use;
 mod install;
 mod memory;
 mod packs;
