@@ -89,6 +89,22 @@ fn most_of_files(pid: u32, over: &AtomicBool) -> u64 {
     memory(pid, "RssFile:").max(most)
 }
 
+/// What a process has of its program in memory as pages of its own, in bytes: addresses in it that were filled in at its
+/// start. A program without optimisation has many more of them than one that ships.
+fn filled_in(pid: u32) -> u64 {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let (mut of_a_file, mut all) = (false, 0);
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        match words.next().unwrap_or_default() {
+            "Anonymous:" if of_a_file => all += words.next().unwrap().parse::<u64>().unwrap() * 1024,
+            range if range.contains('-') => of_a_file = line.contains(" /"),
+            _ => {}
+        }
+    }
+    all
+}
+
 /// The most memory that an update to a root of so many blocks has taken by the time at which it asks for the first frame:
 /// its own, without what lies in files, which is the program.
 fn peak(blocks: u64) -> u64 {
@@ -133,7 +149,7 @@ fn peak(blocks: u64) -> u64 {
         (asked, looking.join().unwrap())
     });
     assert!(asked.is_some(), "{}", update.kill());
-    let peak = memory(pid, "VmHWM:") - program;
+    let peak = memory(pid, "VmHWM:") - program - filled_in(pid);
     assert_eq!(update.kill().code(), None);
     peak
 }
@@ -144,7 +160,7 @@ fn an_update_takes_no_more_memory_than_is_promised_up_to_the_largest_root() {
     let each = (large - small) as f64 / (LARGEST - SMALL) as f64;
     eprintln!("{small} bytes, {large} bytes, {each:.1} bytes for each block");
     assert!(each < 52.0, "{each:.1} bytes for each block");
-    // The program itself, as it ships, takes 12 MB of it.
+    // The program itself, as it ships, takes 13 MB of it: 12.5 of its file, and 0.4 filled in at its start.
     let promised = 64_000_000 + 16 * LARGEST;
-    assert!(large + 12_000_000 < promised, "{large} of {promised}");
+    assert!(large + 13_000_000 < promised, "{large} of {promised}");
 }

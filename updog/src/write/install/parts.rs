@@ -13,7 +13,6 @@ use host_io::{Buffer, Disk};
 use signpost::Role;
 use trusted_repo::{FrameInfo, FrameRun, Repository, VerifiedFrame};
 
-use super::PIECE;
 use super::crew::{Crew, Queue, lock};
 use super::error::Error;
 use super::index::VerifiedIndex;
@@ -24,6 +23,9 @@ use crate::look::plan::origin::{self, Copies};
 use crate::look::plan::{Origins, Parts, frames};
 use crate::tell::events::{Meter, Phase};
 
+/// Bytes that a thread puts together at once. Each has memory of its own for them at the moment at which an update takes the
+/// most, so they are fewer than where an image is read or written in one go.
+const PART: usize = 48 * verity::BLOCK_SIZE;
 /// Ranges that are fetched at the same time: a round trip costs one of them and not all.
 const RANGES_IN_FLIGHT: usize = 6;
 /// The most bytes of one range. A kill loses what is in flight, so this times the number above stays small beside an
@@ -141,7 +143,7 @@ impl Assembly {
         let held = Held::default();
         let feed = async |queue: Queue<Job<S::Frame>>| {
             let copy = async {
-                for copies in origin::copies(&parts.origins, (PIECE / unit_len).max(1)) {
+                for copies in origin::copies(&parts.origins, (PART / unit_len).max(1)) {
                     queue.put(Job::Copy(copies)).await;
                 }
                 Ok(())
@@ -158,7 +160,7 @@ impl Assembly {
         };
         let frame_len = fetched.map_or(0, |(index, _)| index.frame_len());
         let begin =
-            || Bench { decoder: Decoder::new(), piece: Buffer::new(PIECE.max(frame_len).max(unit_len)) };
+            || Bench { decoder: Decoder::new(), piece: Buffer::new(PART.max(frame_len).max(unit_len)) };
         let index = fetched.map(|(index, _)| index);
         let each = |bench: &mut Bench, job: Job<S::Frame>| match job {
             Job::Copy(copies) => site.copy(&copies, bench),
@@ -343,7 +345,7 @@ async fn fetch<S: FrameSource>(
     image: Role,
 ) -> Result<(), Error> {
     let failed = |source| Error::Source { image, source };
-    let per_group = (PIECE / index.frame_len()).max(1);
+    let per_group = (PART / index.frame_len()).max(1);
     let one = async |range: Range<usize>, held: &RefCell<Group<S::Frame>>| {
         let infos = range.clone().map(|frame| index.info(frame)).collect();
         let mut run = source.open(infos).await.map_err(failed)?;
