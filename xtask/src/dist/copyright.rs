@@ -19,7 +19,7 @@ Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: update-stack
 Comment:
  The paths below crates/ are libraries that are linked into the programs, by name
- and version; their sources are at https://crates.io.
+ and version; each is published under both in the registry of Rust crates.
 
 Files: *
 Copyright: 2026 The authors of the update stack
