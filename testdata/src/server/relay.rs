@@ -14,11 +14,12 @@ pub struct Relay {
     open: Arc<Open>,
 }
 
-/// How many connections there are, and were at most.
+/// How many connections there are, were at most at a time, and were in all.
 #[derive(Debug, Default)]
 struct Open {
     now: AtomicU64,
     most: AtomicU64,
+    all: AtomicU64,
 }
 
 impl Relay {
@@ -42,6 +43,7 @@ impl Relay {
                 let (counter, open) = (Arc::clone(&counter), Arc::clone(&opened));
                 let now = open.now.fetch_add(1, Ordering::SeqCst) + 1;
                 open.most.fetch_max(now, Ordering::SeqCst);
+                open.all.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     let _gone = io::copy(&mut &client, &mut &upstream);
                     let _gone = upstream.shutdown(Shutdown::Write);
@@ -68,6 +70,12 @@ impl Relay {
     #[must_use]
     pub fn most_open(&self) -> u64 {
         self.open.most.load(Ordering::SeqCst)
+    }
+
+    /// How many connections there were in all.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.open.all.load(Ordering::SeqCst)
     }
 
     /// Bytes of bodies that it gave to clients so far.
