@@ -7,7 +7,7 @@
 //! - [`config`]: where the repository is and how this host takes updates
 //! - [`decide`]: which release this host takes, and why
 //! - [`look`]: what there is, and what an update would move
-//! - [`write`]: images into the set that does not run
+//! - [`mod@write`]: images into the set that does not run
 //! - [`flip`]: the boot bits, and what is recorded beside them
 //! - [`after`]: health, what became of releases, the way back
 //! - [`update`]: all of it, in the one order that is safe

@@ -4,13 +4,13 @@
 //! of the repository and writes targets. A pack that was not applied, here and with the code that hosts run, is never
 //! published, and one that saves little neither: hosts have frames.
 //!
-//! - [`bases`]: from which releases
-//! - [`raw`]: the raw images of a release, given or published
-//! - [`target`]: a signed target in the directory of a repository
-//! - [`prove`]: a pack applied as a host does
-//! - [`instead`]: what hosts would fetch without a pack
-//! - [`make`](mod@make): made, proven, weighed and published
-//! - [`add`](mod@add): for a release that is being published, or two that are
+//! - `bases`: from which releases
+//! - `raw`: the raw images of a release, given or published
+//! - `target`: a signed target in the directory of a repository
+//! - `prove`: a pack applied as a host does
+//! - `instead`: what hosts would fetch without a pack
+//! - `make`: made, proven, weighed and published
+//! - `add`: for a release that is being published, or two that are
 
 pub(crate) mod add;
 pub(crate) mod bases;

@@ -4,12 +4,12 @@
 //! read here, for tough wants a SHA-256 everywhere and reads all of a role's delegations before any of them is needed
 //! (`docs/decisions/0021-delegations-are-searched.md`).
 //!
-//! - [`signed`]: a file with its signatures, and who may have made them
+//! - `signed`: a file with its signatures, and who may have made them
 //! - [`hashes`]: the digests of a file: SHA-256, SHA-512 or both
-//! - [`named`]: what timestamp and snapshot say of the files below them
-//! - [`targets`]: what a targets role lists, and to whom it delegates
-//! - [`pattern`]: which targets a delegation is for
-//! - [`file_name`]: the names of roles' files
+//! - `named`: what timestamp and snapshot say of the files below them
+//! - `targets`: what a targets role lists, and to whom it delegates
+//! - `pattern`: which targets a delegation is for
+//! - `file_name`: the names of roles' files
 
 pub(crate) mod file_name;
 pub mod hashes;

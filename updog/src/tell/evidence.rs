@@ -1,6 +1,6 @@
 //! What one run decided, from what, and what it did: the record that outlives it.
 //!
-//! A run fills it in as it goes ([`Recorder`]); [`crate::tell::history`] keeps the newest ones. It is told by
+//! A run fills it in as it goes ([`Recorder`](crate::tell::recorder::Recorder)); [`crate::tell::history`] keeps the newest ones. It is told by
 //! `updog history`, and its shape is that of `docs/compatibility.md`, "updog": fields are only ever added.
 //! Keeping it is never a reason to stop: a full disk costs the record and nothing else.
 

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Programs that are not optimised; their version says so
     #[arg(long)]
     quick: bool,
-    /// Whom the packages name: NAME <ADDRESS>
+    /// Whom the packages name: `NAME <ADDRESS>`
     #[arg(long)]
     maintainer: Option<String>,
     /// Build all of it again from a copy of the source in another directory, and compare

@@ -7,7 +7,7 @@
 //! - [`header`]: what a pack says of itself, from a signed target
 //! - [`base`]: the running image, read checked
 //! - [`in_place`]: the groups that are in place
-//! - [`look`]: which groups are in place
+//! - [`look`](mod@look): which groups are in place
 //! - [`apply`](mod@apply): frames fetched, groups built, compared and written
 
 pub mod apply;
