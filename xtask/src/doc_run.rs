@@ -37,6 +37,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     // The page on writing something goes by what is written.
     let named = ["", "writing-"].map(|before| docs.join(format!("{before}{}.md", args.page)));
     let path = named.iter().find(|path| path.exists()).unwrap_or(&named[0]).clone();
+    let page = path.file_name().unwrap_or_default().to_string_lossy();
     let text = std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))?;
     let shown = commands(&text)?;
     if shown.is_empty() {
@@ -56,11 +57,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for one in &shown {
         println!("$ {}", one.command);
         if let Err(differs) = play(one, dir.path(), programs) {
-            println!("docs/{}.md, line {}: {differs}", args.page, one.line);
+            println!("docs/{page}, line {}: {differs}", one.line);
             return Ok(false);
         }
     }
-    println!("{} commands did what docs/{}.md shows", shown.len(), args.page);
+    println!("{} commands did what docs/{page} shows", shown.len());
     // That page ends with a disk, and says that it boots.
     if boots { walk::walk(dir.path()) } else { Ok(true) }
 }
