@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use host_io::SystemFs;
 use tempfile::TempDir;
-use trusted_repo::address::redacted;
+use trusted_repo::redacted;
 use trusted_repo::{Address, Repository, Source, open_online};
 use url::Url;
 

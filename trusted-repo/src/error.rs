@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use host_io::Advise;
 use thiserror::Error;
 
-use crate::now::{EffectiveNow, instant};
+use crate::metadata::now::{EffectiveNow, instant};
 use crate::transport::Fault;
 
 /// Why a repository was not opened, or a target not handed over.

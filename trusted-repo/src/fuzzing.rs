@@ -8,11 +8,11 @@ use host_io::Fs;
 use ring::digest::{SHA256, digest};
 
 use crate::cache::pin::Pin;
-use crate::lz4;
 use crate::memory::roots::KnownRoot;
 use crate::memory::store;
 use crate::metadata::hashes::Hashes;
-use crate::target::{Check, TargetInfo, VerifiedBytes};
+use crate::target::lz4;
+use crate::target::proof::{Check, TargetInfo, VerifiedBytes};
 use crate::transport::range::{ContentRange, MOST_PASSED_OVER};
 
 /// How much is passed over of a part with this `Content-Range` that continues an object of `length` bytes at `position`.

@@ -10,7 +10,7 @@ use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use serde::Deserialize;
 use thiserror::Error;
-use trusted_repo::address::redacted;
+use trusted_repo::redacted;
 use trusted_repo::{Address, Exception, Mirror, ProxyAddress, Tls};
 use update_metadata::Seed;
 

@@ -15,7 +15,7 @@ use super::root::SPEC_VERSION;
 use super::sign::{at_once, signature};
 use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
-use crate::now::{from_jiff, to_jiff};
+use crate::metadata::now::{from_jiff, to_jiff};
 
 /// What changes from one root role to the next.
 #[derive(Debug, Clone)]

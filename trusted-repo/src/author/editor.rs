@@ -16,10 +16,10 @@ use super::sign::{at_once, sealed, sign_with};
 use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
 
+use crate::metadata::now::{instant, to_jiff};
 use crate::metadata::signed::Raw;
-use crate::now::{instant, to_jiff};
 use crate::open::offline;
-use crate::target::TargetInfo;
+use crate::target::proof::TargetInfo;
 
 /// When the roles expire that are about to be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

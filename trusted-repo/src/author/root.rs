@@ -10,7 +10,7 @@ use tough::schema::{RoleKeys, RoleType, Root, Signed};
 use super::sign::{sealed, sign};
 use super::{Error, KeyPair};
 use crate::memory::roots::{KnownRoot, verify};
-use crate::now::to_jiff;
+use crate::metadata::now::to_jiff;
 
 /// The version of the specification that metadata of ours follows.
 pub(super) const SPEC_VERSION: &str = "1.0.0";

@@ -10,7 +10,7 @@ use update_metadata::safe_target_name;
 
 use super::Error;
 use crate::metadata::hashes::Hashes;
-use crate::target::TargetInfo;
+use crate::target::proof::TargetInfo;
 
 /// A target that is being written. Its published name is known only at its end, because it begins with its digest.
 pub struct TargetWriter<'a> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::metadata::hashes::Hashes;
-use crate::target::{TargetInfo, VerifiedBytes};
+use crate::target::proof::{TargetInfo, VerifiedBytes};
 use crate::transport::carrier::read_up_to;
 
 /// The pin's file, beside the directories of metadata and targets.

@@ -11,7 +11,7 @@ use host_io::fs::Kind;
 use ring::digest::{SHA256, digest};
 
 use super::pin::{PIN, Pin};
-use crate::target::{Check, TargetInfo, VerifiedBytes};
+use crate::target::proof::{Check, TargetInfo, VerifiedBytes};
 use crate::transport::carrier::read_up_to;
 use crate::{Error, generation};
 

@@ -13,7 +13,7 @@ use host_io::{Fs, swap};
 use tracing::{debug, warn};
 
 use super::store::{Store, lock};
-use crate::target::{Check, TargetInfo, VerifiedBytes};
+use crate::target::proof::{Check, TargetInfo, VerifiedBytes};
 use crate::transport::carrier::read_up_to;
 
 /// What is kept: at most one file of each kind.

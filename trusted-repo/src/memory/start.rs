@@ -12,7 +12,7 @@ use tracing::info;
 use super::roots::{Chain, KnownRoot, forgets, verify};
 use super::store::{Found, Remembered, Store, all_of};
 use crate::Error;
-use crate::source::Place;
+use crate::place::source::Place;
 use crate::transport::download::{Expected, Size};
 use crate::transport::{Carrier, Fault};
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use super::roots::{self, Chain, KnownRoot};
-use crate::address::bare_text;
+use crate::place::address::bare_text;
 use crate::transport::validator::Validator;
 use crate::{Error, generation};
 

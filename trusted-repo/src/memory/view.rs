@@ -11,9 +11,9 @@ use tracing::warn;
 
 use super::roots::KnownRoot;
 use super::store::{Found, Remembered, expiry_of, read_alone, version_of};
-use crate::address::bare_text;
 use crate::generation::CURRENT;
-use crate::now::from_jiff;
+use crate::metadata::now::from_jiff;
+use crate::place::address::bare_text;
 use crate::{Error, Role};
 
 /// One memory: of one trust anchor and one metadata base URL.

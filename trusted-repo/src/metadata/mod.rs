@@ -10,10 +10,14 @@
 //! - `targets`: what a targets role lists, and to whom it delegates
 //! - `pattern`: which targets a delegation is for
 //! - `file_name`: the names of roles' files
+//! - [`now`]: the time that counts, and what has expired by then
+//! - [`still`]: whether a repository still moves
 
 pub(crate) mod file_name;
 pub mod hashes;
 pub(crate) mod named;
+pub mod now;
 pub(crate) mod pattern;
 pub(crate) mod signed;
+pub mod still;
 pub(crate) mod targets;

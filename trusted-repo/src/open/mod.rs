@@ -1,19 +1,24 @@
-//! Opening a repository: online with memory and expiry, offline with a pin.
+//! What is offered: opening a repository, online with memory and expiry, offline with a pin.
+//!
+//! This room decides which metadata counts now, and where a target is listed. It touches places through
+//! [`crate::transport`] and the memory. It must never let metadata go back, or take a role's word outside its paths.
 //!
 //! A walk goes from the trusted root to the targets role, and no further: delegated roles are searched when a target is
 //! asked for that they may have. What passed its checks is remembered, as exact bytes.
 //!
 //! - [`online`]: root chain, timestamp, snapshot, targets; expiry enforced at the effective time; memory committed
 //! - [`offline`]: the same signatures and digests from a cached set, expiry waived
-//! - `mirrors`: the places of one repository, in order
 //! - `shelf`: where a walk gets its files from
 //! - `walk`: root, timestamp, snapshot, targets: which role failed which check
+//! - [`repository`]: an open repository: its targets and its manifest
+//! - [`roles`]: its roles
 //! - `search`: a target, looked for among the roles that may have it
 
 pub mod offline;
 pub mod online;
+pub mod repository;
+pub mod roles;
 
-pub(crate) mod mirrors;
 pub(crate) mod search;
 pub(crate) mod shelf;
 pub(crate) mod walk;

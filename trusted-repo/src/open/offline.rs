@@ -10,16 +10,16 @@ use host_io::Fs;
 use host_io::fs::Kind;
 use tracing::warn;
 
-use super::mirrors::Mirrors;
 use super::search::{Search, Supply};
 use super::shelf::{LONGEST_TARGETS, Shelf};
 use super::walk::{self, Verified};
 use crate::Error;
 use crate::cache::pin::Pin;
 use crate::memory::roots::KnownRoot;
-use crate::repository::{Opened, Repository};
-use crate::roles::Roles;
-use crate::source::Place;
+use crate::open::repository::{Opened, Repository};
+use crate::open::roles::Roles;
+use crate::place::mirrors::Mirrors;
+use crate::place::source::Place;
 use crate::transport::Carrier;
 use crate::transport::carrier::read_up_to;
 

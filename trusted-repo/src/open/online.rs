@@ -10,7 +10,6 @@ use host_io::Fs;
 use host_io::report::chain;
 use tracing::warn;
 
-use super::mirrors::{Mirrors, Places};
 use super::search::{Search, Supply};
 use super::shelf::{Shelf, TIMESTAMP};
 use super::walk::{Progress, is_forgotten_with_keys, walk};
@@ -20,11 +19,12 @@ use crate::memory::kept::Kept;
 use crate::memory::start::{Start, find};
 use crate::memory::store::Remembered;
 use crate::metadata::file_name::split_version;
-use crate::now::EffectiveNow;
-use crate::repository::{Opened, Repository};
-use crate::roles::Roles;
-use crate::source::{Place, Source};
-use crate::still;
+use crate::metadata::now::EffectiveNow;
+use crate::metadata::still;
+use crate::open::repository::{Opened, Repository};
+use crate::open::roles::Roles;
+use crate::place::mirrors::{Mirrors, Places};
+use crate::place::source::{Place, Source};
 use crate::transport::{Carrier, Pacing};
 
 /// Opens the repository at `source`, starting from the root role that the image ships.

@@ -18,11 +18,11 @@ use crate::Error;
 use crate::memory::delegated::Memory;
 use crate::metadata::file_name::{TOP_LEVEL, plain, published};
 use crate::metadata::named::Named;
+use crate::metadata::now::EffectiveNow;
 use crate::metadata::pattern::Asked;
 use crate::metadata::signed::{Claim, Delegate};
 use crate::metadata::targets::{Delegation, Listed, Targets};
-use crate::now::EffectiveNow;
-use crate::source::Place;
+use crate::place::source::Place;
 use crate::transport::{Carrier, Fault};
 
 /// So many delegated roles are visited in one search at most. A delegator may list thousands: those whose paths do not

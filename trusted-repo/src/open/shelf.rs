@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use crate::memory::start::LONGEST_ROOT;
 use crate::memory::store::{Remembered, version_of};
 use crate::metadata::named::Named;
-use crate::source::Place;
+use crate::place::source::Place;
 use crate::transport::carrier::Changed;
 use crate::transport::download::{Expected, Size};
 use crate::transport::validator::Validator;

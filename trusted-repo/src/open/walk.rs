@@ -14,9 +14,9 @@ use crate::memory::roots::{Chain, KnownRoot, forgets};
 use crate::memory::start::MOST_ROOTS;
 use crate::metadata::file_name::{plain, published};
 use crate::metadata::named::{Named, Snapshot, Timestamp};
+use crate::metadata::now::{EffectiveNow, from_jiff};
 use crate::metadata::signed::Claim;
 use crate::metadata::targets::Targets;
-use crate::now::{EffectiveNow, from_jiff};
 use crate::transport::Fault;
 use crate::transport::validator::Validator;
 

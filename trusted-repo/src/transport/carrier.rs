@@ -11,8 +11,8 @@ use super::download::{Download, Expected, Part, Piece};
 use super::validator::Validator;
 use super::web::Web;
 use super::{Fault, Pacing};
-use crate::pieces::Pieces;
-use crate::source::{Place, Source};
+use crate::place::source::{Place, Source};
+use crate::target::pieces::Pieces;
 
 /// How much is read at once from a file.
 const BLOCK: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fault::{Fault, find, innermost, tls};
 use super::tunnel;
-use crate::proxy::ProxyAddress;
+use crate::place::proxy::ProxyAddress;
 
 /// What a failed request means. `received` counts the bytes of the object that had come until then; `proxy` stands before
 /// the host.

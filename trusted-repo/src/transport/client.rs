@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Fault, Pacing, tls};
-use crate::proxy::Route;
-use crate::source::Tls;
+use crate::place::proxy::Route;
+use crate::place::source::Tls;
 
 /// One client for all requests of an opened repository.
 pub(super) fn build(route: &Route, tls: &Tls, pacing: &Pacing) -> Result<reqwest::Client, Fault> {
@@ -26,7 +26,7 @@ pub(super) fn build(route: &Route, tls: &Tls, pacing: &Pacing) -> Result<reqwest
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::Proxy;
+    use crate::place::proxy::Proxy;
 
     fn route(proxy: &Proxy) -> Route {
         Route::new(proxy).expect("a proxy, or none")

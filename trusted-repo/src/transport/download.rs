@@ -17,7 +17,7 @@ use super::pacing::{Pacing, Patience, jitter};
 use super::range::MOST_PASSED_OVER;
 use super::validator::Validator;
 use super::web::Web;
-use crate::address::{Address, without_secrets};
+use crate::place::address::{Address, without_secrets};
 
 /// What is known of an object before it is asked for.
 #[derive(Debug, Clone)]

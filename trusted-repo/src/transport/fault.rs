@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::proxy::BadVariable;
+use crate::place::proxy::BadVariable;
 
 /// Why bytes did not come, or were not the ones that were asked for.
 #[derive(Debug, Clone, Error)]

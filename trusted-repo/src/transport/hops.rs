@@ -12,7 +12,7 @@ use super::Fault;
 use super::classify::classify;
 use super::tunnel;
 use super::web::Web;
-use crate::address::Address;
+use crate::place::address::Address;
 
 /// Redirects that are followed, one after another.
 const MOST: usize = 5;

@@ -18,7 +18,7 @@ use tracing::debug;
 
 use super::Fault;
 use super::issuer::{AuthorityAsServer, UnknownAuthority, is_of_itself, issuer};
-use crate::source::Tls;
+use crate::place::source::Tls;
 
 const BUNDLE: &str = "CA bundle";
 const CLIENT: &str = "client certificate";

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::fault::{Fault, find, innermost, tls};
 use super::pacing::Pacing;
-use crate::proxy::ProxyAddress;
+use crate::place::proxy::ProxyAddress;
 
 /// How the library begins the error of a way through a proxy; it keeps its type to itself.
 const LIBRARY: &str = "tunnel error: ";

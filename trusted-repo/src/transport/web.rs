@@ -12,8 +12,8 @@ use super::bucket::Bucket;
 use super::client;
 use super::fault::Fault;
 use super::pacing::Pacing;
-use crate::proxy::Route;
-use crate::source::Source;
+use crate::place::proxy::Route;
+use crate::place::source::Source;
 
 /// The most of an answer that is no object which is read, so that the connection can be used again.
 const MOST_OF_A_REFUSAL: u64 = 64 * 1024;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use host_io::{Fs, swap};
 
 use crate::metadata::file_name::escaped;
-use crate::reader::TargetReader;
-use crate::repository::Repository;
-use crate::source::Place;
-use crate::target::{Check, TargetInfo};
+use crate::open::repository::Repository;
+use crate::place::source::Place;
+use crate::target::proof::{Check, TargetInfo};
+use crate::target::reader::TargetReader;
 use crate::{Error, VerifiedTarget};
 
 /// How much is read at once.

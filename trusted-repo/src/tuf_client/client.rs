@@ -11,8 +11,8 @@ use super::picture;
 use crate::memory::roots::KnownRoot;
 use crate::memory::store::{Remembered, Store};
 use crate::open::online::open_online_as;
-use crate::repository::Repository;
-use crate::source::Source;
+use crate::open::repository::Repository;
+use crate::place::source::Source;
 use crate::transport::Pacing;
 use crate::{Error, Role};
 
@@ -60,7 +60,10 @@ impl TufClient {
             swap::replace_file(&*self.fs, &self.anchor_path(), trusted_root, 0o644).map_err(failed)?;
         }
         self.draw(trusted_root)?;
-        Ok(Role { version: root.version(), expires: crate::now::from_jiff(root.role.signed.expires) })
+        Ok(Role {
+            version: root.version(),
+            expires: crate::metadata::now::from_jiff(root.role.signed.expires),
+        })
     }
 
     /// Opens the repository at `source`: the whole workflow from the next root to the targets role. The metadata

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use host_io::swap;
 use semver::Version;
 use signpost::{IdleDisk, OsDisk, Role, SetName};
-use trusted_repo::address::redacted;
 use trusted_repo::lz4::Lz4Reader;
+use trusted_repo::redacted;
 use trusted_repo::{Address, Repository, Source};
 use update_metadata::{Manifest, Update, manifest};
 

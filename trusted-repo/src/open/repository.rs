@@ -14,19 +14,19 @@ use crate::Error;
 use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
 use crate::error::of_file;
-use crate::frame::{FrameInfo, VerifiedFrame};
 use crate::memory::kept::{Kept, Slot};
 use crate::memory::roots::KnownRoot;
 use crate::memory::start::LONGEST_ROOT;
-use crate::now::EffectiveNow;
-use crate::open::mirrors::{Mirrors, Turn};
+use crate::metadata::now::EffectiveNow;
+use crate::open::roles::Roles;
 use crate::open::search::Search;
-use crate::pieces::VerifiedPieces;
-use crate::reader::{self, TargetReader};
-use crate::roles::Roles;
-use crate::run::{self, FrameRun};
-use crate::source::Place;
-use crate::target::{Check, TargetInfo, VerifiedBytes};
+use crate::place::mirrors::{Mirrors, Turn};
+use crate::place::source::Place;
+use crate::target::frame::{FrameInfo, VerifiedFrame};
+use crate::target::pieces::VerifiedPieces;
+use crate::target::proof::{Check, TargetInfo, VerifiedBytes};
+use crate::target::reader::{self, TargetReader};
+use crate::target::run::{self, FrameRun};
 use crate::transport::download::{Expected, Part, Size};
 use crate::transport::{Carrier, Fault};
 
@@ -236,7 +236,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::MissingTarget`] when the target is not listed; [`Error::TooLarge`] when a frame is longer than
-    /// [`LONGEST_FRAME`](crate::frame::LONGEST_FRAME); [`Error::Tampered`] when the frames do not follow one another or
+    /// [`LONGEST_FRAME`](crate::target::frame::LONGEST_FRAME); [`Error::Tampered`] when the frames do not follow one another or
     /// reach beyond the target.
     pub async fn fetch_run(&self, name: &str, run: Vec<FrameInfo>) -> Result<FrameRun, Error> {
         let info = self.target(name).await?;

@@ -8,9 +8,9 @@ use std::io::{self, Cursor, Read, Write};
 use lz4_flex::frame::FrameDecoder;
 
 use crate::Error;
-use crate::pieces::VerifiedPieces;
-use crate::reader::TargetReader;
-use crate::target::{VerifiedBytes, VerifiedTarget};
+use crate::target::pieces::VerifiedPieces;
+use crate::target::proof::{VerifiedBytes, VerifiedTarget};
+use crate::target::reader::TargetReader;
 
 /// How much is read at once while draining.
 const BLOCK: usize = 64 * 1024;

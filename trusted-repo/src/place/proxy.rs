@@ -7,7 +7,7 @@ use thiserror::Error;
 use tracing::warn;
 use url::Url;
 
-use crate::address::without_secrets;
+use crate::place::address::without_secrets;
 
 /// Proxies as values. Without any, the environment's usual variables hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

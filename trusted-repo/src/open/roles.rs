@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
 
-use crate::now::from_jiff;
+use crate::metadata::now::from_jiff;
 use crate::open::walk::Verified;
 
 /// One role of an open repository.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use crate::target::{Check, VerifiedTarget};
+use crate::target::proof::{Check, VerifiedTarget};
 use crate::{Error, TargetInfo};
 
 /// Bytes of a piece: so many that the system has each of them back at once.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use crate::address::Address;
-use crate::proxy::Proxy;
+use crate::place::address::Address;
+use crate::place::proxy::Proxy;
 use crate::transport::Account;
 
 /// A repository: two base addresses.

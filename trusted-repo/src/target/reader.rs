@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use crate::Error;
-use crate::open::mirrors::Mirrors;
-use crate::source::Place;
-use crate::target::{Check, TargetInfo, VerifiedTarget};
+use crate::place::mirrors::Mirrors;
+use crate::place::source::Place;
+use crate::target::proof::{Check, TargetInfo, VerifiedTarget};
 use crate::transport::download::{Expected, Part, Piece};
 use crate::transport::{Carrier, Fault};
 

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeZone as _, Utc};
 
-use crate::now::EffectiveNow;
+use crate::metadata::now::EffectiveNow;
 
 /// So many days without a new timestamp are told.
 pub const STANDSTILL: u64 = 14;

@@ -2,16 +2,16 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use crate::source::{Place, Source};
+use crate::place::source::{Place, Source};
 
 /// A repository's metadata places in order, and the targets places that belong to them.
-pub(super) struct Places {
-    pub(super) metadata: Vec<Place>,
-    pub(super) targets: Vec<Place>,
+pub(crate) struct Places {
+    pub(crate) metadata: Vec<Place>,
+    pub(crate) targets: Vec<Place>,
 }
 
 impl Places {
-    pub(super) fn of(source: &Source) -> Self {
+    pub(crate) fn of(source: &Source) -> Self {
         let mirrors = source.mirrors.iter();
         let metadata = std::iter::once(&source.metadata_base_url)
             .chain(mirrors.clone().map(|mirror| &mirror.metadata_base_url));

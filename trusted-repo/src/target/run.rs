@@ -14,10 +14,10 @@ use tracing::{debug, info};
 
 use crate::Error;
 use crate::error::of_file;
-use crate::frame::{FrameInfo, LONGEST_FRAME, VerifiedFrame};
-use crate::open::mirrors::Mirrors;
-use crate::source::Place;
-use crate::target::TargetInfo;
+use crate::place::mirrors::Mirrors;
+use crate::place::source::Place;
+use crate::target::frame::{FrameInfo, LONGEST_FRAME, VerifiedFrame};
+use crate::target::proof::TargetInfo;
 use crate::transport::download::{Download, Expected, Part, Piece};
 use crate::transport::{Carrier, Fault};
 
