@@ -111,17 +111,20 @@ impl<J> Shift<J> {
     fn work<S>(&self, mut state: S, each: impl Fn(&mut S, J) -> Result<(), Error>) {
         let _told_when_this_thread_dies = Watch(&self.over);
         loop {
-            // One waits for the queue and the others for the lock.
-            let job = lock(&self.jobs).blocking_recv();
-            let Some(job) = job else { return };
-            if *self.over.borrow() {
-                continue;
-            }
+            let Some(job) = self.next() else { return };
             if let Err(error) = each(&mut state, job) {
                 lock(&self.failure).get_or_insert(error);
                 self.over.send_replace(true);
             }
         }
+    }
+
+    /// The next job, while none has failed. One waits for the queue and the others for the lock, under which it is asked
+    /// whether one has failed, too: so what was handed out before that one is done, however the threads take turns.
+    fn next(&self) -> Option<J> {
+        let mut jobs = lock(&self.jobs);
+        let job = jobs.blocking_recv()?;
+        (!*self.over.borrow()).then_some(job)
     }
 }
 
@@ -163,6 +166,29 @@ mod tests {
         };
         Crew::new(&waiter, &events).work(feed, || (), each).unwrap();
         assert_eq!(lock(&done).len(), 1000);
+    }
+
+    #[test]
+    fn what_comes_before_a_job_that_fails_is_done() {
+        let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
+        for _ in 0..2000 {
+            let done = Mutex::new(BTreeSet::new());
+            let feed = async |queue: Queue<u32>| {
+                for job in 0..8 {
+                    queue.put(job).await;
+                }
+                Ok(())
+            };
+            let each = |(): &mut (), job| match job {
+                3 => Err(Error::Thread(io::Error::other("job 3"))),
+                _ => {
+                    lock(&done).insert(job);
+                    Ok(())
+                }
+            };
+            Crew::new(&waiter, &events).work(feed, || (), each).unwrap_err();
+            assert!(lock(&done).is_superset(&BTreeSet::from([0, 1, 2])), "{:?}", lock(&done));
+        }
     }
 
     #[test]
