@@ -25,7 +25,7 @@ fn counted_by(release: Release) -> (World, Host, Relay) {
 }
 
 /// The newest record.
-fn newest(host: &Host) -> Value {
+pub(crate) fn newest(host: &Host) -> Value {
     let ran = host.run("updog", &["history", "--json"]).expect_ok();
     serde_json::from_str::<Value>(&ran.stdout).unwrap()[0].clone()
 }
