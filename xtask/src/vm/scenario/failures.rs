@@ -8,7 +8,7 @@ use crate::vm::stage::Stage;
 use crate::vm::stage::recipe::{Recipe, flawed, good};
 use crate::vm::unmet::Unmet;
 
-/// A short time, for scenarios that wait for its end.
+/// A short time, for scenarios that wait for its end. It counts from where the settings are carried over.
 const SOON: u32 = 45;
 /// The same for the watchdog, which is armed long before the first process is there: a busy machine needs time up to that.
 const WATCHDOG: u32 = 120;
@@ -29,6 +29,13 @@ fn is_back(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.expect(motd == "kept" && mode == "burst", "the settings are those of before")?;
     knows_what_failed(stage, "1.1.0")?;
     try_is_spent(stage)
+}
+
+/// A boot whose time was over: who wanted an orderly reboot was told that somebody is in the way, and the reset came all the
+/// same.
+fn resets(stage: &Stage<'_>, console: &str, what: &str) -> Result<(), Unmet> {
+    let inhibited = console.contains("Operation inhibited by");
+    stage.expect(inhibited && console.contains("reset, and set A boots"), what)
 }
 
 pub(super) fn panic_in_init(stage: &mut Stage<'_>) -> Result<(), Unmet> {
@@ -79,10 +86,11 @@ pub(super) fn hang(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.power_on()?;
     stage.shows("guest: settings are carried over")?;
     let console = stage.is_reset()?;
-    stage
-        .expect(console.contains("reset, and set A boots"), "the deadline reset a check that stood still")?;
+    resets(stage, &console, "the deadline reset a check that stood still")?;
     stage.boots_into("1.0.0")?;
     knows_what_failed(stage, "1.3.0")?;
+    let reason = stage.status()?["failed_update"]["reason"].clone();
+    stage.expect(reason == "it was not marked good in time", "it says so, though nobody could reboot")?;
     try_is_spent(stage)
 }
 
@@ -91,7 +99,7 @@ pub(super) fn unhealthy(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.power_on()?;
     stage.shows("guest: 1.1.0 is not marked good")?;
     let console = stage.is_reset()?;
-    stage.expect(console.contains("reset, and set A boots"), "the deadline reset it")?;
+    resets(stage, &console, "the deadline reset it")?;
     is_back(stage)
 }
 
