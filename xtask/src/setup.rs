@@ -1,20 +1,20 @@
-//! `cargo xtask setup --for TASK`: what this machine lacks for a task, and installing it where that is asked for.
+//! `cargo xtask setup --for TASK`: what this machine lacks for a task, and installing it where that is asked for. What a
+//! task needs is said by the task.
 
 use clap::{Parser, ValueEnum};
 
-use crate::Outcome;
-use crate::dist;
 use crate::vm::{self, needs};
+use crate::{Outcome, bench, dist, fuzz};
 
 /// Arguments of `cargo xtask setup`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask setup --for vm\n  cargo xtask setup --for vm --install\n  cargo xtask setup --for dist --install"
+    after_help = "Examples:\n  cargo xtask setup --for vm\n  cargo xtask setup --for vm,bench,fuzz\n  cargo xtask setup --for dist --install"
 )]
 pub(crate) struct Args {
-    /// The task
-    #[arg(long = "for", value_name = "TASK")]
-    task: Task,
+    /// The task; several with commas between them
+    #[arg(long = "for", value_name = "TASK", required = true, value_delimiter = ',')]
+    tasks: Vec<Task>,
     /// Install what is missing, as root, with apt, and fetch the rest; without it, only say what that would be
     #[arg(long)]
     install: bool,
@@ -26,32 +26,81 @@ enum Task {
     Vm,
     /// `cargo xtask dist`
     Dist,
+    /// `cargo xtask bench`
+    Bench,
+    /// `cargo xtask fuzz`
+    Fuzz,
+}
+
+impl Task {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Vm => "vm",
+            Self::Dist => "dist",
+            Self::Bench => "bench",
+            Self::Fuzz => "fuzz",
+        }
+    }
+
+    /// The Debian packages that it lacks here.
+    fn packages(self) -> Vec<&'static str> {
+        match self {
+            Self::Vm => needs::missing(),
+            Self::Dist => dist::missing(),
+            Self::Bench => bench::missing(),
+            Self::Fuzz => Vec::new(),
+        }
+    }
+
+    /// What else it lacks here, which no Debian package has.
+    fn others(self) -> Vec<String> {
+        match self {
+            Self::Vm | Self::Bench => Vec::new(),
+            Self::Dist => dist::missing_others(),
+            Self::Fuzz => fuzz::missing(),
+        }
+    }
+
+    /// Fetches what no Debian package has.
+    fn fetch(self) -> Result<(), Box<dyn std::error::Error>> {
+        match self {
+            Self::Vm => needs::all_there().and_then(|()| vm::fetch()),
+            Self::Dist => dist::fetch(),
+            Self::Bench => Ok(()),
+            Self::Fuzz => fuzz::fetch(),
+        }
+    }
 }
 
 /// Says what is missing, or installs it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let (name, packages) = match args.task {
-        Task::Vm => ("vm", needs::missing()),
-        Task::Dist => ("dist", dist::missing()),
-    };
-    if !args.install && packages.is_empty() {
-        println!("No Debian package is missing for cargo xtask {name}.");
+    if args.install {
+        install(&args.tasks)?;
         return Ok(true);
     }
-    if !args.install {
-        println!("Missing for cargo xtask {name}: the Debian packages {}.", packages.join(" "));
-        println!("To install them, as root: cargo xtask setup --for {name} --install");
-        return Ok(true);
+    for task in &args.tasks {
+        let (name, packages, others) = (task.name(), task.packages(), task.others());
+        if packages.is_empty() && others.is_empty() {
+            println!("Nothing is missing for cargo xtask {name}.");
+            continue;
+        }
+        if !packages.is_empty() {
+            println!("Missing for cargo xtask {name}: the Debian packages {}.", packages.join(" "));
+        }
+        for other in others {
+            println!("Missing for cargo xtask {name}: {other}.");
+        }
+        println!("To install it, as root where there are packages: cargo xtask setup --for {name} --install");
     }
+    Ok(true)
+}
+
+fn install(tasks: &[Task]) -> Result<(), Box<dyn std::error::Error>> {
+    let mut packages: Vec<&str> = tasks.iter().flat_map(|task| task.packages()).collect();
+    packages.sort_unstable();
+    packages.dedup();
     if !packages.is_empty() {
         needs::install(&packages)?;
     }
-    match args.task {
-        Task::Vm => {
-            needs::all_there()?;
-            vm::fetch()?;
-        }
-        Task::Dist => dist::fetch()?,
-    }
-    Ok(true)
+    tasks.iter().try_for_each(|task| task.fetch())
 }

@@ -63,6 +63,13 @@ enum What {
     Check(check::Args),
 }
 
+/// The Debian packages that its parts lack here.
+pub(crate) fn missing() -> Vec<&'static str> {
+    let parts: [&[tools::Tool]; 5] =
+        [&images::TOOLS, &delta::TOOLS, &rates::TOOLS, &field::TOOLS, &field::loops::TOOLS];
+    tools::missing_packages(&parts.concat())
+}
+
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {

@@ -32,7 +32,7 @@ use clap::Parser;
 use crate::Outcome;
 use release::Release;
 
-pub(crate) use needs::{fetch, missing};
+pub(crate) use needs::{fetch, missing, missing_others};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(Parser)]

@@ -36,14 +36,20 @@ pub(crate) fn missing() -> Vec<&'static str> {
     tools::missing_packages(&TOOLS)
 }
 
-/// Refuses in one sentence where something is missing.
-pub(super) fn all_there() -> Result<(), Box<dyn Error>> {
+/// What else is missing here, which no Debian package has.
+pub(crate) fn missing_others() -> Vec<String> {
     let mut lacks: Vec<String> =
-        missing().iter().map(|package| format!("the Debian package {package}")).collect();
-    lacks.extend(CARGO_TOOLS.iter().filter(|tool| !there(tool)).map(|tool| tool.name.to_owned()));
+        CARGO_TOOLS.iter().filter(|tool| !there(tool)).map(|tool| tool.name.to_owned()).collect();
     if !has_target(&static_target()) {
         lacks.push(format!("the target {}", static_target()));
     }
+    lacks
+}
+
+/// Refuses in one sentence where something is missing.
+pub(super) fn all_there() -> Result<(), Box<dyn Error>> {
+    let packages = missing().into_iter().map(|package| format!("the Debian package {package}"));
+    let lacks: Vec<String> = packages.chain(missing_others()).collect();
     if lacks.is_empty() {
         return Ok(());
     }

@@ -20,6 +20,7 @@ use clap::Parser;
 use crate::Outcome;
 use crate::cargo::workspace;
 use run::Place;
+pub(crate) use tools::{fetch, missing};
 
 /// Arguments of `cargo xtask fuzz`.
 #[derive(Parser)]
@@ -45,12 +46,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if let Some(unknown) = args.target.iter().find(|name| !all.contains(name)) {
         return Err(format!("fuzz {unknown}: there is no such target; there are {}", all.join(", ")).into());
     }
-    let missing = tools::missing();
-    for sentence in &missing {
-        eprintln!("{sentence}");
-    }
-    if !missing.is_empty() {
-        return Ok(false);
+    if let Some(lacks) = missing().first() {
+        return Err(format!(
+            "find all that fuzzing needs: {lacks} is missing; \"cargo xtask setup --for fuzz --install\" fetches it"
+        )
+        .into());
     }
     let chosen = if args.target.is_empty() { all } else { args.target.clone() };
     place.build(&chosen)?;

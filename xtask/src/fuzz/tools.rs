@@ -1,6 +1,9 @@
 //! Whether everything that fuzzing needs is installed.
 
+use std::error::Error;
 use std::process::{Command, Stdio};
+
+use crate::cargo::cargo;
 
 /// A command of the nightly toolchain. The toolchain that runs us leaves its name in the environment, and a `cargo` that
 /// inherits it would be that one.
@@ -13,19 +16,38 @@ pub(crate) fn nightly(program: &str) -> Command {
     command
 }
 
-/// What is missing and how to get it, one sentence each.
+/// What is missing here.
 pub(crate) fn missing() -> Vec<String> {
-    let works = |command: &mut Command| {
-        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    if !works(nightly("rustc").arg("--version")) {
-        return vec![
-            "Missing: the nightly toolchain; \"rustup toolchain install nightly\" gets it.".to_owned(),
-        ];
+    let lacks = [("the nightly toolchain", !has_nightly()), ("cargo-fuzz", !has_cargo_fuzz())];
+    lacks.into_iter().filter(|(_, lacks)| *lacks).map(|(what, _)| what.to_owned()).collect()
+}
+
+/// Fetches what is missing, with rustup and cargo.
+pub(crate) fn fetch() -> Result<(), Box<dyn Error>> {
+    if !has_nightly() {
+        let mut rustup = Command::new("rustup");
+        done(rustup.args(["toolchain", "install", "nightly", "--profile", "minimal"]))?;
     }
-    if !works(nightly("cargo").args(["fuzz", "--version"])) {
-        return vec!["Missing: cargo-fuzz; \"cargo install cargo-fuzz --locked\" gets it.".to_owned()];
+    if !has_cargo_fuzz() {
+        done(cargo().args(["install", "cargo-fuzz", "--locked", "--quiet"]))?;
     }
-    Vec::new()
+    Ok(())
+}
+
+fn has_nightly() -> bool {
+    works(nightly("rustc").arg("--version"))
+}
+
+fn has_cargo_fuzz() -> bool {
+    works(nightly("cargo").args(["fuzz", "--version"]))
+}
+
+fn works(command: &mut Command) -> bool {
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn done(command: &mut Command) -> Result<(), Box<dyn Error>> {
+    let status = command.status().map_err(|error| format!("start {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("run {command:?}: {status}").into()) }
 }

@@ -22,7 +22,8 @@ use crate::Outcome;
 use report::{Case, Figures};
 
 /// The other tools.
-const TOOLS: [Tool; 3] = [tool("casync", "casync"), tool("zstd", "zstd"), tool("xdelta3", "xdelta3")];
+pub(super) const TOOLS: [Tool; 3] =
+    [tool("casync", "casync"), tool("zstd", "zstd"), tool("xdelta3", "xdelta3")];
 
 /// Arguments of `cargo xtask bench delta`.
 #[derive(Parser)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::bench::tools::{Tool, all_there, command, said, tool};
 
 /// What makes them.
-const TOOLS: [Tool; 2] = [tool("losetup", "mount"), tool("addpart", "util-linux")];
+pub(crate) const TOOLS: [Tool; 2] = [tool("losetup", "mount"), tool("addpart", "util-linux")];
 /// `addpart` counts in these, whatever the disk's own sectors are.
 const SECTOR: u64 = 512;
 

@@ -27,7 +27,7 @@ pub(super) use place::dir;
 use release::{Extent, Release};
 
 /// Everything that is called here.
-const TOOLS: [Tool; 9] = [
+pub(super) const TOOLS: [Tool; 9] = [
     tool("apt-get", "apt"),
     tool("dpkg-deb", "dpkg"),
     tool("tar", "tar"),

@@ -19,10 +19,14 @@ use super::images;
 use super::images::catalog::{Catalog, Kind};
 use super::images::release::{Extent, Release};
 use super::measure::measured;
-use super::tools::{all_there, command, tool};
+use super::tools::{Tool, all_there, command, tool};
 use crate::Outcome;
 use crate::cargo::{cargo, workspace};
 use bound::Rates;
+
+/// The plain ways, which this and the bench of publishing call.
+pub(super) const TOOLS: [Tool; 4] =
+    [tool("curl", "curl"), tool("lz4", "lz4"), tool("zstd", "zstd"), tool("dd", "coreutils")];
 
 /// Arguments of `cargo xtask bench rates`.
 #[derive(Parser)]
@@ -50,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 /// Images, programs of ours, and the plain ways.
 pub(super) fn ready(extent: Extent) -> Result<(), Box<dyn Error>> {
     all_there(&field::TOOLS)?;
-    all_there(&[tool("curl", "curl"), tool("lz4", "lz4"), tool("dd", "coreutils")])?;
+    all_there(&TOOLS)?;
     images::there_or_built(extent)?;
     field::build_programs()?;
     build_ways()
