@@ -98,7 +98,9 @@ fn why_not(model: &Model, key: &Key, value: &Value) -> Option<String> {
         .map(|above| format!("nothing can lie below the setting {above}"))
 }
 
-fn shortened(text: &str) -> String {
+/// A value as a message repeats it: not more of it than a person reads.
+#[must_use]
+pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -10,11 +10,9 @@ use host_io::Advise;
 use serde_json::Map;
 use thiserror::Error;
 
+use settings_model::fit::shortened;
 use settings_model::known::SEED;
 use settings_model::{Model, Name};
-
-/// How much of a refused value an answer repeats.
-const SHOWN: usize = 60;
 
 /// Why a change was refused.
 #[derive(Debug, Error)]
@@ -271,13 +269,6 @@ fn known_beside(model: &Model, key: &Key) -> Vec<String> {
         known = model.names().map(Name::to_string).collect();
     }
     known
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

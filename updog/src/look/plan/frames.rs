@@ -109,8 +109,8 @@ mod tests {
     use verity::{BLOCK_SIZE, HashTree, Salt, TreeBuilder};
 
     use super::*;
-    use crate::look::plan::lookup::Lookup;
     use crate::look::plan::origin::{self, Copies};
+    use crate::look::plan::running_root::Lookup;
 
     impl Lengths for Vec<u32> {
         fn length(&self, frame: usize) -> u64 {

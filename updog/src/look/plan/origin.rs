@@ -6,7 +6,7 @@ use serde::Serialize;
 use verity::HashTree;
 
 use super::bits::Bits;
-use super::lookup::Lookup;
+use super::running_root::Lookup;
 
 /// Where one unit of an image comes from: a block of root, a frame of boot. A unit of zeros is like any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::index::VerifiedIndex;
 use super::sum::RawSum;
 use super::sum::{Sha256, sha256};
 use crate::look::hash_partition::StoredTree;
-use crate::look::plan::lookup::Entry;
+use crate::look::plan::running_root::Entry;
 use crate::look::plan::{Lookup, Origins};
 use crate::tell::events::Phase;
 
