@@ -42,12 +42,25 @@ fn root(version: &str, files: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// Two releases with these roots, and one migration between them.
+/// The root of 1.0.0 as distributions make theirs: with a shell, and the settings `group-001` to `group-400`.
+pub(crate) fn erofs() -> Vec<u8> {
+    let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/roots/2026-11-lz4hc.erofs");
+    let mut bytes = std::fs::read(made).expect("it is part of the tree");
+    // A hash tree wants two blocks at least.
+    bytes.resize(bytes.len().max(4 * 4096), 0);
+    bytes
+}
+
+/// Two releases with roots of these files, and one migration between them.
 async fn checked(older: &[(&str, &str)], newer: &[(&str, &str)], migration: &[u8]) -> CheckReport {
+    checked_roots(&root("1.0.0", older), &root("1.1.0", newer), migration).await
+}
+
+/// Two releases with these roots, and one migration between them.
+async fn checked_roots(older: &[u8], newer: &[u8], migration: &[u8]) -> CheckReport {
     let fixture = Fixture::new().await;
-    let with_root = |mut release: AddOptions, files: &[(&str, &str)]| {
-        let version = release.version.to_string();
-        release.images.root = fixture.write(&format!("images/{version}"), &root(&version, files));
+    let with_root = |mut release: AddOptions, root: &[u8]| {
+        release.images.root = fixture.write(&format!("images/{}", release.version), root);
         release
     };
     fixture.add(&with_root(fixture.release("1.0.0", 1), older)).await.expect("published");
@@ -109,6 +122,30 @@ async fn what_a_migration_needs_has_to_be_in_the_older_release_as_well() {
     let needs = told(&bad, "migration_needs");
     assert!(!bad.is_good() && needs.len() == 1, "{bad}");
     assert!(needs[0].contains("needs /bin/sh, and 1.0.0, which runs it on the way back"), "{bad}");
+}
+
+#[tokio::test]
+async fn an_older_release_in_an_erofs_is_looked_into_as_any_other() {
+    let older = erofs();
+    let newer = root("1.1.0", &[("bin/sh", "a shell"), ("bin/python3", "a language")]);
+    let good = checked_roots(&older, &newer, b"#!/bin/sh\nexit 0\n").await;
+    assert!(good.is_good() && told(&good, "migration_needs").is_empty(), "{good}");
+    let bad = checked_roots(&older, &newer, b"#!/bin/python3\n").await;
+    assert!(!bad.is_good(), "{bad}");
+    assert!(told(&bad, "migration_needs")[0].contains("needs /bin/python3, and 1.0.0"), "{bad}");
+    // Its settings model counts as well.
+    let rename = "[[step]]\nkind = \"rename\"\nfrom = \"settings.group-401\"\nto = \"settings.motd\"\n";
+    let model = root("1.1.0", &[(MODEL, &model(&["settings.motd"]))]);
+    let bad = checked_roots(&older, &model, &pack(&elf(), rename).expect("a list")).await;
+    assert!(told(&bad, "migration_names")[0].contains("1.0.0 has no setting settings.group-401"), "{bad}");
+    // Packed in a way that is not known here, it is said that nobody looked.
+    let mut unknown = older;
+    unknown[1024 + 80] = 0xff;
+    let told_so = checked_roots(&unknown, &newer, b"#!/bin/sh\nexit 0\n").await;
+    assert!(
+        told(&told_so, "migration_needs")[0].contains("is not known: its erofs cannot be read"),
+        "{told_so}"
+    );
 }
 
 #[tokio::test]

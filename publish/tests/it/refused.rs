@@ -253,6 +253,7 @@ async fn an_image_that_calls_itself_by_another_version_is_not_published() {
         ("etc", squashfs("etc/os-release", wrong), "as metal 1.1.0: its os-release says metal 1.0.0"),
         ("variant", squashfs("usr/lib/os-release", other), "its os-release says cloud 1.1.0"),
         ("ext4", ext4(&fixture, wrong), "its os-release says metal 1.0.0"),
+        ("erofs", crate::migrations::erofs(), "its os-release says metal 1.0.0"),
     ] {
         let mut release = fixture.release("1.1.0", 1);
         release.images.root = fixture.write(&format!("images/{name}"), &bytes);
