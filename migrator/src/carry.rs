@@ -7,8 +7,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use datastore::Key;
-use datastore::store_dir::{self, Contents, Settings};
+use datastore::store_dir::{self, Contents};
 use host_io::SystemFs;
 use migration_helpers::declared::Declaration;
 
@@ -29,8 +28,8 @@ pub async fn carry(
     contents: Contents,
     direction: Direction,
     room: Room,
-) -> Result<Carried, Error> {
-    let mut work = Work { request, room, state: State::Known(contents), scratch: None, removed: Vec::new() };
+) -> Result<Contents, Error> {
+    let mut work = Work { request, room, state: State::Known(contents), scratch: None };
     for (index, name) in cached.names().iter().enumerate() {
         tracing::info!("running migration {name} ({} of {})", index + 1, cached.names().len());
         match cached.program(name).await? {
@@ -38,29 +37,7 @@ pub async fn carry(
             Program::Sealed(program) => work.run(name, &program, direction).await?,
         }
     }
-    Ok(Carried { contents: work.contents()?, removed: work.removed })
-}
-
-/// What came out.
-#[derive(Debug)]
-pub struct Carried {
-    /// The settings.
-    pub contents: Contents,
-    /// The older release's settings that lists of steps remove on the way forward.
-    removed: Vec<Key>,
-}
-
-impl Carried {
-    /// After going back: gives the settings that the way forward had removed the values that `kept` still has, which is
-    /// what the older release had when it was left. What is there stays.
-    #[must_use]
-    pub fn with_removed_from(mut self, kept: &Settings) -> Contents {
-        let named = |key: &Key| self.removed.iter().any(|name| key == name || key.is_below(name));
-        for (key, value) in kept.iter().filter(|(key, _)| named(key)) {
-            self.contents.live.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-        self.contents
-    }
+    work.contents()
 }
 
 /// Settings on their way.
@@ -69,7 +46,6 @@ struct Work<'a> {
     room: Room,
     state: State,
     scratch: Option<Scratch>,
-    removed: Vec<Key>,
 }
 
 /// Where they are. Steps change them in memory, programs from one copy to the next.
@@ -86,7 +62,6 @@ impl Work<'_> {
             Direction::Backward => migration_helpers::args::Direction::Backward,
         };
         list.apply(&mut contents, way).map_err(|source| Error::Steps { name: name.to_owned(), source })?;
-        self.removed.extend(list.removed().cloned());
         self.state = State::Known(contents);
         Ok(())
     }

@@ -15,6 +15,7 @@
 //! - [`exec`]: running one program from sealed memory, within limits
 //! - [`sandbox`]: the child that a migration becomes, and what it gives up
 //! - [`carry`]: all migrations in turn, each on a copy
+//! - [`lost`]: what a release removes, given back with the older one
 //! - [`note`]: what a boot that is not proven yet writes down for the other set
 //! - [`rehearse`]: the same, told or tried on a copy, there and back
 //! - [`settle`]: the whole step, from the links as they are to the links as they must be
@@ -29,6 +30,7 @@ pub mod error;
 pub mod exec;
 pub mod fit;
 pub mod limits;
+pub mod lost;
 pub mod note;
 pub mod rehearse;
 pub mod room;

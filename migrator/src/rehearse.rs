@@ -20,6 +20,7 @@ use crate::carry::carry;
 use crate::course::Direction;
 use crate::error::Error;
 use crate::fit;
+use crate::lost;
 use crate::room::{Need, Surplus};
 use crate::scratch::Room;
 use crate::settle;
@@ -114,15 +115,16 @@ pub async fn rehearse(fs: Arc<dyn Fs>, request: &Request) -> Result<Outlook, Err
         tracing::warn!("not rehearsed: copies need room that old stores take, which go at the boot");
         return Ok(outlook);
     }
-    let there = carry(request, &cached, before.clone(), direction, copies).await?.contents;
+    let there = carry(request, &cached, before.clone(), direction, copies).await?;
     fit::check(&*fs, request, &request.target, &there)?;
     let changes = changes(&before.live, &there.live);
     let back = async {
-        let back = carry(request, &cached.back(), there, direction.back(), copies).await?;
-        let back = match direction {
-            Direction::Forward => back.with_removed_from(&before.live),
-            Direction::Backward => back.contents,
-        };
+        let mut back = carry(request, &cached.back(), there, direction.back(), copies).await?;
+        if direction == Direction::Forward {
+            // What a rollback would give back of these settings, which are kept then.
+            let again = back.live.clone();
+            lost::put_back(&mut back, &before, &again);
+        }
         fit::check(&*fs, request, &live.version, &back)?;
         Ok::<_, Error>(back)
     };

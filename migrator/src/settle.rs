@@ -19,6 +19,7 @@ use crate::carry::carry;
 use crate::course::{Course, Direction, Wish, course};
 use crate::error::Error;
 use crate::fit;
+use crate::lost;
 use crate::note::Note;
 use crate::room::Need;
 use crate::scratch::{Room, Scratch};
@@ -177,13 +178,11 @@ async fn migrate(
         Chain { version: request.target.clone(), data_dir: live.data_dir.clone() }
     } else {
         let room = make_room(&**fs, request, &contents, kept)?;
-        let carried = carry(request, &cached, contents, direction, room).await?;
-        let contents = match (direction, kept) {
-            (Direction::Backward, Some(kept)) => {
-                carried.with_removed_from(&store_dir::read(&**fs, &base.join(&kept.data_dir))?.live)
-            }
-            (Direction::Backward, None) | (Direction::Forward, _) => carried.contents,
-        };
+        let mut contents = carry(request, &cached, contents, direction, room).await?;
+        if let (Direction::Backward, Some(kept)) = (direction, kept) {
+            let kept = store_dir::read(&**fs, &base.join(&kept.data_dir))?;
+            lost::give_back(request, &cached, &mut contents, kept, room).await;
+        }
         fit::check(&**fs, request, &request.target, &contents)?;
         write(&**fs, request, &contents)?
     };

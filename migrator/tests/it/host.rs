@@ -86,7 +86,9 @@ fn program(name: &str) -> Vec<u8> {
     if name == SCRIPT {
         return b"#!/bin/sh\nexec cp -r \"$3\" \"$5\"\n".to_vec();
     }
-    let example = PROGRAMS.iter().find(|(listed, _)| *listed == name).unwrap().1;
+    // All others are one program, which looks at its name.
+    let example =
+        PROGRAMS.iter().find(|(listed, _)| *listed == name).map_or("migration_that_helps", |(_, file)| file);
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().parent().unwrap().join("examples").join(example);
     fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `cargo build --examples`", path.display()))
@@ -106,6 +108,17 @@ impl Host {
             .populate(&settings([("settings.kept", json!("mine")), ("settings.renamed", json!("one"))]))
             .unwrap();
         store.set_pending("tx", &settings([("settings.renamed", json!("one"))])).unwrap();
+        host
+    }
+
+    /// A host whose settings are of 1.0.0, with all of this in them.
+    pub(crate) fn with_store(contents: &Contents) -> Self {
+        let host = Self::without_store();
+        let (fs, base) = (CutFs::counting(), host.base());
+        fs::create_dir_all(&base).unwrap();
+        let chain = Chain::fresh(&Version::new(1, 0, 0));
+        store_dir::write(&fs, &base.join(&chain.data_dir), contents).unwrap();
+        links::apply(&fs, &base, &links::plan(None, &chain)).unwrap();
         host
     }
 
@@ -249,6 +262,14 @@ impl Host {
         let mut store = Datastore::open(Arc::new(CutFs::counting()), &self.base()).unwrap();
         store.set_pending("set", &settings([(name, value)])).unwrap();
         store.commit("set").unwrap();
+    }
+
+    /// What the API would commit: one setting is taken away.
+    pub(crate) fn unset(&self, name: &str) {
+        let mut store = Datastore::open(Arc::new(CutFs::counting()), &self.base()).unwrap();
+        let unset = [Key::parse(name).unwrap()].into();
+        store.stage("unset", &datastore::Change { unset, ..datastore::Change::default() }).unwrap();
+        store.commit("unset").unwrap();
     }
 
     /// All that the links lead to: the version and everything in the store.

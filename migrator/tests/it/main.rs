@@ -6,6 +6,7 @@
 //! - `notes`: what a boot leaves for the other set, and what it is wished to do
 //! - `rehearsal`: what a boot would do, told and tried
 //! - `dated`: stores of every age, and a reader that never changes
+//! - `helpers`: the law of each ready-made helper, through programs
 //! - `laws`: any pair of releases, and the steps between them, against what the laws promise
 //! - `power_cut`: both, stopped after every operation
 //! - `exec`: what a program in sealed memory gets, and how it is ended
@@ -23,6 +24,7 @@ mod backward;
 mod dated;
 mod exec;
 mod forward;
+mod helpers;
 mod host;
 mod laws;
 mod notes;

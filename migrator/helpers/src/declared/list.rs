@@ -1,6 +1,5 @@
 //! A list of steps, as a text and at the end of a program.
 
-use datastore::Key;
 use datastore::store_dir::Contents;
 use serde::Deserialize;
 
@@ -67,19 +66,6 @@ impl Declaration {
             Direction::Forward => self.steps.iter().try_for_each(|step| take(step, contents)),
             Direction::Backward => self.steps.iter().rev().try_for_each(|step| take(step, contents)),
         }
-    }
-
-    /// The settings that the way forward removes, by the names of the older release.
-    pub fn removed(&self) -> impl Iterator<Item = &Key> {
-        self.steps.iter().flat_map(|step| match step {
-            Step::Remove { settings } => settings.as_slice(),
-            Step::Add { .. }
-            | Step::Rename { .. }
-            | Step::Replace { .. }
-            | Step::AddMetadata { .. }
-            | Step::RemoveMetadata { .. }
-            | Step::ReplaceMetadata { .. } => &[],
-        })
     }
 
     /// What does not come back after going there and back, a sentence each.

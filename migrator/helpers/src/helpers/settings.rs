@@ -43,8 +43,8 @@ impl Migration for AddPrefixes {
     }
 }
 
-/// The newer release no longer knows some settings. Forward removes them; backward does nothing, since the older
-/// release gives them their defaults.
+/// The newer release no longer knows some settings. Forward removes them. Backward does nothing: `migrator` gives back
+/// what the older release's store still has of them, and where none is kept that release gives them their defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoveSettings(
     /// The names of the settings that go.
