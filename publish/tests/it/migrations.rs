@@ -140,7 +140,7 @@ async fn an_older_release_in_an_erofs_is_looked_into_as_any_other() {
     assert!(told(&bad, "migration_names")[0].contains("1.0.0 has no setting settings.group-401"), "{bad}");
     // Packed in a way that is not known here, it is said that nobody looked.
     let mut unknown = older;
-    unknown[1024 + 80] = 0xff;
+    unknown[1024 + 83] = 0xff;
     let told_so = checked_roots(&unknown, &newer, b"#!/bin/sh\nexit 0\n").await;
     assert!(
         told(&told_so, "migration_needs")[0].contains("is not known: its erofs cannot be read"),
