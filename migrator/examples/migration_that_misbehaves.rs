@@ -27,6 +27,25 @@ impl Migration for Misbehave {
                     .map_err(|error| Error::Other(error.to_string()))?;
                 end_well()
             }
+            "write large files" => {
+                let _all = fill(48, 1 << 20);
+                end_well()
+            }
+            "write many files" => {
+                let _all = fill(40_000, 0);
+                end_well()
+            }
+            "write without end" => {
+                let _until_it_is_stopped = fill(u32::MAX, 60_000);
+                end_well()
+            }
+            "fill and fail" => {
+                return Err(Error::Other(format!("go on after {} files", fill(u32::MAX, 4096))));
+            }
+            "fill and end well" => {
+                let _as_far_as_it_goes = fill(u32::MAX, 4096);
+                end_well()
+            }
             "write garbage" => {
                 let settings = argument("--target-datastore").join("live/settings");
                 std::fs::create_dir_all(&settings).map_err(|error| Error::Other(error.to_string()))?;
@@ -52,6 +71,17 @@ fn argument(name: &str) -> PathBuf {
     let mut arguments = std::env::args_os();
     arguments.find(|argument| argument == name);
     arguments.next().map(PathBuf::from).unwrap_or_default()
+}
+
+/// Writes files beside its target until one cannot be written, at most so many, of so many bytes each; how many it wrote.
+fn fill(most: u32, bytes: usize) -> u32 {
+    let dir = argument("--target-datastore").with_extension("more");
+    if std::fs::create_dir(&dir).is_err() {
+        return 0;
+    }
+    let content = vec![b'x'; bytes];
+    let written = |number: &u32| std::fs::write(dir.join(number.to_string()), &content).is_ok();
+    (0..most).find(|number| !written(number)).unwrap_or(most)
 }
 
 /// Ends before the frame writes what it should.

@@ -8,15 +8,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use datastore::store_dir::{self, Contents};
-use host_io::SystemFs;
+use host_io::{SystemFs, report};
 use migration_helpers::declared::Declaration;
 
+use crate::amount::Amount;
 use crate::args::Request;
 use crate::cached::{Cached, Program};
 use crate::course::Direction;
 use crate::error::Error;
 use crate::exec::{Place, Said, Sealed};
-use crate::scratch::{Room, Scratch};
+use crate::room;
+use crate::scratch::{Room, STORES, Scratch};
 
 /// Runs the migrations on copies of `contents` and returns what comes out. Nothing but the scratch directory changes.
 ///
@@ -29,7 +31,8 @@ pub async fn carry(
     direction: Direction,
     room: Room,
 ) -> Result<Contents, Error> {
-    let mut work = Work { request, room, state: State::Known(contents), scratch: None };
+    let store = room::store(&contents)?;
+    let mut work = Work { request, room, store, state: State::Known(contents), scratch: None };
     for (index, name) in cached.names().iter().enumerate() {
         tracing::info!("running migration {name} ({} of {})", index + 1, cached.names().len());
         match cached.program(name).await? {
@@ -44,6 +47,8 @@ pub async fn carry(
 struct Work<'a> {
     request: &'a Request,
     room: Room,
+    /// What a store like the first one takes.
+    store: Amount,
     state: State,
     scratch: Option<Scratch>,
 }
@@ -77,11 +82,23 @@ impl Work<'_> {
             State::Written { dir, .. } => dir.clone(),
         };
         let target = scratch.another();
-        let place = Place { launcher: &self.request.launcher, scratch: scratch.dir(), user: scratch.user() };
-        let said = program
-            .run(&arguments(direction, &source, &target), place, self.request.limits)
-            .await
-            .map_err(|source| Error::Migration { name: name.to_owned(), source })?;
+        let place = Place {
+            launcher: &self.request.launcher,
+            scratch: scratch.dir(),
+            user: scratch.user(),
+            most: self.request.limits.growth.plus(self.store.times(STORES)),
+        };
+        let ended = program.run(&arguments(direction, &source, &target), place, self.request.limits).await;
+        let ended = ended.map_err(|source| Error::Migration { name: name.to_owned(), source });
+        // No program is to blame for what it does where there is no room, and none to be believed that it has written
+        // everything.
+        if let Err(want) = scratch.room_for(self.store) {
+            if let Err(error) = ended {
+                tracing::warn!("failed to {}", report::chain(&error));
+            }
+            return Err(want);
+        }
+        let said = ended?;
         tell(name, &said, first);
         scratch.remove(&source);
         self.state = State::Written { by: name.to_owned(), dir: target };

@@ -210,9 +210,7 @@ impl Advise for Error {
                 "the settings are as they were; report the migration, and what it says, to the release's owner"
             }
             Self::FreeSpace { .. } => "check that the persistent partition is healthy",
-            Self::NoRoom { .. } => {
-                "free some space on the persistent partition; the settings are as they were"
-            }
+            Self::NoRoom { .. } => "free some space there; the settings are as they were",
         };
         Some(text.to_owned())
     }

@@ -17,12 +17,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::amount::Amount;
 use crate::limits::Limits;
 use crate::sandbox::{Orders, Report};
 
 /// How much of what a program says is kept of each of its two outputs, in bytes.
 const KEPT_OUTPUT: u64 = 16 * 1024;
+
+/// How often what a program writes is looked at while it runs. Most have ended before.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How long to wait for killed programs to be gone. Only one that left its group can take longer.
 const DYING: Duration = Duration::from_secs(5);
@@ -36,6 +41,8 @@ pub struct Place<'a> {
     pub scratch: &'a Path,
     /// Its own user, whose the directory is.
     pub user: Option<u32>,
+    /// The most that may lie in that directory, whoever made it.
+    pub most: Amount,
 }
 
 /// A program in memory that cannot change any more.
@@ -68,6 +75,12 @@ pub enum Error {
     /// It, or something that it started, ran for too long and was killed.
     #[error("it was killed after {} s", .0.as_secs_f32())]
     TimedOut(Duration),
+    /// It wrote more than it may, and was killed if it had not ended.
+    #[error("it filled its directory with more than {most}")]
+    Overfilled {
+        /// What is possible.
+        most: Amount,
+    },
     /// It ended with an error or by a signal.
     #[error("it ended with {status}{}", words(said))]
     Ended {
@@ -118,14 +131,21 @@ impl Sealed {
             .map_err(Error::Start)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let mut end = std::pin::pin!(end_of(&mut child));
-        let Ok(ended) = tokio::time::timeout(limits.time, &mut end).await else {
-            // The whole group: a helper that it started must not go on writing to the copy.
-            if let Some(group) = group {
-                let _gone_already = kill_process_group(group, Signal::KILL);
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(limits.time, &mut end) => ended.map_err(|_| Error::TimedOut(limits.time)),
+            () = overfilled(place) => Err(Error::Overfilled { most: place.most }),
+        };
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // The whole group: a helper that it started must not go on writing to the copy.
+                if let Some(group) = group {
+                    let _gone_already = kill_process_group(group, Signal::KILL);
+                }
+                // A kill takes effect a little later; whoever has let go of the outputs writes nothing any more.
+                let _ended_or_out_of_reach = tokio::time::timeout(DYING, end).await;
+                return Err(error);
             }
-            // A kill takes effect a little later; whoever has let go of the outputs writes nothing any more.
-            let _ended_or_out_of_reach = tokio::time::timeout(DYING, end).await;
-            return Err(Error::TimedOut(limits.time));
         };
         // What it started and left running has let go of the outputs, and could still write. The number of the group
         // cannot be another one's yet: the kernel gives out all others before it.
@@ -137,10 +157,28 @@ impl Sealed {
         (said.confined, said.err) = (confined.unwrap_or_default(), err);
         match not_started {
             Some(why) => Err(Error::Start(io::Error::other(why))),
+            None if is_overfilled(place) => Err(Error::Overfilled { most: place.most }),
             None if status.success() => Ok(said),
             None => Err(Error::Ended { status, said: Box::new(said) }),
         }
     }
+}
+
+/// Waits until more lies in the directory of a program than may; where that does not come, for ever.
+async fn overfilled(place: Place<'_>) {
+    let mut looks = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    // To look takes time as well, and is no work of its own.
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if is_overfilled(place) {
+            return;
+        }
+    }
+}
+
+fn is_overfilled(place: Place<'_>) -> bool {
+    Amount::below(place.scratch, place.most).exceeds(place.most)
 }
 
 /// Waits until the program has ended and its outputs are closed, which is when nothing that it started is left.

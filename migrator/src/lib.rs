@@ -10,6 +10,7 @@
 //! - [`bits`]: what the boot bits say of the two sets
 //! - [`cached`]: the cached repository: which migrations lead to the target, and their verified programs
 //! - [`fit`]: whether what comes out fits the image that reads it
+//! - [`amount`]: how much lies in a directory
 //! - [`room`]: what all of it takes of the partition
 //! - [`scratch`]: the directory in which migrations work
 //! - [`exec`]: running one program from sealed memory, within limits
@@ -21,6 +22,7 @@
 //! - [`settle`]: the whole step, from the links as they are to the links as they must be
 //! - [`error`]: why a boot fails here, and what a person can do
 
+pub mod amount;
 pub mod args;
 pub mod bits;
 pub mod cached;

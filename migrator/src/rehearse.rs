@@ -14,6 +14,7 @@ use host_io::{Fs, report};
 use semver::Version;
 use serde::Serialize;
 
+use crate::amount::Amount;
 use crate::args::Request;
 use crate::cached::Cached;
 use crate::carry::carry;
@@ -21,7 +22,7 @@ use crate::course::Direction;
 use crate::error::Error;
 use crate::fit;
 use crate::lost;
-use crate::room::{Need, Surplus};
+use crate::room::Need;
 use crate::scratch::Room;
 use crate::settle;
 
@@ -188,14 +189,19 @@ async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<
         Direction::Forward => None,
     };
     let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
-    let surplus = Surplus::of(&links::surplus(&*fs, &request.base, &keep)?);
+    let surplus = Amount::taken_by(&links::surplus(&*fs, &request.base, &keep)?);
     let free = need.is_met_with(surplus, &*fs, &request.base)?;
     let copies = match need.copies {
         Room::Memory => "memory",
         Room::Partition => "partition",
     };
-    outlook.room =
-        Some(RoomNeeded { bytes: need.bytes, files: need.files, free, surplus: surplus.bytes, copies });
+    outlook.room = Some(RoomNeeded {
+        bytes: need.all.bytes,
+        files: need.all.files,
+        free,
+        surplus: surplus.bytes,
+        copies,
+    });
     outlook.migrations = cached.names().to_vec();
     let now = need.copies == Room::Memory || need.is_met(&*fs, &request.base).is_ok();
     Ok((outlook, Some(Todo { live, cached, before, direction, copies: need.copies, now })))

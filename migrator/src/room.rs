@@ -1,13 +1,13 @@
 //! What a migration takes of the partition that holds the stores, in bytes and in files.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use datastore::Key;
 use datastore::store_dir::{self, Contents, Settings};
 use host_io::Fs;
 
+use crate::amount::Amount;
 use crate::args::Request;
 use crate::error::Error;
 use crate::scratch::{Room, STORES};
@@ -17,38 +17,8 @@ use crate::scratch::{Room, STORES};
 pub struct Need {
     /// Where copies lie.
     pub copies: Room,
-    /// Bytes on the partition.
-    pub bytes: u64,
-    /// Files and directories on the partition.
-    pub files: u64,
-}
-
-/// What may be had beside what is free: old stores that make room at the boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Surplus {
-    /// Bytes on the partition.
-    pub bytes: u64,
-    /// Files and directories.
-    pub files: u64,
-}
-
-impl Surplus {
-    /// What these directories take.
-    #[must_use]
-    pub fn of(directories: &[PathBuf]) -> Self {
-        let mut surplus = Self::default();
-        directories.iter().for_each(|directory| surplus.add(directory));
-        surplus
-    }
-
-    /// What cannot be looked at makes no room.
-    fn add(&mut self, path: &Path) {
-        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
-        self.bytes += metadata.blocks() * 512;
-        self.files += 1;
-        let entries = if metadata.is_dir() { std::fs::read_dir(path).ok() } else { None };
-        entries.into_iter().flatten().flatten().for_each(|entry| self.add(&entry.path()));
-    }
+    /// What it takes of the partition.
+    pub all: Amount,
 }
 
 impl Need {
@@ -57,51 +27,66 @@ impl Need {
     /// # Errors
     /// When they cannot be stored.
     pub fn of(request: &Request, contents: &Contents) -> Result<Self, Error> {
-        let (bytes, files) = (store_dir::room(contents)?, files(contents));
-        let copies = Room::choose(request, bytes);
+        let store = store(contents)?;
+        let copies = Room::choose(request, store.bytes);
         let stores = match copies {
             Room::Memory => 1,
             Room::Partition => 1 + STORES,
         };
-        Ok(Self { copies, bytes: stores * bytes, files: stores * files })
+        Ok(Self { copies, all: store.times(stores) })
     }
 
     /// [`Need::is_met`] where `surplus` goes first.
     ///
     /// # Errors
     /// As [`Need::is_met`].
-    pub fn is_met_with(&self, surplus: Surplus, fs: &dyn Fs, base: &Path) -> Result<u64, Error> {
-        let less = Self {
-            copies: self.copies,
-            bytes: self.bytes.saturating_sub(surplus.bytes),
-            files: self.files.saturating_sub(surplus.files),
-        };
+    pub fn is_met_with(&self, surplus: Amount, fs: &dyn Fs, base: &Path) -> Result<u64, Error> {
+        let less = Self { copies: self.copies, all: self.all.less(surplus) };
         less.is_met(fs, base).map_err(|error| match error {
             Error::NoRoom { base, of, free, .. } => {
-                let (needed, goes) =
-                    if of == "files" { (self.files, surplus.files) } else { (self.bytes, surplus.bytes) };
+                let (needed, goes) = if of == "files" {
+                    (self.all.files, surplus.files)
+                } else {
+                    (self.all.bytes, surplus.bytes)
+                };
                 Error::NoRoom { base, of, needed, free: free + goes }
             }
             other => other,
         })
     }
 
-    /// Whether there is that much, and how much there is.
+    /// Whether there is that much, and how many bytes there are.
     ///
     /// # Errors
-    /// [`Error::NoRoom`] when there is not; also when the file system does not say.
+    /// As [`is_free`].
     pub fn is_met(&self, fs: &dyn Fs, base: &Path) -> Result<u64, Error> {
-        let unknown = |source| Error::FreeSpace { base: base.to_owned(), source };
-        let (bytes, files) = (fs.free_bytes(base).map_err(unknown)?, fs.free_files(base).map_err(unknown)?);
-        let short = |of, needed, free| Error::NoRoom { base: base.to_owned(), of, needed, free };
-        if bytes < self.bytes {
-            return Err(short("bytes", self.bytes, bytes));
-        }
-        if files < self.files {
-            return Err(short("files", self.files, files));
-        }
-        Ok(bytes)
+        is_free(self.all, fs, base)
     }
+}
+
+/// Whether so much is free where `place` lies, and how many bytes are.
+///
+/// # Errors
+/// [`Error::NoRoom`] when it is not; also when the file system does not say.
+pub fn is_free(wanted: Amount, fs: &dyn Fs, place: &Path) -> Result<u64, Error> {
+    let unknown = |source| Error::FreeSpace { base: place.to_owned(), source };
+    let (bytes, files) = (fs.free_bytes(place).map_err(unknown)?, fs.free_files(place).map_err(unknown)?);
+    let short = |of, needed, free| Error::NoRoom { base: place.to_owned(), of, needed, free };
+    if bytes < wanted.bytes {
+        return Err(short("bytes", wanted.bytes, bytes));
+    }
+    if files < wanted.files {
+        return Err(short("files", wanted.files, files));
+    }
+    Ok(bytes)
+}
+
+/// What one store with these contents takes.
+///
+/// # Errors
+/// When they cannot be stored.
+pub fn store(contents: &Contents) -> Result<Amount, Error> {
+    Ok(Amount { bytes: store_dir::room(contents)?, files: files(contents) })
 }
 
 /// The files and directories of a store.

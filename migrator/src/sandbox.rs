@@ -80,7 +80,8 @@ impl Orders {
     /// These orders, and what the program is to get, as arguments of this program.
     #[must_use]
     pub fn arguments<A: AsRef<OsStr>>(&self, of_program: &[A]) -> Vec<OsString> {
-        let Limits { time, memory, file_size } = self.limits;
+        // How much all of it may be is watched from outside.
+        let Limits { time, memory, file_size, growth: _ } = self.limits;
         let user = self.user.map_or_else(|| "-".to_owned(), |user| user.to_string());
         let numbers = [user, time.as_secs().to_string(), memory.to_string(), file_size.to_string()];
         [OsString::from(MARK), self.scratch.clone().into()]
@@ -98,7 +99,8 @@ impl Orders {
         let user = if user == "-" { None } else { Some(user.parse().ok()?) };
         let mut number = || text()?.parse().ok();
         let (time, memory, file_size) = (number()?, number()?, number()?);
-        let limits = Limits { time: std::time::Duration::from_secs(time), memory, file_size };
+        let limits =
+            Limits { time: std::time::Duration::from_secs(time), memory, file_size, ..Limits::USUAL };
         Some((Self { scratch, user, limits }, arguments.collect()))
     }
 }
@@ -171,7 +173,7 @@ fn enter(orders: &Orders, report: &mut Report) -> io::Result<OwnedFd> {
 }
 
 fn limit(orders: &Orders) -> io::Result<()> {
-    let Limits { time, memory, file_size } = orders.limits;
+    let Limits { time, memory, file_size, growth: _ } = orders.limits;
     // Whoever started migrator may allow less; to raise that would take a right that it may not have.
     let at_most = |resource, limit: u64| {
         let limit = Some(getrlimit(resource).maximum.map_or(limit, |allowed| allowed.min(limit)));
@@ -261,7 +263,8 @@ mod tests {
 
     #[test]
     fn orders_come_back_from_their_arguments() {
-        let limits = Limits { time: Duration::from_secs(7), memory: 1 << 30, file_size: 1 << 20 };
+        let limits =
+            Limits { time: Duration::from_secs(7), memory: 1 << 30, file_size: 1 << 20, ..Limits::USUAL };
         for user in [None, Some(OWN_USER)] {
             let orders = Orders { scratch: "/run/x y".into(), user, limits };
             let mut arguments = orders.arguments(&["--forward", "a b"]).into_iter();

@@ -12,8 +12,10 @@ use datastore::store_dir::{self, Contents};
 use host_io::fs::{Entry, Kind, NewFile};
 use host_io::{Fs, SystemFs};
 
+use crate::amount::Amount;
 use crate::args::Request;
 use crate::error::Error;
+use crate::room;
 use crate::sandbox::OWN_USER;
 
 /// How the name of such a directory begins beside the stores, where a power cut may leave one.
@@ -108,6 +110,15 @@ impl Scratch {
         let dir = self.another();
         store_dir::write(&Fleeting { user: self.user }, &dir, contents)?;
         Ok(dir)
+    }
+
+    /// That one more store like this one would fit beside what lies here.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] when it would not.
+    pub fn room_for(&self, store: Amount) -> Result<(), Error> {
+        let place = self.dir.parent().unwrap_or(&self.dir);
+        room::is_free(store, &SystemFs, place).map(drop)
     }
 
     /// Removes a copy that is no longer needed.

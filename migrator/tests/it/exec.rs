@@ -15,7 +15,12 @@ const PLENTY: Limits = Limits::USUAL;
 /// Runs what `program` holds, in a sandbox that reaches `scratch` only.
 fn run(program: &[u8], arguments: &[&str], scratch: &Path, limits: Limits) -> Result<Said, Error> {
     let sealed = Sealed::new("program", program).unwrap();
-    let place = Place { launcher: Path::new(env!("CARGO_BIN_EXE_migrator")), scratch, user: None };
+    let place = Place {
+        launcher: Path::new(env!("CARGO_BIN_EXE_migrator")),
+        scratch,
+        user: None,
+        most: limits.growth,
+    };
     runtime().block_on(sealed.run(arguments, place, limits))
 }
 
@@ -139,6 +144,7 @@ fn a_user_of_its_own_is_taken_where_the_rights_allow_it() {
         launcher: Path::new(env!("CARGO_BIN_EXE_migrator")),
         scratch: dir.path(),
         user: Some(OWN_USER),
+        most: PLENTY.growth,
     };
     let said = runtime().block_on(sealed.run(&["-c", "id -u; id -g; id -G"], place, PLENTY)).unwrap();
     let id = OWN_USER.to_string();

@@ -9,6 +9,7 @@
 //! - `helpers`: the law of each ready-made helper, through programs
 //! - `laws`: any pair of releases, and the steps between them, against what the laws promise
 //! - `power_cut`: both, stopped after every operation
+//! - `bounds`: how much a migration may write, and whose fault it is where there is no room
 //! - `exec`: what a program in sealed memory gets, and how it is ended
 //! - `usage`: the command line
 //! - `host`: the host that all of them use
@@ -21,6 +22,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod backward;
+mod bounds;
 mod dated;
 mod exec;
 mod forward;
