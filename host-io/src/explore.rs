@@ -2,8 +2,10 @@
 //!
 //! - `cut`: a file system whose power goes away at a given change
 //! - [`record`]: every change that programs make to disks and files, and what they look at, as one log
+//! - [`room`]: a persistent partition that is full
 
 mod cut;
 pub mod record;
+pub mod room;
 
 pub use cut::{CutFs, PowerCut};

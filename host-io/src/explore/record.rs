@@ -15,6 +15,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::room::{DIRECTORY, Room};
 use crate::fs::{Entry, Fs, Kind, NewFile, SystemFs};
 
 /// The environment's name for the directory of a record.
@@ -202,6 +203,12 @@ impl Record {
         opened.unwrap_or_else(|error| panic!("open the record {}: {error}", path.display()))
     }
 
+    /// How much may still be written by programs that are recorded here.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room::beside(&self.dir)
+    }
+
     /// All lines so far.
     ///
     /// # Errors
@@ -243,10 +250,10 @@ struct RecordedFile {
 
 impl Write for RecordedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Self { file, inode, at, record, .. } = self;
+        let Self { file, path, inode, at, record } = self;
         record.change(
             bytes,
-            || file.write_all(bytes),
+            || record.room().take(bytes.len(), path).and_then(|()| file.write_all(bytes)),
             |(), bytes| Line::Write { inode: *inode, at: *at, bytes },
         )?;
         self.at += bytes.len() as u64;
@@ -307,7 +314,8 @@ impl Fs for RecordedFs {
 
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
         self.0.look(Look::Kind, path);
-        self.simple(|| SystemFs.make_dir(path, mode), Line::MakeDir { path: path.to_owned(), mode })
+        let make = || self.0.room().take(DIRECTORY, path).and_then(|()| SystemFs.make_dir(path, mode));
+        self.simple(make, Line::MakeDir { path: path.to_owned(), mode })
     }
 
     fn make_link(&self, target: &Path, link: &Path) -> io::Result<()> {
@@ -360,7 +368,8 @@ impl Fs for RecordedFs {
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        SystemFs.free_bytes(path)
+        let free = SystemFs.free_bytes(path)?;
+        Ok(self.0.room().left(path).map_or(free, |left| left.min(free)))
     }
 
     fn free_files(&self, path: &Path) -> io::Result<u64> {
@@ -417,5 +426,23 @@ mod tests {
         fs.remove_file(&dir.path().join("missing")).expect_err("nothing is there");
         let lines = record.lines().expect("a record");
         assert!(lines.iter().all(|line| matches!(line, Line::Look { .. })), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_partition_that_is_full_refuses_bytes_and_directories_and_still_renames_and_removes() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let record: &'static Record = Box::leak(Box::new(Record::at(dir.path())));
+        let (fs, path) = (RecordedFs(record), dir.path().join("file"));
+        record.room().leave(7, dir.path()).expect("a record can be written");
+        swap::replace_file(&fs, &path, b"content", 0o600).expect("there is room");
+        assert_eq!(fs.free_bytes(dir.path()).expect("a file system"), 0);
+        let refused = swap::replace_file(&fs, &path, b"more", 0o600).expect_err("it is full");
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs.read(&path).expect("the old file"), b"content");
+        let refused = fs.make_dir(&dir.path().join("dir"), 0o700).expect_err("it is full");
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        fs.rename(&path, &dir.path().join("other")).expect("a name takes nothing");
+        record.room().free().expect("a record can be written");
+        fs.make_dir(&dir.path().join("dir"), 0o700).expect("there is room again");
     }
 }
