@@ -57,15 +57,20 @@ pub fn pick(disk: &DiskImage) -> io::Result<Option<Pick>> {
 }
 
 /// [`pick`], whose changes of the disk are added to the record in `dir`, where there is one: the copy of the table that is
-/// not read first goes first, each followed by a sync.
+/// not read first goes first, or the one that is broken, each followed by a sync.
 ///
 /// # Errors
 /// As [`pick`].
 pub(super) fn pick_recorded(disk: &DiskImage, dir: Option<&Path>) -> io::Result<Option<Pick>> {
     let Some(record) = dir.map(Record::at) else { return pick(disk) };
-    let before = disk.tables();
+    let (before, [primary_is_whole, _]) = (disk.tables(), disk.whole_tables());
     let picked = pick(disk)?;
-    for ((at, old), (_, new)) in before.iter().zip(disk.tables()).rev() {
+    let after = disk.tables();
+    let mut order: Vec<_> = before.iter().zip(&after).collect();
+    if primary_is_whole {
+        order.reverse();
+    }
+    for ((at, old), (_, new)) in order {
         let sector = usize::try_from(SECTOR).expect("small");
         for (place, (old, new)) in (0..).zip(old.chunks(sector).zip(new.chunks(sector))) {
             if old != new {
