@@ -11,6 +11,7 @@ mod dice;
 use clap::{Parser, Subcommand};
 
 use crate::Outcome;
+use cuts::{Extents, Measure};
 
 /// Arguments of `cargo xtask crash`.
 #[derive(Parser)]
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Only this state, as a violation names it; its host is left
     #[arg(long, value_name = "STATE", conflicts_with = "story")]
     state: Option<String>,
+    /// Forget each sync as well, one at a time, and tell which promise needs it
+    #[arg(long, conflicts_with = "state")]
+    syncs: bool,
     /// What subsets are drawn from
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     rng_seed: u64,
@@ -51,17 +55,32 @@ enum What {
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
         Some(What::Api(args)) => api::run(args),
-        None => cuts::run(&cuts::Extents {
-            drawn: match (args.quick, args.full) {
-                (true, _) => 64,
-                (false, false) => 512,
-                (false, true) => 8192,
+        None => cuts::run(&Extents {
+            measures: match (args.quick, args.full) {
+                (true, _) => {
+                    [Measure { all: 12, pairs: true, drawn: 64 }, Measure { all: 4, pairs: false, drawn: 8 }]
+                }
+                (false, false) => [
+                    Measure { all: 12, pairs: true, drawn: 512 },
+                    Measure { all: 6, pairs: false, drawn: 32 },
+                ],
+                (false, true) => [
+                    Measure { all: 12, pairs: true, drawn: 8192 },
+                    Measure { all: 8, pairs: true, drawn: 64 },
+                ],
             },
             ends: match (args.quick, args.full) {
                 (true, _) => 4,
                 (false, false) => 12,
                 (false, true) => 400,
             },
+            firsts: match (args.quick, args.full) {
+                (true, _) => [1, 1],
+                (false, false) => [4, 4],
+                (false, true) => [usize::MAX, 40],
+            },
+            syncs: args.syncs,
+            mistakes: true,
             rng_seed: args.rng_seed,
             story: args.story.clone(),
             state: args.state.clone(),

@@ -1,11 +1,12 @@
 //! The states of a story, each once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::error::Error;
+use std::ops::Range;
 
 use testdata::{BootBits, Set};
 
-use super::epochs::{Epoch, Epochs, Extent};
+use super::epochs::{Epoch, Epochs, Extent, Measure};
 use super::judge::{Broken, Invariant, Table, bootable};
 use super::live::{Bench, State};
 use super::medium::{Disk, Medium, Partition};
@@ -23,23 +24,24 @@ pub(super) struct Case {
     pub(super) table: Table,
     /// The step before which it was left.
     pub(super) step: usize,
+    /// Whether only sectors of the table and names were under way.
+    pub(super) bare: bool,
     pub(super) place: String,
 }
 
-/// All states of a story, and how they were found.
+/// How the states of a story were found.
 #[derive(Default)]
-pub(super) struct Cases {
-    pub(super) all: Vec<Case>,
+pub(super) struct Count {
     /// Subsets that were made.
     pub(super) cuts: usize,
+    /// Different states among them.
+    pub(super) states: usize,
     pub(super) epochs: usize,
     /// Epochs of which every subset was made.
     pub(super) whole_epochs: usize,
-    pub(super) syncs: Vec<String>,
+    pub(super) syncs: usize,
     /// Half-written images that were held against the table.
     pub(super) images: usize,
-    /// What was found of these.
-    pub(super) broken: Vec<(String, Broken)>,
 }
 
 /// Reads tables off a bench's disk, each once.
@@ -73,56 +75,77 @@ impl Tables<'_> {
 
 /// What states are made of, and how many.
 pub(super) struct Making<'a> {
-    pub(super) story: &'a str,
+    /// What states are named after.
+    pub(super) name: &'a str,
     pub(super) base: &'a Medium,
     pub(super) published: &'a Published,
-    pub(super) drawn: usize,
+    /// From and until which steps the persistent partition is full.
+    pub(super) full: &'a [Range<usize>],
+    pub(super) measure: Measure,
     pub(super) rng_seed: u64,
 }
 
-/// Every state of what was done that differs from the others.
-pub(super) fn cases(
-    making: &Making<'_>,
-    read: &Read,
-    tables: &mut Tables<'_>,
-) -> Result<Cases, Box<dyn Error>> {
-    let Making { story, base, published, drawn, rng_seed } = *making;
-    let mut dice = Dice::new(rng_seed);
-    let mut epochs = Epochs::of(base, read, &mut dice);
-    let mut cases = Cases { epochs: epochs.all.len(), syncs: epochs.syncs, ..Cases::default() };
-    let mut known = HashSet::new();
-    for epoch in &mut epochs.all {
-        let (extent, subsets) = epoch.subsets(drawn, &mut dice);
-        cases.whole_epochs += usize::from(extent == Extent::All);
-        cases.cuts += subsets.len();
-        for landed in subsets {
-            let medium = epoch.left(&landed);
-            let mut state = State::new(medium.tree(&read.kinds), medium.disk, published);
-            if known.insert(state.hash) {
-                let table = tables.read(&state.disk)?;
-                state.booted_with(table.picked.0);
-                let place = place(story, epoch.number, &landed);
-                cases.all.push(Case { state, table, step: epoch.step, place });
-            }
-        }
-        images(story, epoch, published, tables, &mut cases)?;
-    }
-    Ok(cases)
+/// The way through all states of what was done, epoch by epoch: they are too many to be held at the same time.
+pub(super) struct Cases<'a> {
+    making: &'a Making<'a>,
+    read: &'a Read,
+    left: VecDeque<Epoch>,
+    known: HashSet<Hash>,
+    dice: Dice,
+    pub(super) count: Count,
+    /// What was found of half-written images, and not taken yet.
+    pub(super) broken: Vec<(String, Broken)>,
 }
 
-/// What names a state: story, epoch, and which of the epoch's units have landed.
-fn place(story: &str, epoch: usize, landed: &[bool]) -> String {
+impl<'a> Cases<'a> {
+    /// Cuts what was done into epochs.
+    pub(super) fn of(making: &'a Making<'a>, read: &'a Read) -> Self {
+        let mut dice = Dice::new(making.rng_seed);
+        let epochs = Epochs::of(making.base, read, &mut dice);
+        let count = Count { epochs: epochs.all.len(), syncs: epochs.syncs.len(), ..Count::default() };
+        let (left, known) = (epochs.all.into(), HashSet::new());
+        Self { making, read, left, known, dice, count, broken: Vec::new() }
+    }
+
+    /// The states of the next epoch that differ from all before them; `None` after the last one.
+    pub(super) fn next(&mut self, tables: &mut Tables<'_>) -> Result<Option<Vec<Case>>, Box<dyn Error>> {
+        let Making { name, published, full, measure, .. } = *self.making;
+        let Some(mut epoch) = self.left.pop_front() else { return Ok(None) };
+        let (extent, subsets) = epoch.subsets(measure, &mut self.dice);
+        self.count.whole_epochs += usize::from(extent == Extent::All);
+        self.count.cuts += subsets.len();
+        let full = full.iter().any(|full| full.start < epoch.step && epoch.begin < full.end);
+        let mut cases = Vec::new();
+        for landed in subsets {
+            let medium = epoch.left(&landed);
+            let mut state = State::new(medium.tree(&self.read.kinds), medium.disk, full, published);
+            if self.known.insert(state.hash) {
+                let table = tables.read(&state.disk)?;
+                state.booted_with(table.picked.0);
+                let place = place(name, epoch.number, &landed);
+                cases.push(Case { state, table, step: epoch.step, bare: epoch.is_bare(), place });
+            }
+        }
+        self.count.states += cases.len();
+        images(name, &mut epoch, published, tables, self)?;
+        Ok(Some(cases))
+    }
+}
+
+/// What names a state: story, epoch, and which of the epoch's units have landed; after a stroke the same of a second cut.
+fn place(name: &str, epoch: usize, landed: &[bool]) -> String {
     let bits: String = landed.iter().map(|landed| if *landed { '1' } else { '0' }).collect();
-    format!("{story}:{epoch}:{bits}")
+    let colon = if name.ends_with('/') { "" } else { ":" };
+    format!("{name}{colon}{epoch}:{bits}")
 }
 
 /// Holds beginnings of what an epoch writes to partitions against the table as it is without the epoch, and with it.
 fn images(
-    story: &str,
+    name: &str,
     epoch: &mut Epoch,
     published: &Published,
     tables: &mut Tables<'_>,
-    cases: &mut Cases,
+    cases: &mut Cases<'_>,
 ) -> Result<(), Box<dyn Error>> {
     if epoch.image_writes().is_empty() {
         return Ok(());
@@ -134,7 +157,7 @@ fn images(
     for prefix in (0..count).step_by(count.div_ceil(PREFIXES)) {
         let mut medium = epoch.durable().clone();
         medium.apply_images(&epoch.image_writes()[..prefix]);
-        cases.images += 1;
+        cases.count.images += 1;
         let class = |place: usize, image: &Partition| published.class(place, image);
         let classes: Vec<Class> =
             medium.disk.images.iter().enumerate().map(|(place, image)| class(place, image)).collect();
@@ -145,7 +168,7 @@ fn images(
                 if bootable(bits[index]) && !whole {
                     let role = IMAGES[index * 3].1;
                     let how = format!("after {prefix} writes set {set:?} ({role}: {}) is bootable", own[0]);
-                    let place = format!("{story}:{}:images", epoch.number);
+                    let place = format!("{name}:{}:images", epoch.number);
                     cases.broken.push((place, Broken { invariant: Invariant::Whole, how }));
                 }
             }

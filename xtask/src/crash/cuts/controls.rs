@@ -4,6 +4,8 @@
 //! A sync that is forgotten changes nothing that a program does afterwards, so it is taken out of the record; what is done
 //! too early is moved to the front there.
 
+use std::collections::BTreeSet;
+
 use super::medium::Change;
 use super::story_log::{Read, Settle, Step, Told};
 
@@ -16,10 +18,12 @@ pub(super) struct Control {
 }
 
 /// What is done wrong.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Mistake {
     /// Syncs whose name has this in it are forgotten.
     Forgets(&'static str),
+    /// Syncs of just this name are forgotten.
+    ForgetsOnly(String),
     /// The set is marked valid before it is written.
     MarksFirst,
     /// The set is written before it is cleared.
@@ -70,20 +74,30 @@ pub(super) const CONTROLS: &[Control] = &[
         story: "rollback-to-snapshot",
         mistake: Mistake::Forgets("restore-snapshot.json"),
     },
+    Control {
+        name: "rotated-root-not-synced",
+        story: "root-rotation",
+        mistake: Mistake::Forgets("sync of var/lib/bottlerocket/update/trust"),
+    },
+    Control {
+        name: "table-of-a-rollback-not-synced",
+        story: "rollback",
+        mistake: Mistake::Forgets("sync of the disk"),
+    },
+    Control {
+        name: "boot-program-never-syncs",
+        story: "boot-program-puts-aside",
+        mistake: Mistake::Forgets("sync of the disk"),
+    },
 ];
 
 impl Mistake {
     /// The steps as they would be with this mistake.
-    pub(super) fn made(self, read: &Read) -> Read {
+    pub(super) fn made(&self, read: &Read) -> Read {
         let mut read = read.clone();
         match self {
-            Self::Forgets(name) => {
-                let syncs = read.steps.iter_mut().filter(|told| matches!(told.step, Step::Settle(_)));
-                for told in syncs.filter(|told| told.name.contains(name)) {
-                    // In its place nothing is done, so that all others keep theirs.
-                    told.step = Step::Make(Vec::new());
-                }
-            }
+            Self::Forgets(name) => forget(&mut read.steps, |sync| sync.contains(name)),
+            Self::ForgetsOnly(name) => forget(&mut read.steps, |sync| sync == name),
             Self::MarksFirst => {
                 let marks = last_table(&read.steps);
                 let first = position(&read.steps, |step| is(step, image));
@@ -97,6 +111,20 @@ impl Mistake {
             }
         }
         read
+    }
+}
+
+/// The names of all syncs, each once.
+pub(super) fn syncs(read: &Read) -> BTreeSet<&str> {
+    let syncs = read.steps.iter().filter(|told| matches!(told.step, Step::Settle(_)));
+    syncs.map(|told| told.name.as_str()).collect()
+}
+
+fn forget(steps: &mut [Told], forgotten: impl Fn(&str) -> bool) {
+    let syncs = steps.iter_mut().filter(|told| matches!(told.step, Step::Settle(_)));
+    for told in syncs.filter(|told| forgotten(&told.name)) {
+        // In its place nothing is done, so that all others keep theirs.
+        told.step = Step::Make(Vec::new());
     }
 }
 

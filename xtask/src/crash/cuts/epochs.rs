@@ -18,6 +18,17 @@ const PAGE: usize = 4096;
 /// Which of the things that were under way have landed.
 pub(super) type Landed = Vec<bool>;
 
+/// How many subsets of an epoch are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measure {
+    /// Of up to so many things that are under way, every subset. Of [`ALL_SUBSETS`], where they are sectors and names.
+    pub(crate) all: usize,
+    /// Of more: every one and every pair missing, and alone.
+    pub(crate) pairs: bool,
+    /// Of more: so many that are drawn.
+    pub(crate) drawn: usize,
+}
+
 /// How much of an epoch was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -32,6 +43,8 @@ pub(super) enum Extent {
 pub(super) struct Epoch {
     /// From 1, in the order of the story.
     pub(super) number: usize,
+    /// The step at which it begins.
+    pub(super) begin: usize,
     /// The step at which it ends.
     pub(super) step: usize,
     durable: Medium,
@@ -90,9 +103,10 @@ impl Epochs {
         dice: &mut Dice,
     ) {
         let number = self.all.len() + 1;
+        let begin = self.all.last().map_or(0, |last| last.step);
         let mut durable = durable.clone();
         durable.begin_all(&read.kinds);
-        self.all.push(Epoch::new(number, step, durable, pending, dice));
+        self.all.push(Epoch { number, begin, ..Epoch::new(step, durable, pending, dice) });
     }
 }
 
@@ -119,7 +133,7 @@ fn land(medium: &mut Medium, changes: &[(u64, Change)]) {
 }
 
 impl Epoch {
-    fn new(number: usize, step: usize, durable: Medium, pending: &[(u64, Change)], dice: &mut Dice) -> Self {
+    fn new(step: usize, durable: Medium, pending: &[(u64, Change)], dice: &mut Dice) -> Self {
         let units = units(&durable, pending, dice);
         let mut image_units: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut file_units: BTreeMap<Inode, Vec<usize>> = BTreeMap::new();
@@ -133,7 +147,7 @@ impl Epoch {
             }
         }
         let (images, files) = (HashMap::new(), HashMap::new());
-        Self { number, step, durable, units, images, image_units, files, file_units }
+        Self { number: 0, begin: 0, step, durable, units, images, image_units, files, file_units }
     }
 
     /// How many things can land or not.
@@ -141,10 +155,16 @@ impl Epoch {
         self.units.len()
     }
 
+    /// Whether only sectors of the table and names are under way.
+    pub(super) fn is_bare(&self) -> bool {
+        self.file_units.is_empty() && self.image_units.is_empty() && !self.units.is_empty()
+    }
+
     /// Every subset that is to be looked at.
-    pub(super) fn subsets(&self, drawn: usize, dice: &mut Dice) -> (Extent, Vec<Landed>) {
+    pub(super) fn subsets(&self, measure: Measure, dice: &mut Dice) -> (Extent, Vec<Landed>) {
         let count = self.units.len();
-        if count <= ALL_SUBSETS {
+        let all = if self.is_bare() { ALL_SUBSETS } else { measure.all };
+        if count <= all {
             let all = 0..1usize << count;
             return (
                 Extent::All,
@@ -153,7 +173,7 @@ impl Epoch {
         }
         let mut subsets: Vec<Landed> = Vec::new();
         subsets.extend((0..=count).map(|end| (0..count).map(|unit| unit < end).collect()));
-        for first in 0..count {
+        for first in 0..if measure.pairs { count } else { 0 } {
             // With `second == first` it is one loss, or one survivor.
             for second in first..count {
                 let chosen = |unit| unit == first || unit == second;
@@ -161,7 +181,8 @@ impl Epoch {
                 subsets.push((0..count).map(|unit| !chosen(unit)).collect());
             }
         }
-        subsets.extend((0..drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
+        subsets
+            .extend((0..measure.drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
         (Extent::Drawn, subsets)
     }
 
@@ -292,6 +313,7 @@ mod tests {
     use crate::crash::cuts::tree::{Node, Tree};
 
     const DATA: &[u8] = b"new";
+    const EVERY: Measure = Measure { all: ALL_SUBSETS, pairs: true, drawn: 0 };
 
     /// Everything that `var/file`, which holds `old`, may hold after a cut anywhere in these lines.
     fn outcomes(lines: &[Line]) -> BTreeSet<Option<Vec<u8>>> {
@@ -307,7 +329,7 @@ mod tests {
         let mut epochs = Epochs::of(&base, &read, &mut Dice::new(1));
         let mut found = BTreeSet::new();
         for epoch in &mut epochs.all {
-            let (extent, subsets) = epoch.subsets(0, &mut Dice::new(1));
+            let (extent, subsets) = epoch.subsets(EVERY, &mut Dice::new(1));
             assert_eq!(extent, Extent::All);
             for landed in subsets {
                 let tree = epoch.left(&landed).tree(&read.kinds);
@@ -378,7 +400,7 @@ mod tests {
         let mut epochs = Epochs::of(&base, &read, &mut Dice::new(1));
         let mut sectors = |epoch: usize| {
             let epoch = &mut epochs.all[epoch];
-            let (_, subsets) = epoch.subsets(0, &mut Dice::new(1));
+            let (_, subsets) = epoch.subsets(EVERY, &mut Dice::new(1));
             let left = subsets.iter().map(|landed| epoch.left(landed).disk.sectors.into_keys().collect());
             left.collect::<BTreeSet<Vec<u64>>>()
         };

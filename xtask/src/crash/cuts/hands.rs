@@ -1,6 +1,5 @@
 //! States become hosts, several at a time.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,26 +12,14 @@ use super::judge::{self, Broken, End, Expected, Invariant, Shapes, bootable};
 use super::live::{Bench, Came, Seen, State, Typed, changed};
 use super::memo::Memo;
 use super::published::Published;
-use super::table::Violation;
+use super::table::{Found, Violation};
+use super::tree::Hash;
 use crate::crash::dice::Dice;
 
 /// One in so many shared verdicts is run for real all the same.
 const PROVEN: u64 = 200;
-/// After so many states it is told how far it is.
-const TOLD: usize = 100;
 /// How a person goes back.
 pub(super) const BACK: &[Typed] = &[("updog", &["rollback"])];
-
-/// What was done and found.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// States that were run on a host; the others saw what one of these saw.
-    pub(super) runs: usize,
-    /// Shared verdicts that were run for real all the same.
-    pub(super) proven: usize,
-    pub(super) checks: BTreeMap<Invariant, usize>,
-    pub(super) violations: Vec<Violation>,
-}
 
 /// How far a look at the states of a story goes.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +30,31 @@ pub(super) struct Reach {
     pub(super) one_is_enough: bool,
 }
 
+/// Verdicts that states of a story share, also those that a second cut left.
+#[derive(Default)]
+pub(super) struct Memos {
+    seen: Mutex<Memo<Seen>>,
+    again: Mutex<Memo<Came>>,
+    back: Mutex<Memo<Came>>,
+}
+
+impl Memos {
+    /// So many ways were gone to their end.
+    pub(super) fn ends(&self) -> usize {
+        [&self.again, &self.back]
+            .map(|memo| memo.lock().expect("nobody panics while holding it").len())
+            .into_iter()
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// What tells two states apart to a host that goes on from them: states with the same answer do the same.
+    pub(super) fn way_on(&self, state: &State) -> Hash {
+        let again = self.again.lock().expect("nobody panics while holding it");
+        again.key(state).unwrap_or(state.hash)
+    }
+}
+
 /// What all hands share.
 pub(super) struct Shared<'a> {
     pub(super) again: &'a [Typed],
@@ -51,9 +63,7 @@ pub(super) struct Shared<'a> {
     pub(super) shapes: &'a Shapes,
     /// How far it goes.
     pub(super) reach: Reach,
-    seen: Mutex<Memo<Seen>>,
-    again_memo: Mutex<Memo<Came>>,
-    back_memo: Mutex<Memo<Came>>,
+    pub(super) memos: &'a Memos,
     next: AtomicUsize,
     over: AtomicBool,
     found: Mutex<Found>,
@@ -77,6 +87,7 @@ impl<'a> Shared<'a> {
         published: &'a Published,
         shapes: &'a Shapes,
         reach: Reach,
+        memos: &'a Memos,
     ) -> Self {
         Self {
             again,
@@ -84,9 +95,7 @@ impl<'a> Shared<'a> {
             published,
             shapes,
             reach,
-            seen: Mutex::default(),
-            again_memo: Mutex::default(),
-            back_memo: Mutex::default(),
+            memos,
             next: AtomicUsize::new(0),
             over: AtomicBool::new(false),
             found: Mutex::default(),
@@ -119,15 +128,6 @@ impl<'a> Shared<'a> {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let over = self.over.load(Ordering::Relaxed);
             let Some(case) = cases.get(number).filter(|_| !over) else { return Ok(()) };
-            if number > 0 && number.is_multiple_of(TOLD) {
-                let found = self.found();
-                eprintln!(
-                    "  {number} of {}: {} run, {} broken",
-                    cases.len(),
-                    found.runs,
-                    found.violations.len()
-                );
-            }
             self.one(case, bench, &mut dice)
                 .map_err(|error| format!("run the state {}: {error}", case.place))?;
         }
@@ -136,7 +136,7 @@ impl<'a> Shared<'a> {
     fn one(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
         let broken = judge::of_medium(&case.state, case.step, case.table, self.expected);
         self.note(case, broken, &[Invariant::Whole, Invariant::Trust, Invariant::Kept, Invariant::Table]);
-        let came = self.go_on(case, bench, &self.again_memo, self.again, dice)?;
+        let came = self.go_on(case, bench, &self.memos.again, self.again, dice)?;
         let seen = match &came {
             Some(came) => Arc::new(came.seen.clone()),
             None => self.look(case, bench, dice)?,
@@ -151,7 +151,7 @@ impl<'a> Shared<'a> {
         // The other set is proven: whoever wants to go back to it can.
         let other = seen.booted.set.map(|set| case.table.bits[usize::from(set == Set::A)]);
         if other.is_some_and(|bits| bootable(bits) && bits.successful)
-            && let Some(came) = self.go_on(case, bench, &self.back_memo, BACK, dice)?
+            && let Some(came) = self.go_on(case, bench, &self.memos.back, BACK, dice)?
         {
             let broken = judge::of_the_way_back(&case.state, &came, self.expected);
             self.note(case, broken, &[Invariant::WayBack]);
@@ -185,13 +185,17 @@ impl<'a> Shared<'a> {
         }
         let (first, looks, came) = bench.go_on(&case.state, typed, self.published)?;
         self.found().runs += 1;
-        self.seen.lock().expect("nobody panics while holding it").keep(&case.state, first, came.seen.clone());
+        self.memos.seen.lock().expect("nobody panics while holding it").keep(
+            &case.state,
+            first,
+            came.seen.clone(),
+        );
         Ok(Some(memo().keep(&case.state, looks, came)))
     }
 
     /// Lets a state boot and looks at it.
     fn look(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<Arc<Seen>, Box<dyn Error>> {
-        let memo = || self.seen.lock().expect("nobody panics while holding it");
+        let memo = || self.memos.seen.lock().expect("nobody panics while holding it");
         let known = memo().find(&case.state);
         if let Some(known) = known {
             if dice.below(PROVEN) == 0 {

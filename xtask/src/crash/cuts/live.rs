@@ -65,6 +65,8 @@ impl Off {
 pub(super) struct State {
     pub(super) tree: Tree,
     pub(super) disk: Disk,
+    /// Whether it boots without room on the persistent partition. There is room again once it stands.
+    pub(super) full: bool,
     pub(super) classes: Vec<Class>,
     /// Table and images as programs find them: the firmware has mended and paid by then.
     pub(super) found: Hash,
@@ -72,25 +74,23 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(tree: Tree, disk: Disk, published: &Published) -> Self {
+    pub(super) fn new(tree: Tree, disk: Disk, full: bool, published: &Published) -> Self {
         let classes: Vec<Class> =
             disk.images.iter().enumerate().map(|(place, image)| published.class(place, image)).collect();
+        let mut state = Self { tree, disk, full, classes, found: 0, hash: 0 };
+        state.booted_with(state.disk.table_hash());
         let mut hasher = Hasher::new();
-        hasher.add(&disk.table_hash().to_le_bytes());
-        for class in &classes {
-            hasher.add(class.to_string().as_bytes());
-        }
-        let found = hasher.end();
-        let mut hasher = Hasher::new();
-        hasher.add(&found.to_le_bytes());
-        hasher.add(&tree.hash().to_le_bytes());
-        Self { tree, disk, classes, found, hash: hasher.end() }
+        hasher.add(&state.found.to_le_bytes());
+        hasher.add(&state.tree.hash().to_le_bytes());
+        state.hash = hasher.end();
+        state
     }
 
     /// Says what the firmware makes of its table: states that differ in what it mends are the same to programs.
     pub(super) fn booted_with(&mut self, table: Hash) {
         let mut hasher = Hasher::new();
         hasher.add(&table.to_le_bytes());
+        hasher.add(&[u8::from(self.full)]);
         for class in &self.classes {
             hasher.add(class.to_string().as_bytes());
         }
@@ -141,6 +141,11 @@ pub(super) struct Came {
 }
 
 impl Came {
+    /// The exit code of what was typed last, if that was not only the mark and the check that come before.
+    pub(super) fn code(&self) -> Option<i32> {
+        self.typed.iter().skip(2).last().and_then(|(_, code, _)| *code)
+    }
+
     /// Whether both came to the same.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let codes = |came: &Self| came.typed.iter().map(|(_, code, _)| *code).collect::<Vec<_>>();
@@ -233,6 +238,7 @@ impl Bench {
         let record = Record::at(&self.record);
         let seen = look(&mut host);
         let first = self.looks(&record.lines()?, &state.tree);
+        record.room().free()?;
         let mut came = go_on(&mut host, seen, typed);
         drop(host);
         let lines = record.lines()?;
@@ -247,6 +253,21 @@ impl Bench {
         Ok((first, self.looks(&lines, &state.tree), came))
     }
 
+    /// The host that is laid out here, as it was when it was off in this state.
+    pub(super) fn off(&self, state: &State) -> Off {
+        Off { tree: state.tree.clone(), disk: state.disk.clone(), ..self.off.clone() }
+    }
+
+    /// Where the host lies.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What was done since it was laid out.
+    pub(super) fn record(&self) -> Record {
+        Record::at(&self.record)
+    }
+
     fn start(&mut self, state: &State) -> io::Result<Host> {
         self.lay_out(&state.disk, &state.tree)?;
         for name in ["log", "data"] {
@@ -254,6 +275,11 @@ impl Bench {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
+        }
+        let room = Record::at(&self.record).room();
+        match state.full {
+            true => room.leave(0, &self.dir.join(PERSISTENT))?,
+            false => room.free()?,
         }
         let mut host = Host::found_in(&self.dir, HostOptions::default());
         host.recorded_in(Some(&self.record));
@@ -303,8 +329,8 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
             let ran = host.run(program, args);
             let words = if ran.ok() { String::new() } else { ran.complaint() };
             all.push((ran.command.clone(), ran.code(), words));
-            // What did not stay up when it was cut off is held; the help says what whoever insists does.
-            !ran.ok() && ran.stderr.contains("clear-failed")
+            // What did not stay up when it was cut off is held; whoever is told so is told how to insist.
+            [&ran.stdout, &ran.stderr].iter().any(|words| words.contains("clear-failed"))
         };
         run(("updog", &["confirm-boot"]));
         // A server that was asked for nothing since its start has nothing to say.

@@ -35,6 +35,13 @@ impl<T> Memo<T> {
         self.groups.iter().find_map(|group| group.known.get(&self.seen(group, state, &mut answers)).cloned())
     }
 
+    /// What tells the run that a state shares from all other runs; `None` where none is known.
+    pub(super) fn key(&self, state: &State) -> Option<Hash> {
+        let mut answers = vec![None; self.order.len()];
+        let mut seen = self.groups.iter().map(|group| (group, self.seen(group, state, &mut answers)));
+        seen.find(|(group, seen)| group.known.contains_key(seen)).map(|(_, seen)| seen)
+    }
+
     /// Keeps what came of a state.
     pub(super) fn keep(&mut self, state: &State, looks: Looks, came: T) -> Arc<T> {
         let came = Arc::new(came);

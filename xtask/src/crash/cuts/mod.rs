@@ -6,21 +6,26 @@
 //!
 //! - [`story`]: what is cut
 //! - [`stage`]: playing it with a record
+//! - [`boot_program`]: the boot program's own work, where a story has it
 //! - [`story_log`]: from lines of a record to steps
 //! - [`medium`]: what lands, and what a medium then holds; [`tree`]: the persistent partition as a value
 //! - [`epochs`]: all states between two syncs
 //! - [`cases`]: the states of a story, each once; [`hands`]: looking at all of them
+//! - [`twice`]: what is done after a first cut, cut again
 //! - [`live`]: a state as a host; [`memo`]: runs that need not be made twice
 //! - [`controls`]: mistakes made on purpose, each of which has to be caught
 //! - [`published`]: what was published, and what of it a partition holds
 //! - [`judge`]: the nine promises
-//! - [`explore`]: one story from its record to its figures
+//! - [`explore`]: one story from its record to its figures; [`exploring`]: cutting it; [`extents`]: how far
 //! - [`table`]: the figures, for people and as JSON
 
+mod boot_program;
 mod cases;
 mod controls;
 mod epochs;
 mod explore;
+mod exploring;
+mod extents;
 mod hands;
 mod judge;
 mod live;
@@ -32,5 +37,8 @@ mod story;
 mod story_log;
 mod table;
 mod tree;
+mod twice;
 
-pub(super) use explore::{Extents, run};
+pub(super) use epochs::Measure;
+pub(super) use explore::run;
+pub(super) use extents::Extents;

@@ -3,18 +3,20 @@
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use host_io::explore::record::Record;
 use testdata::World;
 
+use super::boot_program;
 use super::judge::Promise;
 use super::live::Off;
 use super::medium::{Change, Medium};
 use super::published::{IMAGES, Published};
 use super::story::{Act, Story};
 use super::story_log::{Read, Step, Told, read};
-use super::tree::{Hash, Node, Tree};
+use super::tree::{Hash, Node, PERSISTENT, Tree};
 
 /// A story as it was played.
 pub(super) struct Played {
@@ -23,6 +25,8 @@ pub(super) struct Played {
     pub(super) read: Read,
     /// After how many steps each act was through.
     pub(super) milestones: Vec<usize>,
+    /// From and until which steps the persistent partition was full.
+    pub(super) full: Vec<Range<usize>>,
 }
 
 /// The images of a story's releases, as they are published.
@@ -51,23 +55,53 @@ impl Played {
         for act in story.acts {
             match act {
                 Act::Run((program, args)) => drop(host.run(program, args).expect_ok()),
+                Act::Ends((program, args), code) => drop(host.run(program, args).expect_code(*code)),
                 Act::Boot => drop(host.reboot()),
+                Act::BootProgram(loads, set) => {
+                    host.power_off();
+                    let started = boot_program::start(host.disk().path(), *loads, &record)?;
+                    if started != Some(*set) {
+                        return Err(format!("the boot program starts {started:?}, not {set:?}").into());
+                    }
+                }
                 Act::Publish(publish) => publish(world),
+                Act::Fill(bytes) => record.room().leave(*bytes, &root.join(PERSISTENT))?,
+                Act::Free => record.room().free()?,
             }
             lines.push(record.lines()?.len());
         }
         host.power_off();
+        let mut played = Self::of(off, &root, &record, &lines)?;
+        let mut full: Vec<Range<usize>> = Vec::new();
+        for (act, &step) in story.acts.iter().zip(&played.milestones) {
+            match act {
+                Act::Fill(_) => full.push(step..usize::MAX),
+                Act::Free => full.last_mut().into_iter().for_each(|full| full.end = step),
+                Act::Run(_) | Act::Ends(..) | Act::Boot | Act::BootProgram(..) | Act::Publish(_) => {}
+            }
+        }
+        played.full = full;
+        Ok(played)
+    }
+
+    /// What was done, by the record, to a host that was `off` and lies in `root`; acts were through after so many `lines`.
+    pub(super) fn of(
+        off: Off,
+        root: &Path,
+        record: &Record,
+        lines: &[usize],
+    ) -> Result<Self, Box<dyn Error>> {
         let (log, data) = (record.lines()?, record.bytes()?);
         let mut kinds = Vec::new();
         let base = Medium::of(&off.tree, off.disk.clone(), &mut kinds);
-        let places = off.places(&root);
+        let places = off.places(root);
         let mut milestones = Vec::new();
-        for lines in lines {
+        for &lines in lines {
             milestones.push(read(&log[..lines], &data, &base, kinds.clone(), &places)?.steps.len());
         }
         let read = read(&log, &data, &base, kinds, &places)?;
-        explains(&read, &Off::read(&root)?)?;
-        Ok(Self { off, base, read, milestones })
+        explains(&read, &Off::read(root)?)?;
+        Ok(Self { off, base, read, milestones, full: Vec::new() })
     }
 
     /// The medium when everything up to a step has landed.
@@ -133,7 +167,7 @@ impl Played {
     }
 
     /// The first step after another one that says something of a name.
-    fn touched_after(&self, from: usize, path: &str) -> Option<usize> {
+    pub(super) fn touched_after(&self, from: usize, path: &str) -> Option<usize> {
         let (_, name) = path.rsplit_once('/')?;
         let touches = |told: &Told| match &told.step {
             Step::Make(changes) => changes.iter().any(|change| match change {

@@ -1,7 +1,9 @@
 //! The stories that are cut: what is there before, what is then done, and what is done again after a cut.
 
+use signpost::SetName;
 use testdata::{BootBits, BootFault, Host, Release, Set, World};
 
+use super::boot_program::Loads;
 use super::live::Typed;
 
 /// One thing that is done while everything is recorded.
@@ -9,10 +11,18 @@ use super::live::Typed;
 pub(super) enum Act {
     /// A command that succeeds.
     Run(Typed),
+    /// A command that ends with this exit code, as documented.
+    Ends(Typed, i32),
     /// A reset, and a boot that is marked good.
     Boot,
+    /// A reset, and the boot program's own work, up to the start of this set. Then the power goes away.
+    BootProgram(Loads, SetName),
     /// Something happens at the publisher's.
     Publish(fn(&World)),
+    /// From here on the persistent partition has room for so many bytes and no more.
+    Fill(u64),
+    /// Somebody has made room.
+    Free,
 }
 
 /// A story.
@@ -25,6 +35,8 @@ pub(super) struct Story {
     pub(super) acts: &'static [Act],
     /// What a person types again after the cut.
     pub(super) again: &'static [Typed],
+    /// What on the persistent partition tells how it came about: parts of paths.
+    pub(super) history: &'static [&'static str],
 }
 
 const UPDATE: Typed = ("updog", &["update", "--json"]);
@@ -45,6 +57,7 @@ pub(super) const STORIES: &[Story] = &[
         before: |world| offered(world, Release::new("1.1.0")),
         acts: &[Act::Run(UPDATE)],
         again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "first-update-framed",
@@ -52,6 +65,18 @@ pub(super) const STORIES: &[Story] = &[
         before: |world| offered(world, Release::new("1.1.0").framed()),
         acts: &[Act::Run(UPDATE)],
         again: &[UPDATE],
+        history: &[],
+    },
+    Story {
+        name: "first-update-packed",
+        releases: good,
+        before: |world| {
+            world.publish(Release::new("1.0.0").framed());
+            offered(world, Release::new("1.1.0").packed())
+        },
+        acts: &[Act::Run(UPDATE)],
+        again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "resumed-update",
@@ -59,6 +84,7 @@ pub(super) const STORIES: &[Story] = &[
         before: half_written,
         acts: &[Act::Run(UPDATE)],
         again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "repeated-update",
@@ -66,6 +92,7 @@ pub(super) const STORIES: &[Story] = &[
         before: updated,
         acts: &[Act::Run(UPDATE)],
         again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "newer-over-half",
@@ -77,6 +104,7 @@ pub(super) const STORIES: &[Story] = &[
         },
         acts: &[Act::Run(UPDATE)],
         again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "update-over-way-back",
@@ -88,6 +116,7 @@ pub(super) const STORIES: &[Story] = &[
         },
         acts: &[Act::Run(UPDATE)],
         again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "cancelled-update",
@@ -95,6 +124,7 @@ pub(super) const STORIES: &[Story] = &[
         before: |world| offered(world, Release::new("1.1.0")),
         acts: &[Act::Run(UPDATE), Act::Run(REVERT)],
         again: &[UPDATE, REVERT],
+        history: &[],
     },
     Story {
         name: "migration-forward",
@@ -102,6 +132,7 @@ pub(super) const STORIES: &[Story] = &[
         before: updated,
         acts: &[Act::Boot],
         again: &[UPDATE],
+        history: &[],
     },
     Story {
         name: "failed-boot",
@@ -112,7 +143,9 @@ pub(super) const STORIES: &[Story] = &[
             host
         },
         acts: &[Act::Boot],
-        again: &[],
+        again: &[CHECK],
+        // Whether its first boot was cut off or has failed is told there; that it is held either way, by the last exit code.
+        history: &["/record/attempts.json", "/record/boot/"],
     },
     Story {
         name: "rollback",
@@ -120,6 +153,7 @@ pub(super) const STORIES: &[Story] = &[
         before: updated_twice_booted,
         acts: &[Act::Run(ROLLBACK), Act::Boot],
         again: &[],
+        history: &[],
     },
     Story {
         name: "rollback-taken-back",
@@ -127,6 +161,7 @@ pub(super) const STORIES: &[Story] = &[
         before: updated_twice_booted,
         acts: &[Act::Run(ROLLBACK), Act::Run(REVERT)],
         again: &[],
+        history: &[],
     },
     Story {
         name: "rollback-to-snapshot",
@@ -134,13 +169,16 @@ pub(super) const STORIES: &[Story] = &[
         before: updated_twice_booted,
         acts: &[Act::Run(("updog", &["rollback", "--restore-snapshot"])), Act::Boot],
         again: &[],
+        history: &[],
     },
     Story {
         name: "recalled-update",
         releases: good,
         before: updated,
-        acts: &[Act::Publish(|world| world.recall("1.1.0")), Act::Run(REVIEW)],
+        // There is no update any more, which is what its exit code says.
+        acts: &[Act::Publish(|world| world.recall("1.1.0")), Act::Ends(REVIEW, 1)],
         again: &[REVIEW],
+        history: &[],
     },
     Story {
         name: "root-rotation",
@@ -148,6 +186,7 @@ pub(super) const STORIES: &[Story] = &[
         before: updated,
         acts: &[Act::Publish(World::rotate_root), Act::Run(CHECK)],
         again: &[CHECK],
+        history: &[],
     },
     Story {
         name: "settings",
@@ -155,6 +194,7 @@ pub(super) const STORIES: &[Story] = &[
         before: |world| offered(world, Release::new("1.1.0")),
         acts: &[Act::Boot, Act::Run(SET), Act::Run(UNSET)],
         again: &[SET, UNSET],
+        history: &[],
     },
     Story {
         name: "repair",
@@ -166,8 +206,60 @@ pub(super) const STORIES: &[Story] = &[
         },
         acts: &[Act::Run(REPAIR)],
         again: &[REPAIR],
+        history: &[],
     },
-    Story { name: "boot-pick", releases: good, before: updated, acts: &[Act::Run(PICK)], again: &[] },
+    Story {
+        name: "full-update",
+        releases: good,
+        before: |world| offered(world, Release::new("1.1.0")),
+        acts: &[Act::Fill(0), Act::Ends(UPDATE, 1), Act::Free, Act::Run(UPDATE)],
+        again: &[UPDATE],
+        history: &[],
+    },
+    Story {
+        name: "full-settings",
+        releases: good,
+        before: |world| offered(world, Release::new("1.1.0")),
+        acts: &[Act::Fill(0), Act::Ends(SET, 1), Act::Boot, Act::Free, Act::Run(SET)],
+        again: &[SET],
+        history: &[],
+    },
+    Story {
+        name: "full-first-boot",
+        releases: good,
+        before: updated,
+        acts: &[Act::Fill(20_000), Act::Boot, Act::Free],
+        again: &[],
+        history: &[],
+    },
+    Story {
+        name: "boot-pick",
+        releases: good,
+        before: updated,
+        acts: &[Act::Run(PICK)],
+        again: &[],
+        history: &[],
+    },
+    Story {
+        name: "boot-program",
+        releases: good,
+        before: |world| {
+            let host = updated(world);
+            host.disk().damage_table();
+            host
+        },
+        acts: &[Act::BootProgram(Loads::Both, SetName::B)],
+        again: &[],
+        history: &[],
+    },
+    Story {
+        name: "boot-program-puts-aside",
+        releases: good,
+        before: updated,
+        acts: &[Act::BootProgram(Loads::OnlyA, SetName::A)],
+        again: &[],
+        history: &[],
+    },
 ];
 
 /// What every story but one is about.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::judge::Invariant;
+use super::cases::Count;
+use super::judge::{Broken, Invariant};
 
 /// A broken promise, and how to see it again.
 #[derive(Debug, Clone)]
@@ -15,10 +16,21 @@ pub(super) struct Violation {
     pub(super) how: String,
 }
 
+/// What was done and found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// States that were run on a host; the others saw what one of these saw.
+    pub(super) runs: usize,
+    /// Shared verdicts that were run for real all the same.
+    pub(super) proven: usize,
+    pub(super) checks: BTreeMap<Invariant, usize>,
+    pub(super) violations: Vec<Violation>,
+}
+
 /// A mistake made on purpose, and which promise it broke.
 #[derive(Debug)]
 pub(super) struct Caught {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// States that would not be left without it.
     pub(super) states: usize,
     pub(super) by: Option<Invariant>,
@@ -52,8 +64,15 @@ pub(super) struct Figures {
     /// Shared verdicts that were run for real all the same.
     pub(super) proven: usize,
     pub(super) checks: BTreeMap<Invariant, usize>,
+    /// First cuts after which everything was cut again.
+    pub(super) firsts: usize,
+    /// Subsets that were made of what followed them, and the different states among these that nobody had before.
+    pub(super) second_cuts: usize,
+    pub(super) second_distinct: usize,
     pub(super) violations: Vec<Violation>,
     pub(super) controls: Vec<Caught>,
+    /// What became of each sync that was forgotten, where that was asked for.
+    pub(super) syncs_forgotten: Vec<Caught>,
     pub(super) millis: u128,
 }
 
@@ -68,6 +87,32 @@ impl std::fmt::Display for Violation {
 const TOLD: usize = 10;
 
 impl Figures {
+    /// Whether every promise was kept, and every mistake caught.
+    pub(super) fn is_clean(&self) -> bool {
+        self.violations.is_empty() && self.controls.iter().all(|control| control.by.is_some())
+    }
+
+    /// Tells a story's figures.
+    pub(super) fn tell(&self, json: bool) {
+        if json {
+            println!("{}", self.json());
+            return;
+        }
+        println!("{}", self.row());
+        for violation in self.first_violations() {
+            println!("{violation}");
+        }
+        for control in &self.controls {
+            println!("{control}");
+        }
+        for sync in &self.syncs_forgotten {
+            match sync.by {
+                Some(by) => println!("  needed: {}: {}", sync.name, by.words()),
+                None => println!("  no promise needs: {} ({} states without it)", sync.name, sync.states),
+            }
+        }
+    }
+
     /// How often a promise was looked at.
     pub(super) fn checks(&self, invariant: Invariant) -> usize {
         self.checks.get(&invariant).copied().unwrap_or_default()
@@ -83,9 +128,42 @@ impl Figures {
         &self.violations[..self.violations.len().min(TOLD)]
     }
 
+    /// Takes over how a story's states were made, so many of which no story before had.
+    pub(super) fn took(&mut self, count: &Count, distinct: usize) {
+        self.cuts = count.cuts;
+        self.distinct = distinct;
+        self.epochs = count.epochs;
+        self.whole_epochs = count.whole_epochs;
+        self.syncs = count.syncs;
+        self.images = count.images;
+    }
+
+    /// The same of what followed a first cut.
+    pub(super) fn took_second(&mut self, count: &Count, distinct: usize) {
+        self.firsts += 1;
+        self.second_cuts += count.cuts;
+        self.second_distinct += distinct;
+        self.images += count.images;
+    }
+
+    /// Adds what was found in states, and in half-written images.
+    pub(super) fn found(&mut self, found: Found, images: &[(String, Broken)]) {
+        self.runs += found.runs;
+        self.proven += found.proven;
+        for (invariant, checks) in found.checks {
+            *self.checks.entry(invariant).or_default() += checks;
+        }
+        self.violations.extend(found.violations);
+        self.violations.extend(images.iter().map(|(state, one)| Violation {
+            invariant: one.invariant,
+            state: state.clone(),
+            how: one.how.clone(),
+        }));
+    }
+
     pub(super) fn row(&self) -> String {
         format!(
-            "{:<20} {:>7} cuts {:>7} states {:>4} epochs ({} whole) {:>4} syncs {:>5} images {:>5} run {:>4} proven {:>3} violations {:>6} ms",
+            "{:<20} {:>7} cuts {:>7} states {:>4} epochs ({} whole) {:>4} syncs {:>5} images {:>3} cut again: {:>7} cuts {:>7} states {:>5} run {:>4} proven {:>3} violations {:>6} ms",
             self.name,
             self.cuts,
             self.distinct,
@@ -93,6 +171,9 @@ impl Figures {
             self.whole_epochs,
             self.syncs,
             self.images,
+            self.firsts,
+            self.second_cuts,
+            self.second_distinct,
             self.runs,
             self.proven,
             self.violations.len(),
@@ -104,13 +185,35 @@ impl Figures {
         json!({
             "story": self.name, "cuts": self.cuts, "distinct_states": self.distinct, "epochs": self.epochs,
             "epochs_with_every_subset": self.whole_epochs, "syncs": self.syncs, "images": self.images,
+            "cut_again": self.firsts, "second_cuts": self.second_cuts,
+            "second_distinct_states": self.second_distinct,
             "run": self.runs, "shared_and_run_again": self.proven, "checks": self.checks, "millis": self.millis,
             "controls": self.controls.iter().map(|one| json!({
                 "name": one.name, "states": one.states, "caught_by": one.by,
+            })).collect::<Vec<_>>(),
+            "syncs_forgotten": self.syncs_forgotten.iter().map(|one| json!({
+                "name": one.name, "states": one.states, "needed_by": one.by,
             })).collect::<Vec<_>>(),
             "violations": self.violations.iter().map(|one| json!({
                 "invariant": one.invariant, "state": one.state, "how": one.how,
             })).collect::<Vec<_>>(),
         })
+    }
+}
+
+/// Tells the figures of all stories together.
+pub(super) fn sum(all: &[Figures], distinct: usize, unplayed: usize) {
+    let violations: usize = all.iter().map(|figures| figures.violations.len()).sum();
+    let controls = || all.iter().flat_map(|figures| &figures.controls);
+    println!(
+        "{distinct} distinct states, {violations} violations, {unplayed} stories not played; {} of {} mistakes made on purpose were caught",
+        controls().filter(|control| control.by.is_some()).count(),
+        controls().count()
+    );
+    for invariant in Invariant::ALL {
+        let (checks, broken) = all.iter().fold((0, 0), |(checks, broken), figures| {
+            (checks + figures.checks(invariant), broken + figures.broken(invariant))
+        });
+        println!("{:<48} {checks:>8} checks {broken:>4} broken", invariant.words());
     }
 }

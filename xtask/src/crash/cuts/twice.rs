@@ -1,0 +1,102 @@
+//! Two cuts: what the first one left boots and is told to do the same again, and all of that is cut as well.
+
+use std::collections::HashSet;
+use std::error::Error;
+
+use super::cases::Case;
+use super::hands::Memos;
+use super::judge::{Expected, Promise};
+use super::live::{Bench, Typed};
+use super::published::Published;
+use super::stage::Played;
+use super::tree::Hash;
+use crate::crash::dice::Dice;
+
+/// What is done after a first cut.
+pub(super) struct Second {
+    pub(super) played: Played,
+    pub(super) expected: Expected,
+}
+
+/// First cuts after which the host is cut again, no two of which do the same. They are drawn from all cases as these go
+/// by: so many of those between sectors of the table and names, and so many of the others.
+pub(super) struct Firsts {
+    ways: HashSet<Hash>,
+    bare: Drawn,
+    others: Drawn,
+}
+
+struct Drawn {
+    limit: usize,
+    seen: u64,
+    cases: Vec<Case>,
+}
+
+impl Firsts {
+    pub(super) fn new([bare, others]: [usize; 2]) -> Self {
+        let drawn = |limit| Drawn { limit, seen: 0, cases: Vec::new() };
+        Self { ways: HashSet::new(), bare: drawn(bare), others: drawn(others) }
+    }
+
+    /// Takes what it draws of these, which were looked at.
+    pub(super) fn draw(&mut self, cases: Vec<Case>, memos: &Memos, dice: &mut Dice) {
+        for case in cases {
+            // What is done without room is a story of its own.
+            if !case.state.full && self.ways.insert(memos.way_on(&case.state)) {
+                let drawn = if case.bare { &mut self.bare } else { &mut self.others };
+                drawn.offer(case, dice);
+            }
+        }
+    }
+
+    /// Takes these, whatever their ways are.
+    pub(super) fn take(&mut self, cases: impl Iterator<Item = Case>) {
+        self.others.cases.extend(cases);
+    }
+
+    /// All that were drawn.
+    pub(super) fn all(self) -> Vec<Case> {
+        let mut all = self.bare.cases;
+        all.extend(self.others.cases);
+        all
+    }
+}
+
+impl Drawn {
+    /// Each that was offered is kept with the same chance.
+    fn offer(&mut self, case: Case, dice: &mut Dice) {
+        self.seen += 1;
+        if self.cases.len() < self.limit {
+            self.cases.push(case);
+        } else if let Ok(place) = usize::try_from(dice.below(self.seen))
+            && let Some(kept) = self.cases.get_mut(place)
+        {
+            *kept = case;
+        }
+    }
+}
+
+/// Lets a state go on, and says what has to hold whenever that is cut: what had to hold for the first cut, as long as
+/// nobody has changed it since.
+pub(super) fn again(
+    first: &Case,
+    typed: &[Typed],
+    expected: &Expected,
+    published: &Published,
+    bench: &mut Bench,
+) -> Result<Second, Box<dyn Error>> {
+    let _same_as_ever = bench.go_on(&first.state, typed, published)?;
+    let played = Played::of(bench.off(&first.state), bench.dir(), &bench.record(), &[])?;
+    let mut expected = expected.clone();
+    for (path, contents) in played.trust() {
+        expected.trust.entry(path).or_default().extend(contents);
+    }
+    let active = |promise: &&Promise| (promise.from..promise.until).contains(&first.step);
+    let kept = expected.promises.iter().filter(active).map(|promise| Promise {
+        from: 0,
+        until: played.touched_after(0, &promise.path).unwrap_or(usize::MAX),
+        ..promise.clone()
+    });
+    expected.promises = kept.collect();
+    Ok(Second { played, expected })
+}
