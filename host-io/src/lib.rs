@@ -18,6 +18,7 @@
 //! - [`report`]: how an error becomes one sentence with a next step
 //! - [`say`]: whatever a program says on stdout and stderr
 //! - [`log`]: narration on stderr; [`bar`]: one line there that says how far something is
+//! - [`guards`]: guards by name
 //! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system, and a record
 //!   of all changes
 
@@ -29,6 +30,7 @@ pub mod disk;
 #[cfg(any(test, feature = "explore"))]
 pub mod explore;
 pub mod fs;
+pub mod guards;
 pub mod host;
 pub mod lock;
 pub mod log;

@@ -122,7 +122,11 @@ impl OsDisk {
     /// # Errors
     /// As [`OsDisk::apply`].
     pub fn apply_to(&self, disk: &dyn Disk, command: Command) -> Result<Status, Error> {
-        self.change(disk, command, |state| transition::apply(state, command))
+        let rule = match host_io::guards::stands("last-set-that-boots") {
+            true => transition::apply,
+            false => transition::apply_without_guard,
+        };
+        self.change(disk, command, |state| rule(state, command))
     }
 
     /// Moves the backup table to the end of a disk that has grown; repairs both copies first. No bit changes.

@@ -185,7 +185,8 @@ pub fn upgrade_with_tries(state: &State, tries: u8) -> Result<State, Refusal> {
     Ok(after.with_inactive(BootBits { tries: tries.clamp(1, 15), ..bits }))
 }
 
-/// [`apply`] without the guard. Only the search for dead ends calls it, to show what the guard is for.
+/// [`apply`] without the guard. Only the search for dead ends and a control of the power-cut explorer
+/// call it, to show what the guard is for.
 ///
 /// # Errors
 /// When the command does not fit the state.

@@ -209,6 +209,18 @@ impl Record {
         Room::beside(&self.dir)
     }
 
+    /// From now on programs that are recorded here do not ask the guard of this name, or ask all of them.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn leave_out(&self, guard: Option<&str>) -> io::Result<()> {
+        fs::write(self.dir.join("left-out"), guard.unwrap_or_default())
+    }
+
+    pub(crate) fn leaves_out(&self, guard: &str) -> bool {
+        fs::read_to_string(self.dir.join("left-out")).is_ok_and(|left_out| left_out == guard)
+    }
+
     /// All lines so far.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub(super) enum Mistake {
     Forgets(&'static str),
     /// Syncs of just this name are forgotten.
     ForgetsOnly(String),
+    /// A guard of the programs is left out.
+    WithoutGuard(&'static str),
     /// The set is marked valid before it is written.
     MarksFirst,
     /// The set is written before it is cleared.
@@ -85,6 +87,11 @@ pub(super) const CONTROLS: &[Control] = &[
         mistake: Mistake::Forgets("sync of the disk"),
     },
     Control {
+        name: "unproven-set-cleared-beside",
+        story: "clear-before-proof",
+        mistake: Mistake::WithoutGuard("last-set-that-boots"),
+    },
+    Control {
         name: "boot-program-never-syncs",
         story: "boot-program-puts-aside",
         mistake: Mistake::Forgets("sync of the disk"),
@@ -98,6 +105,8 @@ impl Mistake {
         match self {
             Self::Forgets(name) => forget(&mut read.steps, |sync| sync.contains(name)),
             Self::ForgetsOnly(name) => forget(&mut read.steps, |sync| sync == name),
+            // That is done by programs: there is nothing to change in what they did with it.
+            Self::WithoutGuard(_) => {}
             Self::MarksFirst => {
                 let marks = last_table(&read.steps);
                 let first = position(&read.steps, |step| is(step, image));

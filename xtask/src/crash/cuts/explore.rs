@@ -89,7 +89,7 @@ fn explore(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Res
     let mut benches = benches.collect::<Result<Vec<_>, _>>()?;
     let shapes = Shapes::new(story.history);
     let expected = expect(story, &played, &published, &shapes, &mut benches[0])?;
-    let mut exploring = Exploring::new(story, extents, &published, &shapes, benches, known);
+    let mut exploring = Exploring::new(story, extents, &world, &published, &shapes, benches, known);
     let mut firsts = Firsts::new(extents.firsts);
     exploring.cut(&played, &expected, &mut firsts)?;
     if extents.mistakes && extents.state.is_none() {

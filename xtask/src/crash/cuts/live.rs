@@ -268,7 +268,13 @@ impl Bench {
         Record::at(&self.record)
     }
 
-    fn start(&mut self, state: &State) -> io::Result<Host> {
+    /// Takes nothing of what lies on its disk for granted any more.
+    pub(super) fn unsettle(&mut self) {
+        self.laid.fill(None);
+    }
+
+    /// Lays a state out. The host is off, and recorded.
+    pub(super) fn start(&mut self, state: &State) -> io::Result<Host> {
         self.lay_out(&state.disk, &state.tree)?;
         for name in ["log", "data"] {
             match fs::remove_file(self.record.join(name)) {

@@ -7,11 +7,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use host_io::explore::record::Record;
-use testdata::World;
+use testdata::{Host, World};
 
 use super::boot_program;
 use super::judge::Promise;
-use super::live::Off;
+use super::live::{Bench, Off, State};
 use super::medium::{Change, Medium};
 use super::published::{IMAGES, Published};
 use super::story::{Act, Story};
@@ -42,6 +42,26 @@ pub(super) fn published(story: &Story, world: &World) -> Result<Published, Box<d
     Ok(published)
 }
 
+fn perform(act: &Act, host: &mut Host, world: &World, record: &Record) -> Result<(), Box<dyn Error>> {
+    match act {
+        Act::Run((program, args)) => drop(host.run(program, args).expect_ok()),
+        Act::Ends((program, args), code) => drop(host.run(program, args).expect_code(*code)),
+        Act::Boot => drop(host.reboot()),
+        Act::BootUnproven => drop(host.reboot_unproven()),
+        Act::BootProgram(loads, set) => {
+            host.power_off();
+            let started = boot_program::start(host.disk().path(), *loads, record)?;
+            if started != Some(*set) {
+                return Err(format!("the boot program starts {started:?}, not {set:?}").into());
+            }
+        }
+        Act::Publish(publish) => publish(world),
+        Act::Fill(bytes) => record.room().leave(*bytes, &host.paths().root().join(PERSISTENT))?,
+        Act::Free => record.room().free()?,
+    }
+    Ok(())
+}
+
 impl Played {
     /// Plays a story in a world of its own, with the record in `dir`.
     pub(super) fn play(story: &Story, world: &World, dir: &Path) -> Result<Self, Box<dyn Error>> {
@@ -53,21 +73,7 @@ impl Played {
         let record = Record::at(dir);
         let mut lines = Vec::new();
         for act in story.acts {
-            match act {
-                Act::Run((program, args)) => drop(host.run(program, args).expect_ok()),
-                Act::Ends((program, args), code) => drop(host.run(program, args).expect_code(*code)),
-                Act::Boot => drop(host.reboot()),
-                Act::BootProgram(loads, set) => {
-                    host.power_off();
-                    let started = boot_program::start(host.disk().path(), *loads, &record)?;
-                    if started != Some(*set) {
-                        return Err(format!("the boot program starts {started:?}, not {set:?}").into());
-                    }
-                }
-                Act::Publish(publish) => publish(world),
-                Act::Fill(bytes) => record.room().leave(*bytes, &root.join(PERSISTENT))?,
-                Act::Free => record.room().free()?,
-            }
+            perform(act, &mut host, world, &record)?;
             lines.push(record.lines()?.len());
         }
         host.power_off();
@@ -77,11 +83,34 @@ impl Played {
             match act {
                 Act::Fill(_) => full.push(step..usize::MAX),
                 Act::Free => full.last_mut().into_iter().for_each(|full| full.end = step),
-                Act::Run(_) | Act::Ends(..) | Act::Boot | Act::BootProgram(..) | Act::Publish(_) => {}
+                _ => {}
             }
         }
         played.full = full;
         Ok(played)
+    }
+
+    /// What a story's acts do on a host in this state when a guard is left out, whatever its commands then end with.
+    pub(super) fn without_guard(
+        story: &Story,
+        guard: &str,
+        world: &World,
+        state: &State,
+        bench: &mut Bench,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut host = bench.start(state)?;
+        let record = bench.record();
+        record.leave_out(Some(guard))?;
+        for act in story.acts {
+            match act {
+                Act::Run((program, args)) | Act::Ends((program, args), _) => drop(host.run(program, args)),
+                _ => perform(act, &mut host, world, &record)?,
+            }
+        }
+        drop(host);
+        record.leave_out(None)?;
+        bench.unsettle();
+        Self::of(bench.off(state), bench.dir(), &record, &[])
     }
 
     /// What was done, by the record, to a host that was `off` and lies in `root`; acts were through after so many `lines`.

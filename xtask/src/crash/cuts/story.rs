@@ -15,6 +15,8 @@ pub(super) enum Act {
     Ends(Typed, i32),
     /// A reset, and a boot that is marked good.
     Boot,
+    /// A reset, and a boot that is not marked good.
+    BootUnproven,
     /// A reset, and the boot program's own work, up to the start of this set. Then the power goes away.
     BootProgram(Loads, SetName),
     /// Something happens at the publisher's.
@@ -46,6 +48,7 @@ const SET: Typed = ("apiclient", &["set", "updates.ignore-waves=true"]);
 const UNSET: Typed = ("apiclient", &["unset", "updates.ignore-waves"]);
 const REVIEW: Typed = ("updog", &["check-update", "--review", "--json"]);
 const CHECK: Typed = ("updog", &["check-update", "--json"]);
+const CLEAR: Typed = ("signpost", &["clear-inactive"]);
 const REPAIR: Typed = ("signpost", &["repair"]);
 const PICK: Typed = ("signpost", &["pick", "--spend"]);
 
@@ -135,6 +138,14 @@ pub(super) const STORIES: &[Story] = &[
         history: &[],
     },
     Story {
+        name: "clear-before-proof",
+        releases: good,
+        before: updated,
+        acts: &[Act::BootUnproven, Act::Ends(CLEAR, 1)],
+        again: &[UPDATE],
+        history: &[],
+    },
+    Story {
         name: "failed-boot",
         releases: || vec![Release::new("1.0.0"), bad()],
         before: |world| {
@@ -220,7 +231,7 @@ pub(super) const STORIES: &[Story] = &[
         name: "full-settings",
         releases: good,
         before: |world| offered(world, Release::new("1.1.0")),
-        acts: &[Act::Fill(0), Act::Ends(SET, 1), Act::Boot, Act::Free, Act::Run(SET)],
+        acts: &[Act::Boot, Act::Fill(0), Act::Ends(SET, 1), Act::Boot, Act::Free, Act::Run(SET)],
         again: &[SET],
         history: &[],
     },
