@@ -11,7 +11,7 @@ mod dice;
 use clap::{Parser, Subcommand};
 
 use crate::Outcome;
-use cuts::{Extents, Measure};
+use cuts::{Depth, Extents};
 
 /// Arguments of `cargo xtask crash`.
 #[derive(Parser)]
@@ -56,28 +56,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
         Some(What::Api(args)) => api::run(args),
         None => cuts::run(&Extents {
-            measures: match (args.quick, args.full) {
-                (true, _) => {
-                    [Measure { all: 12, pairs: true, drawn: 64 }, Measure { all: 4, pairs: false, drawn: 8 }]
-                }
-                (false, false) => [
-                    Measure { all: 12, pairs: true, drawn: 512 },
-                    Measure { all: 6, pairs: false, drawn: 32 },
-                ],
-                (false, true) => [
-                    Measure { all: 12, pairs: true, drawn: 8192 },
-                    Measure { all: 8, pairs: true, drawn: 64 },
-                ],
-            },
-            ends: match (args.quick, args.full) {
-                (true, _) => 4,
-                (false, false) => 12,
-                (false, true) => 400,
-            },
-            firsts: match (args.quick, args.full) {
-                (true, _) => [1, 1],
-                (false, false) => [4, 4],
-                (false, true) => [usize::MAX, 40],
+            depth: match (args.quick, args.full) {
+                (true, _) => Depth::QUICK,
+                (false, false) => Depth::USUAL,
+                (false, true) => Depth::FULL,
             },
             syncs: args.syncs,
             mistakes: true,

@@ -20,13 +20,13 @@ pub(super) type Landed = Vec<bool>;
 
 /// How many subsets of an epoch are made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Measure {
+pub(super) struct Measure {
     /// Of up to so many things that are under way, every subset. Of [`ALL_SUBSETS`], where they are sectors and names.
-    pub(crate) all: usize,
+    pub(super) all: usize,
     /// Of more: every one and every pair missing, and alone.
-    pub(crate) pairs: bool,
+    pub(super) pairs: bool,
     /// Of more: so many that are drawn.
-    pub(crate) drawn: usize,
+    pub(super) drawn: usize,
 }
 
 /// How much of an epoch was looked at.

@@ -90,7 +90,7 @@ fn explore(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Res
     let shapes = Shapes::new(story.history);
     let expected = expect(story, &played, &published, &shapes, &mut benches[0])?;
     let mut exploring = Exploring::new(story, extents, &world, &published, &shapes, benches, known);
-    let mut firsts = Firsts::new(extents.firsts);
+    let mut firsts = Firsts::new(extents.depth.firsts);
     exploring.cut(&played, &expected, &mut firsts)?;
     if extents.mistakes && extents.state.is_none() {
         exploring.make_mistakes(&played, &expected)?;
@@ -158,6 +158,7 @@ fn roomy() -> std::io::Result<tempfile::TempDir> {
 mod tests {
     use super::*;
     use crate::crash::cuts::epochs::Measure;
+    use crate::crash::cuts::extents::Depth;
 
     /// The two shortest stories, cut here and there, once and twice: whether the others keep their promises is what
     /// `cargo xtask crash` is run for.
@@ -165,9 +166,11 @@ mod tests {
     fn a_repair_and_a_start_keep_every_promise_when_they_are_cut() {
         for name in ["repair", "boot-program"] {
             let extents = Extents {
-                measures: [Measure { all: 2, pairs: false, drawn: 2 }; 2],
-                ends: 2,
-                firsts: [1, 0],
+                depth: Depth {
+                    measures: [Measure { all: 2, pairs: false, drawn: 2 }; 2],
+                    ends: 2,
+                    firsts: [1, 0],
+                },
                 syncs: false,
                 mistakes: false,
                 rng_seed: 1,

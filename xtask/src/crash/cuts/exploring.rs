@@ -76,7 +76,7 @@ impl<'a> Exploring<'a> {
         expected: &Expected,
         firsts: &mut Firsts,
     ) -> Result<(), Box<dyn Error>> {
-        let making = self.making(played, self.extents.measures[0], self.story.name);
+        let making = self.making(played, self.extents.depth.measures[0], self.story.name);
         let mut cases = Cases::of(&making, &played.read);
         let mut distinct = 0;
         while let Some(mut batch) = self.next(&mut cases)? {
@@ -99,7 +99,7 @@ impl<'a> Exploring<'a> {
         let Second { played, expected } =
             twice::again(first, self.story.again, expected, self.published, &mut self.benches[0])?;
         let name = format!("{}/", first.place);
-        let making = self.making(&played, self.extents.measures[1], &name);
+        let making = self.making(&played, self.extents.depth.measures[1], &name);
         let mut cases = Cases::of(&making, &played.read);
         let mut distinct = 0;
         while let Some(mut batch) = self.next(&mut cases)? {
@@ -163,7 +163,7 @@ impl<'a> Exploring<'a> {
         });
         let (played, expected) = (unguarded.as_ref().unwrap_or(played), own.as_ref().unwrap_or(expected));
         let wrong = mistake.made(&played.read);
-        let making = self.making(played, self.extents.measures[0], self.story.name);
+        let making = self.making(played, self.extents.depth.measures[0], self.story.name);
         let mut cases = Cases::of(&making, &wrong);
         let reach = Reach { ends: self.memos.ends() + CONTROL_ENDS, one_is_enough: true };
         let (mut states, mut by) = (0, None::<Invariant>);
@@ -213,7 +213,7 @@ impl<'a> Exploring<'a> {
         expected: &Expected,
     ) -> Result<(), Box<dyn Error>> {
         batch.retain(|case| self.extents.wants(&case.place));
-        let reach = Reach { ends: self.extents.ends, one_is_enough: false };
+        let reach = Reach { ends: self.extents.depth.ends, one_is_enough: false };
         let again = self.story.again;
         let shared = Shared::new(again, expected, self.published, self.shapes, reach, &self.memos);
         let found = shared.work(batch, &mut self.benches, self.extents.rng_seed)?;

@@ -1,16 +1,44 @@
 //! How far a run goes.
 
-use super::epochs::Measure;
+use super::epochs::{ALL_SUBSETS, Measure};
 
-/// How far a run goes.
+/// How much of everything is tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Depth {
+    /// Subsets of an epoch, and of an epoch of what is done after a first cut.
+    pub(super) measures: [Measure; 2],
+    /// So many different ways to go on from a state are gone to their end, in each story.
+    pub(super) ends: usize,
+    /// So many first cuts are followed by a second one, in each story: between sectors and names, and of the others.
+    pub(super) firsts: [usize; 2],
+}
+
+impl Depth {
+    /// What every change is tried with.
+    pub(crate) const QUICK: Self =
+        Self { measures: [first(64), Measure { all: 4, pairs: false, drawn: 8 }], ends: 4, firsts: [1, 0] };
+    /// Where nothing else is asked for.
+    pub(crate) const USUAL: Self = Self {
+        measures: [first(512), Measure { all: 6, pairs: false, drawn: 32 }],
+        ends: 12,
+        firsts: [4, 4],
+    };
+    /// What takes hours.
+    pub(crate) const FULL: Self = Self {
+        measures: [first(4096), Measure { all: 8, pairs: true, drawn: 64 }],
+        ends: 40,
+        firsts: [24, 8],
+    };
+}
+
+const fn first(drawn: usize) -> Measure {
+    Measure { all: ALL_SUBSETS, pairs: true, drawn }
+}
+
+/// What a run is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Extents {
-    /// Subsets of an epoch, and of an epoch of what is done after a first cut.
-    pub(crate) measures: [Measure; 2],
-    /// So many different ways to go on from a state are gone to their end, in each story.
-    pub(crate) ends: usize,
-    /// So many first cuts are followed by a second one, in each story: between sectors and names, and of the others.
-    pub(crate) firsts: [usize; 2],
+    pub(crate) depth: Depth,
     /// Whether each sync is forgotten as well, to see what needs it.
     pub(crate) syncs: bool,
     /// Whether mistakes are made as well.

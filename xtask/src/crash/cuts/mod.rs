@@ -39,6 +39,5 @@ mod table;
 mod tree;
 mod twice;
 
-pub(super) use epochs::Measure;
 pub(super) use explore::run;
-pub(super) use extents::Extents;
+pub(super) use extents::{Depth, Extents};

@@ -22,19 +22,19 @@ pub(super) struct Second {
 /// by: so many of those between sectors of the table and names, and so many of the others.
 pub(super) struct Firsts {
     ways: HashSet<Hash>,
-    bare: Drawn,
-    others: Drawn,
+    bare: Drawn<Case>,
+    others: Drawn<Case>,
 }
 
-struct Drawn {
+struct Drawn<T> {
     limit: usize,
     seen: u64,
-    cases: Vec<Case>,
+    kept: Vec<T>,
 }
 
 impl Firsts {
     pub(super) fn new([bare, others]: [usize; 2]) -> Self {
-        let drawn = |limit| Drawn { limit, seen: 0, cases: Vec::new() };
+        let drawn = |limit| Drawn { limit, seen: 0, kept: Vec::new() };
         Self { ways: HashSet::new(), bare: drawn(bare), others: drawn(others) }
     }
 
@@ -51,27 +51,27 @@ impl Firsts {
 
     /// Takes these, whatever their ways are.
     pub(super) fn take(&mut self, cases: impl Iterator<Item = Case>) {
-        self.others.cases.extend(cases);
+        self.others.kept.extend(cases);
     }
 
     /// All that were drawn.
     pub(super) fn all(self) -> Vec<Case> {
-        let mut all = self.bare.cases;
-        all.extend(self.others.cases);
+        let mut all = self.bare.kept;
+        all.extend(self.others.kept);
         all
     }
 }
 
-impl Drawn {
+impl<T> Drawn<T> {
     /// Each that was offered is kept with the same chance.
-    fn offer(&mut self, case: Case, dice: &mut Dice) {
+    fn offer(&mut self, one: T, dice: &mut Dice) {
         self.seen += 1;
-        if self.cases.len() < self.limit {
-            self.cases.push(case);
+        if self.kept.len() < self.limit {
+            self.kept.push(one);
         } else if let Ok(place) = usize::try_from(dice.below(self.seen))
-            && let Some(kept) = self.cases.get_mut(place)
+            && let Some(kept) = self.kept.get_mut(place)
         {
-            *kept = case;
+            *kept = one;
         }
     }
 }
@@ -99,4 +99,23 @@ pub(super) fn again(
     });
     expected.promises = kept.collect();
     Ok(Second { played, expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_that_are_offered_are_kept_equally_often() {
+        let mut often = [0; 10];
+        let mut dice = Dice::new(1);
+        for _ in 0..1000 {
+            let mut drawn = Drawn { limit: 2, seen: 0, kept: Vec::new() };
+            (0..often.len()).for_each(|one| drawn.offer(one, &mut dice));
+            assert_eq!(drawn.kept.len(), 2);
+            drawn.kept.into_iter().for_each(|one| often[one] += 1);
+        }
+        // 200 each, give or take four times what chance does.
+        assert!(often.iter().all(|often| (150..250).contains(often)), "{often:?}");
+    }
 }
