@@ -83,7 +83,9 @@ pub(crate) fn ways(manifest: &Manifest, variant: &str, arch: &str, version: &Ver
         0 => Ways::All,
         count if count == from.len() => Ways::None(Doubt {
             what: format!("no migrations lead from {} to {version}", stuck.join(", ")),
-            then: "no host that is on offer can take it".to_owned(),
+            then: format!(
+                "hosts there refuse it, and while it is the newest on offer they take no other update; \"pubrepo check\" fails until {version} has a step or is recalled"
+            ),
             instead: format!(
                 "name the step in Release.toml, [] where settings stay as they are, or give --no-migrations: \"({}, {version})\" = []",
                 from.last().expect("as many as are stuck")

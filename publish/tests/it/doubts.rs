@@ -41,11 +41,29 @@ async fn a_release_that_no_host_can_reach_is_refused_and_two_ways_out_are_named(
     let report = done(add(&fixture, "1.3.0", &["--no-migrations"]));
     assert!(!report.contains("lead"), "{report}");
     let report = done(add(&fixture, "1.4.0", &["--force"]));
-    assert!(report.contains("note: no migrations lead from 1.0.0, 1.3.0 to 1.4.0: no host"), "{report}");
+    assert!(
+        report.contains("note: no migrations lead from 1.0.0, 1.3.0 to 1.4.0: hosts there refuse it, and"),
+        "{report}"
+    );
     // Not everybody gets there: that is worth a word and no more.
     fixture.write("Release.toml", b"version = '1.5.0'\n[migrations]\n'(1.4.0, 1.5.0)' = []\n");
     let report = done(add(&fixture, "1.5.0", &["--release-config", "Release.toml"]));
-    assert!(report.contains("note: no migrations lead from 1.0.0, 1.3.0 to 1.5.0: hosts there"), "{report}");
+    assert!(
+        report.contains("note: no migrations lead from 1.0.0, 1.3.0 to 1.5.0: hosts there cannot"),
+        "{report}"
+    );
+    // What was published against a doubt stays one until it is mended.
+    let check =
+        ["check", "repo", "--trusted-root", "keys/root.json", "--variant", "metal", "--arch", "x86_64"];
+    let ran = pubrepo(&fixture, &check);
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(
+        ran.status.code() == Some(1) && said.contains("error: no migrations lead from 1.3.0 to 1.4.0"),
+        "{said}"
+    );
+    // Mended it is by saying the step, for the release as it lies there.
+    let _mended = done(add(&fixture, "1.4.0", &["--no-migrations"]));
+    let _good = done(pubrepo(&fixture, &check));
 }
 
 #[tokio::test]
