@@ -19,9 +19,11 @@ use crate::place::source::Place;
 use crate::target::frame::{FrameInfo, LONGEST_FRAME, VerifiedFrame};
 use crate::target::proof::TargetInfo;
 use crate::transport::download::{Download, Expected, Part, Piece};
+use crate::transport::range::MOST_PASSED_OVER;
 use crate::transport::{Carrier, Fault};
 
-/// How often one frame is asked for again at the same place, because two answers were put together that do not fit.
+/// How often one frame is asked for again at the same place, because it was not what its digest says: two answers may
+/// have been put together that do not fit, or a cache may hand out another range than it says.
 const MOST_AFRESH: u32 = 1;
 
 /// Where a run comes from.
@@ -87,7 +89,6 @@ impl FrameRun {
         let mut line = Line::default();
         loop {
             let (number, mut incoming) = self.incoming(frame, &mut line)?;
-            let joined = incoming.joined();
             let got = incoming.frame(frame).await.map_err(|fault| of_file(&self.info.name, fault));
             let error = match got.and_then(|bytes| VerifiedFrame::check(&self.info.name, frame, bytes)) {
                 Ok(verified) => {
@@ -97,9 +98,8 @@ impl FrameRun {
                 }
                 Err(error) => error,
             };
-            // A frame of two halves that do not belong together says nothing against the place.
-            let of_two_halves = matches!(error, Error::Tampered { .. }) && incoming.joined() > joined;
-            if of_two_halves && line.afresh < MOST_AFRESH {
+            let is_wrong = matches!((&error, &incoming), (Error::Tampered { .. }, Incoming::Web { .. }));
+            if is_wrong && line.afresh < MOST_AFRESH {
                 debug!("{}: {frame} is asked for afresh: failed to {}", self.info.name, chain(&error));
                 line.afresh += 1;
             } else if error.is_of_its_place() {
@@ -122,7 +122,9 @@ impl FrameRun {
             if line.failed.contains(&number) {
                 continue;
             }
-            match self.supply.open(number, frame.offset, end) {
+            // The second time without ranges, where what comes before is little (`docs/decisions/0022`).
+            let in_one_piece = line.afresh > 0 && frame.offset <= MOST_PASSED_OVER;
+            match self.supply.open(number, frame.offset, end, in_one_piece) {
                 Ok(incoming) => return Ok((number, incoming)),
                 Err(fault) => line.leaves(number, of_file(&self.info.name, fault)),
             }
@@ -167,7 +169,7 @@ impl Supply {
     }
 
     /// Begins at a place with the part of its file from `offset` to `end`.
-    fn open(&self, number: usize, offset: u64, end: u64) -> Result<Incoming, Fault> {
+    fn open(&self, number: usize, offset: u64, end: u64, in_one_piece: bool) -> Result<Incoming, Fault> {
         let (_, place, file) = &self.places[number];
         match place {
             Place::Directory(dir) => {
@@ -176,7 +178,7 @@ impl Supply {
             // Nothing to ask for.
             Place::Web(_) if offset == end => Ok(Incoming::Nothing),
             Place::Web(_) => {
-                let part = Part::Range(offset, end);
+                let part = if in_one_piece { Part::UpTo(end) } else { Part::Range(offset, end) };
                 let download = self.carrier.part(place, file, self.expected.clone(), part)?;
                 let download = Box::new(download.expect("it is a web server"));
                 Ok(Incoming::Web { position: download.position(), download, waiting: Bytes::new() })
@@ -186,13 +188,6 @@ impl Supply {
 }
 
 impl Incoming {
-    fn joined(&self) -> u32 {
-        match self {
-            Self::Web { download, .. } => download.joined(),
-            Self::File(..) | Self::Nothing => 0,
-        }
-    }
-
     /// The bytes of the next frame, fewer where they end before.
     async fn frame(&mut self, frame: FrameInfo) -> Result<Bytes, Fault> {
         let length = usize::try_from(frame.length).expect("a frame fits into memory");

@@ -17,6 +17,7 @@ use super::pacing::{Pacing, Patience, jitter};
 use super::range::MOST_PASSED_OVER;
 use super::validator::Validator;
 use super::web::Web;
+use super::worn::Worn;
 use crate::place::address::{Address, without_secrets};
 
 /// What is known of an object before it is asked for.
@@ -62,6 +63,8 @@ pub(crate) enum Part {
     OnePiece,
     /// All of it, unless it is still the one with this validator.
     Changed(Validator),
+    /// Its beginning up to this byte, and no range of it: for a place whose ranges are not what they say.
+    UpTo(u64),
     /// From this byte on. The object's length is signed, and so are the bytes that are put together. A server that knows
     /// no ranges begins at the first byte.
     From(u64),
@@ -84,18 +87,20 @@ impl Web {
         let url = base.below(name, query.iter()).ok_or(Fault::Missing)?;
         let (position, end) = match part {
             Part::Range(first, end) => (first, Some(end)),
+            Part::UpTo(end) => (0, Some(end)),
             Part::From(first) => (first, None),
             Part::Whole | Part::OnePiece | Part::Changed(_) => (0, None),
         };
         let signed = expected.size.signed();
         let most = end.map_or(expected.size.limit(), |end| end - position);
+        let worn = self.worn_out.take(&url, end);
         Ok(Download {
             host: hops::host_of(&url),
             base: base.clone(),
-            patience: Patience::new(self.pacing, most),
+            patience: Patience::new(self.pacing, most).after(worn.failures),
             web: Arc::clone(self),
             url,
-            in_parts: signed.is_some() && part != Part::OnePiece,
+            in_parts: signed.is_some() && !matches!(part, Part::OnePiece | Part::UpTo(_)),
             expected,
             condition: if let Part::Changed(validator) = part { Some(validator) } else { None },
             position,
@@ -103,13 +108,14 @@ impl Web {
             end,
             needed: end.or(signed),
             declared: None,
-            furthest: position,
+            furthest: position.max(worn.furthest),
             begun: false,
             joined: 0,
-            restarts: 0,
+            restarts: worn.restarts,
             retry_after: None,
             validator: None,
             unchanged: false,
+            is_whole: false,
             state: State::Idle,
         })
     }
@@ -165,7 +171,17 @@ pub(crate) struct Download {
     retry_after: Option<Duration>,
     validator: Option<Validator>,
     unchanged: bool,
+    is_whole: bool,
     state: State,
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if !self.is_whole && self.needed.is_none_or(|needed| self.position < needed) {
+            let (failures, restarts, furthest) = (self.patience.failures(), self.restarts, self.furthest);
+            self.web.worn_out.note(&self.url, self.end, Worn { failures, restarts, furthest });
+        }
+    }
 }
 
 impl Download {
@@ -180,7 +196,7 @@ impl Download {
             match step {
                 Ok(Step::Piece(piece)) => return Ok(Some(piece)),
                 Ok(Step::Asked) => {}
-                Ok(Step::Ended) => self.state = State::Ended,
+                Ok(Step::Ended) => (self.state, self.is_whole) = (State::Ended, true),
                 Err(fault) => self.pause_after(fault).await?,
             }
         }
@@ -380,7 +396,7 @@ impl Download {
                 return Err(Fault::NoResume { host: host(), received: self.furthest });
             }
         }
-        self.web.account.room_for(self.expected.size.signed().or(head.length).unwrap_or_default())
+        self.web.account.room_for(self.needed.or(head.length).unwrap_or_default())
     }
 
     async fn receive(&mut self) -> Result<Step, Fault> {

@@ -36,6 +36,7 @@ mod tls;
 mod tunnel;
 pub(crate) mod validator;
 pub(crate) mod web;
+mod worn;
 
 pub use account::Account;
 pub(crate) use carrier::Carrier;

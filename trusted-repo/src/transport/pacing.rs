@@ -86,6 +86,16 @@ impl Patience {
         }
     }
 
+    /// Goes on after so many failures in a row.
+    pub(crate) fn after(self, failures: u32) -> Self {
+        Self { failures, ..self }
+    }
+
+    /// Failures in a row so far.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Notes that this much of the whole time is gone.
     pub(crate) fn spend(&mut self, time: Duration) {
         self.spent = self.spent.saturating_add(time);

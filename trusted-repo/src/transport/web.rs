@@ -12,6 +12,7 @@ use super::bucket::Bucket;
 use super::client;
 use super::fault::Fault;
 use super::pacing::Pacing;
+use super::worn::WornOut;
 use crate::place::proxy::Route;
 use crate::place::source::Source;
 
@@ -30,6 +31,7 @@ pub(crate) struct Web {
     pub(super) cap: Option<Mutex<Bucket>>,
     pub(super) query: Mutex<BTreeMap<String, String>>,
     pub(super) account: Account,
+    pub(super) worn_out: WornOut,
 }
 
 impl Web {
@@ -43,6 +45,7 @@ impl Web {
             cap: source.bandwidth_limit.map(|rate| Mutex::new(Bucket::new(rate))),
             query: Mutex::new(source.query.iter().cloned().collect()),
             account: source.account.clone(),
+            worn_out: WornOut::default(),
         })
     }
 

@@ -185,6 +185,8 @@ async fn wrong_frame_of_one_mirror_comes_from_the_other_within_the_run() {
     let relief = framed.asked(&framed.second);
     assert_eq!(relief.len(), 1);
     assert_eq!(relief[0].range.as_deref(), Some("bytes=200000-999999"), "from the wrong frame on");
+    let twice = framed.asked(&framed.first);
+    assert_eq!((twice.len(), twice[1].range.as_deref()), (2, None), "once more, without ranges");
     fetch(&repository, frames(0, 1)).await.expect("verified");
     assert_eq!(framed.asked(&framed.second).len(), 2, "the mirror that was wrong comes last from now on");
 }
@@ -199,10 +201,41 @@ async fn wrong_frame_of_every_mirror_is_refused_and_asking_once_more_tries_again
     let mut run = repository.fetch_run("root.zst", frames(7, 3)).await.expect("a run");
     let refused = run.next().await;
     assert_refused(refused, "tampered", "the SHA-256 of the frame of 10000 bytes at offset 70000");
-    assert_eq!((framed.asked(&framed.first).len(), framed.asked(&framed.second).len()), (1, 1));
+    assert_eq!((framed.asked(&framed.first).len(), framed.asked(&framed.second).len()), (2, 2));
     framed.second.heal();
     let frame = run.next().await.expect("verified").expect("the same frame");
     assert_eq!(frame.bytes(), part(7, 1));
+}
+
+#[tokio::test]
+async fn wrong_frame_is_asked_for_once_more_without_ranges_or_far_from_the_beginning_by_itself() {
+    for (first, again) in [(100, None), (200, Some("bytes=2000000-2099999"))] {
+        let framed = Framed::new();
+        let repository = framed.single().await;
+        // A cache that has a part of something else under that range.
+        framed.first.fault("root.zst", Fault::Swap(noise(2, LENGTH)).once());
+        assert_eq!(fetch(&repository, frames(first, 10)).await.expect("in the end"), part(first, 10));
+        let asked = framed.asked(&framed.first);
+        assert_eq!((asked.len(), asked[1].range.as_deref()), (2, again));
+    }
+}
+
+#[tokio::test]
+async fn asking_once_more_for_what_broke_off_refills_no_patience() {
+    let framed = Framed::new();
+    let repository = framed.single().await;
+    framed.first.fault("root.zst", Fault::Truncate(5_000));
+    let mut run = repository.fetch_run("root.zst", frames(200, 3)).await.expect("a run");
+    assert!(run.next().await.expect("frames come, slowly").is_some());
+    framed.first.heal();
+    framed.first.fault("root.zst", Fault::Reset);
+    run.next().await.expect_err("nothing comes");
+    let before = framed.asked(&framed.first).len();
+    run.next().await.expect_err("nothing comes");
+    run.next().await.expect_err("nothing comes");
+    assert_eq!(framed.asked(&framed.first).len(), before + 2, "one attempt each");
+    framed.first.heal();
+    assert!(run.next().await.expect("bytes come").is_some());
 }
 
 #[tokio::test]
