@@ -27,6 +27,7 @@ use crate::target::pieces::VerifiedPieces;
 use crate::target::proof::{Check, TargetInfo, VerifiedBytes};
 use crate::target::reader::{self, TargetReader};
 use crate::target::run::{self, FrameRun};
+use crate::target::tail::TargetTail;
 use crate::transport::download::{Expected, Part, Size};
 use crate::transport::{Carrier, Fault};
 
@@ -295,6 +296,28 @@ impl Repository {
         info: TargetInfo,
         file_at: impl Fn(&Place) -> Result<String, Error>,
     ) -> Result<TargetReader, Error> {
+        let supply = self.supply(&info, 0, file_at)?;
+        Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)))
+    }
+
+    /// The end of a [target](Self::target), from a byte on, as a stream. What comes is **not verified**: the signed
+    /// digests are over all of it. For whoever holds each part against a digest of its own. It wants what
+    /// [`Repository::open_target`] wants.
+    ///
+    /// # Errors
+    /// As [`Repository::open_target`].
+    pub fn open_unverified_tail(&self, info: &TargetInfo, from: u64) -> Result<TargetTail, Error> {
+        let supply = self.supply(info, from, |place| self.file_of(place, info))?;
+        Ok(TargetTail::new(info, from, supply, &self.opened.targets))
+    }
+
+    /// Where a target is read from.
+    fn supply(
+        &self,
+        info: &TargetInfo,
+        from: u64,
+        file_at: impl Fn(&Place) -> Result<String, Error>,
+    ) -> Result<reader::Supply, Error> {
         let mut first = None;
         let mut web = Vec::new();
         for (number, place) in self.opened.targets.in_order() {
@@ -303,11 +326,8 @@ impl Repository {
                 Place::Web(_) => web.push((number, place.clone(), file)),
                 // A directory is asked before the first byte or never.
                 Place::Directory(_) if !web.is_empty() => {}
-                Place::Directory(dir) => match self.opened.carrier.file(dir, &file) {
-                    Ok(opened) => {
-                        let supply = reader::Supply::File(number, opened);
-                        return Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)));
-                    }
+                Place::Directory(dir) => match self.opened.carrier.file_at(dir, &file, from) {
+                    Ok(opened) => return Ok(reader::Supply::File(number, opened)),
                     Err(fault) => {
                         first.get_or_insert(of_file(&info.name, fault));
                     }
@@ -316,10 +336,7 @@ impl Repository {
         }
         match first {
             Some(error) if web.is_empty() => Err(error),
-            _ => {
-                let supply = reader::Supply::Web(self.opened.carrier.clone(), expected(&info), web);
-                Ok(TargetReader::new(info, supply, Arc::clone(&self.opened.targets)))
-            }
+            _ => Ok(reader::Supply::Web(self.opened.carrier.clone(), expected(info), web)),
         }
     }
 

@@ -3,10 +3,11 @@
 //! A decoder stops at a frame's end mark and takes a stream that breaks off between two blocks for a complete one. Here
 //! the stream behind the frame is drained and must be empty, and a frame without its end mark is an error.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, BufRead as _, Cursor, Read, Write};
 
 use lz4_flex::frame::FrameDecoder;
 
+use super::midway::{Flags, Midway, Noting};
 use crate::Error;
 use crate::target::pieces::VerifiedPieces;
 use crate::target::proof::{VerifiedBytes, VerifiedTarget};
@@ -19,13 +20,21 @@ const BLOCK: usize = 64 * 1024;
 pub struct Lz4Reader {
     decoder: FrameDecoder<Tap<TargetReader>>,
     frame_ended: bool,
+    raw: u64,
+    noting: Option<Noting>,
 }
 
 impl Lz4Reader {
     /// Decodes `target`. Memory is bounded by the largest block of the format, 4 MiB, and its window.
     #[must_use]
     pub fn new(target: TargetReader) -> Self {
-        Self { decoder: FrameDecoder::new(Tap::new(target)), frame_ended: false }
+        Self { decoder: FrameDecoder::new(Tap::new(target)), frame_ended: false, raw: 0, noting: None }
+    }
+
+    /// Tells where the blocks of the frame begin, but for the first one.
+    #[must_use]
+    pub fn noting(self, noting: Noting) -> Self {
+        Self { noting: Some(noting), ..self }
     }
 
     /// Drains the target and gives its proof.
@@ -61,11 +70,23 @@ impl Read for Lz4Reader {
         if self.frame_ended || buf.is_empty() {
             return Ok(0);
         }
-        let count = self.decoder.read(buf)?;
+        // The decoder takes one block at a time and not a byte more.
+        let taken = self.decoder.get_ref().taken();
+        let decoded = self.decoder.fill_buf()?;
+        let (block, count) = (decoded.len() as u64, decoded.len().min(buf.len()));
+        buf[..count].copy_from_slice(&decoded[..count]);
+        self.decoder.consume(count);
+        let tap = self.decoder.get_ref();
         if count == 0 {
-            self.decoder.get_ref().check_ended()?;
+            tap.check_ended()?;
             self.frame_ended = true;
+        } else if let Some(noting) = &mut self.noting
+            && tap.taken() > taken
+            && let Some(flags) = Flags::of(&tap.head)
+        {
+            noting(flags, Midway { at: tap.taken(), raw: self.raw + block });
         }
+        self.raw += count as u64;
         Ok(count)
     }
 }
@@ -144,18 +165,29 @@ fn trailing_bytes(name: &str) -> Error {
     Error::Tampered { name: name.to_owned(), reason: "there are bytes after its LZ4 frame".to_owned() }
 }
 
-/// Notices whether the decoder ran into the end of the stream, which it never does after an end mark.
-struct Tap<R> {
-    inner: R,
+/// Notices whether the decoder ran into the end of the stream, which it never does after an end mark, how the stream
+/// began, and how much was taken of it.
+pub(super) struct Tap<R> {
+    pub(super) inner: R,
     ran_out: bool,
+    head: Vec<u8>,
+    taken: u64,
 }
 
+/// As much of a frame's beginning as says what its blocks are.
+const HEAD: usize = 6;
+
 impl<R> Tap<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, ran_out: false }
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, ran_out: false, head: Vec::with_capacity(HEAD), taken: 0 }
     }
 
-    fn check_ended(&self) -> io::Result<()> {
+    /// How many bytes were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(super) fn check_ended(&self) -> io::Result<()> {
         if self.ran_out {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its LZ4 frame is cut short"));
         }
@@ -167,6 +199,9 @@ impl<R: Read> Read for Tap<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buf)?;
         self.ran_out |= count == 0 && !buf.is_empty();
+        self.taken += count as u64;
+        let more = count.min(HEAD.saturating_sub(self.head.len()));
+        self.head.extend_from_slice(&buf[..more]);
         Ok(count)
     }
 }

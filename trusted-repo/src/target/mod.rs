@@ -9,10 +9,13 @@
 //! - [`frame`]: a part of a target whose digest stands in a verified index
 //! - [`run`]: frames that follow one another, in one request
 //! - [`lz4`]: frames, read to the very end of their stream
+//! - [`tail`]: the end of a target, for whoever judges its parts; [`midway`]: a frame of LZ4 that begins in there
 
 pub mod frame;
 pub mod lz4;
+pub mod midway;
 pub mod pieces;
 pub mod proof;
 pub mod reader;
 pub mod run;
+pub mod tail;

@@ -45,31 +45,54 @@ pub(crate) enum Supply {
     Web(Carrier, Expected, Vec<(usize, Place, String)>),
 }
 
-enum Origin {
+pub(super) enum Origin {
     Web(mpsc::Receiver<Result<(usize, Bytes), Error>>),
     File(Box<dyn Read + Send>),
 }
 
-impl TargetReader {
-    /// Begins to fetch. A download runs as a task of the runtime that this is called from.
-    pub(crate) fn new(info: TargetInfo, supply: Supply, mirrors: Arc<Mirrors>) -> Self {
-        let (place, origin) = match supply {
-            Supply::File(number, file) => (number, Origin::File(file)),
-            Supply::Web(carrier, expected, places) => {
+impl Supply {
+    /// Begins to fetch from a byte on; a file is open there already. A download runs as a task of the runtime that this is
+    /// called from. Says which place comes first.
+    pub(super) fn begin(self, name: &str, from: u64, mirrors: &Arc<Mirrors>) -> (usize, Origin) {
+        match self {
+            Self::File(number, file) => (number, Origin::File(file)),
+            Self::Web(carrier, expected, places) => {
                 let first = places.first().map_or(0, |(number, ..)| *number);
                 let (sender, receiver) = mpsc::channel(QUEUE);
-                let delivery = Delivery {
-                    carrier,
-                    expected,
-                    name: info.name.clone(),
-                    mirrors: Arc::clone(&mirrors),
-                    sender,
-                    handed_out: 0,
-                };
+                let (name, mirrors) = (name.to_owned(), Arc::clone(mirrors));
+                let delivery = Delivery { carrier, expected, name, mirrors, sender, handed_out: from };
                 tokio::spawn(delivery.run(places));
                 (first, Origin::Web(receiver))
             }
-        };
+        }
+    }
+}
+
+impl Origin {
+    /// The next bytes of the target `name`, and the place that they come from, if there are several; empty at the end.
+    pub(super) fn next(&mut self, name: &str) -> Result<(Option<usize>, Bytes), Error> {
+        match self {
+            Self::Web(receiver) => Ok(match receiver.blocking_recv().transpose()? {
+                Some((place, bytes)) => (Some(place), bytes),
+                None => (None, Bytes::new()),
+            }),
+            Self::File(file) => {
+                let mut block = vec![0; BLOCK];
+                let count = read_some(file, &mut block).map_err(|error| Error::Tampered {
+                    name: name.to_owned(),
+                    reason: format!("it cannot be read to its end: {error}"),
+                })?;
+                block.truncate(count);
+                Ok((None, Bytes::from(block)))
+            }
+        }
+    }
+}
+
+impl TargetReader {
+    /// Begins to fetch, as [`Supply::begin`].
+    pub(crate) fn new(info: TargetInfo, supply: Supply, mirrors: Arc<Mirrors>) -> Self {
+        let (place, origin) = supply.begin(&info.name, 0, &mirrors);
         Self { check: Check::new(info), origin, waiting: Bytes::new(), verdict: None, mirrors, place }
     }
 
@@ -98,24 +121,8 @@ impl TargetReader {
 
     /// The next bytes from where they come from; empty at the end.
     fn more(&mut self) -> Result<Bytes, Error> {
-        let bytes = match &mut self.origin {
-            Origin::Web(receiver) => match receiver.blocking_recv().transpose()? {
-                Some((place, bytes)) => {
-                    self.place = place;
-                    bytes
-                }
-                None => Bytes::new(),
-            },
-            Origin::File(file) => {
-                let mut block = vec![0; BLOCK];
-                let count = read_some(file, &mut block).map_err(|error| Error::Tampered {
-                    name: self.check.name().to_owned(),
-                    reason: format!("it cannot be read to its end: {error}"),
-                })?;
-                block.truncate(count);
-                Bytes::from(block)
-            }
-        };
+        let (place, bytes) = self.origin.next(self.check.name())?;
+        self.place = place.unwrap_or(self.place);
         self.check.update(&bytes)?;
         Ok(bytes)
     }

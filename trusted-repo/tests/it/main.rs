@@ -8,6 +8,7 @@
 //! - `network`: unreachable, a portal, server errors, resets, ranges, stalls
 //! - `link`: TLS, proxies, waits, bandwidth
 //! - `mirrors`: several places with the same repository; frames
+//! - `midway`: an LZ4 frame that is entered at one of its blocks
 //! - `runs`: frames that follow one another, in one request
 //! - `plain_client`: what `author` and `pubrepo` write, read by a client of tough alone; keys that lie elsewhere
 //! - `unchanged`: what a repository costs that has not changed
@@ -25,6 +26,7 @@ mod expiry;
 mod fixture;
 mod link;
 mod memory;
+mod midway;
 mod mirrors;
 mod network;
 mod plain_client;

@@ -22,6 +22,7 @@ use crate::look::plan::{
     Budget, Bytes, FilePlan, ImagePlan, Lookup, Origins, Parts, Plan, Way, frames, origin, target_of,
 };
 use crate::tell::events::Phase;
+use crate::write::install::entrance::Entrances;
 use crate::write::install::index::Unusable;
 use crate::write::install::receipt::Receipts;
 use crate::write::install::scan::{self, BootInPlace};
@@ -418,9 +419,10 @@ impl Surveyor<'_> {
             None => None,
             Some(Err(note)) => Some(note),
             Some(Ok(index)) => {
+                let stream = self.left_of_stream(&signed, &origins);
                 let parts = Parts::of(origins, &index.cut());
                 let frames = (Way::Frames, parts.bytes.fetch);
-                if cheapest([frames, (Way::PlainStream, signed.length)]) == Way::Frames {
+                if cheapest([frames, (Way::PlainStream, stream)]) == Way::Frames {
                     let plan = plan(index.data(), Way::Frames, parts.bytes, None);
                     return Ok((RootRecipe::Parts(parts, Some(Arc::new(index))), plan));
                 }
@@ -431,8 +433,16 @@ impl Surveyor<'_> {
         };
         // What comes by the stream is not copied as well.
         let write = frames::count(&origins, image_len, BLOCK_SIZE as u64).write;
-        let bytes = Bytes { fetch: signed.length, copy: 0, skip: image_len - write, write };
+        let fetch = self.left_of_stream(&signed, &origins);
+        let bytes = Bytes { fetch, copy: 0, skip: image_len - write, write };
         Ok((RootRecipe::Stream(origins), plan(&signed.name, Way::PlainStream, bytes, note)))
+    }
+
+    /// How much of the stream of root comes behind what is in place, as far as it is known where that is.
+    fn left_of_stream(&self, signed: &TargetInfo, origins: &Origins) -> u64 {
+        let known = Entrances::load(signed, &*self.context.fs, &self.context.paths);
+        let entrance = known.within(origins.in_place_from_the_start());
+        signed.length - entrance.map_or(0, |entrance| entrance.midway.at)
     }
 
     /// Where the running root has which block. Its own tree tells, if it was made with the same salt; else root is

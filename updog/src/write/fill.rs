@@ -2,6 +2,7 @@
 //! noted (`docs/design.md`, "Writing").
 
 mod pack;
+mod stream;
 mod system;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::look::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, Sy
 use crate::tell::evidence::{self, ImageEvidence};
 use crate::write::install::durable::Synced;
 use crate::write::install::parts::{Assembly, RepositoryFrames};
-use crate::write::install::plain::{keep_boot, keep_hash, write_boot, write_hash, write_root};
+use crate::write::install::plain::{keep_boot, keep_hash, write_boot, write_hash};
 use crate::write::install::receipt::Receipts;
 use crate::write::install::sum::RawSum;
 use crate::write::install::target::{BootWritten, HashWritten, RootWritten, Tally};
@@ -264,16 +265,6 @@ impl Job<'_> {
         };
         let (root, way) = self.root_from_stream(target, tree, &origins)?;
         Ok((root.after(earlier), way))
-    }
-
-    fn root_from_stream(
-        &self,
-        target: Target,
-        tree: &Arc<VerifiedTree>,
-        origins: &Origins,
-    ) -> Result<(RootWritten, Way), Error> {
-        let write = |source| write_root(target.clone(), tree, origins, source, self.crew());
-        Ok((self.streamed(Role::Root, write)?, Way::PlainStream))
     }
 
     fn root_from_parts(

@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 use testdata::{Fault, Habit, Host, Relay, Release, World};
 
-use crate::frames::{image, plan};
+use crate::frames::{assert_installed, image, plan, sent};
 use crate::support::{offered_by, reconfigure, served};
 
 /// What one read of a connection brings at most.
@@ -123,6 +123,101 @@ fn a_failed_update_says_in_its_message_and_in_the_history_what_it_fetched_and_wr
     let asked =
         |end: &str| world.server().requests().iter().any(|request| request.path_only().ends_with(end));
     assert!(asked("1.1.0-root.lz4") && !asked("1.1.0-boot.lz4"));
+}
+
+/// A host whose update was cut in the middle of root, and the name and length of that.
+fn cut() -> (World, Host, Relay, String, u64) {
+    let (world, host, relay) = counted();
+    let (root, bytes) = served(&world, "1.1.0-root.lz4");
+    let length = bytes.len() as u64;
+    // A link that breaks there, and from then on at once.
+    world.server().fault(&root, Fault::Truncate(length * 4 / 5).once());
+    world.server().fault(&root, Fault::Reset);
+    let said = host.run("updog", &["update"]);
+    assert!(said.stderr.contains("fetch and decode the root image"), "{said}");
+    world.server().heal();
+    world.server().clear_log();
+    (world, host, relay, root, length)
+}
+
+/// The bytes that an update fetched, all of which came through the relay.
+fn fetched(host: &Host, relay: &Relay) -> u64 {
+    let before = relay.bodies();
+    let said = host.run("updog", &["update"]).expect_ok();
+    let told = newest(host)["bytes"]["fetched"].as_u64().unwrap();
+    assert_eq!(told, relay.bodies() - before, "{said}");
+    told
+}
+
+#[test]
+fn a_root_image_that_was_cut_is_fetched_from_behind_what_is_in_place() {
+    let (world, mut host, relay, root, length) = cut();
+    let planned = plan(&host.run("updog", &["plan", "--json"]).expect_ok());
+    let planned = image(&planned, "root")["fetch_bytes"].as_u64().unwrap();
+    let skipped = skipped(&host);
+    assert!(skipped > 0 && planned < length / 2, "{planned} of {length}");
+    let _ = fetched(&host, &relay);
+    let (requests, bytes) = sent(&world, &root);
+    assert_eq!((requests, bytes), (1, planned), "of {length}");
+    assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+    assert!(!host.paths().record().join("stream.json").exists(), "nobody needs it any more");
+}
+
+#[test]
+fn a_second_cut_loses_nothing_of_what_came_behind_the_first() {
+    let (world, host, relay, root, length) = cut();
+    let first =
+        image(&plan(&host.run("updog", &["plan", "--json"]).expect_ok()), "root")["skip_bytes"].clone();
+    world.server().fault(&root, Fault::Truncate(length / 10).once());
+    world.server().fault(&root, Fault::Reset);
+    let _ = host.run("updog", &["update"]);
+    world.server().heal();
+    let second =
+        image(&plan(&host.run("updog", &["plan", "--json"]).expect_ok()), "root")["skip_bytes"].clone();
+    assert!(second.as_u64() >= first.as_u64(), "{second} and {first}");
+    let _ = fetched(&host, &relay);
+    assert_installed(&world, &host, "1.1.0");
+}
+
+#[test]
+fn without_ranges_all_of_a_cut_image_is_read_within_the_budget_and_only_what_is_missing_is_written() {
+    let (world, host, relay, root, length) = cut();
+    world.server().habit(Habit::NoRanges);
+    let said = host.run("updog", &["update", "--max-bytes", &(length - 1).to_string()]);
+    assert_eq!(newest(&host)["error"]["code"], "over_budget", "{said}");
+    assert!(fetched(&host, &relay) >= length, "there is no other way");
+    assert!(sent(&world, &root).1 >= length);
+    assert_installed(&world, &host, "1.1.0");
+}
+
+#[test]
+fn a_note_of_where_a_stream_can_be_entered_decides_nothing() {
+    for wrong in ["shifted", "early", "flags", "swapped"] {
+        let (world, host, relay, root, length) = cut();
+        let file = host.paths().record().join("stream.json");
+        let mut note: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        for block in note["blocks"].as_array_mut().unwrap() {
+            match wrong {
+                "shifted" => block[0] = (block[0].as_u64().unwrap() + 3).into(),
+                "early" => block[0] = 7.into(),
+                _ => {}
+            }
+        }
+        if wrong == "flags" {
+            note["flags"] = serde_json::json!([255, 255]);
+        }
+        std::fs::write(&file, note.to_string()).unwrap();
+        if wrong == "swapped" {
+            // The mirror has something else there, the first time that it is asked.
+            let other = served(&world, "1.1.0-root.lz4").1.iter().map(|byte| !byte).collect();
+            world.server().fault(&root, Fault::Swap(other).once());
+        }
+        let said = host.run("updog", &["update"]).expect_ok();
+        assert!(said.stderr.contains("all of the root image is fetched after all"), "{wrong}: {said}");
+        let told = newest(&host)["bytes"]["fetched"].as_u64().unwrap();
+        assert!(told >= length && told <= relay.bodies(), "{wrong}: all of it");
+        assert_installed(&world, &host, "1.1.0");
+    }
 }
 
 /// How much of root is said to be in place.

@@ -82,6 +82,13 @@ impl Origins {
         unit < self.len() && !self.fetch.get(unit) && !self.copy.get(unit)
     }
 
+    /// How many bytes from the first one on are in place, where units are blocks.
+    #[must_use]
+    pub fn in_place_from_the_start(&self) -> u64 {
+        let blocks = (0..self.len()).take_while(|unit| self.is_in_place(*unit)).count();
+        (blocks * verity::BLOCK_SIZE) as u64
+    }
+
     /// Whether any unit is fetched.
     #[must_use]
     pub fn any_fetched(&self) -> bool {

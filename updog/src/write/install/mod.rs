@@ -16,6 +16,7 @@
 //! - [`sum`]: what a whole image is: length and digest
 //! - [`pack`]: groups of an image from the running one and a pack
 //! - [`stream`]: a signed image as a stream of raw bytes; [`plain`]: an image from that
+//! - [`entrance`]: where a stream can be entered when its beginning is in place
 //! - [`tail`]: what lies behind an image in its partition
 //! - [`durable`]: sync, read back, compare
 //! - [`receipt`]: which signed targets were decoded to what
@@ -23,6 +24,7 @@
 
 pub mod crew;
 pub mod durable;
+pub mod entrance;
 pub mod error;
 pub mod index;
 pub mod pack;

@@ -150,6 +150,7 @@ fn pump<S: RawImage, T>(
     begin: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, &Piece) -> Result<(), Error> + Sync,
 ) -> Result<RawSum, Error> {
+    let total = total.map(|total| total.saturating_sub(source.start()));
     let meter = Mutex::new(crew.events.meter(Phase::Write, image.as_str(), total));
     let (mut pieces, give_back) = Pieces::start(image, source)?;
     let give_back = Mutex::new(give_back);

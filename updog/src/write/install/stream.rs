@@ -11,6 +11,7 @@ use ring::digest;
 use signpost::Role;
 use tokio::sync::mpsc;
 use trusted_repo::lz4::Lz4Reader;
+use trusted_repo::midway::Lz4Midway;
 
 use super::PIECE;
 use super::error::Error;
@@ -22,6 +23,11 @@ const QUEUE: usize = 4;
 /// The raw bytes of one signed image. The bytes are worth nothing before [`RawImage::finish`] has agreed, unless each
 /// of them is checked against something that is signed itself.
 pub trait RawImage: Read + Send + 'static {
+    /// Where in the image it begins, in bytes.
+    fn start(&self) -> u64 {
+        0
+    }
+
     /// Reads whatever is left and says whether all of it is what was signed.
     ///
     /// # Errors
@@ -32,6 +38,16 @@ pub trait RawImage: Read + Send + 'static {
 impl RawImage for Lz4Reader {
     fn finish(self) -> Result<(), trusted_repo::Error> {
         Self::finish(self).map(drop)
+    }
+}
+
+impl RawImage for Lz4Midway {
+    fn start(&self) -> u64 {
+        Self::start(self)
+    }
+
+    fn finish(self) -> Result<(), trusted_repo::Error> {
+        Self::finish(self)
     }
 }
 
@@ -115,7 +131,7 @@ fn decode<S: RawImage>(
     empty: &std::sync::mpsc::Receiver<Buffer>,
 ) {
     let mut sum = digest::Context::new(&digest::SHA256);
-    let mut at = 0;
+    let mut at = source.start();
     let end = loop {
         let mut buffer = empty.try_recv().unwrap_or_else(|_| Buffer::new(PIECE));
         match fill(&mut source, &mut buffer) {
