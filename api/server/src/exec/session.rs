@@ -35,6 +35,8 @@ const END_OF_TRANSMISSION: u8 = 4;
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
 /// How long the client may take to receive the close.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// The most that a log has of what a client may say, in characters.
+const LONGEST_IN_LOG: usize = 200;
 
 /// The most bytes of input that wait for one command: as many as its messages may be under way, at the size in which our
 /// client sends them.
@@ -79,7 +81,7 @@ pub async fn session(socket: WebSocket, engine: Engine, peer: String, stopping: 
         }
     });
     let goodbye = converse(&mut incoming, &outgoing, &engine, &peer, stopping).await;
-    tracing::info!("exec of {peer} ended: {goodbye:?}");
+    tracing::info!("exec of {peer} ended: {}", for_log(&format!("{goodbye:?}")));
     if let Some(frame) = goodbye.frame() {
         let close = async {
             // A send fails when the client has gone: then there is nobody to tell.
@@ -143,9 +145,21 @@ async fn converse(
     goodbye
 }
 
-/// What is run, without what it is given.
+/// What is run, without what it is given: neither in words of their own nor behind a space in the first one.
 fn program(asked: &Initialize) -> String {
-    asked.command.first().map_or_else(String::new, |program| program.to_string_lossy().into_owned())
+    let program = asked.command.first().map_or_else(Default::default, |program| program.to_string_lossy());
+    for_log(program.split_whitespace().next().unwrap_or_default())
+}
+
+/// Words of a client as they may stand in a log: in one line, and not for ever.
+fn for_log(words: &str) -> String {
+    let mut shown = words.chars();
+    let plain = |found: char| if found.is_control() { char::REPLACEMENT_CHARACTER } else { found };
+    let mut text: String = shown.by_ref().take(LONGEST_IN_LOG).map(plain).collect();
+    if shown.next().is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// The first message that says something.
@@ -322,7 +336,16 @@ mod tests {
 
     #[test]
     fn the_log_names_the_program_and_none_of_its_arguments() {
-        let command = ["mysql", "--password=secret"].map(std::ffi::OsString::from).to_vec();
-        assert_eq!(program(&Initialize { command, target: "admin".to_owned(), tty: None }), "mysql");
+        let named = |words: &[&str]| {
+            let command = words.iter().map(std::ffi::OsString::from).collect();
+            program(&Initialize { command, target: "admin".to_owned(), tty: None })
+        };
+        assert_eq!(named(&["mysql", "--password=secret"]), "mysql");
+        assert_eq!(named(&["mysql --password=secret"]), "mysql", "quoted once too often");
+        assert_eq!(named(&[]), "");
+        // Neither a line nor a gigabyte of their own.
+        assert_eq!(named(&["a\u{1b}[2J\u{7}b"]), "a\u{fffd}[2J\u{fffd}b");
+        assert_eq!(for_log("a\nINFO b"), "a\u{fffd}INFO b");
+        assert_eq!(named(&["x".repeat(1 << 20).as_str()]).chars().count(), LONGEST_IN_LOG + 1);
     }
 }
