@@ -80,8 +80,7 @@ fn esp(disk: &DiskImage, label: &str, bootpick: &Path, beside: &Path) -> Result<
     for to in BOOT_PROGRAM {
         said(command("mcopy").arg("-i").arg(&file).arg(bootpick).arg(to))?;
     }
-    std::io::copy(&mut fs::File::open(&file)?, &mut disk.window(label))?;
-    fs::remove_file(file)?;
+    put_back(disk, label, &file)?;
     Ok(())
 }
 
@@ -117,8 +116,32 @@ pub(super) fn systemd_boot(disk: &DiskImage, dir: &Path) -> Result<(), Box<dyn E
     {
         said(command("mcopy").arg("-i").arg(&esp).arg(files.join(file)).arg(to))?;
     }
-    std::io::copy(&mut fs::File::open(&esp)?, &mut disk.window(ESPS[0]))?;
-    fs::remove_file(esp)?;
+    put_back(disk, ESPS[0], &esp)?;
+    Ok(())
+}
+
+/// Puts the boot program for 64-bit Arm beside the other one, and a program for it into set B, in the place of a kernel.
+pub(super) fn arm(
+    disk: &DiskImage,
+    bootpick: &Path,
+    kernel: &[u8],
+    dir: &Path,
+) -> Result<(), Box<dyn Error>> {
+    for label in ESPS {
+        let esp = extract(disk, label, dir)?;
+        said(command("mcopy").arg("-i").arg(&esp).arg(bootpick).arg("::EFI/BOOT/BOOTAA64.EFI"))?;
+        put_back(disk, label, &esp)?;
+    }
+    let label = Set::B.label("BOOT");
+    let boot = extract(disk, &label, dir)?;
+    said(command("mkfs.fat").args(["-n", "BOOT"]).arg(&boot))?;
+    for (name, bytes) in [("vmlinuz", kernel), ("initrd", b"nothing"), ("cmdline", b"quiet\n")] {
+        let file = dir.join(name);
+        fs::write(&file, bytes)?;
+        said(command("mcopy").arg("-i").arg(&boot).arg(&file).arg("::"))?;
+        fs::remove_file(file)?;
+    }
+    put_back(disk, &label, &boot)?;
     Ok(())
 }
 
@@ -202,4 +225,10 @@ pub(super) fn extract(disk: &DiskImage, label: &str, dir: &Path) -> std::io::Res
     let path = dir.join(format!("{label}.part"));
     std::io::copy(&mut disk.window(label), &mut fs::File::create(&path)?)?;
     Ok(path)
+}
+
+/// Writes such a file over its partition, and removes it.
+fn put_back(disk: &DiskImage, label: &str, file: &Path) -> std::io::Result<()> {
+    std::io::copy(&mut fs::File::open(file)?, &mut disk.window(label))?;
+    fs::remove_file(file)
 }

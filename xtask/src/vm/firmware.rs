@@ -12,11 +12,16 @@ use super::disk::extract;
 use super::unmet::Unmet;
 use crate::bench::tools::{command, said};
 
+/// The emulator of 64-bit Arm.
+const ARM_EMULATOR: &str = "qemu-system-aarch64";
 const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 const SECURE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 /// With keys enrolled, and Secure Boot on.
 const SECURE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd";
+
+const ARM_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
+const ARM_VARIABLES: &str = "/usr/share/AAVMF/AAVMF_VARS.fd";
 
 /// How a machine starts.
 #[derive(Debug, Clone)]
@@ -27,6 +32,11 @@ pub(super) enum Firmware {
         variables: PathBuf,
         /// Whether it starts only what is signed.
         secure: bool,
+    },
+    /// UEFI of a machine with 64-bit Arm, with its variables.
+    Arm {
+        /// The variables' file.
+        variables: PathBuf,
     },
     /// No firmware: the kernel of the set that was picked.
     Direct {
@@ -43,10 +53,26 @@ impl Firmware {
         Ok(Self::Uefi { variables, secure })
     }
 
+    /// UEFI of a machine with 64-bit Arm that has never been started, with its variables in `dir`.
+    pub(super) fn arm(dir: &Path) -> std::io::Result<Self> {
+        let variables = dir.join("arm-variables");
+        fs::copy(ARM_VARIABLES, &variables)?;
+        Ok(Self::Arm { variables })
+    }
+
+    /// The emulator of its processor.
+    pub(super) fn emulator(&self) -> &'static str {
+        match self {
+            Self::Uefi { .. } | Self::Direct { .. } => "qemu-system-x86_64",
+            Self::Arm { .. } => ARM_EMULATOR,
+        }
+    }
+
     /// Adds it to QEMU's arguments. Without firmware this is the pick, and what it costs.
     pub(super) fn describe(&self, qemu: &mut Command, dir: &Path) -> Result<(), Unmet> {
         match self {
             Self::Uefi { variables, secure } => {
+                qemu.args(["-cpu", "max"]);
                 if *secure {
                     qemu.args(["-machine", "q35,accel=tcg,smm=on"]);
                     qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
@@ -54,8 +80,11 @@ impl Firmware {
                     qemu.args(["-machine", "q35,accel=tcg,smm=off"]);
                 }
                 let code = if *secure { SECURE_CODE } else { CODE };
-                qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"));
-                qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", variables.display()));
+                flash(qemu, code, variables);
+            }
+            Self::Arm { variables } => {
+                qemu.args(["-machine", "virt,accel=tcg", "-cpu", "cortex-a72"]);
+                flash(qemu, ARM_CODE, variables);
             }
             Self::Direct { disk } => {
                 let disk = DiskImage::at(disk);
@@ -77,11 +106,17 @@ impl Firmware {
                     Ok(fs::read_to_string(dir.join("cmdline"))?)
                 };
                 let line = load().map_err(|error| Unmet::new(format!("load {label}: {error}")))?;
-                qemu.args(["-machine", "q35,accel=tcg,smm=off"]);
+                qemu.args(["-machine", "q35,accel=tcg,smm=off", "-cpu", "max"]);
                 qemu.arg("-kernel").arg(dir.join("vmlinuz")).arg("-initrd").arg(dir.join("initrd"));
                 qemu.arg("-append").arg(format!("{} signpost.boot=PARTUUID={}", line.trim(), pick.guid));
             }
         }
         Ok(())
     }
+}
+
+/// The firmware's program and its variables, as the chips that they are in.
+fn flash(qemu: &mut Command, code: &str, variables: &Path) {
+    qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"));
+    qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", variables.display()));
 }

@@ -13,6 +13,7 @@ use testdata::image::model::{DIR, Repository, SHIPPED, settings_model};
 
 use super::initramfs;
 use super::kernel::Kernel;
+use super::program;
 use super::signer::Signer;
 use super::units::MIB;
 use crate::bench::tools::{command, said};
@@ -120,7 +121,7 @@ impl Workshop {
         fs::create_dir_all(&files)?;
         match flaw {
             Flaw::BadKernel => fs::write(files.join("vmlinuz"), vec![0x5a; 4096])?,
-            Flaw::HangBeforeKernel => fs::write(files.join("vmlinuz"), standing_still())?,
+            Flaw::HangBeforeKernel => fs::write(files.join("vmlinuz"), program::standing_still())?,
             _ => fs::copy(self.kernel.image(), files.join("vmlinuz")).map(drop)?,
         }
         fs::copy(&self.initrd, files.join("initrd"))?;
@@ -276,40 +277,6 @@ fn empty_fat(boot: &Path) -> Result<(), Box<dyn Error>> {
     fs::File::create(boot)?.set_len(BOOT)?;
     said(command("mkfs.fat").args(["--invariant", "-n", "BOOT"]).arg(boot))?;
     Ok(())
-}
-
-/// A program for UEFI that does nothing for ever: it waits for the next interrupt, and again.
-fn standing_still() -> Vec<u8> {
-    const HEADERS: u32 = 0x200;
-    const CODE: u32 = 0x1000;
-    let mut bytes = vec![0; 2 * HEADERS as usize];
-    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    put(0, b"MZ");
-    put(0x3c, &0x40u32.to_le_bytes());
-    put(0x40, b"PE\0\0");
-    // An x86-64 program with one section and an optional header of 240 bytes.
-    put(0x44, &0x8664u16.to_le_bytes());
-    put(0x46, &1u16.to_le_bytes());
-    put(0x54, &240u16.to_le_bytes());
-    put(0x56, &0x22u16.to_le_bytes());
-    let optional = 0x58;
-    put(optional, &0x20bu16.to_le_bytes());
-    // Where it starts, the granularity of memory and file, the sizes of image and headers, and 16 empty directories.
-    for (at, value) in
-        [(16, CODE), (20, CODE), (32, 0x1000), (36, 0x200), (56, 2 * CODE), (60, HEADERS), (108, 16)]
-    {
-        put(optional + at, &value.to_le_bytes());
-    }
-    // An application for EFI.
-    put(optional + 68, &10u16.to_le_bytes());
-    let section = optional + 240;
-    put(section, b".text");
-    for (at, value) in [(8, 0x200), (12, CODE), (16, 0x200), (20, HEADERS), (36, 0x6000_0020)] {
-        put(section + at, &value.to_le_bytes());
-    }
-    // hlt; jmp back to it
-    put(HEADERS as usize, &[0xf4, 0xeb, 0xfd]);
-    bytes
 }
 
 /// A release that is wanted.

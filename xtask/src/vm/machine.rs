@@ -83,10 +83,10 @@ impl Machine {
         let (serial, words) = (file("serial"), file("qemu"));
         let control = sockets.path().join("control");
         let port = free_port().map_err(|error| Unmet::new(format!("find a free port: {error}")))?;
-        let mut qemu = command("qemu-system-x86_64");
+        let mut qemu = command(parts.firmware.emulator());
         match parts.size {
-            MachineSize::Small => qemu.args(["-m", "512", "-smp", "1", "-cpu", "max"]),
-            MachineSize::Distribution => qemu.args(["-m", "1024", "-smp", "2", "-cpu", "max"]),
+            MachineSize::Small => qemu.args(["-m", "512", "-smp", "1"]),
+            MachineSize::Distribution => qemu.args(["-m", "1024", "-smp", "2"]),
         };
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]);
         parts.firmware.describe(&mut qemu, parts.dir)?;
@@ -271,7 +271,7 @@ impl Machine {
             }
             let now = Instant::now();
             if self.until.is_some_and(|until| now > until) {
-                return Err(Unmet::out_of_time());
+                return Err(Unmet::not_run("the time was over in the middle of it"));
             }
             if now > give_up {
                 return Err(Unmet::new(format!("within {} s: {what}", self.patience.as_secs())));

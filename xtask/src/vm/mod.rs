@@ -2,7 +2,8 @@
 //! virtual machine.
 //!
 //! - [`needs`]: what it is made with
-//! - [`kernel`], [`initramfs`], [`signer`], [`image`]: from Debian's kernel and our programs to the images of a release
+//! - [`kernel`], [`initramfs`], [`program`], [`signer`], [`image`]: from Debian's kernel and our programs to the images of
+//!   a release
 //! - [`writes`], [`dice`]: what was written, and what a power cut could have left of it
 //! - [`disk`]: the machine's disk, and what independent tools say of it
 //! - [`firmware`], [`machine`]: a power cycle
@@ -20,6 +21,7 @@ mod initramfs;
 mod kernel;
 mod machine;
 pub(crate) mod needs;
+mod program;
 mod scenario;
 mod signer;
 mod stage;
@@ -61,7 +63,7 @@ pub(crate) struct Args {
     /// Play each so often
     #[arg(long, default_value_t = 1, value_name = "N")]
     repeat: u32,
-    /// How many cuts power-cut makes
+    /// How many cuts power-cut and bootpick-update make, and how many starts of each loader-time takes the median of
     #[arg(long, default_value_t = 3, value_name = "N")]
     rounds: u32,
     /// What they are drawn from
@@ -132,13 +134,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
             let dir = stage.strike();
             summary.push(match &outcome {
                 Ok(()) => format!("{}: ok, {seconds:.0} s", scenario.name),
-                Err(unmet) if unmet.out_of_time => format!("{}: NOT RUN", scenario.name),
+                Err(unmet) if unmet.not_run => format!("{}: NOT RUN", scenario.name),
                 Err(_) => format!("{}: FAILED, {seconds:.0} s", scenario.name),
             });
             match outcome {
                 Ok(()) => report(args, scenario, round, Told::Ok { boots, counts, seconds }),
-                Err(unmet) if unmet.out_of_time => {
-                    report(args, scenario, round, Told::NotRun("the time was over in the middle of it"));
+                Err(unmet) if unmet.not_run => {
+                    report(args, scenario, round, Told::NotRun(&unmet.to_string()));
                 }
                 Err(unmet) => {
                     failed += 1;

@@ -30,11 +30,26 @@ const NEEDS: [Need; 18] = [
     Need("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", "systemd-boot-efi"),
 ];
 
+/// What the one scenario with another processor needs beside that. Without it, only that one is not run.
+const ARM: [Need; 2] = [
+    Need("qemu-system-aarch64", "qemu-system-arm"),
+    Need("/usr/share/AAVMF/AAVMF_CODE.fd", "qemu-efi-aarch64"),
+];
+
 /// Where programs lie.
 const DIRS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// The packages that are missing here.
 pub(crate) fn missing() -> Vec<&'static str> {
+    missing_of(&NEEDS)
+}
+
+/// Those that are missing for a machine with 64-bit Arm.
+pub(super) fn missing_for_arm() -> Vec<&'static str> {
+    missing_of(&ARM)
+}
+
+fn missing_of(needs: &[Need]) -> Vec<&'static str> {
     let there = |name: &str| {
         if name.starts_with('/') {
             Path::new(name).exists()
@@ -43,7 +58,7 @@ pub(crate) fn missing() -> Vec<&'static str> {
         }
     };
     let mut missing: Vec<&str> =
-        NEEDS.iter().filter(|Need(name, _)| !there(name)).map(|Need(_, package)| *package).collect();
+        needs.iter().filter(|Need(name, _)| !there(name)).map(|Need(_, package)| *package).collect();
     missing.dedup();
     missing
 }

@@ -1,7 +1,9 @@
 //! What a scenario is played with: a repository, one machine with its disk, and verbs that read like what happens.
 //!
 //! - [`author`]: whoever builds releases and publishes them
+//! - [`arm`]: a machine with another processor
 
+mod arm;
 pub(super) mod author;
 pub(super) mod recipe;
 

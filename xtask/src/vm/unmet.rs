@@ -6,19 +6,19 @@ use std::fmt;
 #[derive(Debug)]
 pub(super) struct Unmet {
     what: String,
-    /// Whether nothing was found wrong, but the time for all of it was over.
-    pub(super) out_of_time: bool,
+    /// Whether nothing was found wrong, but it could not be played to its end here.
+    pub(super) not_run: bool,
 }
 
 impl Unmet {
     /// It is a sentence about what should have been.
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), out_of_time: false }
+        Self { what: what.into(), not_run: false }
     }
 
-    /// The time that all scenarios have together is over.
-    pub(super) fn out_of_time() -> Self {
-        Self { what: "the time is over".to_owned(), out_of_time: true }
+    /// It cannot be played here, or not now; it is said why.
+    pub(super) fn not_run(why: impl Into<String>) -> Self {
+        Self { what: why.into(), not_run: true }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
-use testdata::Set;
+use testdata::{BootBits, Set};
 
 use super::outcome::{knows_what_failed, try_is_spent};
 use crate::vm::image::Flaw;
@@ -25,6 +25,32 @@ pub(super) fn bad_kernel(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.say("✓ the old set was started by the same boot, without a reset");
     knows_what_failed(stage, "1.1.0")?;
     try_is_spent(stage)
+}
+
+/// On another processor: it picks the unproven set, pays, starts what is there, and puts it aside once it comes back; the
+/// other set's kernel is for another machine. Nothing is left, and that is said.
+pub(super) fn other_processor(stage: &mut Stage<'_>) -> Result<(), Unmet> {
+    stage.factory(good("1.0.0"))?;
+    stage.moves_to_arm()?;
+    stage.disk().set_bits(Set::B, BootBits { priority: 2, tries: 1, successful: false });
+    stage.power_on()?;
+    let console = stage.is_reset()?;
+    let mut said = console.lines().filter_map(|line| Some(line.split_once("bootpick: ")?.1));
+    for (set, words) in [
+        ("set B", "has the highest priority"),
+        ("set B", "pays one of its tries, 0 left"),
+        ("set B", "started with: "),
+        ("set B", "is put aside for this boot: it ended without taking over"),
+        ("set A", "is next in priority"),
+        ("set A", "cannot be loaded: it is no program for this machine"),
+        ("nothing boots", "reset in"),
+    ] {
+        let line = said.find(|line| line.starts_with(set) && line.contains(words));
+        stage.expect(line.is_some(), &format!("the console shows: {set} … {words}"))?;
+    }
+    let bits = stage.bits(Set::B);
+    stage.expect(bits.tries == 0 && !bits.successful, "the try is spent on the disk")?;
+    stage.judge()
 }
 
 pub(super) fn secure_boot(stage: &mut Stage<'_>) -> Result<(), Unmet> {

@@ -55,6 +55,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         firmware::bad_kernel,
     ),
     more(
+        "aarch64",
+        "the boot program on 64-bit Arm: picks, pays, starts, and says what became of it",
+        firmware::other_processor,
+    ),
+    more(
         "hang",
         "a program before the kernel, a first process and a health check that stand still are reset",
         failures::hang,
