@@ -20,6 +20,8 @@ use crate::bench::tools::command;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often the serial log is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same where it is measured when something is shown.
+const SHARP_LOOK: Duration = Duration::from_millis(1);
 /// Where the guest finds the repository.
 pub(super) const REPOSITORY: &str = "10.0.2.100";
 
@@ -157,6 +159,25 @@ impl Machine {
         })
     }
 
+    /// How long it takes from when the console shows some words to when it shows others.
+    pub(super) fn time_between(&mut self, first: &str, second: &str) -> Result<Duration, Unmet> {
+        let began = self.shown_at(first)?;
+        Ok(self.shown_at(second)?.duration_since(began))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it is a clock that is wanted")]
+    fn shown_at(&mut self, words: &str) -> Result<Instant, Unmet> {
+        self.wait_looking(SHARP_LOOK, words, |machine| {
+            match (machine.console().contains(words), machine.ended()?) {
+                (true, _) => Ok(Some(Instant::now())),
+                (false, None) => Ok(None),
+                (false, Some(ending)) => {
+                    Err(Unmet::new(format!("the console shows {words:?}; the machine ended ({ending:?})")))
+                }
+            }
+        })
+    }
+
     /// Types at the console until the power cycle is over, as somebody would who wants a shell.
     pub(super) fn typed_at_until_it_ends(&mut self, line: &str) -> Result<Ending, Unmet> {
         let console = self.console.clone();
@@ -258,9 +279,18 @@ impl Machine {
         Ok(Some(if off { Ending::PowerOff } else { Ending::Reset }))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
     fn wait_for<T>(
         &mut self,
+        what: &str,
+        look: impl FnMut(&mut Self) -> Result<Option<T>, Unmet>,
+    ) -> Result<T, Unmet> {
+        self.wait_looking(LOOK, what, look)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs a monotonic clock")]
+    fn wait_looking<T>(
+        &mut self,
+        every: Duration,
         what: &str,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, Unmet>,
     ) -> Result<T, Unmet> {
@@ -276,7 +306,7 @@ impl Machine {
             if now > give_up {
                 return Err(Unmet::new(format!("within {} s: {what}", self.patience.as_secs())));
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(every);
         }
     }
 }
