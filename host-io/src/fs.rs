@@ -250,16 +250,31 @@ impl Fs for SystemFs {
         // Without O_NONBLOCK opening a pipe waits for its writer; regular files take no notice of it.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
         let custom = i32::try_from(flags.bits()).expect("flags of open are small");
-        let file = OpenOptions::new().read(true).custom_flags(custom).open(path)?;
+        let mut file = OpenOptions::new().read(true).custom_flags(custom).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        let mut bytes = Vec::new();
+        let too_long =
+            || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes"));
+        let length = usize::try_from(metadata.len().min(limit)).map_err(|_| too_long())?;
+        if metadata.len() > limit {
+            return Err(too_long());
+        }
+        // One byte more is asked for: where it does not come, this was the end, and nobody has to ask again.
+        let mut bytes = vec![0; length + 1];
+        let got = loop {
+            match file.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                got => break got?,
+            }
+        };
+        bytes.truncate(got);
         // The length may change while it is read, so it is not only asked for.
-        if metadata.len() > limit || file.take(limit + 1).read_to_end(&mut bytes)? as u64 > limit {
-            let told = format!("it is longer than {limit} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, told));
+        if got != length
+            && file.take(limit + 1 - got as u64).read_to_end(&mut bytes)? as u64 + got as u64 > limit
+        {
+            return Err(too_long());
         }
         Ok(bytes)
     }

@@ -19,8 +19,10 @@
 //! - `read`: from the disk to that
 //! - `plan`: from that to files and directories, before the first of them is made
 //! - `write`: making and removing them
+//! - `many`: many files, side by side
 
 mod contents;
+mod many;
 mod names;
 mod plan;
 mod read;

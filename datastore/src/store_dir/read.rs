@@ -1,10 +1,11 @@
 //! From the disk to contents.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use host_io::fs::{Fs, Kind};
 
 use super::contents::{Change, Contents, Damage, Metadata, Settings, why_not_storable};
+use super::many;
 use super::names::{LIVE, PENDING, UNSET, transaction_dir};
 use crate::Value;
 use crate::encoding::decode;
@@ -39,28 +40,26 @@ pub fn read_usable(fs: &dyn Fs, dir: &Path) -> (Contents, Vec<Damage>) {
         Err(error) => damaged(None, &error),
         Ok(false) => damaged(None, &Error::NoLive { path: root }),
         Ok(true) => {
+            let mut files = Vec::new();
             let walked = walk(fs, &root, &mut Vec::new(), &mut |found| {
-                let file = match found {
-                    Ok(file) => file,
-                    Err((key, error)) => {
-                        damaged(key, &error);
-                        return Ok(());
-                    }
-                };
-                match file.name {
-                    Name::Value => match read_scalar(fs, file.path) {
-                        Ok(value) => drop(contents.live.insert(file.key, value)),
-                        Err(error) => damaged(Some(file.key), &error),
-                    },
-                    Name::Metadata(name) => match read_json(fs, file.path) {
-                        Ok(value) => drop(contents.metadata.entry(file.key).or_default().insert(name, value)),
-                        Err(error) => damaged(Some(file.key), &error),
-                    },
+                match found {
+                    Ok(file) => files.push(file),
+                    Err((key, error)) => damaged(key, &error),
                 }
                 Ok(())
             });
             // Nothing that it is called with fails.
             walked.unwrap_or_default();
+            let values = many::each(&files, |file| file.read(fs));
+            for (Found { key, name, path: _ }, value) in files.into_iter().zip(values) {
+                match (value, name) {
+                    (Ok(value), Name::Value) => drop(contents.live.insert(key, value)),
+                    (Ok(value), Name::Metadata(name)) => {
+                        drop(contents.metadata.entry(key).or_default().insert(name, value));
+                    }
+                    (Err(error), _) => damaged(Some(key), &error),
+                }
+            }
         }
     }
     read_transactions(fs, dir, &mut contents);
@@ -96,16 +95,18 @@ pub fn read_live(fs: &dyn Fs, dir: &Path) -> Result<(Settings, Metadata), Error>
     }
     let mut settings = Settings::new();
     let mut metadata = Metadata::new();
+    let mut files = Vec::new();
     walk(fs, &root, &mut Vec::new(), &mut |found| {
-        let file = found.map_err(|(_, error)| error)?;
-        match file.name {
-            Name::Value => drop(settings.insert(file.key, read_scalar(fs, file.path)?)),
-            Name::Metadata(name) => {
-                drop(metadata.entry(file.key).or_default().insert(name, read_json(fs, file.path)?));
-            }
-        }
+        files.push(found.map_err(|(_, error)| error)?);
         Ok(())
     })?;
+    let values = many::each(&files, |file| file.read(fs));
+    for (Found { key, name, path: _ }, value) in files.into_iter().zip(values) {
+        match name {
+            Name::Value => drop(settings.insert(key, value?)),
+            Name::Metadata(name) => drop(metadata.entry(key).or_default().insert(name, value?)),
+        }
+    }
     Ok((settings, metadata))
 }
 
@@ -122,7 +123,7 @@ pub fn read_change(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result<Change,
     walk(fs, &tree, &mut Vec::new(), &mut |found| {
         let file = found.map_err(|(_, error)| error)?;
         match file.name {
-            Name::Value => drop(change.set.insert(file.key, read_scalar(fs, file.path)?)),
+            Name::Value => drop(change.set.insert(file.key, read_scalar(fs, &file.path)?)),
             Name::Metadata(name) if name == UNSET => drop(change.unset.insert(file.key)),
             Name::Metadata(_) => {}
         }
@@ -150,10 +151,19 @@ pub fn transactions(fs: &dyn Fs, dir: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-struct Found<'a> {
+struct Found {
     key: Key,
     name: Name,
-    path: &'a Path,
+    path: PathBuf,
+}
+
+impl Found {
+    fn read(&self, fs: &dyn Fs) -> Result<Value, Error> {
+        match self.name {
+            Name::Value => read_scalar(fs, &self.path),
+            Name::Metadata(_) => read_json(fs, &self.path),
+        }
+    }
 }
 
 enum Name {
@@ -165,7 +175,7 @@ enum Name {
 type Lost = (Option<Key>, Error);
 
 /// What is called for everything that is met.
-type Visit<'a> = dyn FnMut(Result<Found<'_>, Lost>) -> Result<(), Error> + 'a;
+type Visit<'a> = dyn FnMut(Result<Found, Lost>) -> Result<(), Error> + 'a;
 
 /// Calls `found` for every file below `dir` whose name is one of ours, and for what cannot be looked into; an error of
 /// `found` ends the walk.
@@ -197,7 +207,7 @@ fn walk(fs: &dyn Fs, dir: &Path, segments: &mut Vec<String>, found: &mut Visit<'
             (Kind::File, metadata) => {
                 if let Ok(key) = Key::from_segments(segments.iter().cloned()) {
                     let name = metadata.map_or(Name::Value, Name::Metadata);
-                    found(Ok(Found { key, name, path: &path }))?;
+                    found(Ok(Found { key, name, path }))?;
                 }
             }
             _ => {}

@@ -1,10 +1,11 @@
 //! Making the files and directories of a store, and removing a transaction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use host_io::fs::Fs;
+use host_io::fs::{Fs, NewFile};
 
 use super::contents::{Change, Contents};
+use super::many::{self, MANY};
 use super::names::{DIR_MODE, DROPPED, FILE_MODE, PENDING, transaction_dir};
 use super::plan::{Directory, plan, plan_change};
 use crate::error::Error;
@@ -78,14 +79,30 @@ fn write_directory(
     directory: &Directory,
     unsynced: &mut Unsynced,
 ) -> Result<(), Error> {
+    let mut files = Vec::new();
+    make_directories(fs, path, directory, unsynced, &mut files)?;
+    if files.len() < MANY {
+        return files.iter().try_for_each(|(path, bytes)| write_file(fs, path, bytes, unsynced));
+    }
+    // Nobody keeps so many files open until they are synced one by one.
+    unsynced.everything();
+    many::each(&files, |(path, bytes)| written(fs, path, bytes).map(drop)).into_iter().collect()
+}
+
+/// Makes the directories, and tells which files are to lie in them.
+fn make_directories<'a>(
+    fs: &dyn Fs,
+    path: &Path,
+    directory: &'a Directory,
+    unsynced: &mut Unsynced,
+    files: &mut Vec<(PathBuf, &'a [u8])>,
+) -> Result<(), Error> {
     fs.make_dir(path, DIR_MODE).map_err(Error::io("make the directory", path))?;
     unsynced.directory(path);
     for (name, below) in &directory.directories {
-        write_directory(fs, &path.join(name), below, unsynced)?;
+        make_directories(fs, &path.join(name), below, unsynced, files)?;
     }
-    for (name, bytes) in &directory.files {
-        write_file(fs, &path.join(name), bytes, unsynced)?;
-    }
+    files.extend(directory.files.iter().map(|(name, bytes)| (path.join(name), bytes.as_slice())));
     Ok(())
 }
 
@@ -96,8 +113,12 @@ pub(crate) fn write_file(
     bytes: &[u8],
     unsynced: &mut Unsynced,
 ) -> Result<(), Error> {
+    unsynced.file(path, written(fs, path, bytes)?);
+    Ok(())
+}
+
+fn written(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<Box<dyn NewFile>, Error> {
     let mut file = fs.create(path, FILE_MODE).map_err(Error::io("write", path))?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
-    unsynced.file(path, file);
-    Ok(())
+    Ok(file)
 }
