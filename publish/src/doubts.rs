@@ -11,7 +11,7 @@ use semver::Version;
 use update_metadata::barrier::next_hop;
 use update_metadata::{Manifest, migration_path};
 
-use crate::Error;
+use crate::{Error, elf};
 
 /// What becomes of a release that hosts will stumble over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,7 +139,7 @@ pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Resu
     }
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(512).read_to_end(&mut head).map_err(failed)?;
+    file.take(LARGEST).read_to_end(&mut head).map_err(failed)?;
     let doubt = |what: String| {
         Some(Err(Doubt {
             what,
@@ -169,10 +169,13 @@ pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Resu
             doubt(format!("the migration {name} is a script for {interpreter:?}, which is no whole path"))
         });
     }
-    if head.len() < 20 || !head.starts_with(b"\x7fELF") {
+    if !head.starts_with(b"\x7fELF") {
         return Ok(doubt(format!("the migration {name} is neither a program nor a script")));
     }
-    let machine = u16::from_le_bytes([head[18], head[19]]);
+    let machine = match elf::machine(&head) {
+        Ok(machine) => machine,
+        Err(what) => return Ok(doubt(format!("the migration {name} is {what}"))),
+    };
     Ok(match MACHINES.iter().find(|(known, _)| *known == arch) {
         Some((_, wanted)) if *wanted != machine => {
             let of = MACHINES.iter().find(|(_, number)| *number == machine);
@@ -182,6 +185,9 @@ pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Resu
         _ => None,
     })
 }
+
+/// The most that is looked at of a program, in bytes: hosts take no larger one.
+const LARGEST: u64 = 64 << 20;
 
 /// As much of a script's first line as the kernel reads, its end included.
 const FIRST_LINE: usize = 256;
@@ -201,11 +207,16 @@ mod tests {
 
     #[test]
     fn a_migration_is_a_program_for_the_machine_or_a_script_with_a_whole_path() {
-        let elf =
-            |machine: u16| [&b"\x7fELF\x02\x01\x01"[..], &[0; 11], &machine.to_le_bytes(), &[0; 40]].concat();
-        assert_eq!(kind(&elf(62)), None);
+        let elf = |kind: u8, machine: u16| {
+            let head = [&b"\x7fELF\x02\x01\x01"[..], &[0; 9], &[kind, 0], &machine.to_le_bytes()].concat();
+            [&head[..], &[0; 44]].concat()
+        };
+        assert_eq!(kind(&elf(2, 62)), None);
         let doubted = |bytes: &[u8]| kind(bytes).unwrap().unwrap_err().what;
-        assert!(doubted(&elf(183)).contains("a program for aarch64, and the release is for x86_64"));
+        assert!(doubted(&elf(2, 183)).contains("a program for aarch64, and the release is for x86_64"));
+        assert!(doubted(&elf(1, 62)).ends_with("is an object file, which was never linked"));
+        assert!(doubted(&elf(3, 62)).ends_with("is a library"));
+        assert!(doubted(&elf(2, 62)[..40]).ends_with("is cut short"));
         assert!(doubted(b"").contains("neither a program nor a script"));
         assert!(doubted(b"echo hello\n").contains("neither"));
         assert!(doubted(b"#!/bin/sh\r\nexit 0\r\n").contains("line ends of DOS"));

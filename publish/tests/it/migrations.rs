@@ -15,6 +15,8 @@ fn elf() -> Vec<u8> {
     };
     let mut program = vec![0; 64];
     program[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    // An executable.
+    program[16] = 2;
     program[18..20].copy_from_slice(&machine.to_le_bytes());
     program
 }
