@@ -24,6 +24,8 @@ struct Law {
     back: (OfSetting, OfNote),
     /// Settings that migrations lose and the kept store gives back.
     given_back: &'static [&'static str],
+    /// The step of a list that has the same law, if there is one.
+    step: Option<&'static str>,
 }
 
 const SAME: (OfSetting, OfNote) = (
@@ -33,7 +35,13 @@ const SAME: (OfSetting, OfNote) = (
 
 const LAWS: [Law; 12] = [
     // Back, what the newer release added is gone; but the older release had it as well, and gets it back.
-    Law { name: "addsettings", there: SAME, back: (without_text, SAME.1), given_back: &["settings.text"] },
+    Law {
+        name: "addsettings",
+        there: SAME,
+        back: (without_text, SAME.1),
+        given_back: &["settings.text"],
+        step: None,
+    },
     Law {
         name: "prefix",
         there: SAME,
@@ -50,6 +58,7 @@ const LAWS: [Law; 12] = [
             "settings.group.text",
             "settings.group.deep.list",
         ],
+        step: None,
     },
     Law {
         name: "remove",
@@ -62,6 +71,7 @@ const LAWS: [Law; 12] = [
         ),
         back: SAME,
         given_back: &["settings.text", "settings.group.text"],
+        step: None,
     },
     Law {
         name: "renamesettings",
@@ -74,6 +84,7 @@ const LAWS: [Law; 12] = [
             |name, _, value| Some((renamed(name, "settings.words.first", "settings.text"), value.clone())),
         ),
         given_back: &[],
+        step: Some("kind = \"rename\"\nfrom = \"settings.text\"\nto = \"settings.words.first\""),
     },
     Law {
         name: "subtree",
@@ -86,12 +97,14 @@ const LAWS: [Law; 12] = [
             |name, _, value| Some((moved(name, "settings.other.place.", "settings.group."), value.clone())),
         ),
         given_back: &[],
+        step: Some("kind = \"rename\"\nfrom = \"settings.group\"\nto = \"settings.other.place\""),
     },
     Law {
         name: "string",
         there: (|name, value| swapped(name, value, "settings.text", json!("old"), json!("new")), SAME.1),
         back: (|name, value| swapped(name, value, "settings.text", json!("new"), json!("old")), SAME.1),
         given_back: &[],
+        step: Some("kind = \"replace\"\nsetting = \"settings.text\"\nold = \"old\"\nnew = \"new\""),
     },
     Law {
         name: "lists",
@@ -104,9 +117,24 @@ const LAWS: [Law; 12] = [
             SAME.1,
         ),
         given_back: &[],
+        step: Some(
+            "kind = \"replace\"\nsetting = \"settings.list\"\nold = [\"a\", \"b\"]\nnew = [\"a\", \"b\", \"c\"]",
+        ),
     },
-    Law { name: "addmetadata", there: SAME, back: (SAME.0, without_note), given_back: &[] },
-    Law { name: "removemetadata", there: (SAME.0, without_note), back: SAME, given_back: &[] },
+    Law {
+        name: "addmetadata",
+        there: SAME,
+        back: (SAME.0, without_note),
+        given_back: &[],
+        step: Some("kind = \"add-metadata\"\nsetting = \"settings.text\"\nmetadata = [\"note\"]"),
+    },
+    Law {
+        name: "removemetadata",
+        there: (SAME.0, without_note),
+        back: SAME,
+        given_back: &[],
+        step: Some("kind = \"remove-metadata\"\nsetting = \"settings.text\"\nmetadata = [\"note\"]"),
+    },
     Law {
         name: "metadata",
         there: (SAME.0, |name, note, value| {
@@ -118,6 +146,9 @@ const LAWS: [Law; 12] = [
             Some((name.to_owned(), if here { json!("old") } else { value.clone() }))
         }),
         given_back: &[],
+        step: Some(
+            "kind = \"replace-metadata\"\nsetting = \"settings.text\"\nmetadata = \"note\"\nold = \"old\"\nnew = \"new\"",
+        ),
     },
     Law {
         name: "metadatalists",
@@ -130,8 +161,11 @@ const LAWS: [Law; 12] = [
             Some((name.to_owned(), if here { json!(["p"]) } else { value.clone() }))
         }),
         given_back: &[],
+        step: Some(
+            "kind = \"replace-metadata\"\nsetting = \"settings.list\"\nmetadata = \"services\"\nold = [\"p\"]\nnew = [\"p\", \"q\"]",
+        ),
     },
-    Law { name: "nothing", there: SAME, back: SAME, given_back: &[] },
+    Law { name: "nothing", there: SAME, back: SAME, given_back: &[], step: None },
 ];
 
 fn without_text(name: &str, value: &Value) -> Option<(String, Value)> {
@@ -227,23 +261,37 @@ fn promised(before: &Contents, (of_setting, of_note): (OfSetting, OfNote)) -> Co
 
 #[test]
 fn each_helper_keeps_its_law_there_and_back() {
-    for Law { name, there, back, given_back } in LAWS {
-        let migration = format!("migrate_v1.1.0_{name}");
+    for law in LAWS {
         let host = Host::with_store(&store());
-        host.stage(&[("1.0.0", "1.1.0", &[&migration])]);
-        host.bits(false, true);
-        host.boot("1.1.0").expect_ok();
-        let after = promised(&store(), there);
-        assert_eq!(host.store(), ("1.1.0".to_owned(), after.clone()), "{name}, there");
-
-        host.bits(true, true);
-        host.boot("1.0.0").expect_ok();
-        let mut again = promised(&after, back);
-        for key in given_back.iter().map(|name| key(name)) {
-            again.live.insert(key.clone(), store().live[&key].clone());
-        }
-        assert_eq!(host.store(), ("1.0.0".to_owned(), again), "{name}, back");
+        host.stage(&[("1.0.0", "1.1.0", &[&format!("migrate_v1.1.0_{}", law.name)])]);
+        holds(&host, &law);
     }
+}
+
+#[test]
+fn each_step_of_a_list_keeps_the_law_of_its_helper() {
+    for law in LAWS {
+        let Some(step) = law.step else { continue };
+        let host = Host::with_store(&store());
+        host.stage_list("migrate_v1.1.0_list", &format!("[[step]]\n{step}\n"));
+        holds(&host, &law);
+    }
+}
+
+/// There by an update, back by a rollback.
+fn holds(host: &Host, &Law { name, there, back, given_back, step: _ }: &Law) {
+    host.bits(false, true);
+    host.boot("1.1.0").expect_ok();
+    let after = promised(&store(), there);
+    assert_eq!(host.store(), ("1.1.0".to_owned(), after.clone()), "{name}, there");
+
+    host.bits(true, true);
+    host.boot("1.0.0").expect_ok();
+    let mut again = promised(&after, back);
+    for key in given_back.iter().map(|name| key(name)) {
+        again.live.insert(key.clone(), store().live[&key].clone());
+    }
+    assert_eq!(host.store(), ("1.0.0".to_owned(), again), "{name}, back");
 }
 
 #[test]

@@ -146,6 +146,13 @@ impl Host {
         staged::stage(&self.dir.path().join("repository"), &self.paths, steps, program);
     }
 
+    /// [`Host::stage`] of one step from 1.0.0 to 1.1.0 by a list of steps.
+    pub(crate) fn stage_list(&self, name: &str, steps: &str) {
+        let list = migration_helpers::declared::pack(b"\x7fELF", steps).unwrap();
+        let dir = self.dir.path().join("repository");
+        staged::stage(&dir, &self.paths, &[("1.0.0", "1.1.0", &[name])], |_| Some(list.clone()));
+    }
+
     /// Makes the running image one of `version`.
     pub(crate) fn run_version(&self, version: &str) {
         self.put(&self.paths.os_release(), format!("VARIANT_ID=metal\nVERSION_ID={version}\n").as_bytes());
