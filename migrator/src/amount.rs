@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use host_io::{Fs as _, SystemFs};
+
 /// So many bytes, in so many files and directories.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
@@ -59,6 +61,13 @@ impl Amount {
             }
         }
         sum
+    }
+
+    /// What is free where `path` lies; `None` where the file system does not count both.
+    #[must_use]
+    pub fn free(path: &Path) -> Option<Self> {
+        let (bytes, files) = (SystemFs.free_bytes(path).ok()?, SystemFs.free_files(path).ok()?);
+        (files != u64::MAX).then_some(Self { bytes, files })
     }
 
     /// Whether it is more than `most`, in bytes or in files.

@@ -86,6 +86,7 @@ impl Work<'_> {
             launcher: &self.request.launcher,
             scratch: scratch.dir(),
             user: scratch.user(),
+            free: scratch.free(),
             most: self.request.limits.growth.plus(self.store.times(STORES)),
         };
         let ended = program.run(&arguments(direction, &source, &target), place, self.request.limits).await;

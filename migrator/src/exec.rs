@@ -1,8 +1,8 @@
 //! Running one program from sealed memory, within limits.
 //!
 //! The bytes that were verified are copied into a file in memory, which is then sealed: nobody, this process included,
-//! can change them between the check and the start. The program gets its arguments and nothing else: no environment,
-//! no input, the root directory as working directory, its own process group. Between this process and the program lies
+//! can change them between the check and the start. The program gets its arguments and nothing else: no environment but
+//! the place for its temporary files, no input, the root directory as working directory, its own process group. Between this process and the program lies
 //! one of ours that gives up what a migration does not need ([`crate::sandbox`]).
 
 use std::ffi::OsStr;
@@ -43,6 +43,8 @@ pub struct Place<'a> {
     pub user: Option<u32>,
     /// The most that may lie in that directory, whoever made it.
     pub most: Amount,
+    /// What was free there when nothing lay in it, where that is known.
+    pub free: Option<Amount>,
 }
 
 /// A program in memory that cannot change any more.
@@ -178,6 +180,12 @@ async fn overfilled(place: Place<'_>) {
 }
 
 fn is_overfilled(place: Place<'_>) -> bool {
+    // To count is as much work as a migration has itself. While far less is taken of the file system, nobody has to.
+    if let (Some(free), Some(now)) = (place.free, Amount::free(place.scratch))
+        && !free.less(now).times(2).exceeds(place.most)
+    {
+        return false;
+    }
     Amount::below(place.scratch, place.most).exceeds(place.most)
 }
 

@@ -142,7 +142,7 @@ pub fn become_migration(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut report = Report::default();
     let started = enter(&orders, &mut report).map(|program| {
         say::line(&report.line());
-        turn_into(&program, &arguments)
+        turn_into(&program, &arguments, &orders.scratch)
     });
     let error = match started {
         Ok(error) => error,
@@ -229,7 +229,7 @@ fn only_files(scratch: &Path) -> Result<(), String> {
 }
 
 /// Never returns but with the reason why it could not.
-fn turn_into(program: &OwnedFd, arguments: &[OsString]) -> io::Error {
+fn turn_into(program: &OwnedFd, arguments: &[OsString], scratch: &Path) -> io::Error {
     match &beginning(program)[..] {
         b"\x7fELF" => {}
         // A script's interpreter opens it by the descriptor's name, so that must outlive the start.
@@ -244,6 +244,8 @@ fn turn_into(program: &OwnedFd, arguments: &[OsString]) -> io::Error {
     Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .args(arguments)
         .env_clear()
+        // Shells put long texts into files on the way, and there is no other place where they may.
+        .env("TMPDIR", scratch)
         .stdin(Stdio::null())
         .exec()
 }

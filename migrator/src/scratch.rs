@@ -32,6 +32,7 @@ const MOST_MEMORY: u64 = 64 << 20;
 pub struct Scratch {
     dir: PathBuf,
     user: Option<u32>,
+    free: Option<Amount>,
     made: u32,
 }
 
@@ -68,7 +69,7 @@ impl Scratch {
         let refused = |source| Error::Scratch { path: parent.clone(), source };
         let dir = parent.join(format!("{BESIDE}{}", fresh_name()));
         std::fs::create_dir(&dir).map_err(refused)?;
-        let scratch = Self { user: own_user(&dir), dir, made: 0 };
+        let scratch = Self { user: own_user(&dir), free: Amount::free(&dir), dir, made: 0 };
         std::fs::set_permissions(&scratch.dir, Permissions::from_mode(0o700)).map_err(refused)?;
         scratch.give(&scratch.dir).map_err(refused)?;
         Ok(scratch)
@@ -94,6 +95,12 @@ impl Scratch {
     #[must_use]
     pub fn user(&self) -> Option<u32> {
         self.user
+    }
+
+    /// What was free here at the beginning, where that is known.
+    #[must_use]
+    pub fn free(&self) -> Option<Amount> {
+        self.free
     }
 
     /// A directory in it that does not exist yet.

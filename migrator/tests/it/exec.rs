@@ -20,6 +20,7 @@ fn run(program: &[u8], arguments: &[&str], scratch: &Path, limits: Limits) -> Re
         scratch,
         user: None,
         most: limits.growth,
+        free: None,
     };
     runtime().block_on(sealed.run(arguments, place, limits))
 }
@@ -33,10 +34,21 @@ fn shell(script: &str, limits: Limits) -> Result<Said, Error> {
 }
 
 #[test]
-fn a_program_gets_no_environment_no_input_and_the_root_directory() {
+fn a_program_gets_a_place_for_its_files_no_input_and_the_root_directory() {
+    let dir = tempfile::tempdir().unwrap();
     // The shell itself sets PWD and the like; what it was given is in its own record.
-    let said = shell("cat; pwd; tr '\\0' '\\n' < /proc/$$/environ; echo to stderr >&2", PLENTY).unwrap();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("/", "to stderr"));
+    let script = "cat; pwd; tr '\\0' '\\n' < /proc/$$/environ; echo to stderr >&2";
+    let said = shell_in(dir.path(), script, PLENTY).unwrap();
+    let expected = format!("/\nTMPDIR={}", dir.path().display());
+    assert_eq!((said.out, said.err.as_str()), (expected, "to stderr"));
+}
+
+#[test]
+fn a_script_may_have_temporary_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = b"#!/bin/sh\nset -eu\nfile=$(mktemp)\nhead -c 200000 /dev/zero > $file\nwc -c < $file\n";
+    let said = run(script, &[], dir.path(), PLENTY).unwrap();
+    assert_eq!(said.out.trim(), "200000");
 }
 
 #[test]
@@ -145,6 +157,7 @@ fn a_user_of_its_own_is_taken_where_the_rights_allow_it() {
         scratch: dir.path(),
         user: Some(OWN_USER),
         most: PLENTY.growth,
+        free: None,
     };
     let said = runtime().block_on(sealed.run(&["-c", "id -u; id -g; id -G"], place, PLENTY)).unwrap();
     let id = OWN_USER.to_string();
