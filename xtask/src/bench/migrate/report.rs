@@ -39,7 +39,7 @@ impl Figures {
 
     /// One JSON object.
     pub(super) fn json(&self) -> String {
-        let cost = |cost: Spent| json!({ "wall_seconds": cost.wall, "cpu_seconds": cost.cpu, "peak_memory_bytes": cost.memory });
+        let cost = |cost: Spent| json!({ "wall_seconds": cost.wall, "cpu_seconds": cost.cpu });
         let (plain, programs, lists) = self.medians();
         let within = match &self.within {
             Ok((programs, lists)) => json!({
@@ -101,8 +101,9 @@ impl Figures {
     }
 }
 
+/// Of memory the group tells: the processes follow one another, so what each had at most is nothing to add up.
 fn cost(cost: &Spent) -> String {
-    format!("{:.2} s, {:.2} s of processor, {}", cost.wall, cost.cpu, mb(cost.memory))
+    format!("{:.2} s, {:.2} s of processor", cost.wall, cost.cpu)
 }
 
 fn mb(bytes: u64) -> String {
