@@ -8,6 +8,7 @@
 //!
 //! - [`online`]: root chain, timestamp, snapshot, targets; expiry enforced at the effective time; memory committed
 //! - [`offline`]: the same signatures and digests from a cached set, expiry waived
+//! - `older_roots`: root roles for older releases
 //! - `shelf`: where a walk gets its files from
 //! - `walk`: root, timestamp, snapshot, targets: which role failed which check
 //! - [`repository`]: an open repository: its targets and its manifest
@@ -19,6 +20,7 @@ pub mod online;
 pub mod repository;
 pub mod roles;
 
+pub(crate) mod older_roots;
 pub(crate) mod search;
 pub(crate) mod shelf;
 pub(crate) mod walk;

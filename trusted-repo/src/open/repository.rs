@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use host_io::report::chain;
 use tokio::sync::OnceCell;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 use update_metadata::{Manifest, safe_target_name};
 
 use crate::Error;
@@ -15,9 +15,8 @@ use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
 use crate::error::of_file;
 use crate::memory::kept::{Kept, Slot};
-use crate::memory::roots::KnownRoot;
-use crate::memory::start::LONGEST_ROOT;
 use crate::metadata::now::EffectiveNow;
+use crate::open::older_roots;
 use crate::open::roles::Roles;
 use crate::open::search::Search;
 use crate::place::mirrors::{Mirrors, Turn};
@@ -28,16 +27,13 @@ use crate::target::proof::{Check, TargetInfo, VerifiedBytes};
 use crate::target::reader::{self, TargetReader};
 use crate::target::run::{self, FrameRun};
 use crate::target::tail::TargetTail;
+use crate::transport::Carrier;
 use crate::transport::download::{Expected, Part, Size};
-use crate::transport::{Carrier, Fault};
 
 /// The target that every update begins with.
 const MANIFEST: &str = "manifest.json";
 /// The longest manifest that is accepted, in bytes.
 const LONGEST_MANIFEST: u64 = update_metadata::manifest::MAX_LEN as u64;
-
-/// So many root roles before the first one in hand are looked for at most.
-const MOST_OLDER_ROOTS: usize = 64;
 
 /// One of the places that an open repository is fetched from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -403,7 +399,7 @@ impl Repository {
     /// which a host with an older image will ask for.
     ///
     /// # Errors
-    /// [`Error::Metadata`] when it does not come, with [`Fault::Missing`] when it is not there.
+    /// [`Error::Metadata`] when it does not come, with [`Fault::Missing`](crate::Fault::Missing) when it is not there.
     pub async fn unverified_file(&self, name: &str) -> Result<Bytes, Error> {
         let expected = Expected { what: "TUF metadata".to_owned(), size: Size::AtMost(LONGEST_MANIFEST) };
         self.opened.carrier.whole(&self.opened.metadata, name, expected).await.map_err(|source| {
@@ -439,38 +435,8 @@ impl Repository {
     /// [staged](Self::staged): the release for the next boot may be an older one, and begins with the root that it
     /// ships itself. One that the repository does not have any more, or that does not lead here, ends the search.
     pub async fn find_older_roots(&self) {
-        self.older_roots.get_or_init(|| self.fetch_older_roots()).await;
-    }
-
-    async fn fetch_older_roots(&self) -> BTreeMap<String, Bytes> {
         let Opened { files, carrier, metadata, .. } = &self.opened;
-        let mut found = BTreeMap::new();
-        let roots = files.iter().filter_map(|(name, bytes)| {
-            let version: u64 = name.strip_suffix(".root.json")?.parse().ok()?;
-            Some((version, bytes))
-        });
-        let first = roots.min_by_key(|(version, _)| *version);
-        let Some(mut next) = first.and_then(|(_, bytes)| KnownRoot::parse(bytes).ok()) else { return found };
-        for version in (1..next.version()).rev().take(MOST_OLDER_ROOTS) {
-            let name = format!("{version}.root.json");
-            let expected = Expected { what: "TUF metadata".to_owned(), size: Size::AtMost(LONGEST_ROOT) };
-            match carrier.whole(metadata, &name, expected).await.map(|bytes| KnownRoot::parse(&bytes)) {
-                Ok(Ok(older)) if older.vouches_for(&next) => {
-                    found.insert(name, older.bytes.clone());
-                    next = older;
-                }
-                // Some stores deny what is not there.
-                Ok(_) | Err(Fault::Denied { .. }) => break,
-                Err(fault) if fault.is_missing() => break,
-                Err(fault) => {
-                    warn!(
-                        "an older release may not find its way to this metadata: failed to fetch {name}: {fault}"
-                    );
-                    break;
-                }
-            }
-        }
-        found
+        self.older_roots.get_or_init(|| older_roots::before(files, carrier, metadata)).await;
     }
 
     /// The set for the next boot: these targets and the metadata that leads to them, root chain included.
