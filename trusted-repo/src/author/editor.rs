@@ -1,23 +1,25 @@
-//! The three roles below root: load, change, sign, write.
+//! The roles below root: load, change, sign, write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use host_io::{Fs, swap};
-use ring::digest::{SHA256, digest};
-use serde_json::{Value, json};
-use tough::schema::{self, Hashes, Metafile, Snapshot, Timestamp};
+use serde_json::{Map, Value};
+use tough::schema;
 use update_metadata::safe_target_name;
 
-use super::root::SPEC_VERSION;
 use super::sign::{at_once, sealed, sign_with};
 use super::source::{self, KeySource, Sign};
+use super::written::{date, described, meta, naming, targets_role};
 use super::{Error, KeyPair, SignedRoot};
 
-use crate::metadata::now::{instant, to_jiff};
-use crate::metadata::signed::Raw;
+use crate::metadata;
+use crate::metadata::file_name::published;
+use crate::metadata::pattern::Asked;
+use crate::metadata::signed::{Delegate, Raw};
 use crate::open::offline;
 use crate::target::proof::TargetInfo;
 
@@ -72,19 +74,45 @@ pub struct Versions {
     pub timestamp: u64,
 }
 
-/// A repository's metadata while it is being changed.
+/// A repository's metadata while it is being changed: by whoever holds the key of the targets role, or by a team that this
+/// one has delegated to, whose own role is then changed and signed in its place.
 #[derive(Debug, Clone)]
 pub struct Editor {
     roots: Vec<SignedRoot>,
+    /// What the role lists that is changed.
     targets: BTreeMap<String, TargetInfo>,
     versions: Versions,
+    pub(super) team: Option<Team>,
+    /// To whom the role that is changed delegates, as it says it.
+    pub(super) delegations: Value,
+    /// What the snapshot names beside the role that is changed.
+    pub(super) others: Map<String, Value>,
+    /// Files of delegated roles that are new.
+    pub(super) first: Vec<(String, Vec<u8>)>,
+}
+
+/// The delegated role that is changed.
+#[derive(Debug, Clone)]
+pub(super) struct Team {
+    name: String,
+    version: u64,
+    delegate: Delegate,
+    delegation: metadata::targets::Delegation,
 }
 
 impl Editor {
     /// An empty repository below a first root.
     #[must_use]
     pub fn new(root: SignedRoot) -> Self {
-        Self { roots: vec![root], targets: BTreeMap::new(), versions: Versions::default() }
+        Self {
+            roots: vec![root],
+            targets: BTreeMap::new(),
+            versions: Versions::default(),
+            team: None,
+            delegations: Value::Null,
+            others: Map::new(),
+            first: Vec::new(),
+        }
     }
 
     /// The repository in `metadata_dir`, verified from `anchor` on. Whether it has expired does not matter: it is about
@@ -93,6 +121,19 @@ impl Editor {
     /// # Errors
     /// When it cannot be read or does not verify.
     pub async fn load(fs: &dyn Fs, metadata_dir: &Path, anchor: &SignedRoot) -> Result<Self, Error> {
+        Self::load_as(fs, metadata_dir, anchor, None).await
+    }
+
+    /// [`Editor::load`] for a team: its role, to which the targets role delegates, is the one that is changed.
+    ///
+    /// # Errors
+    /// As [`Editor::load`], and when there is no such role.
+    pub async fn load_as(
+        fs: &dyn Fs,
+        metadata_dir: &Path,
+        anchor: &SignedRoot,
+        team: Option<&str>,
+    ) -> Result<Self, Error> {
         let files = offline::read_all(fs, metadata_dir).map_err(Error::Load)?;
         let (verified, _) =
             offline::walk(files.clone(), anchor.bytes(), metadata_dir).await.map_err(Error::Load)?;
@@ -102,18 +143,43 @@ impl Editor {
             let bytes = files.get(&format!("{version}.root.json")).expect("the walk went over it");
             roots.push(SignedRoot::parse(bytes)?);
         }
-        let listed = verified.targets.targets.iter();
-        let targets = listed.filter_map(|(name, listed)| {
-            let hashes = listed.hashes.known().ok()?.clone();
-            Some((name.clone(), TargetInfo { name: name.clone(), length: listed.length, hashes }))
-        });
-        let targets = targets.collect();
         let versions = Versions {
             targets: verified.targets.version.get(),
             snapshot: verified.snapshot.version.get(),
             timestamp: verified.timestamp.version.get(),
         };
-        Ok(Self { roots, targets, versions })
+        let content = |name: &str| -> Value {
+            let bytes = files.get(name).expect("the walk went over it");
+            serde_json::from_slice::<Value>(bytes).expect("it was read")["signed"].take()
+        };
+        let consistent = verified.root.role.signed.consistent_snapshot;
+        let file = |role: &str, version| published(role, version, consistent);
+        let mut snapshot = content(&file("snapshot", verified.snapshot.version));
+        let mut others = snapshot["meta"].as_object_mut().map(std::mem::take).unwrap_or_default();
+        let (team, role, file) = match team {
+            None => (None, Arc::clone(&verified.targets), file("targets", verified.targets.version)),
+            Some(name) => {
+                let found = offline::delegated(&verified, &files, metadata_dir, name);
+                let (delegation, delegate, role) = found.map_err(Error::Load)?;
+                let file = file(name, role.version);
+                let team = Team { name: name.to_owned(), version: role.version.get(), delegate, delegation };
+                (Some(team), Arc::new(role), file)
+            }
+        };
+        others.remove(&format!("{}.json", team.as_ref().map_or("targets", |team| &team.name)));
+        let listed = role.targets.iter().filter_map(|(name, listed)| {
+            let hashes = listed.hashes.known().ok()?.clone();
+            Some((name.clone(), TargetInfo { name: name.clone(), length: listed.length, hashes }))
+        });
+        Ok(Self {
+            roots,
+            targets: listed.collect(),
+            versions,
+            team,
+            delegations: content(&file)["delegations"].take(),
+            others,
+            first: Vec::new(),
+        })
     }
 
     /// Adds the next root of the chain; it is published with the next [`SignedMetadata`].
@@ -182,6 +248,13 @@ impl Editor {
         if !safe_target_name(&target.name) {
             return Err(Error::Name { name: target.name });
         }
+        if let Some(team) = self.team.as_ref().filter(|team| !team.delegation.has(&Asked::new(&target.name)))
+        {
+            return Err(Error::Delegation {
+                name: team.name.clone(),
+                reason: format!("{} is none of the targets that are delegated to it", target.name),
+            });
+        }
         self.targets.insert(target.name.clone(), target);
         Ok(())
     }
@@ -215,7 +288,8 @@ impl Editor {
         self.sign_roles([&*targets, &*snapshot, &*timestamp], expiries).await
     }
 
-    /// Signs the three roles, each with its key.
+    /// Signs the three roles, each with its key. For a team its own role takes the place of the targets role, which stays
+    /// as it is.
     async fn sign_roles(
         &self,
         [for_targets, for_snapshot, for_timestamp]: [&dyn Sign; 3],
@@ -224,41 +298,42 @@ impl Editor {
         let root = self.newest_root().role();
         let mut files: Vec<(String, Vec<u8>)> =
             self.roots.iter().map(|root| (root.file_name(), root.bytes().to_vec())).collect();
+        files.extend(self.first.clone());
 
-        let targets_version = next(self.versions.targets);
+        let (name, version, authority) = match &self.team {
+            None => ("targets", self.versions.targets, &root),
+            Some(team) => (team.name.as_str(), team.version, team.delegate.authority()),
+        };
+        let version = next(version);
         let _in_range = date(expiries.targets)?;
         let listed = self.targets.values().map(|info| (info.name.clone(), described(info)));
-        let targets: Raw<schema::Targets> = Raw::new(json!({
-            "_type": "targets",
-            "spec_version": SPEC_VERSION,
-            "version": targets_version,
-            "expires": instant(expiries.targets),
-            "targets": listed.collect::<serde_json::Map<_, _>>(),
-        }));
-        let targets = sealed(&sign_with(targets, &[for_targets]).await?, &root)?;
-        let targets_meta = meta(targets_version, &targets);
-        files.push((format!("{targets_version}.targets.json"), targets));
+        let mut role = targets_role(version, expiries.targets, listed.collect());
+        if !self.delegations.is_null() {
+            role["delegations"] = self.delegations.clone();
+        }
+        let role: Raw<schema::Targets> = Raw::new(role);
+        let role = sealed(&sign_with(role, &[for_targets]).await?, authority)?;
+        let mut named = self.others.clone();
+        named.insert(format!("{name}.json"), meta(version, &role));
+        files.push((format!("{version}.{name}.json"), role));
 
-        let mut snapshot =
-            Snapshot::new(SPEC_VERSION.to_owned(), next(self.versions.snapshot), date(expiries.snapshot)?);
-        snapshot.meta.insert("targets.json".to_owned(), targets_meta);
-        let snapshot_version = snapshot.version;
+        let snapshot_version = next(self.versions.snapshot);
+        let _in_range = date(expiries.snapshot)?;
+        let snapshot: Raw<schema::Snapshot> =
+            Raw::new(naming("snapshot", snapshot_version, expiries.snapshot, named));
         let snapshot = sealed(&sign_with(snapshot, &[for_snapshot]).await?, &root)?;
-        let snapshot_meta = meta(snapshot_version, &snapshot);
+        let named = Map::from_iter([("snapshot.json".to_owned(), meta(snapshot_version, &snapshot))]);
         files.push((format!("{snapshot_version}.snapshot.json"), snapshot));
 
-        let mut timestamp =
-            Timestamp::new(SPEC_VERSION.to_owned(), next(self.versions.timestamp), date(expiries.timestamp)?);
-        timestamp.meta.insert("snapshot.json".to_owned(), snapshot_meta);
-        let versions = Versions {
-            targets: targets_version.get(),
-            snapshot: snapshot_version.get(),
-            timestamp: timestamp.version.get(),
-        };
-        files.push((
-            "timestamp.json".to_owned(),
-            sealed(&sign_with(timestamp, &[for_timestamp]).await?, &root)?,
-        ));
+        let timestamp_version = next(self.versions.timestamp);
+        let _in_range = date(expiries.timestamp)?;
+        let timestamp: Raw<schema::Timestamp> =
+            Raw::new(naming("timestamp", timestamp_version, expiries.timestamp, named));
+        let timestamp = sealed(&sign_with(timestamp, &[for_timestamp]).await?, &root)?;
+        let targets = if self.team.is_none() { version.get() } else { self.versions.targets };
+        let versions =
+            Versions { targets, snapshot: snapshot_version.get(), timestamp: timestamp_version.get() };
+        files.push(("timestamp.json".to_owned(), timestamp));
         Ok(SignedMetadata { files, versions })
     }
 }
@@ -302,28 +377,4 @@ impl SignedMetadata {
 
 fn next(version: u64) -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(version)
-}
-
-fn date(at: DateTime<Utc>) -> Result<jiff::Timestamp, Error> {
-    to_jiff(at).ok_or_else(|| Error::Date { date: at.to_string() })
-}
-
-fn described(info: &TargetInfo) -> Value {
-    let hashes = &info.hashes;
-    let digests =
-        [("sha256", hashes.get_sha256().map(hex::encode)), ("sha512", hashes.get_sha512().map(hex::encode))];
-    let digests = digests.into_iter().filter_map(|(kind, digest)| Some((kind.to_owned(), digest?.into())));
-    json!({ "length": info.length, "hashes": digests.collect::<serde_json::Map<_, _>>() })
-}
-
-fn meta(version: NonZeroU64, bytes: &[u8]) -> Metafile {
-    Metafile {
-        version,
-        length: Some(bytes.len() as u64),
-        hashes: Some(Hashes {
-            sha256: digest(&SHA256, bytes).as_ref().to_vec().into(),
-            _extra: HashMap::new(),
-        }),
-        _extra: HashMap::new(),
-    }
 }

@@ -53,6 +53,14 @@ pub enum Error {
         /// Which signatures are missing.
         reason: String,
     },
+    /// A role that nothing can be delegated to, or that is not there.
+    #[error("delegate to {name:?}: {reason}")]
+    Delegation {
+        /// The role.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// The name of a target that no host would take.
     #[error("add the target {name:?}: a name may only have letters, digits and ._+-")]
     Name {
@@ -90,6 +98,9 @@ impl Advise for Error {
             Self::Source(_) => "see that whatever holds the key can be reached, and that you may use it",
             Self::Root { .. } => "check thresholds, keys and version against the root before",
             Self::Sign { .. } => "give the keys that the root role names for this role",
+            Self::Delegation { .. } => {
+                "see \"Teams with keys of their own\" in docs/publishing.md for what can be delegated, and to whom"
+            }
             Self::Name { .. } => "rename the file",
             Self::Republished { .. } => {
                 "publish a new version instead: hosts may have fetched half of the old one"

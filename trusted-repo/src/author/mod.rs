@@ -8,10 +8,13 @@
 //! - [`keys`]: Ed25519 keys in files
 //! - [`root`]: the root role: who may sign what
 //! - [`draft`]: the next root role, on its way from one key holder to the next
+//! - `written`: roles as JSON that is about to be signed
 //! - [`targets`]: target files under their published names
-//! - [`editor`]: the other three roles: load, change, sign
+//! - [`delegation`]: roles that the targets role delegates to
+//! - [`editor`]: the roles below root: load, change, sign
 //! - [`error`]: what can go wrong
 
+pub mod delegation;
 pub mod draft;
 pub mod editor;
 pub mod error;
@@ -20,7 +23,9 @@ pub mod root;
 mod sign;
 pub mod source;
 pub mod targets;
+mod written;
 
+pub use delegation::{Delegation, first_delegated};
 pub use draft::{Count, FirstRoot, RoleSummary, RootChange, RootDraft};
 pub use editor::{Editor, Expiries, KeySources, SignedMetadata, Signers, Versions};
 pub use error::Error;

@@ -46,6 +46,13 @@ pub(crate) struct Delegation {
     paths: Paths,
 }
 
+impl Delegation {
+    /// Whether it is for a target.
+    pub(crate) fn has(&self, asked: &Asked<'_>) -> bool {
+        self.paths.has(asked)
+    }
+}
+
 impl Targets {
     /// The roles that it delegates `asked` to, in the order in which they are asked and with their numbers among all, up
     /// to the first one that ends the search for it.
@@ -54,7 +61,7 @@ impl Targets {
         asked: &'a Asked<'_>,
     ) -> impl Iterator<Item = (usize, &'a Delegation)> {
         let mut ended = false;
-        let matching = self.delegations().enumerate().filter(|(_, delegation)| delegation.paths.has(asked));
+        let matching = self.delegations().enumerate().filter(|(_, delegation)| delegation.has(asked));
         matching.take_while(move |(_, delegation)| !std::mem::replace(&mut ended, delegation.terminating))
     }
 

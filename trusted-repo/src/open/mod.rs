@@ -8,6 +8,7 @@
 //!
 //! - [`online`]: root chain, timestamp, snapshot, targets; expiry enforced at the effective time; memory committed
 //! - [`offline`]: the same signatures and digests from a cached set, expiry waived
+//! - [`manifest`]: the names of manifests, and what counts of one
 //! - `older_roots`: root roles for older releases
 //! - `shelf`: where a walk gets its files from
 //! - `walk`: root, timestamp, snapshot, targets: which role failed which check
@@ -15,6 +16,7 @@
 //! - [`roles`]: its roles
 //! - `search`: a target, looked for among the roles that may have it
 
+pub mod manifest;
 pub mod offline;
 pub mod online;
 pub mod repository;

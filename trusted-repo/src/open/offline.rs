@@ -10,18 +10,21 @@ use host_io::Fs;
 use host_io::fs::Kind;
 use tracing::warn;
 
-use super::search::{Search, Supply};
+use super::search::{Judged, Search, Supply};
 use super::shelf::{LONGEST_TARGETS, Shelf};
 use super::walk::{self, Verified};
 use crate::Error;
 use crate::cache::pin::Pin;
 use crate::memory::roots::KnownRoot;
+use crate::metadata::file_name::published;
+use crate::metadata::signed::Delegate;
+use crate::metadata::targets::{Delegation, Targets};
 use crate::open::repository::{Opened, Repository};
 use crate::open::roles::Roles;
 use crate::place::mirrors::Mirrors;
 use crate::place::source::Place;
-use crate::transport::Carrier;
 use crate::transport::carrier::read_up_to;
+use crate::transport::{Carrier, Fault};
 
 /// Opens the set in `metadata_dir` and `targets_dir`, starting from the root role that the image ships.
 ///
@@ -74,6 +77,33 @@ pub(crate) async fn walk(
     let shelf = Shelf::of_files(files);
     let (_, verified) = walk::walk(&shelf, &start, None, &shown).await;
     Ok((verified?, shelf.given()))
+}
+
+/// A role to which the targets role delegates directly, from `files`, whether it has expired or not; and who signs it.
+pub(crate) fn delegated(
+    verified: &Verified,
+    files: &BTreeMap<String, Bytes>,
+    dir: &Path,
+    name: &str,
+) -> Result<(Delegation, Delegate, Targets), Error> {
+    let place = dir.display().to_string();
+    let refused = |reason: String| Error::Untrusted { place: place.clone(), reason };
+    let delegation = verified.targets.delegations().find(|delegation| delegation.name == name);
+    let delegation =
+        delegation.ok_or_else(|| refused(format!("its targets role does not delegate to {name:?}")))?;
+    let named = verified.snapshot.meta.get(&format!("{name}.json"));
+    let named =
+        named.ok_or_else(|| refused(format!("its snapshot does not name the delegated role {name:?}")))?;
+    let file = published(name, named.version, verified.root.role.signed.consistent_snapshot);
+    let bytes = files.get(&file).ok_or_else(|| Error::Metadata {
+        name: file.clone(),
+        place: place.clone(),
+        source: Fault::Missing,
+    })?;
+    let delegate = verified.targets.delegate(delegation);
+    let judged = Judged { role: name, by: "targets", named, delegate };
+    let role = judged.judge(bytes, None, &place)?;
+    Ok((delegation.clone(), judged.delegate, role))
 }
 
 /// The metadata files of a directory.

@@ -16,9 +16,9 @@ use crate::cache::pin::Pin;
 use crate::error::of_file;
 use crate::memory::kept::{Kept, Slot};
 use crate::metadata::now::EffectiveNow;
-use crate::open::older_roots;
 use crate::open::roles::Roles;
-use crate::open::search::Search;
+use crate::open::search::{DelegatedRole, Found, Search};
+use crate::open::{manifest, older_roots};
 use crate::place::mirrors::{Mirrors, Turn};
 use crate::place::source::Place;
 use crate::target::frame::{FrameInfo, VerifiedFrame};
@@ -30,8 +30,6 @@ use crate::target::tail::TargetTail;
 use crate::transport::Carrier;
 use crate::transport::download::{Expected, Part, Size};
 
-/// The target that every update begins with.
-const MANIFEST: &str = "manifest.json";
 /// The longest manifest that is accepted, in bytes.
 const LONGEST_MANIFEST: u64 = update_metadata::manifest::MAX_LEN as u64;
 
@@ -75,22 +73,46 @@ pub(crate) struct Opened {
 /// A repository whose metadata was verified. It stays with that one set of metadata for as long as it is open.
 pub struct Repository {
     opened: Opened,
-    manifest: OnceCell<VerifiedBytes>,
+    manifest: tokio::sync::Mutex<Option<VerifiedBytes>>,
     /// The root roles before the first one that was needed here.
     older_roots: OnceCell<BTreeMap<String, Bytes>>,
 }
 
 impl Repository {
     pub(crate) fn new(opened: Opened) -> Self {
-        Self { opened, manifest: OnceCell::new(), older_roots: OnceCell::new() }
+        Self { opened, manifest: tokio::sync::Mutex::default(), older_roots: OnceCell::new() }
     }
 
-    /// The update manifest.
+    /// The update manifest; of a set for the next boot the one that it was staged with.
     ///
     /// # Errors
     /// When it is missing, does not come, is not the signed one, or is no manifest.
     pub async fn manifest(&self) -> Result<Manifest, Error> {
-        let bytes = self.fetch(MANIFEST, LONGEST_MANIFEST).await?;
+        let staged = self.opened.pin.iter().flat_map(Pin::target_names).find(|name| manifest::is_one(name));
+        self.manifest_of(staged.unwrap_or(manifest::OF_ALL)).await
+    }
+
+    /// The manifest that hosts of `variant` go by, and what is signed of it. Where the top-level role delegates a manifest
+    /// of that variant to a team, it is the team's, and of it only the updates of that variant; as long as the team has
+    /// none, and everywhere else, it is the one of all.
+    ///
+    /// # Errors
+    /// As [`Repository::manifest`] and [`Repository::target`].
+    pub async fn manifest_for(&self, variant: &str) -> Result<(Manifest, TargetInfo), Error> {
+        let name = manifest::of_variant(variant);
+        let search = &self.opened.search;
+        let is_listed = safe_target_name(&name)
+            && search.delegates(&name)
+            && matches!(search.find(&name).await?, Found::Listed(_));
+        if is_listed {
+            let (manifest, signed) = (self.manifest_of(&name).await?, self.target(&name).await?);
+            return Ok((manifest::only_of(manifest, variant), signed));
+        }
+        Ok((self.manifest().await?, self.target(manifest::OF_ALL).await?))
+    }
+
+    async fn manifest_of(&self, name: &str) -> Result<Manifest, Error> {
+        let bytes = self.fetch(name, LONGEST_MANIFEST).await?;
         Manifest::parse(bytes.bytes()).map_err(|source| Error::Manifest {
             place: self.opened.metadata.describe(""),
             source: Arc::new(source),
@@ -115,7 +137,7 @@ impl Repository {
 
     /// [`Repository::target`] for any name, which may not be that of a file.
     pub async fn listed(&self, name: &str) -> Result<TargetInfo, Error> {
-        let listed = self.opened.search.find(name).await?;
+        let listed = self.opened.search.find(name).await?.listed(name)?;
         match listed.hashes.known() {
             Ok(hashes) => {
                 Ok(TargetInfo { name: name.to_owned(), length: listed.length, hashes: hashes.clone() })
@@ -139,8 +161,8 @@ impl Repository {
         if info.length > limit {
             return Err(Error::TooLarge { name: name.to_owned(), limit });
         }
-        if name == MANIFEST {
-            return self.manifest.get_or_try_init(|| self.fetch_manifest(&info)).await.cloned();
+        if manifest::is_one(name) {
+            return self.fetch_manifest(&info).await;
         }
         self.fetch_whole(&info).await
     }
@@ -165,12 +187,19 @@ impl Repository {
     }
 
     async fn fetch_manifest(&self, info: &TargetInfo) -> Result<VerifiedBytes, Error> {
-        if let Some(known) = self.kept(Slot::Manifest, info) {
-            return Ok(known);
+        let mut here = self.manifest.lock().await;
+        if let Some(known) = here.as_ref().filter(|known| known.target().is(info)) {
+            return Ok(known.clone());
         }
-        let fetched = self.fetch_whole(info).await?;
-        self.keep(Slot::Manifest, &fetched);
-        Ok(fetched)
+        let fetched = match self.kept(Slot::Manifest, info) {
+            Some(known) => known,
+            None => {
+                let fetched = self.fetch_whole(info).await?;
+                self.keep(Slot::Manifest, &fetched);
+                fetched
+            }
+        };
+        Ok(here.insert(fetched).clone())
     }
 
     /// What was [kept](Self::keep) earlier, if it is what `info` says: verified like something that was fetched.
@@ -377,6 +406,12 @@ impl Repository {
                 })
             }
         }
+    }
+
+    /// Every delegated role that can be reached, whatever for, each under the first delegator that names it: for whoever
+    /// checks a repository. No host asks for all of them.
+    pub async fn delegated_roles(&self) -> Vec<DelegatedRole> {
+        self.opened.search.all().await
     }
 
     /// The names of all targets that the top-level role lists, also of those that no host would ask for.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use host_io::report::chain;
 use tough::schema;
 use tracing::debug;
@@ -78,6 +79,42 @@ struct Seen {
     ways: BTreeMap<String, Vec<String>>,
 }
 
+/// What came of a search.
+pub(crate) enum Found {
+    Listed(Listed),
+    /// No role lists the target that may: all of them were asked, or one of them ends the search.
+    Nowhere {
+        ended_by: Option<String>,
+    },
+}
+
+impl Found {
+    /// What is said of the target that was looked for.
+    ///
+    /// # Errors
+    /// [`Error::MissingTarget`] when nothing is.
+    pub(crate) fn listed(self, name: &str) -> Result<Listed, Error> {
+        let ended_by = match self {
+            Self::Listed(listed) => return Ok(listed),
+            Self::Nowhere { ended_by } => ended_by,
+        };
+        let ended = ended_by.map_or_else(String::new, |role| format!(", and {role:?} ends the search"));
+        let reason = format!("the signed metadata does not list it{ended}");
+        Err(Error::MissingTarget { name: name.to_owned(), reason })
+    }
+}
+
+/// A delegated role, as whoever checks a repository sees it.
+#[derive(Debug)]
+pub struct DelegatedRole {
+    /// Its name.
+    pub name: String,
+    /// The name of its delegator.
+    pub by: String,
+    /// When it expires, and the names of all targets that it lists; or why it cannot be had or trusted.
+    pub listed: Result<(DateTime<Utc>, Vec<String>), Error>,
+}
+
 /// A role that is still to be visited.
 struct Step {
     delegator: Arc<Targets>,
@@ -104,20 +141,47 @@ impl Search {
         &self.targets
     }
 
+    /// Whether a target may be listed by a role below the top-level one.
+    pub(crate) fn delegates(&self, name: &str) -> bool {
+        self.targets.delegates_of(&Asked::new(name)).next().is_some()
+    }
+
+    /// Every delegated role that can be reached, whatever for, each under the first delegator that names it.
+    pub(crate) async fn all(&self) -> Vec<DelegatedRole> {
+        let mut loaded = self.loaded.lock().await;
+        let mut found = Vec::new();
+        let mut met = BTreeSet::from([TARGETS.to_owned()]);
+        let mut delegators = vec![(Arc::clone(&self.targets), TARGETS.to_owned())];
+        while let Some((delegator, by)) = delegators.pop() {
+            for delegation in delegator.delegations() {
+                let name = &delegation.name;
+                if !met.insert(name.clone()) {
+                    continue;
+                }
+                let role = self.load(&mut loaded, &mut Vec::new(), &delegator, delegation, &by).await;
+                let listed = role.map(|(targets, _)| {
+                    delegators.push((Arc::clone(&targets), name.clone()));
+                    (targets.expires, targets.targets.keys().cloned().collect())
+                });
+                found.push(DelegatedRole { name: name.clone(), by: by.clone(), listed });
+            }
+        }
+        found
+    }
+
     /// What the roles that may have it say of a target.
     ///
     /// # Errors
-    /// [`Error::MissingTarget`] when none of them lists it, or there are too many of them; any other error when one of
-    /// them cannot be had or trusted.
-    pub(crate) async fn find(&self, name: &str) -> Result<Listed, Error> {
+    /// [`Error::MissingTarget`] when there are too many of them; any other error when one of them cannot be had or trusted.
+    pub(crate) async fn find(&self, name: &str) -> Result<Found, Error> {
         if let Some(listed) = self.targets.targets.get(name) {
-            return Ok(listed.clone());
+            return Ok(Found::Listed(listed.clone()));
         }
         let asked = Asked::new(name);
         let mut steps = Vec::new();
         let mut ended_by = push(&mut steps, &self.targets, TARGETS, &asked);
         if steps.is_empty() {
-            return Err(missing(name, ended_by));
+            return Ok(Found::Nowhere { ended_by });
         }
         let mut loaded = self.loaded.lock().await;
         let mut fresh = Vec::new();
@@ -128,7 +192,7 @@ impl Search {
         {
             memory.keep(fresh, &loaded.roles.keys().map(|role| plain(role)).collect());
         }
-        found?.ok_or_else(|| missing(name, ended_by))
+        Ok(found?.map_or(Found::Nowhere { ended_by }, Found::Listed))
     }
 
     async fn visit(
@@ -274,38 +338,8 @@ impl Search {
         }
     }
 
-    /// The role, if it is what the snapshot names, signed by those whom its delegator names, and in force.
     fn judge(&self, judged: &Judged<'_>, bytes: &[u8]) -> Result<Targets, Error> {
-        let Judged { role, by, named, delegate } = judged;
-        if let Some(difference) = named.differ(bytes, &format!("the delegated role {role:?}")) {
-            return Err(self.untrusted(difference));
-        }
-        let malformed = |source| Error::Malformed {
-            role: (*role).to_owned(),
-            place: self.shown(),
-            source: Arc::new(source),
-        };
-        let claim = Claim::<schema::Targets>::parse(bytes).map_err(malformed)?;
-        claim.check_signatures(delegate.authority()).map_err(|why| {
-            let why = lower_first(&why);
-            self.untrusted(format!("the delegated role {role:?} is not signed as {by} asks for ({why})"))
-        })?;
-        let targets: Targets = claim.into_content().map_err(malformed)?;
-        if targets.version != named.version {
-            return Err(self.untrusted(format!(
-                "the delegated role {role:?} has version {}, and version {} is signed",
-                targets.version, named.version
-            )));
-        }
-        match self.now {
-            Some(now) if now.is_after(targets.expires) => Err(Error::Expired {
-                role: (*role).to_owned(),
-                place: self.shown(),
-                expired: targets.expires,
-                now,
-            }),
-            _ => Ok(targets),
-        }
+        judged.judge(bytes, self.now, &self.shown())
     }
 
     /// The files of all delegated roles that were needed so far, under their names in the repository.
@@ -333,12 +367,54 @@ impl Search {
 }
 
 /// What a file has to be that is said to be a delegated role.
-struct Judged<'a> {
-    role: &'a str,
+pub(crate) struct Judged<'a> {
+    pub(crate) role: &'a str,
     /// The name of its delegator.
-    by: &'a str,
-    named: &'a Named,
-    delegate: Delegate,
+    pub(crate) by: &'a str,
+    pub(crate) named: &'a Named,
+    pub(crate) delegate: Delegate,
+}
+
+impl Judged<'_> {
+    /// The role, if it is what the snapshot names, signed by those whom its delegator names, and in force at `now`.
+    pub(crate) fn judge(
+        &self,
+        bytes: &[u8],
+        now: Option<EffectiveNow>,
+        place: &str,
+    ) -> Result<Targets, Error> {
+        let Self { role, by, named, delegate } = self;
+        let untrusted = |reason| Error::Untrusted { place: place.to_owned(), reason };
+        if let Some(difference) = named.differ(bytes, &format!("the delegated role {role:?}")) {
+            return Err(untrusted(difference));
+        }
+        let malformed = |source| Error::Malformed {
+            role: (*role).to_owned(),
+            place: place.to_owned(),
+            source: Arc::new(source),
+        };
+        let claim = Claim::<schema::Targets>::parse(bytes).map_err(malformed)?;
+        claim.check_signatures(delegate.authority()).map_err(|why| {
+            let why = lower_first(&why);
+            untrusted(format!("the delegated role {role:?} is not signed as {by} asks for ({why})"))
+        })?;
+        let targets: Targets = claim.into_content().map_err(malformed)?;
+        if targets.version != named.version {
+            return Err(untrusted(format!(
+                "the delegated role {role:?} has version {}, and version {} is signed",
+                targets.version, named.version
+            )));
+        }
+        match now {
+            Some(now) if now.is_after(targets.expires) => Err(Error::Expired {
+                role: (*role).to_owned(),
+                place: place.to_owned(),
+                expired: targets.expires,
+                now,
+            }),
+            _ => Ok(targets),
+        }
+    }
 }
 
 /// Puts the roles on top to which `targets` delegates what is asked for, the first one uppermost. Where one of them ends
@@ -357,12 +433,4 @@ fn push(steps: &mut Vec<Step>, targets: &Arc<Targets>, name: &str, asked: &Asked
     };
     steps.extend(matching.iter().rev().map(step));
     ends
-}
-
-fn missing(name: &str, ended_by: Option<String>) -> Error {
-    let ended = ended_by.map_or_else(String::new, |role| format!(", and {role:?} ends the search"));
-    Error::MissingTarget {
-        name: name.to_owned(),
-        reason: format!("the signed metadata does not list it{ended}"),
-    }
 }

@@ -32,6 +32,11 @@ impl VerifiedTarget {
         &self.info.name
     }
 
+    /// Whether it is the one that `info` describes.
+    pub(crate) fn is(&self, info: &TargetInfo) -> bool {
+        self.info == *info
+    }
+
     /// Its length in bytes, as fetched.
     #[must_use]
     pub fn length(&self) -> u64 {

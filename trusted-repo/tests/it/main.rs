@@ -12,6 +12,7 @@
 //! - `runs`: frames that follow one another, in one request
 //! - `plain_client`: what `author` and `pubrepo` write, read by a client of tough alone; keys that lie elsewhere
 //! - `unchanged`: what a repository costs that has not changed
+//! - `delegated`: targets that teams list
 //! - `cache`: the pinned set for the next boot, and opening it offline
 //! - `power_cut`: the power goes away at any change to memory, cache or repository
 
@@ -22,6 +23,7 @@
 )]
 
 mod cache;
+mod delegated;
 mod expiry;
 mod fixture;
 mod link;
