@@ -81,6 +81,8 @@ pub struct Editor {
     roots: Vec<SignedRoot>,
     /// What the role lists that is changed.
     targets: BTreeMap<String, TargetInfo>,
+    /// What the targets role lists, where it is not the one that is changed: hosts ask it first.
+    above: BTreeMap<String, TargetInfo>,
     versions: Versions,
     pub(super) team: Option<Team>,
     /// To whom the role that is changed delegates, as it says it.
@@ -107,6 +109,7 @@ impl Editor {
         Self {
             roots: vec![root],
             targets: BTreeMap::new(),
+            above: BTreeMap::new(),
             versions: Versions::default(),
             team: None,
             delegations: Value::Null,
@@ -167,13 +170,11 @@ impl Editor {
             }
         };
         others.remove(&format!("{}.json", team.as_ref().map_or("targets", |team| &team.name)));
-        let listed = role.targets.iter().filter_map(|(name, listed)| {
-            let hashes = listed.hashes.known().ok()?.clone();
-            Some((name.clone(), TargetInfo { name: name.clone(), length: listed.length, hashes }))
-        });
+        let above = team.as_ref().map(|_| listed(&verified.targets)).unwrap_or_default();
         Ok(Self {
             roots,
-            targets: listed.collect(),
+            targets: listed(&role),
+            above,
             versions,
             team,
             delegations: content(&file)["delegations"].take(),
@@ -218,13 +219,13 @@ impl Editor {
         self.versions = versions;
     }
 
-    /// What is listed under `name`.
+    /// What is listed under `name`, by the role that is changed or by the targets role above it.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<&TargetInfo> {
-        self.targets.get(name)
+        self.above.get(name).or_else(|| self.targets.get(name))
     }
 
-    /// Everything that is listed.
+    /// Everything that the role lists that is changed.
     pub fn targets(&self) -> impl Iterator<Item = &TargetInfo> {
         self.targets.values()
     }
@@ -234,10 +235,12 @@ impl Editor {
     /// # Errors
     /// When no host would take the name, or the name was listed with other bytes: a host may have fetched half of them.
     pub fn add_target(&mut self, target: TargetInfo) -> Result<(), Error> {
-        if self.targets.get(&target.name).is_some_and(|known| *known != target) {
-            return Err(Error::Republished { name: target.name });
+        match self.target(&target.name) {
+            Some(known) if *known != target => Err(Error::Republished { name: target.name }),
+            // It stays where it is: a team lists nothing that is there anyway.
+            Some(_) => Ok(()),
+            None => self.replace_target(target),
         }
-        self.replace_target(target)
     }
 
     /// Lists a target whose bytes may change from one snapshot to the next: the manifest.
@@ -248,12 +251,14 @@ impl Editor {
         if !safe_target_name(&target.name) {
             return Err(Error::Name { name: target.name });
         }
-        if let Some(team) = self.team.as_ref().filter(|team| !team.delegation.has(&Asked::new(&target.name)))
-        {
-            return Err(Error::Delegation {
-                name: team.name.clone(),
-                reason: format!("{} is none of the targets that are delegated to it", target.name),
-            });
+        if let Some(Team { name, delegation, .. }) = &self.team {
+            let refused = |reason| Err(Error::Delegation { name: name.clone(), reason });
+            if !delegation.has(&Asked::new(&target.name)) {
+                return refused(format!("{} is none of the targets that are delegated to it", target.name));
+            }
+            if self.above.contains_key(&target.name) {
+                return refused(format!("the targets role lists {} itself, and is asked first", target.name));
+            }
         }
         self.targets.insert(target.name.clone(), target);
         Ok(())
@@ -377,4 +382,13 @@ impl SignedMetadata {
 
 fn next(version: u64) -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(version)
+}
+
+/// The targets that hosts take from a role.
+fn listed(role: &metadata::targets::Targets) -> BTreeMap<String, TargetInfo> {
+    let known = role.targets.iter().filter_map(|(name, listed)| {
+        let hashes = listed.hashes.known().ok()?.clone();
+        Some((name.clone(), TargetInfo { name: name.clone(), length: listed.length, hashes }))
+    });
+    known.collect()
 }

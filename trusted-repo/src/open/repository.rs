@@ -16,7 +16,7 @@ use crate::cache::pin::Pin;
 use crate::error::of_file;
 use crate::memory::kept::{Kept, Slot};
 use crate::metadata::now::EffectiveNow;
-use crate::open::roles::Roles;
+use crate::open::roles::{Role, Roles};
 use crate::open::search::{DelegatedRole, Found, Search};
 use crate::open::{manifest, older_roots};
 use crate::place::mirrors::{Mirrors, Turn};
@@ -412,6 +412,11 @@ impl Repository {
     /// checks a repository. No host asks for all of them.
     pub async fn delegated_roles(&self) -> Vec<DelegatedRole> {
         self.opened.search.all().await
+    }
+
+    /// The delegated roles that were needed for the targets that were asked for so far, by name.
+    pub async fn needed_roles(&self) -> Vec<(String, Role)> {
+        self.opened.search.needed().await
     }
 
     /// The names of all targets that the top-level role lists, also of those that no host would ask for.

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use host_io::report::chain;
 use tough::schema;
 use tracing::debug;
@@ -23,6 +22,7 @@ use crate::metadata::now::EffectiveNow;
 use crate::metadata::pattern::Asked;
 use crate::metadata::signed::{Claim, Delegate};
 use crate::metadata::targets::{Delegation, Listed, Targets};
+use crate::open::roles;
 use crate::place::source::Place;
 use crate::transport::{Carrier, Fault};
 
@@ -111,8 +111,8 @@ pub struct DelegatedRole {
     pub name: String,
     /// The name of its delegator.
     pub by: String,
-    /// When it expires, and the names of all targets that it lists; or why it cannot be had or trusted.
-    pub listed: Result<(DateTime<Utc>, Vec<String>), Error>,
+    /// The role, and the names of all targets that it lists; or why it cannot be had or trusted.
+    pub listed: Result<(roles::Role, Vec<String>), Error>,
 }
 
 /// A role that is still to be visited.
@@ -161,12 +161,18 @@ impl Search {
                 let role = self.load(&mut loaded, &mut Vec::new(), &delegator, delegation, &by).await;
                 let listed = role.map(|(targets, _)| {
                     delegators.push((Arc::clone(&targets), name.clone()));
-                    (targets.expires, targets.targets.keys().cloned().collect())
+                    (targets.role(), targets.targets.keys().cloned().collect())
                 });
                 found.push(DelegatedRole { name: name.clone(), by: by.clone(), listed });
             }
         }
         found
+    }
+
+    /// The delegated roles that were needed so far.
+    pub(crate) async fn needed(&self) -> Vec<(String, roles::Role)> {
+        let loaded = self.loaded.lock().await;
+        loaded.roles.iter().map(|(name, role)| (name.clone(), role.targets.role())).collect()
     }
 
     /// What the roles that may have it say of a target.
