@@ -374,8 +374,9 @@ fn salt_for(
 pub(crate) async fn salt_of_newest(desk: &Desk) -> Result<Option<(Salt, Version)>, Error> {
     let layout = RepoLayout::new(&desk.repo, &desk.variant, &desk.arch);
     let root = crate::ground::load_root(&desk.keys.layout())?;
-    let editor = Editor::load(&SystemFs, &layout.metadata, &root).await?;
-    let manifest = crate::release::published_manifest(&editor, &layout.targets)?;
+    let team = desk.keys.team();
+    let editor = Editor::load_as(&SystemFs, &layout.metadata, &root, team).await?;
+    let manifest = crate::release::current_manifest(&editor, &layout.targets, team, &desk.variant)?;
     Ok(newest_salt(&desk.variant, &desk.arch, &editor, &manifest, &layout.targets))
 }
 

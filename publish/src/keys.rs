@@ -24,19 +24,31 @@ pub struct Keys {
     dir: PathBuf,
     passphrase: Passphrase,
     elsewhere: Option<Arc<KeySources>>,
+    team: Option<String>,
 }
 
 impl Keys {
     /// The keys in a directory, with the root role that images ship beside them.
     #[must_use]
     pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), passphrase: Passphrase::None, elsewhere: None }
+        Self { dir: dir.into(), passphrase: Passphrase::None, elsewhere: None, team: None }
     }
 
     /// The same, where files are encrypted. New keys are encrypted with a passphrase that is known.
     #[must_use]
     pub fn with_passphrase(self, passphrase: Passphrase) -> Self {
         Self { passphrase, ..self }
+    }
+
+    /// The keys of a team: its own, in `NAME.pem` or behind `NAME.sign`, takes the place of that of the targets role.
+    #[must_use]
+    pub fn of_team(self, team: Option<String>) -> Self {
+        Self { team, ..self }
+    }
+
+    /// The team.
+    pub(crate) fn team(&self) -> Option<&str> {
+        self.team.as_deref()
     }
 
     /// Keys that lie anywhere; the directory has the root role that images ship, and no key.
@@ -78,6 +90,7 @@ impl Keys {
         }
         let layout = self.layout();
         let [targets, snapshot, timestamp] = ROLES.map(|role| -> Result<Box<dyn KeySource>, Error> {
+            let role = self.team().filter(|_| role == ROLES[0]).unwrap_or(role);
             let program = layout.program(role);
             if program.exists() {
                 return Ok(Box::new(ProgramKey::new(program)));

@@ -12,8 +12,7 @@ pub(crate) const ROLES: [&str; 3] = ["targets", "snapshot", "timestamp"];
 
 /// The file that images ship, beside the keys and in the repository.
 pub const ROOT: &str = "root.json";
-/// The manifest's target name.
-pub const MANIFEST: &str = "manifest.json";
+pub use trusted_repo::manifest::OF_ALL as MANIFEST;
 
 /// One repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,6 +22,7 @@
 //! - [`mod@refresh`]: new dates for what is published
 //! - [`mod@rollout`]: a rollout under way: pause it, go on, take it back
 //! - [`root`]: the next root role, signed by one key holder at a time
+//! - [`delegate`]: teams that sign a role of their own
 //! - [`mod@mirror`]: a copy for places without a network
 //! - [`place`]: a repository as others see it; [`mod@list`]: what it has
 //! - [`mod@prune`]: files that nobody asks for any more
@@ -36,6 +37,7 @@ pub mod add;
 pub mod boot;
 pub mod check;
 pub mod command;
+pub mod delegate;
 pub mod doubts;
 mod elf;
 pub mod error;

@@ -77,7 +77,7 @@ impl State {
 pub async fn list(place: &Place) -> Result<ListReport, Error> {
     let opened = place.open_expired().await?;
     let repository = &opened.repository;
-    let manifest = repository.manifest().await?;
+    let (manifest, _) = repository.manifest_for(&place.variant).await?;
     let ours = |update: &&Update| update.variant == place.variant && update.arch == place.arch;
     let mut sizes = BTreeMap::new();
     let updates =

@@ -12,7 +12,7 @@ use host_io::{SystemFs, swap};
 use semver::Version;
 use serde::Serialize;
 use trusted_repo::author::TargetWriter;
-use trusted_repo::{Repository, TargetReader};
+use trusted_repo::{Repository, Roles, TargetReader};
 use update_metadata::Manifest;
 
 use crate::check::rules::targets;
@@ -44,7 +44,7 @@ pub struct MirrorReport {
     pub targets: usize,
     /// How many bytes the targets have.
     pub bytes: u64,
-    /// When the copy is no longer accepted: the first expiry of its four roles.
+    /// When the copy is no longer accepted: the first expiry of its roles.
     pub good_until: DateTime<Utc>,
 }
 
@@ -60,8 +60,9 @@ pub async fn mirror(
 ) -> Result<MirrorReport, Error> {
     let opened = options.place.open(now).await?;
     let repository = &opened.repository;
-    let manifest = repository.manifest().await?;
-    let wanted = wanted(&manifest, options)?;
+    let (manifest, signed) = repository.manifest_for(&options.place.variant).await?;
+    let mut wanted = wanted(&manifest, options)?;
+    wanted.insert(signed.name);
     swap::make_dirs(&SystemFs, &options.out, 0o755)
         .map_err(|error| Error::file("make", &options.out, error))?;
     let _lock = hold(&options.out)?;
@@ -81,7 +82,9 @@ pub async fn mirror(
     let metadata = copy_metadata(repository, &layout).await?;
     progress.finish();
 
-    let roles = check::finding::role_reports(&repository.roles());
+    let Roles { root, timestamp, snapshot, targets } = repository.roles();
+    let of_teams = repository.needed_roles().await.into_iter().map(|(_, role)| role);
+    let roles = [root, timestamp, snapshot, targets].into_iter().chain(of_teams);
     let versions = manifest.updates.iter().map(|update| &update.version);
     Ok(MirrorReport {
         versions: versions
@@ -91,7 +94,7 @@ pub async fn mirror(
         metadata,
         targets: infos.len(),
         bytes: infos.iter().map(|info| info.length).sum(),
-        good_until: roles.iter().map(|role| role.expires).min().unwrap_or(now),
+        good_until: roles.map(|role| role.expires).min().unwrap_or(now),
     })
 }
 

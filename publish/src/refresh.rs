@@ -1,5 +1,6 @@
 //! New dates for what is published: metadata only, no target is touched.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
@@ -16,7 +17,10 @@ use crate::{Error, Lifetimes};
 pub struct RefreshReport {
     /// The version of the timestamp role, which counts the changes of the repository.
     pub timestamp_version: u64,
-    /// When the targets role expires now.
+    /// The team whose role was signed, where it was not the targets role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// When the targets role, or that of the team, expires now.
     pub targets_expires: DateTime<Utc>,
     /// When the snapshot role expires now.
     pub snapshot_expires: DateTime<Utc>,
@@ -40,6 +44,7 @@ pub async fn refresh(desk: &Desk, lifetimes: Lifetimes, now: DateTime<Utc>) -> R
     Ok(RefreshReport {
         still_missing,
         timestamp_version: signed.versions().timestamp,
+        team: desk.keys.team().map(str::to_owned),
         targets_expires: expiries.targets,
         snapshot_expires: expiries.snapshot,
         timestamp_expires: expiries.timestamp,
@@ -57,9 +62,11 @@ pub(crate) fn still_missing(session: &Session, expiries: &Expiries, now: DateTim
         )),
         _ => {}
     }
-    for (role, expires) in
-        [("targets", expiries.targets), ("snapshot", expiries.snapshot), ("timestamp", expiries.timestamp)]
-    {
+    for (role, expires) in [
+        (session.role(), expiries.targets),
+        ("snapshot", expiries.snapshot),
+        ("timestamp", expiries.timestamp),
+    ] {
         if expires <= now {
             missing
                 .push(format!("the {role} role expires at once, on {}: give it a longer life", day(expires)));
@@ -81,10 +88,10 @@ pub(crate) fn still_missing(session: &Session, expiries: &Expiries, now: DateTim
 /// What `expiring` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExpiringReport {
-    /// All four roles.
+    /// The four roles, and those of teams.
     pub roles: Vec<RoleReport>,
     /// The names of those that expire within the time.
-    pub expiring: Vec<&'static str>,
+    pub expiring: Vec<Cow<'static, str>>,
     /// The end of that time.
     pub until: DateTime<Utc>,
 }
@@ -92,12 +99,15 @@ pub struct ExpiringReport {
 /// Finds the roles that expire within a time from now on, or have expired.
 ///
 /// # Errors
-/// When the repository cannot be opened.
+/// When the repository cannot be opened, or the role of a team not be had or trusted.
 pub async fn expiring(place: &Place, within: Duration, now: DateTime<Utc>) -> Result<ExpiringReport, Error> {
     let opened = place.open_expired().await?;
-    let roles = role_reports(&opened.repository.roles());
+    let mut roles = role_reports(&opened.repository.roles());
+    for delegated in opened.repository.delegated_roles().await {
+        roles.push(RoleReport::new(delegated.name, &delegated.listed?.0));
+    }
     let until = now + within;
-    let expiring = roles.iter().filter(|role| role.expires <= until).map(|role| role.role).collect();
+    let expiring = roles.iter().filter(|role| role.expires <= until).map(|role| role.role.clone()).collect();
     Ok(ExpiringReport { roles, expiring, until })
 }
 
@@ -112,7 +122,8 @@ pub(crate) fn tell_missing(f: &mut fmt::Formatter<'_>, missing: &[String]) -> fm
 impl fmt::Display for RefreshReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "signed again, timestamp version {}", self.timestamp_version)?;
-        writeln!(f, "targets   expires {}", day(self.targets_expires))?;
+        let role = self.team.as_deref().unwrap_or("targets");
+        writeln!(f, "{role:<9} expires {}", day(self.targets_expires))?;
         writeln!(f, "snapshot  expires {}", day(self.snapshot_expires))?;
         write!(f, "timestamp expires {}", day(self.timestamp_expires))?;
         tell_missing(f, &self.still_missing)

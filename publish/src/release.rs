@@ -7,11 +7,11 @@ use host_io::fs::Kind;
 use host_io::{Fs, SystemFs};
 use semver::Version;
 use trusted_repo::author::Editor;
+use trusted_repo::manifest::{OF_ALL, of_variant, only_of};
 use update_metadata::{Manifest, ReleaseConfig, WavePolicy};
 
 use crate::doubts;
 use crate::ground::check_name;
-use crate::layout::MANIFEST;
 use crate::{AddOptions, Error, MissingMigrations};
 
 /// The ending of a compressed target.
@@ -116,13 +116,33 @@ fn find_programs(dir: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
     Ok(programs)
 }
 
-/// The manifest that is published now.
-pub(crate) fn published_manifest(editor: &Editor, targets: &Path) -> Result<Manifest, Error> {
+/// The name of the manifest that is changed: a team has that of its variant.
+pub(crate) fn manifest_name(team: Option<&str>, variant: &str) -> String {
+    team.map_or_else(|| OF_ALL.to_owned(), |_| of_variant(variant))
+}
+
+/// The manifest that is changed. A team begins with what hosts of its variant went by until then, so that none of them
+/// loses its way.
+pub(crate) fn current_manifest(
+    editor: &Editor,
+    targets: &Path,
+    team: Option<&str>,
+    variant: &str,
+) -> Result<Manifest, Error> {
+    let name = manifest_name(team, variant);
+    if team.is_some() && editor.target(&name).is_none() {
+        return Ok(only_of(published_manifest(editor, targets, OF_ALL)?, variant));
+    }
+    published_manifest(editor, targets, &name)
+}
+
+/// The manifest of this name that is published now.
+fn published_manifest(editor: &Editor, targets: &Path, name: &str) -> Result<Manifest, Error> {
     let damaged = |reason: String| Error::DamagedManifest { reason };
-    let Some(info) = editor.target(MANIFEST) else {
+    let Some(info) = editor.target(name) else {
         return Err(damaged("the repository does not list one".to_owned()));
     };
-    let path = targets.join(format!("{}.{MANIFEST}", info.hashes.hex()));
+    let path = targets.join(format!("{}.{name}", info.hashes.hex()));
     let bytes = SystemFs.read(&path).map_err(|error| Error::file("read the manifest", &path, error))?;
     if !info.hashes.are_of(&bytes) {
         return Err(damaged(format!("{} is not the signed one", path.display())));

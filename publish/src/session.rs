@@ -17,8 +17,8 @@ use update_metadata::Manifest;
 use crate::Error;
 use crate::ground::{check_apart, check_name, load_root};
 use crate::keys::Keys;
-use crate::layout::{MANIFEST, RepoLayout};
-use crate::release::published_manifest;
+use crate::layout::RepoLayout;
+use crate::release::{current_manifest, manifest_name};
 
 /// The role whose file says which snapshot is the published one.
 const TIMESTAMP: &str = "timestamp.json";
@@ -40,6 +40,8 @@ pub struct Desk {
 pub(crate) struct Session {
     pub(crate) layout: RepoLayout,
     pub(crate) editor: Editor,
+    team: Option<String>,
+    variant: String,
     sources: Arc<KeySources>,
     seen: Vec<u8>,
     _lock: DirLock,
@@ -59,21 +61,29 @@ impl Session {
         let sources = desk.keys.open()?;
         let lock = hold(&desk.repo)?;
         let seen = timestamp(&layout.metadata)?;
-        let editor = Editor::load(&SystemFs, &layout.metadata, &load_root(&desk.keys.layout())?).await?;
-        Ok(Self { layout, editor, sources, seen, _lock: lock })
+        let root = load_root(&desk.keys.layout())?;
+        let team = desk.keys.team();
+        let editor = Editor::load_as(&SystemFs, &layout.metadata, &root, team).await?;
+        let (team, variant) = (team.map(str::to_owned), desk.variant.clone());
+        Ok(Self { layout, team, variant, editor, sources, seen, _lock: lock })
     }
 
     /// The manifest as it is published.
     pub(crate) fn manifest(&self) -> Result<Manifest, Error> {
-        published_manifest(&self.editor, &self.layout.targets)
+        current_manifest(&self.editor, &self.layout.targets, self.team.as_deref(), &self.variant)
     }
 
     /// Writes another manifest. Nobody asks for it before [`Session::commit`].
     pub(crate) fn put_manifest(&mut self, manifest: &Manifest) -> Result<TargetInfo, Error> {
-        let info =
-            targets::publish(&SystemFs, &self.layout.targets, MANIFEST, manifest.to_json().as_bytes())?;
+        let (targets, name) = (&self.layout.targets, manifest_name(self.team.as_deref(), &self.variant));
+        let info = targets::publish(&SystemFs, targets, &name, manifest.to_json().as_bytes())?;
         self.editor.replace_target(info.clone())?;
         Ok(info)
+    }
+
+    /// The role that is changed.
+    pub(crate) fn role(&self) -> &str {
+        self.team.as_deref().unwrap_or("targets")
     }
 
     /// When the newest root role expires.

@@ -11,7 +11,8 @@ use publish::rollout::Action;
 use publish::{AddOptions, AddReport, Doubts, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use trusted_repo::author::{KeyPair, RootChange};
+use trusted_repo::author::{Delegation, KeyPair, PublicKey, RootChange};
+use trusted_repo::manifest;
 
 use crate::host::{Host, HostOptions};
 use crate::image::hash;
@@ -54,6 +55,8 @@ struct Made {
     images: BTreeMap<String, Images>,
     releases: BTreeMap<String, Release>,
     hosts: u32,
+    /// The team that publishes, where it is not whoever holds the targets key.
+    team: Option<String>,
 }
 
 impl World {
@@ -133,7 +136,7 @@ impl World {
             .unwrap_or_else(|error| panic!("write the sources of {version}: {error}"));
         let add = AddOptions {
             repo: self.dir.join("repo"),
-            keys: self.dir.join("keys").into(),
+            keys: self.keys(),
             variant: VARIANT.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
             version: release.version.clone(),
@@ -215,13 +218,50 @@ impl World {
         rotated().unwrap_or_else(|error| panic!("rotate the root role: {error}"));
     }
 
+    /// Lets a team with a key of its own look after the hosts here: whatever is published from now on it publishes.
+    ///
+    /// # Panics
+    /// When that cannot be delegated.
+    pub fn hand_over(&self, team: &str) {
+        let handed = self.runtime.block_on(async {
+            let key = KeyPair::generate()?;
+            key.save(&SystemFs, &self.keys_dir().join(format!("{team}.pem")))?;
+            let public = self.dir.join(format!("{team}.pub"));
+            fs::write(&public, key.public_pem()).expect("a directory of its own");
+            let first = self.dir.join(format!("{team}.json"));
+            let now = SystemClock.now();
+            publish::delegate::first(team, &[key], &first, now + chrono::Duration::days(14)).await?;
+            let delegation = Delegation {
+                name: team.to_owned(),
+                keys: vec![PublicKey::load(&SystemFs, &public)?],
+                threshold: 1,
+                paths: vec![
+                    manifest::of_variant(VARIANT),
+                    format!("ours-{VARIANT}-*"),
+                    "migrate*".to_owned(),
+                ],
+                terminating: false,
+            };
+            publish::delegate::add(&self.desk(), &delegation, &first, Lifetimes::default(), now).await
+        });
+        if let Err(error) = handed {
+            panic!("failed to {}", host_io::report::chain(&error));
+        }
+        self.made().team = Some(team.to_owned());
+    }
+
+    /// What is changed, and by whom.
     fn desk(&self) -> publish::Desk {
         publish::Desk {
             repo: self.repo_dir(),
-            keys: self.keys_dir().into(),
+            keys: self.keys(),
             variant: VARIANT.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
         }
+    }
+
+    fn keys(&self) -> publish::Keys {
+        publish::Keys::in_dir(self.keys_dir()).of_team(self.made().team.clone())
     }
 
     /// The images of a release; built once.

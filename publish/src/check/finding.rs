@@ -1,11 +1,12 @@
 //! What is wrong, and what is worth a thought.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use semver::Version;
 use serde::Serialize;
-use trusted_repo::Roles;
+use trusted_repo::{Role, Roles};
 
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +20,7 @@ pub struct Finding {
 /// What `check` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
-    /// The four roles.
+    /// The four roles, and those of teams.
     pub roles: Vec<RoleReport>,
     /// The versions on offer.
     pub versions: Vec<Version>,
@@ -37,11 +38,18 @@ pub struct CheckReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoleReport {
     /// Its name.
-    pub role: &'static str,
+    pub role: Cow<'static, str>,
     /// Its version.
     pub version: u64,
     /// When it expires.
     pub expires: DateTime<Utc>,
+}
+
+impl RoleReport {
+    /// What there is to say of a role.
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, role: &Role) -> Self {
+        Self { role: name.into(), version: role.version, expires: role.expires }
+    }
 }
 
 /// The four roles, in the order of trust.
@@ -53,7 +61,7 @@ pub fn role_reports(roles: &Roles) -> Vec<RoleReport> {
         ("snapshot", &roles.snapshot),
         ("targets", &roles.targets),
     ]
-    .map(|(name, role)| RoleReport { role: name, version: role.version, expires: role.expires })
+    .map(|(name, role)| RoleReport::new(name, role))
     .to_vec()
 }
 

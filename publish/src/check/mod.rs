@@ -7,8 +7,10 @@
 //! - `migrations`: what the migrations of a step lose, and what they need; `steps`: lists of steps against both settings
 //!   models
 //! - [`packs`]: packs applied to the release that they lead on from
+//! - `delegated`: the roles of teams
 //! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
 
+mod delegated;
 pub mod finding;
 pub mod frames;
 pub mod images;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
 use trusted_repo::Roles;
+use trusted_repo::manifest::is_one;
 use update_metadata::barrier::next_hop;
 use update_metadata::{Frames, Manifest, Packs, Update, migration_path, safe_target_name};
 
@@ -13,7 +14,7 @@ use super::finding::{CheckReport, day, role_reports};
 /// A mebibyte in bytes.
 const MIB: u64 = 1 << 20;
 /// How early it is said that a role below root is about to expire.
-const SOON: Duration = Duration::days(2);
+pub(super) const SOON: Duration = Duration::days(2);
 
 /// How large the partitions of a host are, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Sizes {
 /// Expiry: what is over, and what soon will be. Renewing root takes several people, so it gets a margin of its own.
 pub fn expiry(report: &mut CheckReport, roles: &Roles, now: DateTime<Utc>, root_margin: Duration) {
     for role in role_reports(roles) {
-        let (name, when) = (role.role, day(role.expires));
+        let (name, when) = (&*role.role, day(role.expires));
         if role.expires <= now {
             report
                 .error("expired", format!("the {name} role expired on {when}: hosts refuse the repository"));
@@ -101,8 +102,12 @@ pub fn references(report: &mut CheckReport, manifest: &Manifest, listed: &BTreeS
             );
         }
     }
-    for name in listed.iter().filter(|name| **name != crate::layout::MANIFEST) {
-        if !is_named(manifest, name) {
+}
+
+/// Whether some manifest names each target.
+pub fn unused(report: &mut CheckReport, manifests: &[Manifest], listed: &[String]) {
+    for name in listed.iter().filter(|name| !is_one(name)) {
+        if !manifests.iter().any(|manifest| is_named(manifest, name)) {
             report.advise("unused_target", format!("nothing in the manifest names the target {name}"));
         }
     }
@@ -336,6 +341,8 @@ mod tests {
         references(&mut found, &manifest, &BTreeSet::from(["b", "r", "h", "m", "manifest.json"]));
         assert_eq!(codes(&found), [""; 0]);
         references(&mut found, &manifest, &BTreeSet::from(["b", "h", "x"]));
+        assert_eq!(codes(&found), ["missing_target", "missing_target"]);
+        unused(&mut found, &[manifest], &["b", "h", "x", "manifest.json"].map(str::to_owned));
         assert_eq!(codes(&found), ["missing_target", "missing_target", "unused_target"]);
         names(&mut found, &["../x".to_owned()]);
         assert_eq!(found.errors.last().unwrap().code, "unsafe_name");

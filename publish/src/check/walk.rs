@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use semver::Version;
+use trusted_repo::manifest::is_one;
 use trusted_repo::{Error as RepoError, Repository, TargetInfo, TargetReader, author};
 use update_metadata::{Frames, Manifest, PackedImage, Update, safe_target_name, validate};
 use verity::{HashTree, RootHash};
 
 use super::finding::{CheckReport, role_reports};
-use super::{Sizes, frames, images, migrations, packs, rules};
+use super::{Sizes, delegated, frames, images, migrations, packs, rules};
 use crate::Error;
 use crate::layout::MANIFEST;
 use crate::place::Place;
@@ -52,16 +53,24 @@ pub async fn check(
     };
     rules::expiry(&mut report, &roles, now, options.root_margin);
     check_roots(&mut report, &repository, roles.root.version).await?;
-    let listed = repository.target_names();
+    let mut listed = repository.target_names();
     rules::names(&mut report, &listed);
+    listed.extend(delegated::check(&mut report, &repository, now).await);
     let mut infos = Vec::new();
     for name in &listed {
         infos.extend(repository.target(name).await.ok());
     }
     progress.total(infos.iter().map(|info| info.length).sum());
 
-    let mut done = BTreeSet::from([MANIFEST.to_owned()]);
-    if let Some(manifest) = check_manifest(&mut report, &repository, options).await {
+    let mut done = BTreeSet::new();
+    let mut manifests = Vec::new();
+    // That of all hosts has to be there; others are those of teams.
+    let of_teams = listed.iter().map(String::as_str).filter(|name| is_one(name) && *name != MANIFEST);
+    for name in std::iter::once(MANIFEST).chain(of_teams) {
+        done.insert(name.to_owned());
+        let Some(manifest) = check_manifest(&mut report, &repository, name, &listed, options).await else {
+            continue;
+        };
         let mut known = Vec::new();
         for update in &manifest.updates {
             let seen =
@@ -72,6 +81,10 @@ pub async fn check(
             check_packs(&mut report, &repository, update, &known, &mut done, &progress).await?;
         }
         check_migrations(&mut report, &repository, &manifest, &options.place, &mut done, &progress).await?;
+        manifests.push(manifest);
+    }
+    if !manifests.is_empty() {
+        rules::unused(&mut report, &manifests, &listed);
     }
     for name in listed.iter().filter(|name| safe_target_name(name) && !done.contains(*name)) {
         let progress = Arc::clone(&progress);
@@ -113,14 +126,16 @@ async fn check_roots(report: &mut CheckReport, repository: &Repository, newest: 
     Ok(())
 }
 
-/// The manifest, if there is one to go on with.
+/// A manifest, if there is one to go on with.
 async fn check_manifest(
     report: &mut CheckReport,
     repository: &Repository,
+    name: &str,
+    listed: &[String],
     options: &CheckOptions,
 ) -> Option<Manifest> {
     let told = |error: RepoError| host_io::report::chain(&error);
-    let bytes = match repository.fetch(MANIFEST, update_metadata::manifest::MAX_LEN as u64).await {
+    let bytes = match repository.fetch(name, update_metadata::manifest::MAX_LEN as u64).await {
         Ok(bytes) => bytes,
         Err(error) => {
             report.error("manifest", format!("failed to {}", told(error)));
@@ -128,14 +143,17 @@ async fn check_manifest(
         }
     };
     for problem in validate::problems(bytes.bytes()) {
-        report.error("manifest", format!("in {MANIFEST}, {problem}"));
+        report.error("manifest", format!("in {name}, {problem}"));
     }
     let manifest = Manifest::parse(bytes.bytes()).ok()?;
-    let listed = repository.target_names();
     rules::references(report, &manifest, &listed.iter().map(String::as_str).collect());
     let Place { variant, arch, .. } = &options.place;
     rules::ways(report, &manifest, variant, arch, options.oldest.as_ref());
-    report.versions = manifest.updates.iter().map(|update| update.version.clone()).collect();
+    for Update { version, .. } in &manifest.updates {
+        if !report.versions.contains(version) {
+            report.versions.push(version.clone());
+        }
+    }
     Some(manifest)
 }
 

@@ -7,7 +7,9 @@ use host_io::log::{self, Level};
 use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
 
-use super::{add, check, expiring, hash, init, list, mirror, pack, prune, refresh, rollout, root, simulate};
+use super::{
+    add, check, delegate, expiring, hash, init, list, mirror, pack, prune, refresh, rollout, root, simulate,
+};
 use crate::Error;
 use crate::rollout::Action;
 
@@ -63,6 +65,8 @@ enum Command {
     Remove(rollout::Args),
     /// The root role: offline, one key holder at a time
     Root(root::Args),
+    /// Teams with keys of their own: what they may list, and who signs it
+    Delegate(delegate::Args),
     /// Copy a repository, or a part of it, for places without a network
     Mirror(mirror::Args),
     /// Remove files of targets that no metadata names any more
@@ -112,6 +116,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Simulate(args) => answer(&simulate::run(*args, now).await?, json).asked(),
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
             Command::Root(args) => answer(&root::run(args, now).await?, json),
+            Command::Delegate(args) => answer(&delegate::run(args, now).await?, json),
             Command::Prune(args) => answer(&prune::run(&args, now)?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),
         })

@@ -24,6 +24,9 @@ pub struct DeskArgs {
     /// The architecture, such as x86_64 or aarch64
     #[arg(long)]
     arch: String,
+    /// Act as this team, to which the targets role delegates: its key, NAME.pem, is used and not targets.pem
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     #[command(flatten)]
     passphrase: PassphraseArgs,
 }
@@ -34,8 +37,8 @@ impl DeskArgs {
     /// # Errors
     /// When the passphrase cannot be read.
     pub fn desk(self) -> Result<Desk, crate::Error> {
-        let Self { repo, keys, variant, arch, passphrase } = self;
-        let keys = Keys::in_dir(keys).with_passphrase(passphrase.source()?);
+        let Self { repo, keys, variant, arch, team, passphrase } = self;
+        let keys = Keys::in_dir(keys).with_passphrase(passphrase.source()?).of_team(team);
         Ok(Desk { repo, keys, variant, arch })
     }
 }

@@ -37,6 +37,9 @@ pub struct Args {
     /// The architecture
     #[arg(long)]
     arch: Option<String>,
+    /// The team that will add it
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// The version that it is for: the hash image is then the very one that "add" would build
     #[arg(long)]
     version: Option<Version>,
@@ -57,11 +60,12 @@ Examples:
 /// # Errors
 /// When the image or the repository cannot be used.
 pub async fn run(args: Args) -> Result<HashReport, Error> {
-    let Args { root, out, salt, repo, keys, variant, arch, version } = args;
+    let Args { root, out, salt, repo, keys, variant, arch, team, version } = args;
     let salt = match (salt, repo, keys, &variant, &arch) {
         (Some(salt), ..) => Some((salt, "as given".to_owned())),
         (None, Some(repo), Some(keys), Some(variant), Some(arch)) => {
-            let desk = Desk { repo, keys: Keys::in_dir(keys), variant: variant.clone(), arch: arch.clone() };
+            let keys = Keys::in_dir(keys).of_team(team);
+            let desk = Desk { repo, keys, variant: variant.clone(), arch: arch.clone() };
             salt_of_newest(&desk).await?.map(|(salt, version)| (salt, format!("that of {version}")))
         }
         _ => None,

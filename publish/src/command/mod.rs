@@ -10,6 +10,7 @@
 //! - [`simulate`]: `pubrepo simulate`
 //! - [`root`]: `pubrepo root`
 //! - [`list`], [`mod@hash`], [`prune`]: `pubrepo list`, `hash` and `prune`
+//! - [`delegate`]: `pubrepo delegate`
 //! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
 //! - [`passphrase`]: where the passphrase of a key comes from, as options
@@ -18,6 +19,7 @@
 pub mod add;
 pub mod check;
 mod cli;
+pub mod delegate;
 pub mod desk;
 pub mod expiring;
 pub mod hash;

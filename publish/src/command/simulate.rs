@@ -165,7 +165,7 @@ async fn published(args: &Args, base: &str, now: DateTime<Utc>) -> Result<Releas
         targets: None,
     };
     let opened = place.open_expired().await?;
-    let manifest = opened.repository.manifest().await?;
+    let (manifest, _) = opened.repository.manifest_for(&variant).await?;
     let update = find(&manifest, &variant, &arch, args.version.as_ref())?;
     let mut bytes = 0;
     for (_, name) in update.images.named() {

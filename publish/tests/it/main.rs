@@ -14,6 +14,7 @@
 //! - `prune`: what is pruned, and what is not
 //! - `refresh`: new dates, expiry seen in time, two publishers at once
 //! - `root`: holders who come, go and sign one after another
+//! - `delegate`: teams with keys of their own
 //! - `mirror`: a copy for an air gap
 //! - `simulate`: rollouts that are played before they are, and the four policies
 //! - `program`: the same through `pubrepo`
@@ -27,6 +28,7 @@
 mod add;
 mod check;
 mod cut;
+mod delegate;
 mod doubts;
 mod fixture;
 mod frames;
