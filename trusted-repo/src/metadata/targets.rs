@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::hashes::SignedHashes;
 use super::pattern::{Asked, Paths};
 use super::signed::Delegate;
-use crate::open::roles::Role;
 
 /// A role that lists targets.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -55,11 +54,6 @@ impl Delegation {
 }
 
 impl Targets {
-    /// Its version, and when it expires.
-    pub(crate) fn role(&self) -> Role {
-        Role { version: self.version.get(), expires: self.expires }
-    }
-
     /// The roles that it delegates `asked` to, in the order in which they are asked and with their numbers among all, up
     /// to the first one that ends the search for it.
     pub(crate) fn delegates_of<'a>(

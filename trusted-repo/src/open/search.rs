@@ -161,7 +161,7 @@ impl Search {
                 let role = self.load(&mut loaded, &mut Vec::new(), &delegator, delegation, &by).await;
                 let listed = role.map(|(targets, _)| {
                     delegators.push((Arc::clone(&targets), name.clone()));
-                    (targets.role(), targets.targets.keys().cloned().collect())
+                    (told(&targets), targets.targets.keys().cloned().collect())
                 });
                 found.push(DelegatedRole { name: name.clone(), by: by.clone(), listed });
             }
@@ -172,7 +172,7 @@ impl Search {
     /// The delegated roles that were needed so far.
     pub(crate) async fn needed(&self) -> Vec<(String, roles::Role)> {
         let loaded = self.loaded.lock().await;
-        loaded.roles.iter().map(|(name, role)| (name.clone(), role.targets.role())).collect()
+        loaded.roles.iter().map(|(name, role)| (name.clone(), told(&role.targets))).collect()
     }
 
     /// What the roles that may have it say of a target.
@@ -421,6 +421,11 @@ impl Judged<'_> {
             _ => Ok(targets),
         }
     }
+}
+
+/// What there is to say of a role.
+fn told(targets: &Targets) -> roles::Role {
+    roles::Role { version: targets.version.get(), expires: targets.expires }
 }
 
 /// Puts the roles on top to which `targets` delegates what is asked for, the first one uppermost. Where one of them ends
