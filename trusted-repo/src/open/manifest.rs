@@ -31,6 +31,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_team_has_nothing_to_say_of_other_variants() {
+        let update = |variant: &str| {
+            serde_json::json!({
+                "variant": variant, "arch": "x86_64", "version": "1.1.0", "max_version": "1.1.0", "waves": {},
+                "images": { "boot": "b", "root": "r", "hash": "h" }
+            })
+        };
+        let text = serde_json::json!({
+            "updates": [update("metal"), update("cloud")],
+            "migrations": { "(1.0.0, 1.1.0)": ["m.lz4"] }
+        });
+        let manifest = Manifest::parse(text.to_string().as_bytes()).expect("a manifest");
+        let ours = only_of(manifest, "metal");
+        let variants: Vec<&str> = ours.updates.iter().map(|update| update.variant.as_str()).collect();
+        assert_eq!(variants, ["metal"]);
+        assert_eq!(ours.migrations.len(), 1);
+    }
+
+    #[test]
     fn a_manifest_is_told_by_its_name() {
         assert!(is_one("manifest.json") && is_one(&of_variant("metal")));
         for name in ["manifest", "manifest-metal", "xmanifest.json", "manifest_metal.json", "migrate.lz4"] {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use host_io::{Paths, SystemFs};
 use testdata::FaultyServer;
 use trusted_repo::author::{
-    Delegation, Editor, KeyPair, PublicKey, SignedRoot, Signers, first_delegated, targets,
+    Delegation, Editor, Expiries, KeyPair, PublicKey, SignedRoot, Signers, first_delegated, targets,
 };
 use trusted_repo::{Error, Mirror, Repository, make_current, open_offline};
 use url::Url;
@@ -27,6 +28,12 @@ fn duplicate(fixture: &Fixture, key: &KeyPair) -> KeyPair {
 
 /// A repository that delegates `a-*` to team-a and `b-*` to team-b, and whose teams have published one target each.
 async fn with_two_teams() -> Fixture {
+    let (fixture, _keys) = with_teams_until(days(7)).await;
+    fixture
+}
+
+/// The same, where what the teams have signed holds for so long; and their keys.
+async fn with_teams_until(hold: TimeDelta) -> (Fixture, Vec<(&'static str, KeyPair)>) {
     let mut fixture = Fixture::new();
     let mut keys = Vec::new();
     for name in ["team-a", "team-b"] {
@@ -43,11 +50,11 @@ async fn with_two_teams() -> Fixture {
         keys.push((name, key));
     }
     fixture.sign();
-    for (name, key) in keys {
+    for (name, key) in &keys {
         let anchor = SignedRoot::parse(&fixture.anchor).expect("a root");
         let metadata = fixture.path("repo/metadata");
         let mut editor =
-            Editor::load_as(&SystemFs, &metadata, &anchor, Some(name)).await.expect("the team's role");
+            Editor::load_as(&SystemFs, &metadata, &anchor, Some(*name)).await.expect("the team's role");
         let target = format!("{}-target", &name[5..]);
         let dir = fixture.path("repo/targets");
         let info = targets::publish(&SystemFs, &dir, &target, target.as_bytes()).expect("written");
@@ -55,14 +62,29 @@ async fn with_two_teams() -> Fixture {
         let foreign = trusted_repo::TargetInfo { name: "c-target".to_owned(), ..info };
         assert!(editor.add_target(foreign).is_err(), "not its own");
         let signers = Signers {
-            targets: key,
+            targets: duplicate(&fixture, key),
             snapshot: duplicate(&fixture, &fixture.signers.snapshot),
             timestamp: duplicate(&fixture, &fixture.signers.timestamp),
         };
-        let signed = editor.sign(&signers, &fixture.expiries).expect("signed");
+        let expiries = Expiries { targets: today() + hold, ..fixture.expiries };
+        let signed = editor.sign(&signers, &expiries).expect("signed");
         signed.write(&SystemFs, &metadata).expect("written");
     }
-    fixture
+    (fixture, keys)
+}
+
+/// The team signs its role again, as it is.
+async fn sign_again(fixture: &Fixture, name: &str, key: &KeyPair) {
+    let anchor = SignedRoot::parse(&fixture.anchor).expect("a root");
+    let metadata = fixture.path("repo/metadata");
+    let editor = Editor::load_as(&SystemFs, &metadata, &anchor, Some(name)).await.expect("the team's role");
+    let signers = Signers {
+        targets: duplicate(fixture, key),
+        snapshot: duplicate(fixture, &fixture.signers.snapshot),
+        timestamp: duplicate(fixture, &fixture.signers.timestamp),
+    };
+    let signed = editor.sign(&signers, &fixture.expiries).expect("signed");
+    signed.write(&SystemFs, &metadata).expect("written");
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -136,4 +158,61 @@ async fn delegated_role_that_one_place_lacks_comes_from_another() {
     }];
     let repository = fixture.open_from(source, &fixture.anchor, today()).await.expect("opened");
     repository.target("a-target").await.expect("the mirror has it");
+}
+
+#[tokio::test]
+async fn remembered_role_that_expires_meanwhile_counts_no_more_until_its_team_signs_it_again() {
+    let (fixture, keys) = with_teams_until(days(3)).await;
+    fixture.open().await.expect("opened").target("a-target").await.expect("in force");
+    let later = async || fixture.open_at(today() + days(5)).await.expect("the roles above are in force");
+    assert_refused(later().await.target("a-target").await, "expired", "its team-a metadata expired");
+    later().await.target("manifest.json").await.expect("which needs no team");
+    let (name, key) = &keys[0];
+    sign_again(&fixture, name, key).await;
+    later().await.target("a-target").await.expect("signed again");
+    // The other team is as late as before, and as little in the way.
+    assert_refused(later().await.target("b-target").await, "expired", "its team-b metadata expired");
+}
+
+#[tokio::test]
+async fn memory_has_the_roles_that_were_needed_and_no_other_byte() {
+    let fixture = with_two_teams().await;
+    fixture.open().await.expect("opened").target("manifest.json").await.expect("listed");
+    let size = || -> usize { fixture.remembered().iter().map(|(_, bytes)| bytes.len()).sum() };
+    let before = size();
+    fixture.open().await.expect("opened").target("a-target").await.expect("listed");
+    let role = std::fs::read(fixture.path("repo/metadata/2.team-a.json")).expect("published");
+    let (found, grown) = (fixture.memory().join("team-a.json"), size() - before);
+    assert_eq!(std::fs::read(found).expect("remembered"), role);
+    // Beside the role there is its line in the index of what is remembered.
+    assert!((role.len()..role.len() + 1024).contains(&grown), "{grown} for {}", role.len());
+    assert!(!fixture.memory().join("team-b.json").exists());
+}
+
+#[tokio::test]
+async fn manifest_of_a_variant_is_not_given_up_for_that_of_all_when_too_many_teams_may_have_it() {
+    let mut fixture = Fixture::new();
+    let key = KeyPair::generate().expect("random");
+    for number in 0..33 {
+        let name = format!("team-{number}");
+        let first = first_delegated(&name, &[&key], today() + days(7)).await.expect("signed");
+        let delegation = Delegation {
+            name,
+            keys: vec![public(&fixture, &key)],
+            threshold: 1,
+            paths: vec!["manifest-*.json".to_owned()],
+            terminating: false,
+        };
+        if number == 32 {
+            fixture.sign();
+            let repository = fixture.open().await.expect("opened");
+            let (_, signed) = repository.manifest_for("metal").await.expect("no team has one: that of all");
+            assert_eq!(signed.name, "manifest.json");
+        }
+        fixture.editor.delegate(&delegation, first, today()).expect("delegated");
+    }
+    fixture.sign();
+    let repository = fixture.open().await.expect("opened");
+    let refused = repository.manifest_for("metal").await;
+    assert_refused(refused, "missing_target", "the search ends before \"team-32\"");
 }
