@@ -21,6 +21,18 @@ impl Hashes {
         Self { sha256: Some(digest), sha512: None }
     }
 
+    /// A SHA-512 and nothing else.
+    #[must_use]
+    pub fn sha512(digest: [u8; 64]) -> Self {
+        Self { sha256: None, sha512: Some(Box::new(digest)) }
+    }
+
+    /// The same, and a SHA-512 that has to be right as well.
+    #[must_use]
+    pub fn and_sha512(self, digest: [u8; 64]) -> Self {
+        Self { sha512: Some(Box::new(digest)), ..self }
+    }
+
     /// The SHA-256, where there is one.
     #[must_use]
     pub fn get_sha256(&self) -> Option<&[u8; 32]> {

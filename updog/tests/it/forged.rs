@@ -113,6 +113,11 @@ pub(crate) fn forge_words(world: &World, others: Vec<TargetInfo>) {
     sign(world, &mut editor, &Keys::of(world), 100);
 }
 
+/// What the world lists now.
+pub(crate) fn listed(world: &World) -> Vec<TargetInfo> {
+    editor(world).targets().cloned().collect()
+}
+
 /// Puts `bytes` into the repository, and gives the words about them.
 pub(crate) fn put(world: &World, name: &str, bytes: &[u8]) -> TargetInfo {
     targets::publish(&SystemFs, &world.repo_dir().join("targets"), name, bytes).unwrap()

@@ -5,6 +5,7 @@
 //! - [`clock`]: a clock that is wrong, and a repository that stands still
 //! - [`cut`]: an update that ends at any change of what both sets share
 //! - [`device`]: a disk that fails in the middle
+//! - [`digests`]: releases that are signed with a SHA-512
 //! - [`downgrade`]: the ways back to an older release, and the floor below which none leads
 //! - [`first`]: the first release of a disk that nothing runs from
 //! - [`footprint`]: how much memory an update takes, up to the largest root
@@ -41,6 +42,7 @@ mod check;
 mod clock;
 mod cut;
 mod device;
+mod digests;
 mod downgrade;
 mod first;
 mod flip;
