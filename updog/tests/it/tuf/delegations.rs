@@ -1,5 +1,16 @@
 //! Which roles a target is looked for in, and in which order: the requests of the server's log are those of the
 //! specification's pre-order depth-first search, and no others.
+//!
+//! The public suite for TUF clients (theupdateframework/tuf-conformance) asks some of the same; where its cases are here:
+//!
+//! | its case | here |
+//! |---|---|
+//! | one role, brothers, two and three levels, in order; ends of a search; branches whose paths do not match; a role that two delegate to | `roles_are_searched_in_the_order_of_the_specification` |
+//! | a cycle | `delegation_loop_ends_where_it_began` |
+//! | a tree with patterns: top level, wildcard, folders, and a target that one delegator on the way does not allow | `every_delegator_on_the_way_has_to_allow_a_target` |
+//! | names of roles that mean something in an address | `name_of_a_role_leads_nowhere` in `odd_roles` |
+//! | a delegated role that has expired when it is first seen | `expired_role_ends_the_search_although_the_next_is_willing` |
+//! | one that expires while it is remembered, and a newer one after that | `remembered_role_that_expires_meanwhile_counts_no_more_until_its_team_signs_it_again` in the tests of `trusted-repo` |
 
 use std::fs;
 
@@ -75,6 +86,25 @@ fn roles_are_searched_in_the_order_of_the_specification() {
                 ("C", "D", ALL, false),
             ],
             &["A", "C", "D", "B"],
+        ),
+        // A role that two delegate to is met below the first of them that delegates what is asked for.
+        (
+            &[
+                ("targets", "A", ALL, false),
+                ("targets", "B", ALL, false),
+                ("B", "C", ALL, false),
+                ("A", "C", ALL, false),
+            ],
+            &["A", "C", "B"],
+        ),
+        (
+            &[
+                ("targets", "A", ALL, false),
+                ("targets", "B", ALL, false),
+                ("B", "C", ALL, false),
+                ("A", "C", py, false),
+            ],
+            &["A", "B", "C"],
         ),
         // One that ends the search ends it for its brothers and for its delegator's.
         (
