@@ -223,6 +223,16 @@ impl World {
     /// # Panics
     /// When that cannot be delegated.
     pub fn hand_over(&self, team: &str) {
+        let own = [manifest::of_variant(VARIANT), format!("ours-{VARIANT}-*"), "migrate*".to_owned()];
+        self.delegate(team, own.to_vec());
+        self.made().team = Some(team.to_owned());
+    }
+
+    /// Lets a team with a key of its own list some targets. It lists none yet.
+    ///
+    /// # Panics
+    /// When that cannot be delegated.
+    pub fn delegate(&self, team: &str, paths: Vec<String>) {
         let handed = self.runtime.block_on(async {
             let key = KeyPair::generate()?;
             key.save(&SystemFs, &self.keys_dir().join(format!("{team}.pem")))?;
@@ -235,11 +245,7 @@ impl World {
                 name: team.to_owned(),
                 keys: vec![PublicKey::load(&SystemFs, &public)?],
                 threshold: 1,
-                paths: vec![
-                    manifest::of_variant(VARIANT),
-                    format!("ours-{VARIANT}-*"),
-                    "migrate*".to_owned(),
-                ],
+                paths,
                 terminating: false,
             };
             publish::delegate::add(&self.desk(), &delegation, &first, Lifetimes::default(), now).await
@@ -247,7 +253,6 @@ impl World {
         if let Err(error) = handed {
             panic!("failed to {}", host_io::report::chain(&error));
         }
-        self.made().team = Some(team.to_owned());
     }
 
     /// What is changed, and by whom.

@@ -173,7 +173,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         let _timer = context.evidence.time("metadata");
         fetch::open(context, asked.variant.as_deref(), Purse::OfUpdate(asked.max_bytes))?
     };
-    let Opened { repository, manifest, machine, config } = &opened;
+    let Opened { repository, manifest, machine, config, .. } = &opened;
     give_way::to_others(config.nice);
     context.evidence.note(|evidence| {
         evidence.from = Some(machine.version.clone());

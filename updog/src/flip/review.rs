@@ -15,8 +15,7 @@ use crate::error::Error;
 use crate::flip::apply;
 use crate::flip::next_boot::{self, Why};
 use crate::flip::record::{self, Entry, Record};
-use crate::look::fetch::{self, Opened};
-use crate::look::plan::MANIFEST;
+use crate::look::fetch::Opened;
 
 /// A release that does not boot next any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +44,8 @@ pub fn alone(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, Er
 /// # Errors
 /// When the disk cannot be used. What cannot be remembered is said, and judged again the next time.
 pub fn review(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, Error> {
-    let Opened { repository, manifest, machine, config } = opened;
+    let Opened { manifest, signed, machine, config, .. } = opened;
     let rules = Rules::of(&config.version_lock, config.minimum_version.as_ref());
-    let signed = fetch::signed(context, repository, MANIFEST)?;
     let now = Judged::new(signed.hashes.hex(), rules.clone(), machine);
     if before(context).as_ref() == Some(&now) {
         return Ok(None);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use semver::Version;
 use signpost::Role;
+use trusted_repo::manifest::is_one;
 use trusted_repo::{Proxy, Repository, Source, StagedCache, TargetInfo, VerifiedBytes};
 use update_metadata::{Manifest, Update, manifest, migration_path, safe_target_name};
 
@@ -14,7 +15,7 @@ use crate::config::{self, Config};
 use crate::context::Context;
 use crate::decide::choose::Machine;
 use crate::error::Error;
-use crate::look::plan::{self, Budget, FilePlan, MANIFEST, Plan};
+use crate::look::plan::{self, Budget, FilePlan, Plan};
 use crate::tell::events::{Meter, Phase};
 use crate::write::install::{self, VerifiedTree};
 
@@ -25,8 +26,10 @@ const MIGRATION_LIMIT: u64 = 64 << 20;
 pub struct Opened {
     /// The repository.
     pub repository: Repository,
-    /// What it offers.
+    /// What it offers to hosts of the wanted variant.
     pub manifest: Manifest,
+    /// What is signed of that manifest.
+    pub signed: TargetInfo,
     /// What runs here.
     pub machine: Machine,
     /// How this host takes updates.
@@ -82,21 +85,21 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
     let trust = context.paths.trust();
     let fs = Arc::clone(&context.fs);
     let repository = trusted_repo::open_online(fs, source, &anchor, &trust, context.clock.now()).await?;
-    let manifest = repository.manifest().await?;
-    let signed = repository.target(MANIFEST).await?;
+    let variant = variant.map_or_else(|| os.variant_id.clone(), str::to_owned);
+    let (manifest, signed) = repository.manifest_for(&variant).await?;
     context.evidence.note(|evidence| {
         evidence.from = Some(os.version_id.clone());
         evidence.metadata = Some(repository.roles().into());
         evidence.manifest_sha256 = signed.hashes.get_sha256().map(hex::encode);
     });
     let machine = Machine {
-        variant: variant.map_or(os.variant_id, str::to_owned),
+        variant,
         arch: context.host.arch().to_owned(),
         version: os.version_id,
         seed: config.seed,
         barred: observe::attempts(context, Keep::Yes).bars(context.clock.now()),
     };
-    Ok(Opened { repository, manifest, machine, config })
+    Ok(Opened { repository, manifest, signed, machine, config })
 }
 
 /// The small files that the next boot needs to get to `update` and back. Nothing is fetched; what an earlier set has is
@@ -105,16 +108,16 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
 /// # Errors
 /// When the manifest knows no migrations for the way, or the repository does not sign what it names.
 pub fn staged(context: &Context, opened: &Opened, update: &Update) -> Result<Vec<FilePlan>, Error> {
-    let Opened { repository, manifest, machine, .. } = opened;
+    let Opened { repository, manifest, signed, machine, .. } = opened;
     let migrations = migrations(manifest, &machine.version, &update.version)?;
     let mut lengths = BTreeMap::new();
-    lengths.insert(MANIFEST.to_owned(), signed(context, repository, MANIFEST)?.length);
+    lengths.insert(signed.name.clone(), signed.length);
     for name in &migrations {
         let target = signed_migration(context, repository, name)?;
         let length = if at_hand(context, &target).is_some() { 0 } else { target.length };
         lengths.insert(name.clone(), length);
     }
-    Ok(plan::update::staged(&migrations, &lengths)?)
+    Ok(plan::update::staged(&signed.name, &migrations, &lengths)?)
 }
 
 /// A migration that an earlier set for the next boot has: whoever prepares the same update again fetches it no more.
@@ -186,7 +189,7 @@ pub fn next_boot(context: &Context, repository: &Repository, plan: &Plan) -> Res
     let mut targets = Vec::with_capacity(plan.staged.len());
     for file in &plan.staged {
         let name = file.target.as_str();
-        targets.push(if name == MANIFEST {
+        targets.push(if is_one(name) {
             fetch(context, repository, name, manifest::MAX_LEN as u64, &mut meter)?
         } else {
             let signed = signed_migration(context, repository, name)?;

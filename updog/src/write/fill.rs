@@ -11,6 +11,7 @@ use host_io::{Access, Medium};
 use semver::Version;
 use signpost::{Role, Set, SetName};
 use trusted_repo::lz4::Lz4Reader;
+use trusted_repo::manifest::is_one;
 use trusted_repo::{CacheId, Slot, TargetInfo, Turn, make_current};
 use update_metadata::Update;
 use verity::RootHash;
@@ -20,7 +21,7 @@ use crate::decide::standing::ChosenBy;
 use crate::error::Error;
 use crate::flip::record::{Entry, Record};
 use crate::look::fetch::{self, Opened};
-use crate::look::plan::{Budget, MANIFEST, Origins, Parts, Plan, Way};
+use crate::look::plan::{Budget, Origins, Parts, Plan, Way};
 use crate::look::survey::{BootRecipe, Recipes, RootRecipe, Running, Surveyor, SystemRecipe, Targets};
 use crate::tell::evidence::{self, ImageEvidence};
 use crate::write::install::durable::Synced;
@@ -461,6 +462,6 @@ fn medium(medium: Medium) -> &'static str {
 /// The value of the query parameter: the migrations, then the manifest.
 fn staged_names(plan: &Plan) -> String {
     let names = plan.staged.iter().map(|file| file.target.as_str());
-    let (manifest, migrations): (Vec<&str>, Vec<&str>) = names.partition(|name| *name == MANIFEST);
+    let (manifest, migrations): (Vec<&str>, Vec<&str>) = names.partition(|name| is_one(name));
     [migrations, manifest].concat().join(",")
 }

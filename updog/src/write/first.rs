@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::flip::record::Record;
 use crate::look::fetch;
-use crate::look::plan::{MANIFEST, target_of};
+use crate::look::plan::target_of;
 use crate::write::fill;
 use crate::write::install::durable::Synced;
 use crate::write::install::plain::{write_boot, write_hash, write_root};
@@ -104,7 +104,7 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
         }
     };
     let repository = open(context, order, &trust)?;
-    let manifest = context.waiter.wait(repository.manifest())??;
+    let (manifest, signed_manifest) = context.waiter.wait(repository.manifest_for(&order.variant))??;
     let update = choose(&manifest, order)?.clone();
 
     let target = |image: Role| -> Result<Target, Error> {
@@ -136,7 +136,7 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
         let root = write_root(root, &tree, &there, stream(Role::Root)?, crew)?;
         let read_back = Synced::new(boot, root, hash, crew)?.read_back(crew)?;
         if let Some(dir) = &order.persistent {
-            keep(context, &repository, order, &update, tree.root_hash(), dir)?;
+            keep(context, &repository, &signed_manifest.name, order, &update, tree.root_hash(), dir)?;
         }
         Ok(read_back)
     };
@@ -205,13 +205,14 @@ fn choose<'a>(manifest: &'a Manifest, order: &Order) -> Result<&'a Update, Refus
 fn keep(
     context: &Context,
     repository: &Repository,
+    manifest: &str,
     order: &Order,
     update: &Update,
     root_hash: verity::RootHash,
     dir: &Path,
 ) -> Result<(), Error> {
     let fs = &*context.fs;
-    let manifest = context.waiter.wait(repository.fetch(MANIFEST, manifest::MAX_LEN as u64))??;
+    let manifest = context.waiter.wait(repository.fetch(manifest, manifest::MAX_LEN as u64))??;
     context.waiter.wait(repository.find_older_roots())?;
     let cache = dir.join("update/cache");
     let id = repository.staged(vec![manifest]).write(fs, &cache).map_err(Error::Cache)?;

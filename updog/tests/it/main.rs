@@ -26,6 +26,7 @@
 //! - [`screens`]: what a person sees on a terminal
 //! - [`standing`]: what was decided, until it is done
 //! - [`stopped`]: an update that ends in the middle
+//! - [`teams`]: releases that a team publishes, with a key of its own
 //! - [`trust`]: what is trusted, shown and forgotten
 //! - [`tuf`]: the same trust code as a client of any TUF repository
 //! - [`support`]: what the stories share
@@ -64,5 +65,6 @@ mod standing;
 mod stopped;
 mod support;
 mod targets;
+mod teams;
 mod trust;
 mod tuf;

@@ -20,4 +20,4 @@ pub use budget::{Budget, OverBudget};
 pub use frames::{Cut, Parts};
 pub use origin::{Bytes, Origin, Origins};
 pub use running_root::Lookup;
-pub use update::{FilePlan, ImagePlan, MANIFEST, Plan, Unsigned, Way, target_of};
+pub use update::{FilePlan, ImagePlan, Plan, Unsigned, Way, target_of};

@@ -9,6 +9,7 @@ use semver::Version;
 use serde::Serialize;
 use signpost::Role;
 use thiserror::Error;
+use trusted_repo::manifest::is_one;
 use update_metadata::Update;
 
 use super::origin::Bytes;
@@ -129,18 +130,19 @@ pub struct Plan {
 #[error("plan the update: the repository has no target {0:?}")]
 pub struct Unsigned(pub String);
 
-/// The manifest's own target name: the next boot reads the way back from it.
-pub const MANIFEST: &str = "manifest.json";
-
-/// The small files of an update that goes by way of `migrations`, where `lengths` has the signed length of every target
-/// that is named.
+/// The small files of an update that goes by way of `migrations`: the `manifest`, from which the next boot reads the way
+/// back, and these. `lengths` has the signed length of every target that is named.
 ///
 /// # Errors
 /// [`Unsigned`] when a length is missing.
-pub fn staged(migrations: &[String], lengths: &BTreeMap<String, u64>) -> Result<Vec<FilePlan>, Unsigned> {
+pub fn staged(
+    manifest: &str,
+    migrations: &[String],
+    lengths: &BTreeMap<String, u64>,
+) -> Result<Vec<FilePlan>, Unsigned> {
     // A migration may stand in several steps of the way; it is one file.
     let mut seen = BTreeSet::new();
-    std::iter::once(MANIFEST)
+    std::iter::once(manifest)
         .chain(migrations.iter().map(String::as_str))
         .filter(|target| seen.insert(*target))
         .map(|target| {
@@ -194,7 +196,7 @@ impl Plan {
     /// Bytes of small files that are fetched after everything was planned: all but the manifest.
     #[must_use]
     pub fn staged_to_come(&self) -> u64 {
-        self.staged.iter().filter(|file| file.target != MANIFEST).map(|file| file.fetch_bytes).sum()
+        self.staged.iter().filter(|file| !is_one(&file.target)).map(|file| file.fetch_bytes).sum()
     }
 
     /// Whether the inactive set is known to hold everything: nothing of an image is fetched or written.
@@ -235,7 +237,11 @@ mod tests {
 
     #[test]
     fn a_plan_counts_every_byte_that_will_be_fetched() {
-        let staged = staged(&["m.lz4".to_owned()], &lengths(&[("manifest.json", 7), ("m.lz4", 5), ("o", 1)]));
+        let staged = staged(
+            "manifest.json",
+            &["m.lz4".to_owned()],
+            &lengths(&[("manifest.json", 7), ("m.lz4", 5), ("o", 1)]),
+        );
         let root = Bytes { fetch: 100, copy: 8192, skip: 4096, write: 12288 };
         let hash = Bytes { fetch: 3, write: 8192, ..Bytes::default() };
         let images = vec![
@@ -295,14 +301,15 @@ mod tests {
     #[test]
     fn a_migration_of_two_steps_is_fetched_once() {
         let twice = ["m.lz4".to_owned(), "m.lz4".to_owned()];
-        let staged = staged(&twice, &lengths(&[("manifest.json", 7), ("m.lz4", 5)])).unwrap();
+        let staged =
+            staged("manifest.json", &twice, &lengths(&[("manifest.json", 7), ("m.lz4", 5)])).unwrap();
         let names: Vec<&str> = staged.iter().map(|file| file.target.as_str()).collect();
         assert_eq!(names, ["manifest.json", "m.lz4"]);
     }
 
     #[test]
     fn a_target_that_is_not_signed_is_named() {
-        let missing = staged(&["m.lz4".to_owned()], &lengths(&[("manifest.json", 7)]));
+        let missing = staged("manifest.json", &["m.lz4".to_owned()], &lengths(&[("manifest.json", 7)]));
         assert_eq!(missing, Err(Unsigned("m.lz4".to_owned())));
     }
 
