@@ -10,6 +10,7 @@ use host_io::Fs;
 use crate::amount::Amount;
 use crate::args::Request;
 use crate::error::Error;
+use crate::free::is_free;
 use crate::scratch::{Room, STORES};
 
 /// What is needed, and where copies will lie.
@@ -62,23 +63,6 @@ impl Need {
     pub fn is_met(&self, fs: &dyn Fs, base: &Path) -> Result<u64, Error> {
         is_free(self.all, fs, base)
     }
-}
-
-/// Whether so much is free where `place` lies, and how many bytes are.
-///
-/// # Errors
-/// [`Error::NoRoom`] when it is not; also when the file system does not say.
-pub fn is_free(wanted: Amount, fs: &dyn Fs, place: &Path) -> Result<u64, Error> {
-    let unknown = |source| Error::FreeSpace { base: place.to_owned(), source };
-    let (bytes, files) = (fs.free_bytes(place).map_err(unknown)?, fs.free_files(place).map_err(unknown)?);
-    let short = |of, needed, free| Error::NoRoom { base: place.to_owned(), of, needed, free };
-    if bytes < wanted.bytes {
-        return Err(short("bytes", wanted.bytes, bytes));
-    }
-    if files < wanted.files {
-        return Err(short("files", wanted.files, files));
-    }
-    Ok(bytes)
 }
 
 /// What one store with these contents takes.

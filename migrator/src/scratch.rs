@@ -15,7 +15,7 @@ use host_io::{Fs, SystemFs};
 use crate::amount::Amount;
 use crate::args::Request;
 use crate::error::Error;
-use crate::room;
+use crate::free::is_free;
 use crate::sandbox::OWN_USER;
 
 /// How the name of such a directory begins beside the stores, where a power cut may leave one.
@@ -125,7 +125,7 @@ impl Scratch {
     /// [`Error::NoRoom`] when it would not.
     pub fn room_for(&self, store: Amount) -> Result<(), Error> {
         let place = self.dir.parent().unwrap_or(&self.dir);
-        room::is_free(store, &SystemFs, place).map(drop)
+        is_free(store, &SystemFs, place).map(drop)
     }
 
     /// Removes a copy that is no longer needed.

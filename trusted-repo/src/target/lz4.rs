@@ -8,6 +8,7 @@ use std::io::{self, BufRead as _, Cursor, Read, Write};
 use lz4_flex::frame::FrameDecoder;
 
 use super::midway::{Flags, Midway, Noting};
+use super::tap::Tap;
 use crate::Error;
 use crate::target::pieces::VerifiedPieces;
 use crate::target::proof::{VerifiedBytes, VerifiedTarget};
@@ -82,7 +83,7 @@ impl Read for Lz4Reader {
             self.frame_ended = true;
         } else if let Some(noting) = &mut self.noting
             && tap.taken() > taken
-            && let Some(flags) = Flags::of(&tap.head)
+            && let Some(flags) = Flags::of(tap.head())
         {
             noting(flags, Midway { at: tap.taken(), raw: self.raw + block });
         }
@@ -163,45 +164,4 @@ fn decode_from(name: &str, from: impl Read, limit: u64, raw: &mut dyn Write) -> 
 
 fn trailing_bytes(name: &str) -> Error {
     Error::Tampered { name: name.to_owned(), reason: "there are bytes after its LZ4 frame".to_owned() }
-}
-
-/// Notices whether the decoder ran into the end of the stream, which it never does after an end mark, how the stream
-/// began, and how much was taken of it.
-pub(super) struct Tap<R> {
-    pub(super) inner: R,
-    ran_out: bool,
-    head: Vec<u8>,
-    taken: u64,
-}
-
-/// As much of a frame's beginning as says what its blocks are.
-const HEAD: usize = 6;
-
-impl<R> Tap<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, ran_out: false, head: Vec::with_capacity(HEAD), taken: 0 }
-    }
-
-    /// How many bytes were taken.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken
-    }
-
-    pub(super) fn check_ended(&self) -> io::Result<()> {
-        if self.ran_out {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its LZ4 frame is cut short"));
-        }
-        Ok(())
-    }
-}
-
-impl<R: Read> Read for Tap<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buf)?;
-        self.ran_out |= count == 0 && !buf.is_empty();
-        self.taken += count as u64;
-        let more = count.min(HEAD.saturating_sub(self.head.len()));
-        self.head.extend_from_slice(&buf[..more]);
-        Ok(count)
-    }
 }

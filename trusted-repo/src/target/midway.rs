@@ -9,8 +9,8 @@ use std::io::{self, BufRead as _, Chain, Cursor, Read, Write as _};
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
-use super::lz4::Tap;
 use super::tail::TargetTail;
+use super::tap::Tap;
 use crate::Error;
 
 /// How far back a block may refer, in bytes: as much of what comes before has to be given.

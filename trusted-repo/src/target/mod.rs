@@ -10,6 +10,7 @@
 //! - [`run`]: frames that follow one another, in one request
 //! - [`lz4`]: frames, read to the very end of their stream
 //! - [`tail`]: the end of a target, for whoever judges its parts; [`midway`]: a frame of LZ4 that begins in there
+//! - `tap`: what a decoder of LZ4 takes
 
 pub mod frame;
 pub mod lz4;
@@ -19,3 +20,4 @@ pub mod proof;
 pub mod reader;
 pub mod run;
 pub mod tail;
+mod tap;
