@@ -31,13 +31,31 @@ pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(layer) = next {
-        let said = layer.to_string();
+        let said = said(layer);
         if !text.ends_with(&said) {
             let _ = write!(text, ": {said}");
         }
         next = layer.source();
     }
     text
+}
+
+/// What one layer says. TOML draws the place into several lines, which mean nothing in one.
+fn said(layer: &(dyn Error + 'static)) -> String {
+    let of_toml = layer.downcast_ref::<toml::de::Error>();
+    let boxed = || layer.downcast_ref::<Box<toml::de::Error>>().map(AsRef::as_ref);
+    of_toml.or_else(boxed).map_or_else(|| layer.to_string(), toml_in_a_line)
+}
+
+/// What is wrong with a text that is no TOML, and where, for whoever does not have the text any more.
+#[must_use]
+pub fn toml_in_a_line(error: &toml::de::Error) -> String {
+    let drawn = error.to_string();
+    let place = drawn.lines().next().and_then(|first| first.split_once(" at ")).map(|(_, place)| place);
+    match place {
+        Some(place) => format!("{place}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
 }
 
 /// What a program prints on stderr when it fails: the chain and, where there is one, the help line. Line breaks inside
@@ -87,6 +105,21 @@ mod tests {
         fn help(&self) -> Option<String> {
             Some("run it again".to_owned())
         }
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_with_its_place_in_one_line() {
+        #[derive(Debug, Error)]
+        #[error("understand the file")]
+        struct Plain(#[source] toml::de::Error);
+        #[derive(Debug, Error)]
+        #[error("understand the file")]
+        struct Boxed(#[source] Box<toml::de::Error>);
+        let text = "a = 1\nb = = 2\n";
+        let error = || toml::from_str::<toml::Table>(text).unwrap_err();
+        let words = "understand the file: line 2, column 5: extra `=`, expected nothing";
+        assert_eq!(chain(&Plain(error())), words);
+        assert_eq!(chain(&Boxed(Box::new(error()))), words);
     }
 
     #[test]

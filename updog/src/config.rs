@@ -126,8 +126,8 @@ impl Unparsed {
             Some((before, _)) => format!("{before}://…"),
             None => redacted(line),
         };
-        let said = error.to_string();
-        Self(said.trim_end().lines().map(shown).collect::<Vec<_>>().join("\n"))
+        let said = host_io::report::toml_in_a_line(error);
+        Self(said.lines().map(shown).collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -141,7 +141,7 @@ impl Advise for Error {
                 "check the file, or correct ca_bundle and client_certificate in the configuration".to_owned()
             }
             Self::Parse { path, .. } => format!(
-                "{} needs metadata_base_url, targets_base_url, seed, version_lock and ignore_waves; it is rendered from settings.updates",
+                "correct {}, which is rendered from settings.updates; it needs metadata_base_url, targets_base_url, seed, version_lock and ignore_waves",
                 path.display()
             ),
             Self::Value { key, .. } => format!("correct the setting {}", setting(key)),
