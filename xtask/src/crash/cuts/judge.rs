@@ -292,7 +292,10 @@ impl Shapes {
                 || self.history.iter().any(|part| path.contains(part))
         };
         let begun = |path: &str| path.split('/').any(|name| name.starts_with('.') && name.ends_with(".new"));
-        let nodes = tree.nodes.iter().filter(|(path, _)| !told(path) && !begun(path));
+        let left = left_behind(tree);
+        let nodes = tree.nodes.iter().filter(|(path, _)| {
+            !told(path) && !begun(path) && !left.iter().any(|dir| path.starts_with(dir.as_str()))
+        });
         let mut lines: Vec<Arc<str>> = nodes
             .map(|(path, node)| {
                 let key = (path.clone(), node.hash());
@@ -302,6 +305,18 @@ impl Shapes {
         lines.sort();
         lines
     }
+}
+
+/// States of trust and cache that no link leads to: whoever writes there next removes them.
+fn left_behind(tree: &Tree) -> Vec<String> {
+    let links = tree.nodes.keys().filter(|path| path.contains("/update/") && path.ends_with("/current"));
+    let bases = links.filter_map(|link| Some((link.strip_suffix("current")?, tree.resolve(link, true)?)));
+    let unlinked = bases.flat_map(|(base, linked)| {
+        let below = tree.nodes.range(base.to_owned()..).take_while(move |(path, _)| path.starts_with(base));
+        let dirs = below.filter(|(_, node)| matches!(node, Node::Dir { .. })).map(|(path, _)| path);
+        dirs.filter(move |path| !path[base.len()..].contains('/') && **path != linked)
+    });
+    unlinked.cloned().collect()
 }
 
 fn line(path: &str, node: &Node) -> String {
@@ -326,5 +341,38 @@ fn blank(value: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(blank),
         Value::Object(all) => all.values_mut().for_each(blank),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::crash::cuts::tree::Content;
+
+    #[test]
+    fn a_state_that_no_link_leads_to_is_no_difference_and_one_that_is_linked_is() {
+        let tree = |linked: &str, dirs: &[(&str, &[u8])]| {
+            let mut tree = Tree::default();
+            let base = "var/lib/update/trust/key";
+            let link = Node::Link { target: PathBuf::from(linked) };
+            tree.nodes.insert(format!("{base}/current"), link);
+            for above in ["var", "var/lib", "var/lib/update", "var/lib/update/trust", base] {
+                tree.nodes.insert(above.to_owned(), Node::Dir { mode: 0o755 });
+            }
+            for (dir, bytes) in dirs {
+                tree.nodes.insert(format!("{base}/{dir}"), Node::Dir { mode: 0o755 });
+                let file = Node::File { content: Content::new(bytes), mode: 0o644 };
+                tree.nodes.insert(format!("{base}/{dir}/snapshot.json"), file);
+            }
+            Shapes::new(&[]).of(&tree)
+        };
+        let alone = tree("aaaaaaaaaaaaaaaaaaaa", &[("aaaaaaaaaaaaaaaaaaaa", b"new")]);
+        let old: (&str, &[u8]) = ("bbbbbbbbbbbbbbbbbbbb", b"old");
+        let beside = tree("aaaaaaaaaaaaaaaaaaaa", &[("aaaaaaaaaaaaaaaaaaaa", b"new"), old]);
+        let behind = tree("bbbbbbbbbbbbbbbbbbbb", &[("aaaaaaaaaaaaaaaaaaaa", b"new"), old]);
+        assert_eq!(alone, beside);
+        assert_ne!(alone, behind);
     }
 }
