@@ -165,15 +165,16 @@ impl<'a> Exploring<'a> {
         let wrong = mistake.made(&played.read);
         let making = self.making(played, self.extents.depth.measures[0], self.story.name);
         let mut cases = Cases::of(&making, &wrong);
-        let reach = Reach { ends: self.memos.ends() + CONTROL_ENDS, one_is_enough: true };
+        // What a mistake leaves is no verdict on states that are left without one.
+        let memos = Memos::default();
+        let reach = Reach { ends: CONTROL_ENDS, one_is_enough: true };
         let (mut states, mut by) = (0, None::<Invariant>);
         while let Some(mut batch) = self.next(&mut cases)?
             && by.is_none()
         {
             batch.retain(|case| !self.own.contains(&case.state.hash));
             states += batch.len();
-            let shared =
-                Shared::new(self.story.again, expected, self.published, self.shapes, reach, &self.memos);
+            let shared = Shared::new(self.story.again, expected, self.published, self.shapes, reach, &memos);
             let caught = shared.work(&batch, &mut self.benches, self.extents.rng_seed)?.violations;
             let images = cases.broken.drain(..).map(|(_, one)| one.invariant);
             by = caught.into_iter().map(|one| one.invariant).chain(images).next();

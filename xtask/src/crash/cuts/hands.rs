@@ -39,15 +39,6 @@ pub(super) struct Memos {
 }
 
 impl Memos {
-    /// So many ways were gone to their end.
-    pub(super) fn ends(&self) -> usize {
-        [&self.again, &self.back]
-            .map(|memo| memo.lock().expect("nobody panics while holding it").len())
-            .into_iter()
-            .max()
-            .unwrap_or_default()
-    }
-
     /// What tells two states apart to a host that goes on from them: states with the same answer do the same.
     pub(super) fn way_on(&self, state: &State) -> Hash {
         let again = self.again.lock().expect("nobody panics while holding it");

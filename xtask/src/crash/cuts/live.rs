@@ -299,7 +299,7 @@ impl Bench {
             let path = path.strip_prefix(&self.dir).ok()?;
             path.starts_with(PERSISTENT).then(|| (*what, path.to_string_lossy().into_owned()))
         });
-        looks.filter(|(_, path)| !plain(path).contains('*') || tree.resolve(path, false).is_some()).collect()
+        looks.filter(|(_, path)| !is_drawn_anew(path, tree)).collect()
     }
 
     /// The images that programs wrote to.
@@ -356,6 +356,14 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
     };
     let bits = bits(host);
     Came { seen, api, typed: all, booted, settings, bits, classes: Vec::new(), delta: Delta::new() }
+}
+
+/// Whether a path is not there because of a name in it that was drawn. What is missing below a drawn name that is there
+/// was looked for, and counts.
+fn is_drawn_anew(path: &str, tree: &Tree) -> bool {
+    let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+    let missing = ends.map(|end| &path[..end]).find(|above| tree.resolve(above, false).is_none());
+    missing.is_some_and(|missing| plain(missing.rsplit('/').next().unwrap_or(missing)).contains('*'))
 }
 
 /// The bits of both sets; of a disk without a whole copy of its table there are none.
