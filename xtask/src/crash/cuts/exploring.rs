@@ -217,7 +217,8 @@ impl<'a> Exploring<'a> {
         let reach = Reach { ends: self.extents.depth.ends, one_is_enough: false };
         let again = self.story.again;
         let shared = Shared::new(again, expected, self.published, self.shapes, reach, &self.memos);
-        let found = shared.work(batch, &mut self.benches, self.extents.rng_seed)?;
+        // Drawn for each batch: the same dice again would prove the same few shared verdicts, or none.
+        let found = shared.work(batch, &mut self.benches, self.dice.below(u64::from(u32::MAX)))?;
         self.figures.found(found, &std::mem::take(&mut cases.broken));
         // The one state that was asked for is what is left.
         if let (Some(_), Some(case)) = (&self.extents.state, batch.first()) {

@@ -241,7 +241,8 @@ pub(super) const STORIES: &[Story] = &[
         before: updated,
         acts: &[Act::Fill(20_000), Act::Boot, Act::Free],
         again: &[],
-        history: &[],
+        // Whether its first boot was cut off or had no room is told there.
+        history: &["/record/attempts.json", "/record/boot/"],
     },
     Story {
         name: "boot-pick",
