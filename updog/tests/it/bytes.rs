@@ -70,7 +70,7 @@ fn the_history_tells_every_byte_that_came_whatever_went_wrong_and_no_more_than_t
         let release = Release::new("1.1.0");
         let (world, host, relay) = counted_by(if framed { release.framed() } else { release });
         // Of a frame's range that is answered with the whole object no more is read than says so.
-        let broken_off = framed && matches!(habit, Some(Habit::NoRanges));
+        let whole_objects = framed && matches!(habit, Some(Habit::NoRanges));
         habit.into_iter().for_each(|habit| world.server().habit(habit));
         for (place, fault, times) in faults {
             world.server().fault(place, fault.times(times));
@@ -81,6 +81,8 @@ fn the_history_tells_every_byte_that_came_whatever_went_wrong_and_no_more_than_t
         let before = relay.bodies();
         let said = host.run("updog", &args);
         let came = relay.bodies() - before;
+        // A range that fails for good ends those beside it, too.
+        let broken_off = whole_objects || framed && (!said.ok() || said.stderr.contains("after all"));
         let record = newest(&host);
         let told = record["bytes"]["fetched"].as_u64().unwrap();
         let over = record["error"]["code"] == "over_budget";
