@@ -3,12 +3,12 @@
 //! A decoder stops at a frame's end mark and takes a stream that breaks off between two blocks for a complete one. Here
 //! the stream behind the frame is drained and must be empty, and a frame without its end mark is an error.
 
-use std::io::{self, BufRead as _, Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 
 use lz4_flex::frame::FrameDecoder;
 
 use super::midway::{Flags, Midway, Noting};
-use super::tap::Tap;
+use super::tap::{Tap, read};
 use crate::Error;
 use crate::target::pieces::VerifiedPieces;
 use crate::target::proof::{VerifiedBytes, VerifiedTarget};
@@ -71,24 +71,17 @@ impl Read for Lz4Reader {
         if self.frame_ended || buf.is_empty() {
             return Ok(0);
         }
-        // The decoder takes one block at a time and not a byte more.
-        let taken = self.decoder.get_ref().taken();
-        let decoded = self.decoder.fill_buf()?;
-        let (block, count) = (decoded.len() as u64, decoded.len().min(buf.len()));
-        buf[..count].copy_from_slice(&decoded[..count]);
-        self.decoder.consume(count);
+        let step = read(&mut self.decoder, buf)?;
+        self.frame_ended = step.count == 0;
         let tap = self.decoder.get_ref();
-        if count == 0 {
-            tap.check_ended()?;
-            self.frame_ended = true;
-        } else if let Some(noting) = &mut self.noting
-            && tap.taken() > taken
+        if let Some(noting) = &mut self.noting
+            && let Some(block) = step.block
             && let Some(flags) = Flags::of(tap.head())
         {
             noting(flags, Midway { at: tap.taken(), raw: self.raw + block });
         }
-        self.raw += count as u64;
-        Ok(count)
+        self.raw += step.count as u64;
+        Ok(step.count)
     }
 }
 

@@ -5,12 +5,12 @@
 //! comes out here is no proof of anything. Where blocks begin is learned while the stream passes, and wrong knowledge of it
 //! gives wrong bytes, which are refused one by one.
 
-use std::io::{self, BufRead as _, Chain, Cursor, Read, Write as _};
+use std::io::{self, Chain, Cursor, Read, Write as _};
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
 use super::tail::TargetTail;
-use super::tap::Tap;
+use super::tap::{Tap, read};
 use crate::Error;
 
 /// How far back a block may refer, in bytes: as much of what comes before has to be given.
@@ -147,23 +147,16 @@ impl Read for Lz4Midway {
         if self.frame_ended || buf.is_empty() {
             return Ok(0);
         }
-        let taken = self.decoder.get_ref().taken();
-        let decoded = self.decoder.fill_buf()?;
-        let (block, count) = (decoded.len() as u64, decoded.len().min(buf.len()));
-        buf[..count].copy_from_slice(&decoded[..count]);
-        self.decoder.consume(count);
-        let tap = self.decoder.get_ref();
-        if count == 0 {
-            tap.check_ended()?;
-            self.frame_ended = true;
-        } else if let Some(noting) = &mut self.noting
-            && tap.taken() > taken
+        let step = read(&mut self.decoder, buf)?;
+        self.frame_ended = step.count == 0;
+        if let Some(noting) = &mut self.noting
+            && let Some(block) = step.block
         {
-            let at = self.from.at + (tap.taken() - self.begun);
+            let at = self.from.at + (self.decoder.get_ref().taken() - self.begun);
             noting(self.flags, Midway { at, raw: self.raw + block });
         }
-        self.raw += count as u64;
-        Ok(count)
+        self.raw += step.count as u64;
+        Ok(step.count)
     }
 }
 

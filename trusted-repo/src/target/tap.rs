@@ -1,7 +1,9 @@
 //! What passes into a decoder of LZ4: whether it ran into the end of the stream, which it never does after an end mark, how
 //! the stream began, and how much was taken of it.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, Read};
+
+use lz4_flex::frame::FrameDecoder;
 
 /// The bytes that a decoder takes, on their way.
 pub(super) struct Tap<R> {
@@ -47,4 +49,26 @@ impl<R: Read> Read for Tap<R> {
         self.head.extend_from_slice(&buf[..more]);
         Ok(count)
     }
+}
+
+/// What one read of a decoder brought.
+pub(super) struct Step {
+    /// How many bytes; none at the end of the frame.
+    pub(super) count: usize,
+    /// How many bytes the block has that was decoded for this read; `None` if they were there already.
+    pub(super) block: Option<u64>,
+}
+
+/// Reads on in a frame that has not ended. The decoder takes one block at a time and not a byte more.
+pub(super) fn read<R: Read>(decoder: &mut FrameDecoder<Tap<R>>, buf: &mut [u8]) -> io::Result<Step> {
+    let taken = decoder.get_ref().taken();
+    let decoded = decoder.fill_buf()?;
+    let (block, count) = (decoded.len() as u64, decoded.len().min(buf.len()));
+    buf[..count].copy_from_slice(&decoded[..count]);
+    decoder.consume(count);
+    let tap = decoder.get_ref();
+    if count == 0 {
+        tap.check_ended()?;
+    }
+    Ok(Step { count, block: (count > 0 && tap.taken() > taken).then_some(block) })
 }
