@@ -14,8 +14,10 @@ use super::programs::{STATIC_CRATE, target};
 use crate::bench::tools::said;
 use crate::cargo::{cargo, workspace};
 
+/// A file in that format, of the package that judges ours: it begins with the words by which the format is known.
+const MODEL: &str = "/usr/share/doc/lintian/copyright";
+
 const HEAD: &str = "\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: update-stack
 Comment:
  The paths below crates/ are libraries that are linked into the programs, by name
@@ -50,7 +52,8 @@ struct Crate {
 
 /// The copyright file of a package with the programs of `crates`.
 pub(super) fn write(crates: &[&str]) -> Result<String, Box<dyn Error>> {
-    let mut text = HEAD.to_owned();
+    let mut text = format()?;
+    text.push_str(HEAD);
     text.push_str(&indented(&fs::read_to_string(workspace().join("LICENSE-MIT"))?));
     // Crates whose licence reads the same, to the letter, share one entry.
     let mut entries: BTreeMap<(String, String, String), BTreeSet<String>> = BTreeMap::new();
@@ -73,6 +76,14 @@ pub(super) fn write(crates: &[&str]) -> Result<String, Box<dyn Error>> {
         text.push_str(&musl()?);
     }
     Ok(text)
+}
+
+/// The line that names the format.
+fn format() -> Result<String, Box<dyn Error>> {
+    let model = fs::read_to_string(MODEL).map_err(|error| format!("read {MODEL}: {error}"))?;
+    let line = model.lines().find(|line| line.starts_with("Format: "));
+    line.map(|line| format!("{line}\n"))
+        .ok_or_else(|| format!("find the name of the format in {MODEL}").into())
 }
 
 /// What of a crate's licence goes into the file.
