@@ -90,7 +90,7 @@ fn the_history_tells_every_byte_that_came_whatever_went_wrong_and_no_more_than_t
         let reads = READ * relay.most_open().max(1);
         if over || broken_off {
             // What lay in the buffers of a connection when it ended or was given up was not read.
-            let unread = if broken_off { READ * relay.opened() } else { reads };
+            let unread = if whole_objects { READ * relay.opened() } else { reads };
             prop_assert!(told <= came && came - told <= unread, "{told} of {came}: {said}");
         } else {
             prop_assert_eq!(told, came, "{}", said);
