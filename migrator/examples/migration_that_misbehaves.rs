@@ -31,6 +31,13 @@ impl Migration for Misbehave {
                 let _all = fill(48, 1 << 20);
                 end_well()
             }
+            "write long files without content" => {
+                let settings = argument("--target-datastore").join("live/settings");
+                let made = std::fs::create_dir_all(&settings)
+                    .and_then(|()| std::fs::File::create(settings.join("long"))?.set_len(60_000_000));
+                made.map_err(|error| Error::Other(error.to_string()))?;
+                end_well()
+            }
             "write many files" => {
                 let _all = fill(40_000, 0);
                 end_well()

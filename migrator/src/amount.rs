@@ -57,7 +57,10 @@ impl Amount {
             if metadata.is_dir()
                 && let Ok(entries) = std::fs::read_dir(&path)
             {
-                todo.extend(entries.flatten().map(|entry| entry.path()));
+                // Of one that has more than may be, no more than shows it.
+                let enough = most.files.saturating_sub(sum.files).saturating_add(1);
+                let enough = usize::try_from(enough).unwrap_or(usize::MAX);
+                todo.extend(entries.flatten().map(|entry| entry.path()).take(enough));
             }
         }
         sum
@@ -80,6 +83,18 @@ impl Amount {
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self { bytes: self.bytes.saturating_add(other.bytes), files: self.files.saturating_add(other.files) }
+    }
+
+    /// The greater of both, in bytes and in files.
+    #[must_use]
+    pub fn greater(self, other: Self) -> Self {
+        Self { bytes: self.bytes.max(other.bytes), files: self.files.max(other.files) }
+    }
+
+    /// Half of it.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self { bytes: self.bytes / 2, files: self.files / 2 }
     }
 
     /// So many times this.

@@ -16,7 +16,7 @@ use crate::args::Request;
 use crate::cached::{Cached, Program};
 use crate::course::Direction;
 use crate::error::Error;
-use crate::exec::{Place, Said, Sealed};
+use crate::exec::{self, Place, Said, Sealed};
 use crate::room;
 use crate::scratch::{Room, STORES, Scratch};
 
@@ -60,6 +60,11 @@ enum State {
 }
 
 impl Work<'_> {
+    /// What may lie in the directory of a program.
+    fn most(&self) -> Amount {
+        self.request.limits.growth.plus(self.store.times(STORES))
+    }
+
     fn take(&mut self, name: &str, list: &Declaration, direction: Direction) -> Result<(), Error> {
         let mut contents = self.contents()?;
         let way = match direction {
@@ -72,7 +77,7 @@ impl Work<'_> {
     }
 
     async fn run(&mut self, name: &str, program: &Sealed, direction: Direction) -> Result<(), Error> {
-        let first = self.scratch.is_none();
+        let (first, most) = (self.scratch.is_none(), self.most());
         let scratch = match self.scratch.take() {
             Some(scratch) => self.scratch.insert(scratch),
             None => self.scratch.insert(Scratch::make(self.request, self.room)?),
@@ -87,13 +92,14 @@ impl Work<'_> {
             scratch: scratch.dir(),
             user: scratch.user(),
             free: scratch.free(),
-            most: self.request.limits.growth.plus(self.store.times(STORES)),
+            most,
         };
         let ended = program.run(&arguments(direction, &source, &target), place, self.request.limits).await;
-        let ended = ended.map_err(|source| Error::Migration { name: name.to_owned(), source });
         // No program is to blame for what it does where there is no room, and none to be believed that it has written
-        // everything.
-        if let Err(want) = scratch.room_for(self.store) {
+        // everything; but for one that took all that there was.
+        let has_taken_it = matches!(ended, Err(exec::Error::Overfilled { .. }));
+        let ended = ended.map_err(|source| Error::Migration { name: name.to_owned(), source });
+        if !has_taken_it && let Err(want) = scratch.room_for(self.store.half()) {
             if let Err(error) = ended {
                 tracing::warn!("failed to {}", report::chain(&error));
             }
@@ -101,7 +107,8 @@ impl Work<'_> {
         }
         let said = ended?;
         tell(name, &said, first);
-        scratch.remove(&source);
+        // Neither what it has read nor what else it left is the next one's business.
+        scratch.keep_only(&target);
         self.state = State::Written { by: name.to_owned(), dir: target };
         Ok(())
     }
@@ -111,6 +118,11 @@ impl Work<'_> {
         match std::mem::replace(&mut self.state, State::Known(Contents::default())) {
             State::Known(contents) => Ok(contents),
             State::Written { by, dir } => {
+                // Also where what it wrote takes nothing of the file system, as long files without content do.
+                let most = self.most();
+                if Amount::below(&dir, most).exceeds(most) {
+                    return Err(Error::Migration { name: by, source: exec::Error::Overfilled { most } });
+                }
                 let contents = store_dir::read(&SystemFs, &dir);
                 if let Some(scratch) = &self.scratch {
                     scratch.remove(&dir);

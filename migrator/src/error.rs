@@ -125,7 +125,7 @@ pub enum Error {
     /// The file system does not say how much is free.
     #[error("ask for the free space of {base}")]
     FreeSpace {
-        /// The directory that holds the stores.
+        /// Where room was wanted.
         base: PathBuf,
         /// Why.
         source: io::Error,
@@ -133,7 +133,7 @@ pub enum Error {
     /// The new store does not fit.
     #[error("copy the settings in {base}: {needed} {of} are needed and {free} are free")]
     NoRoom {
-        /// The directory that holds the stores.
+        /// Where room was wanted.
         base: PathBuf,
         /// Bytes or files.
         of: &'static str,

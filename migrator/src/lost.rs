@@ -2,11 +2,11 @@
 //!
 //! Whoever goes back to the older release gets its settings back: what its store had when it was left, and what no
 //! migration there or back knows of any more. Which settings those are no migration says; they are found by taking the
-//! store that was kept there and back, as a host would. What a person unset on the newer release is none of them.
+//! store that was kept there and back, as a host would. What a person unset on the newer release is none of them, where the
+//! way back leaves it alone.
 
 use datastore::Key;
 use datastore::store_dir::{Contents, Settings};
-use host_io::report;
 
 use crate::args::Request;
 use crate::cached::Cached;
@@ -15,34 +15,28 @@ use crate::course::Direction;
 use crate::error::Error;
 use crate::scratch::Room;
 
-/// Gives `contents`, which migrations of `cached` have brought back, what they lose of `kept`.
-pub async fn give_back(
+/// Carries `contents`, and on the way back gives them what migrations lose of the store that was `kept`. To go on without
+/// that would lose it for good, as that store goes when the way back is done.
+///
+/// # Errors
+/// As [`carry()`].
+pub async fn carry_and_give_back(
     request: &Request,
     cached: &Cached,
-    contents: &mut Contents,
-    kept: Contents,
-    room: Room,
-) {
-    if kept.live.keys().all(|key| contents.live.contains_key(key)) {
-        return;
-    }
-    match there_and_back(request, cached, kept.clone(), room).await {
-        Ok(again) => put_back(contents, &kept, &again.live),
-        Err(error) => tracing::warn!(
-            "settings that the newer release removes are not given back: failed to {}",
-            report::chain(&error)
-        ),
-    }
-}
-
-async fn there_and_back(
-    request: &Request,
-    cached: &Cached,
-    kept: Contents,
+    contents: Contents,
+    direction: Direction,
+    kept: Option<&Contents>,
     room: Room,
 ) -> Result<Contents, Error> {
-    let there = carry(request, &cached.back(), kept, Direction::Forward, room).await?;
-    carry(request, cached, there, Direction::Backward, room).await
+    let mut carried = carry(request, cached, contents, direction, room).await?;
+    if let (Direction::Backward, Some(kept)) = (direction, kept)
+        && !kept.live.keys().all(|key| carried.live.contains_key(key))
+    {
+        let there = carry(request, &cached.back(), kept.clone(), Direction::Forward, room).await?;
+        let again = carry(request, cached, there, Direction::Backward, room).await?;
+        put_back(&mut carried, kept, &again.live);
+    }
+    Ok(carried)
 }
 
 /// Gives `contents` the settings of `kept` that `again`, the same after going there and back, lacks, and what was noted of

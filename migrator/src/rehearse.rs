@@ -111,12 +111,14 @@ pub async fn look(fs: Arc<dyn Fs>, request: &Request) -> Result<Outlook, Error> 
 /// When the way there fails, or what comes out does not fit the image that runs, if that is the one to read it.
 pub async fn rehearse(fs: Arc<dyn Fs>, request: &Request) -> Result<Outlook, Error> {
     let (mut outlook, todo) = prepare(Arc::clone(&fs), request).await?;
-    let Some(Todo { live, cached, before, direction, copies, now }) = todo else { return Ok(outlook) };
+    let Some(Todo { live, cached, before, kept, direction, copies, now }) = todo else { return Ok(outlook) };
     if !now {
         tracing::warn!("not rehearsed: copies need room that old stores take, which go at the boot");
         return Ok(outlook);
     }
-    let there = carry(request, &cached, before.clone(), direction, copies).await?;
+    let carried =
+        lost::carry_and_give_back(request, &cached, before.clone(), direction, kept.as_ref(), copies);
+    let there = carried.await?;
     fit::check(&*fs, request, &request.target, &there)?;
     let changes = changes(&before.live, &there.live);
     let back = async {
@@ -161,6 +163,8 @@ struct Todo {
     live: Chain,
     cached: Cached,
     before: Contents,
+    /// The store of the wanted version that was kept, on a way back.
+    kept: Option<Contents>,
     direction: Direction,
     copies: Room,
     /// Whether copies can be made as it is.
@@ -183,12 +187,16 @@ async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<
         fit::check(&*fs, request, &to, &before)?;
         return Ok((outlook, None));
     }
-    let need = Need::of(request, &before)?;
     let kept = match direction {
         Direction::Backward => settle::kept(&*fs, request)?,
         Direction::Forward => None,
     };
     let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
+    let kept = match &kept {
+        Some(kept) => Some(store_dir::read(&*fs, &request.base.join(&kept.data_dir))?),
+        None => None,
+    };
+    let need = Need::of(request, &before, kept.as_ref())?;
     let surplus = Amount::taken_by(&links::surplus(&*fs, &request.base, &keep)?);
     let free = need.is_met_with(surplus, &*fs, &request.base)?;
     let copies = match need.copies {
@@ -204,7 +212,7 @@ async fn prepare(fs: Arc<dyn Fs>, request: &Request) -> Result<(Outlook, Option<
     });
     outlook.migrations = cached.names().to_vec();
     let now = need.copies == Room::Memory || need.is_met(&*fs, &request.base).is_ok();
-    Ok((outlook, Some(Todo { live, cached, before, direction, copies: need.copies, now })))
+    Ok((outlook, Some(Todo { live, cached, before, kept, direction, copies: need.copies, now })))
 }
 
 /// A digest of all that a store holds.

@@ -23,12 +23,16 @@ pub struct Need {
 }
 
 impl Need {
-    /// What carrying these settings takes: the new store, and the copies where those do not lie in memory.
+    /// What carrying these settings takes, and those that were `kept` to see what migrations lose: the new store, and the
+    /// copies where those do not lie in memory.
     ///
     /// # Errors
     /// When they cannot be stored.
-    pub fn of(request: &Request, contents: &Contents) -> Result<Self, Error> {
-        let store = store(contents)?;
+    pub fn of(request: &Request, contents: &Contents, kept: Option<&Contents>) -> Result<Self, Error> {
+        let store = match kept {
+            Some(kept) => store(contents)?.greater(store(kept)?),
+            None => store(contents)?,
+        };
         let copies = Room::choose(request, store.bytes);
         let stores = match copies {
             Room::Memory => 1,

@@ -2,7 +2,8 @@
 //! then turns into the program in sealed memory.
 //!
 //! What a kernel or the caller's rights do not allow is left out and said: an old kernel must not keep a host from its
-//! settings. What never fails is the rest: sealed bytes, no environment, no input, limits.
+//! settings. What never fails is the rest: sealed bytes, no environment but `TMPDIR`, no
+//! input, limits.
 //!
 //! The first line of the child's standard error is its [`Report`], and is taken off by [`crate::exec`].
 

@@ -128,6 +128,14 @@ impl Scratch {
         is_free(store, &SystemFs, place).map(drop)
     }
 
+    /// Removes all that lies here but this copy.
+    pub fn keep_only(&self, copy: &Path) {
+        let Ok(entries) = SystemFs.list(&self.dir) else { return };
+        for path in entries.iter().map(|entry| self.dir.join(&entry.name)).filter(|path| path != copy) {
+            self.remove(&path);
+        }
+    }
+
     /// Removes a copy that is no longer needed.
     pub fn remove(&self, copy: &Path) {
         if let Err(error) = SystemFs.remove_tree(copy) {

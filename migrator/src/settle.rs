@@ -15,7 +15,6 @@ use host_io::{Fs, SnapshotRequest, report, swap};
 use crate::args::Request;
 use crate::bits;
 use crate::cached::Cached;
-use crate::carry::carry;
 use crate::course::{Course, Direction, Wish, course};
 use crate::error::Error;
 use crate::fit;
@@ -177,12 +176,13 @@ async fn migrate(
         fit::check(&**fs, request, &request.target, &contents)?;
         Chain { version: request.target.clone(), data_dir: live.data_dir.clone() }
     } else {
-        let room = make_room(&**fs, request, &contents, kept)?;
-        let mut contents = carry(request, &cached, contents, direction, room).await?;
-        if let (Direction::Backward, Some(kept)) = (direction, kept) {
-            let kept = store_dir::read(&**fs, &base.join(&kept.data_dir))?;
-            lost::give_back(request, &cached, &mut contents, kept, room).await;
-        }
+        let held = match kept {
+            Some(kept) => Some(store_dir::read(&**fs, &base.join(&kept.data_dir))?),
+            None => None,
+        };
+        let room = make_room(&**fs, request, &contents, held.as_ref(), kept)?;
+        let contents =
+            lost::carry_and_give_back(request, &cached, contents, direction, held.as_ref(), room).await?;
         fit::check(&**fs, request, &request.target, &contents)?;
         write(&**fs, request, &contents)?
     };
@@ -209,12 +209,13 @@ fn make_room(
     fs: &dyn Fs,
     request: &Request,
     contents: &Contents,
+    held: Option<&Contents>,
     kept: Option<&Chain>,
 ) -> Result<Room, Error> {
     let base = &*request.base;
     Scratch::sweep(base);
     links::sweep(fs, base)?;
-    let need = Need::of(request, contents)?;
+    let need = Need::of(request, contents, held)?;
     if need.is_met(fs, base).is_err() {
         let keep: Vec<&str> = kept.iter().map(|chain| chain.data_dir.as_str()).collect();
         links::prune(fs, base, &keep)?;

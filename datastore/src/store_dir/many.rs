@@ -19,8 +19,16 @@ pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
     thread::scope(|scope| {
         let share = move |items: &[T]| items.iter().map(work).collect::<Vec<R>>();
         let shares = items.chunks(items.len().div_ceil(hands));
-        let shares: Vec<_> = shares.map(|items| scope.spawn(move || share(items))).collect();
-        let done = shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let begun = |items| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || share(items));
+            // Where the system gives no thread, this one does the work.
+            thread.map_err(|_refused| items)
+        };
+        let begun: Vec<_> = shares.map(begun).collect();
+        let done = begun.into_iter().map(|begun| match begun {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(items) => share(items),
+        });
         done.flatten().collect()
     })
 }

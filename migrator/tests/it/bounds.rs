@@ -37,7 +37,7 @@ fn where_its_directory_is_full_no_migration_is_to_blame_and_none_is_believed() {
     for behaviour in ["fill and fail", "fill and end well"] {
         let host = host_that(behaviour);
         let before = host.everything();
-        let Some(ran) = boot_with_little_memory(&host) else {
+        let Some(ran) = boot_with_memory(&host, 1) else {
             return eprintln!("skipped: only root can give a host a small /run");
         };
         ran.expect_failure(&["copy the settings in", "bytes are needed"]);
@@ -47,23 +47,39 @@ fn where_its_directory_is_full_no_migration_is_to_blame_and_none_is_believed() {
     }
     // There, one that keeps to its store has all that it needs.
     let host = host_that("write as it should");
-    if let Some(ran) = boot_with_little_memory(&host) {
+    if let Some(ran) = boot_with_memory(&host, 1) {
         ran.expect_ok();
     }
+}
+
+#[test]
+fn a_migration_that_takes_all_that_there_is_is_to_blame_for_it_where_that_is_more_than_it_may() {
+    let host = host_that("write without end");
+    let Some(ran) = boot_with_memory(&host, 64) else {
+        return eprintln!("skipped: only root can give a host a small /run");
+    };
+    ran.expect_failure(&[MISBEHAVE, "it filled its directory with more than"]);
+    assert!(note(&host).failed.is_some());
+}
+
+#[test]
+fn files_that_are_long_and_take_nothing_are_too_much_all_the_same() {
+    let host = host_that("write long files without content");
+    host.boot("1.1.0").expect_failure(&[MISBEHAVE, "it filled its directory with more than"]);
 }
 
 fn left_in_run(host: &Host) -> usize {
     std::fs::read_dir(host.paths.run()).unwrap().count()
 }
 
-/// Boots 1.1.0 with a `/run` of one megabyte; `None` where that cannot be made.
-fn boot_with_little_memory(host: &Host) -> Option<Ran> {
+/// Boots 1.1.0 with a `/run` of so many megabytes; `None` where that cannot be made.
+fn boot_with_memory(host: &Host, megabytes: u32) -> Option<Ran> {
     let unshare = |script: &str, arguments: &[String]| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", script, "sh"]).arg(host.paths.run()).args(arguments);
         command.output()
     };
-    let mount = "mount -t tmpfs -o size=1M tmpfs \"$1\"";
+    let mount = &format!("mount -t tmpfs -o size={megabytes}M tmpfs \"$1\"");
     if !unshare(mount, &[]).is_ok_and(|output| output.status.success()) {
         return None;
     }

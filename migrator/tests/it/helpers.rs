@@ -10,7 +10,7 @@ use datastore::store_dir::{Contents, Metadata, Settings};
 use datastore::{Key, Value};
 use serde_json::json;
 
-use super::host::{Host, settings};
+use super::host::{Host, MISBEHAVE, settings};
 
 /// What a helper makes of a setting's name, and of its value; `None` where it is gone.
 type OfSetting = fn(&str, &Value) -> Option<(String, Value)>;
@@ -306,6 +306,24 @@ fn what_a_person_unset_on_the_newer_release_does_not_come_back() {
     let live = host.live();
     assert!(!live.contains_key(&key("settings.text-like")), "{live:?}");
     assert_eq!(live[&key("settings.text")], json!("old"));
+}
+
+#[test]
+fn where_nobody_can_tell_what_was_lost_the_kept_store_itself_returns_and_loses_nothing() {
+    let host = Host::with_store(&store());
+    let kept = host.base().join(host.chain().data_dir);
+    host.stage(&[("1.0.0", "1.1.0", &["migrate_v1.1.0_remove", MISBEHAVE])]);
+    host.bits(false, true);
+    host.boot("1.1.0").expect_ok();
+    let newer = host.base().join(host.chain().data_dir);
+    // The way there fails now, for that store alone.
+    std::fs::write(kept.join("live/settings/misbehave"), "\"fail\"").unwrap();
+    host.bits(true, true);
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("linking the settings that 1.0.0 had when it was left"), "{}", ran.err);
+    assert_eq!(host.live()[&key("settings.text")], json!("old"));
+    assert!(newer.exists(), "those of 1.1.0 stay");
 }
 
 #[test]

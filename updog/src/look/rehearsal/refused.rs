@@ -20,7 +20,7 @@ impl Advise for Refused {
     fn help(&self) -> Option<String> {
         Some(
             match self.code.as_str() {
-                "no_room" => "free some space on the partition that holds the settings, then update again",
+                "no_room" => "free some space where that says, then update again",
                 "locked" => "wait for the other migrator, then update again",
                 _ => {
                     "nothing was changed; \"migrator --rehearse\" shows it again; tell the release's owner, or change the settings that are named"
