@@ -64,6 +64,14 @@ pub async fn add_with(
     let mut session = Session::open(&desk).await?;
     let manifest = session.manifest()?;
     let release = Release::plan(options, &session.editor, missing)?;
+    // A team learns at once that something is not for it to list.
+    let images = image_names(options);
+    let programs = release.programs.keys().cloned();
+    let wanted = [images.boot, images.root, images.hash].into_iter().chain(programs);
+    let new = wanted.filter(|name| session.editor.target(name).is_none());
+    for name in new.chain([session.manifest_name()]) {
+        session.editor.may_list(&name)?;
+    }
     // Also what a dry run never reads has to be an image.
     options.images.work(0)?;
     os_release::check(&options.images.root, &options.variant, &options.version)?;

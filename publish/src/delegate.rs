@@ -5,10 +5,11 @@ use std::fmt;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use host_io::{Fs as _, SystemFs, swap};
+use host_io::{Fs as _, SystemFs};
 use serde::Serialize;
 use trusted_repo::author::{Delegation, KeyPair, KeySource, first_delegated};
 
+use crate::root::{refuse_existing, write_new};
 use crate::session::{Desk, Session};
 use crate::{Error, Lifetimes};
 
@@ -27,12 +28,10 @@ pub struct DelegateReport {
 /// # Errors
 /// When the name is one that no role may have, the file is there already, or cannot be written.
 pub async fn first(name: &str, keys: &[KeyPair], out: &Path, expires: DateTime<Utc>) -> Result<(), Error> {
-    if out.exists() {
-        return Err(Error::DraftExists { path: out.to_owned() });
-    }
+    refuse_existing(out)?;
     let keys: Vec<&dyn KeySource> = keys.iter().map(|key| key as &dyn KeySource).collect();
     let bytes = first_delegated(name, &keys, expires).await?;
-    swap::replace_file(&SystemFs, out, &bytes, 0o644).map_err(|error| Error::file("write", out, error))
+    write_new(out, &bytes)
 }
 
 /// Delegates to a team, whose first version lies in a file.

@@ -5,8 +5,10 @@ use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
+use trusted_repo::DelegatedRole;
 use trusted_repo::author::Expiries;
 
+use crate::check::delegated::unusable;
 use crate::check::finding::{RoleReport, day, role_reports};
 use crate::place::Place;
 use crate::session::{Desk, Session};
@@ -90,6 +92,8 @@ pub(crate) fn still_missing(session: &Session, expiries: &Expiries, now: DateTim
 pub struct ExpiringReport {
     /// The four roles, and those of teams.
     pub roles: Vec<RoleReport>,
+    /// Why the roles of some teams cannot be had or trusted, if they cannot.
+    pub unknown: Vec<String>,
     /// The names of those that expire within the time.
     pub expiring: Vec<Cow<'static, str>>,
     /// The end of that time.
@@ -99,16 +103,20 @@ pub struct ExpiringReport {
 /// Finds the roles that expire within a time from now on, or have expired.
 ///
 /// # Errors
-/// When the repository cannot be opened, or the role of a team not be had or trusted.
+/// When the repository cannot be opened.
 pub async fn expiring(place: &Place, within: Duration, now: DateTime<Utc>) -> Result<ExpiringReport, Error> {
     let opened = place.open_expired().await?;
     let mut roles = role_reports(&opened.repository.roles());
-    for delegated in opened.repository.delegated_roles().await {
-        roles.push(RoleReport::new(delegated.name, &delegated.listed?.0));
+    let mut unknown = Vec::new();
+    for DelegatedRole { name, by, listed } in opened.repository.delegated_roles().await {
+        match listed {
+            Ok((role, _)) => roles.push(RoleReport::new(name, &role)),
+            Err(error) => unknown.push(unusable(&name, &by, &error)),
+        }
     }
     let until = now + within;
     let expiring = roles.iter().filter(|role| role.expires <= until).map(|role| role.role.clone()).collect();
-    Ok(ExpiringReport { roles, expiring, until })
+    Ok(ExpiringReport { roles, unknown, expiring, until })
 }
 
 pub(crate) fn tell_missing(f: &mut fmt::Formatter<'_>, missing: &[String]) -> fmt::Result {
@@ -135,6 +143,7 @@ impl fmt::Display for ExpiringReport {
         for role in &self.roles {
             writeln!(f, "{role}")?;
         }
+        self.unknown.iter().try_for_each(|why| writeln!(f, "{why}"))?;
         match &self.expiring[..] {
             [] => write!(f, "nothing expires before {}", day(self.until)),
             roles => write!(f, "expiring before {}: {}", day(self.until), roles.join(", ")),

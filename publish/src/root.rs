@@ -131,11 +131,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| Error::file("read the root role", path, error))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if path.exists() {
-        return Err(Error::DraftExists { path: path.to_owned() });
-    }
+/// Writes a file that is not there yet.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    refuse_existing(path)?;
     write(path, bytes)
+}
+
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), Error> {
+    if path.exists() { Err(Error::DraftExists { path: path.to_owned() }) } else { Ok(()) }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -75,10 +75,15 @@ impl Session {
 
     /// Writes another manifest. Nobody asks for it before [`Session::commit`].
     pub(crate) fn put_manifest(&mut self, manifest: &Manifest) -> Result<TargetInfo, Error> {
-        let (targets, name) = (&self.layout.targets, manifest_name(self.team.as_deref(), &self.variant));
+        let (targets, name) = (&self.layout.targets, self.manifest_name());
         let info = targets::publish(&SystemFs, targets, &name, manifest.to_json().as_bytes())?;
         self.editor.replace_target(info.clone())?;
         Ok(info)
+    }
+
+    /// The target name of the manifest that is changed.
+    pub(crate) fn manifest_name(&self) -> String {
+        manifest_name(self.team.as_deref(), &self.variant)
     }
 
     /// The role that is changed.

@@ -43,7 +43,7 @@ pub use open::manifest;
 pub use open::repository::Repository;
 pub use open::repository::from_places::PlaceNumber;
 pub use open::roles::{Role, Roles};
-pub use open::search::DelegatedRole;
+pub use open::search::{DelegatedRole, Lists};
 pub use open::{open_offline, open_online};
 pub use place::address::{Address, BadAddress};
 pub use place::mirrors::Turn;

@@ -9,6 +9,11 @@ use trusted_repo::{DelegatedRole, Repository};
 use super::finding::{CheckReport, RoleReport, day};
 use super::rules::SOON;
 
+/// That a role cannot be had or trusted.
+pub(crate) fn unusable(name: &str, by: &str, error: &trusted_repo::Error) -> String {
+    format!("the role {name}, to which {by} delegates: failed to {}", chain(error))
+}
+
 /// Tells what is wrong with delegated roles, and gives the names of the targets that hosts find there.
 pub(super) async fn check(
     report: &mut CheckReport,
@@ -21,11 +26,7 @@ pub(super) async fn check(
         let (role, listed) = match listed {
             Ok(role) => role,
             Err(error) => {
-                let why = chain(&error);
-                report.error(
-                    "delegation",
-                    format!("the role {name}, to which {by} delegates: failed to {why}"),
-                );
+                report.error("delegation", unusable(&name, &by, &error));
                 continue;
             }
         };
@@ -38,10 +39,14 @@ pub(super) async fn check(
             report.advise("expires_soon", format!("the delegated role {name} expires on {when}: refresh it"));
         }
         report.roles.push(RoleReport::new(name.clone(), &role));
-        for target in listed.into_iter().filter(|target| !top.contains(target)) {
+        for (target, hashes) in listed {
             match repository.target(&target).await {
+                Ok(taken) if hashes.is_some_and(|hashes| hashes != taken.hashes) => {
+                    let what = format!("{name} lists {target}, and hosts take another one of that name");
+                    report.error("delegation", what);
+                }
                 Ok(_) => {
-                    found.insert(target);
+                    found.extend((!top.contains(&target)).then_some(target));
                 }
                 Err(error) => {
                     let why = chain(&error);

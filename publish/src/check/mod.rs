@@ -10,7 +10,7 @@
 //! - `delegated`: the roles of teams
 //! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
 
-mod delegated;
+pub(crate) mod delegated;
 pub mod finding;
 pub mod frames;
 pub mod images;

@@ -108,7 +108,9 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Refresh(args) => answer(&refresh::run(args, now).await?, json),
             Command::Expiring(args) => {
                 let report = expiring::run(args, now).await?;
-                answer(&report, json).asked().bad_unless(report.expiring.is_empty())
+                answer(&report, json)
+                    .asked()
+                    .bad_unless(report.expiring.is_empty() && report.unknown.is_empty())
             }
             Command::Pause(args) => answer(&rollout::run(Action::Pause, args, now).await?, json),
             Command::Resume(args) => answer(&rollout::run(Action::Resume, args, now).await?, json),

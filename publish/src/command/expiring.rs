@@ -6,7 +6,7 @@ use super::place::{PlaceArgs, span};
 use crate::Error;
 use crate::refresh::{ExpiringReport, expiring};
 
-/// Tell which roles expire soon; the exit status is 1 if there is one
+/// Tell which roles expire soon; the exit status is 1 if there is one, or the role of a team cannot be had
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Exit status: 0 when nothing expires within the time, 1 when something does, or already has.
+Exit status: 0 when nothing expires within the time, 1 when something does, or already has, or the\nrole of a team cannot be had or trusted.
 
 Examples:
   For a monitor:

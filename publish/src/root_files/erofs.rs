@@ -23,6 +23,9 @@ pub(crate) struct Erofs {
     pub(super) links: BTreeMap<PathBuf, PathBuf>,
 }
 
+/// How many names are read: directories that are entered by several names can make many more of few bytes.
+const MOST_NAMES: usize = 1 << 20;
+
 impl Erofs {
     /// Reads what has a name, and nothing of what it holds.
     ///
@@ -39,6 +42,9 @@ impl Erofs {
                 if entry.inode.is_symlink() {
                     let target = image.read_link_inode(entry.inode).await?;
                     links.insert(path.clone(), path_of(target.as_bytes()));
+                }
+                if inodes.len() >= MOST_NAMES {
+                    return Err(Error::CorruptedData("more names than are read".to_owned()));
                 }
                 inodes.insert(path, entry.inode);
             }

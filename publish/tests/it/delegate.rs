@@ -11,7 +11,7 @@ use publish::prune::{PruneOptions, prune};
 use publish::refresh::{expiring, refresh};
 use publish::{Desk, Error, Keys, Lifetimes, Place, delegate};
 use semver::Version;
-use trusted_repo::author::{Delegation, KeyPair, PublicKey};
+use trusted_repo::author::{Delegation, Editor, KeyPair, PublicKey, SignedRoot};
 
 use crate::check::{check, options};
 use crate::fixture::{Fixture, VARIANT, done, pubrepo, refused, today};
@@ -187,6 +187,9 @@ async fn a_team_lists_nothing_beside_its_own_targets() {
     let error = fixture.add(&release).await.expect_err("its images are not its own");
     let said = host_io::report::chain(&error);
     assert!(said.contains("none of the targets that are delegated to it"), "{said}");
+    // Who only asks hears it as well.
+    let error = fixture.add(&publish::AddOptions { dry_run: true, ..release }).await.expect_err("the same");
+    assert_eq!(host_io::report::chain(&error), said);
     assert_eq!(on_offer(&fixture).await.0, [v("1.0.0")]);
 }
 
@@ -217,6 +220,10 @@ async fn a_check_names_a_team_whose_role_has_expired_or_is_gone() {
     std::fs::remove_file(fixture.path("repo/metal/x86_64/2.team-a.json")).expect("lost");
     let report = check(&fixture).await;
     assert!(named(&report, "fetch 2.team-a.json"), "{report}");
+    // A monitor hears of it, and of all other roles.
+    let report = expiring(&options(&fixture).place, Duration::days(3650), today()).await.expect("opened");
+    assert!(report.unknown.len() == 1 && report.unknown[0].contains(TEAM), "{report}");
+    assert!(report.expiring.contains(&"root".into()), "{report}");
 }
 
 #[tokio::test]
@@ -249,6 +256,49 @@ async fn a_team_does_not_publish_what_hosts_would_take_from_the_targets_role_ins
     let said = host_io::report::chain(&error);
     assert!(said.contains("published with other bytes before"), "{said}");
     assert_eq!(on_offer(&fixture).await, (vec![v("1.0.0")], vec![v("1.0.0")]));
+}
+
+#[tokio::test]
+async fn nobody_publishes_other_bytes_under_a_name_that_another_role_lists() {
+    let (fixture, team) = handed_over().await;
+    publish_as_team(&fixture).await.expect("published");
+    let said =
+        |result: Result<publish::AddReport, Error>| host_io::report::chain(&result.expect_err("refused"));
+    let other = said(fixture.add(&fixture.release("1.1.0", 9)).await);
+    assert!(other.contains("published with other bytes before"), "{other}");
+    // Nor may a second team, which hosts ask later, publish what they never see.
+    let second = Delegation { name: "team-b".to_owned(), ..team.delegation(&fixture, OWN) };
+    let keys = [KeyPair::load(&SystemFs, &fixture.path("team/team-a.pem")).expect("a key")];
+    let first = fixture.path("team-b.json");
+    delegate::first("team-b", &keys, &first, today() + Duration::days(14)).await.expect("signed");
+    delegate::add(&desk(&fixture), &second, &first, Lifetimes::default(), today()).await.expect("delegated");
+    std::fs::copy(fixture.path("team/team-a.pem"), fixture.path("team/team-b.pem")).expect("copied");
+    let mut release = fixture.release("1.2.0", 3);
+    release.keys = Keys::in_dir(fixture.path("team")).of_team(Some("team-b".to_owned()));
+    let hidden = said(fixture.add(&release).await);
+    assert!(hidden.contains("team-a lists manifest-metal.json as well, and is asked before it"), "{hidden}");
+    assert_eq!(on_offer(&fixture).await, (vec![v("1.0.0"), v("1.1.0")], vec![v("1.0.0")]));
+    assert!(check(&fixture).await.is_good());
+}
+
+#[tokio::test]
+async fn a_team_publishes_no_root_role_and_signs_with_no_other_key() {
+    let (fixture, _team) = handed_over().await;
+    let bytes = std::fs::read(fixture.path("keys/root.json")).expect("made by init");
+    let root = SignedRoot::parse(&bytes).expect("a root role");
+    let metadata = fixture.path("repo/metal/x86_64");
+    let mut editor =
+        Editor::load_as(&SystemFs, &metadata, &root, Some(TEAM)).await.expect("the role of the team");
+    let error = editor.add_root(root).expect_err("the targets role would not be signed under it");
+    assert!(error.to_string().contains("a team publishes no root role"), "{error}");
+    let before = fixture.published();
+    let stranger = KeyPair::generate().expect("random");
+    std::fs::remove_file(fixture.path("team/team-a.pem")).expect("there");
+    stranger.save(&SystemFs, &fixture.path("team/team-a.pem")).expect("written");
+    let refused = refresh(&Team::desk(&fixture), Lifetimes::default(), today()).await;
+    let said = host_io::report::chain(&refused.expect_err("a key of nobody"));
+    assert!(said.contains("delegate to \"team-a\": the key at hand is none"), "{said}");
+    assert_eq!(fixture.published(), before);
 }
 
 #[tokio::test]

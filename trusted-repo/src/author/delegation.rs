@@ -147,7 +147,7 @@ impl Editor {
             name: name.to_owned(),
             reason: "nothing is delegated to a role of this name".to_owned(),
         };
-        let roles = self.delegations["roles"].as_array_mut().ok_or_else(unknown)?;
+        let roles = self.delegations.get_mut("roles").and_then(Value::as_array_mut).ok_or_else(unknown)?;
         let before = roles.len();
         roles.retain(|role| role["name"] != name);
         if roles.len() == before {

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use host_io::{Fs, swap};
 use serde_json::{Map, Value};
@@ -21,6 +22,7 @@ use crate::metadata::file_name::published;
 use crate::metadata::pattern::Asked;
 use crate::metadata::signed::{Delegate, Raw};
 use crate::open::offline;
+use crate::open::walk::Verified;
 use crate::target::proof::TargetInfo;
 
 /// When the roles expire that are about to be signed.
@@ -83,6 +85,8 @@ pub struct Editor {
     targets: BTreeMap<String, TargetInfo>,
     /// What the targets role lists, where it is not the one that is changed: hosts ask it first.
     above: BTreeMap<String, TargetInfo>,
+    /// What hosts find with other delegated roles where the one that is changed does not have it.
+    beside: BTreeMap<String, Beside>,
     versions: Versions,
     pub(super) team: Option<Team>,
     /// To whom the role that is changed delegates, as it says it.
@@ -91,6 +95,15 @@ pub struct Editor {
     pub(super) others: Map<String, Value>,
     /// Files of delegated roles that are new.
     pub(super) first: Vec<(String, Vec<u8>)>,
+}
+
+/// A target of another delegated role.
+#[derive(Debug, Clone)]
+struct Beside {
+    role: String,
+    /// Whether hosts ask that role before the one that is changed.
+    is_first: bool,
+    target: TargetInfo,
 }
 
 /// The delegated role that is changed.
@@ -110,6 +123,7 @@ impl Editor {
             roots: vec![root],
             targets: BTreeMap::new(),
             above: BTreeMap::new(),
+            beside: BTreeMap::new(),
             versions: Versions::default(),
             team: None,
             delegations: Value::Null,
@@ -151,13 +165,21 @@ impl Editor {
             snapshot: verified.snapshot.version.get(),
             timestamp: verified.timestamp.version.get(),
         };
-        let content = |name: &str| -> Value {
+        // What stands beside the signed part was not looked at before.
+        let content = |name: &str| -> Result<Value, Error> {
             let bytes = files.get(name).expect("the walk went over it");
-            serde_json::from_slice::<Value>(bytes).expect("it was read")["signed"].take()
+            let mut whole: Value = serde_json::from_slice(bytes).map_err(|error| {
+                let place = metadata_dir.display().to_string();
+                Error::Load(crate::Error::Untrusted {
+                    place,
+                    reason: format!("{name} cannot be read ({error})"),
+                })
+            })?;
+            Ok(whole["signed"].take())
         };
         let consistent = verified.root.role.signed.consistent_snapshot;
         let file = |role: &str, version| published(role, version, consistent);
-        let mut snapshot = content(&file("snapshot", verified.snapshot.version));
+        let mut snapshot = content(&file("snapshot", verified.snapshot.version))?;
         let mut others = snapshot["meta"].as_object_mut().map(std::mem::take).unwrap_or_default();
         let (team, role, file) = match team {
             None => (None, Arc::clone(&verified.targets), file("targets", verified.targets.version)),
@@ -171,13 +193,15 @@ impl Editor {
         };
         others.remove(&format!("{}.json", team.as_ref().map_or("targets", |team| &team.name)));
         let above = team.as_ref().map(|_| listed(&verified.targets)).unwrap_or_default();
+        let beside = beside(&verified, &files, metadata_dir, team.as_ref().map(|team| &*team.name));
         Ok(Self {
             roots,
             targets: listed(&role),
             above,
+            beside,
             versions,
             team,
-            delegations: content(&file)["delegations"].take(),
+            delegations: content(&file)?["delegations"].take(),
             others,
             first: Vec::new(),
         })
@@ -186,8 +210,14 @@ impl Editor {
     /// Adds the next root of the chain; it is published with the next [`SignedMetadata`].
     ///
     /// # Errors
-    /// When it does not follow the newest one.
+    /// When it does not follow the newest one, and for a team: the targets role has to be signed again under a new root.
     pub fn add_root(&mut self, root: SignedRoot) -> Result<(), Error> {
+        if let Some(team) = &self.team {
+            return Err(Error::Delegation {
+                name: team.name.clone(),
+                reason: "a team publishes no root role: the targets role is signed again with it".to_owned(),
+            });
+        }
         let newest = self.newest_root();
         if root.version() != newest.version() + 1 || newest.role().verify_role(&root.signed()).is_err() {
             return Err(Error::Root {
@@ -235,6 +265,10 @@ impl Editor {
     /// # Errors
     /// When no host would take the name, or the name was listed with other bytes: a host may have fetched half of them.
     pub fn add_target(&mut self, target: TargetInfo) -> Result<(), Error> {
+        let other = self.beside.get(&target.name).filter(|other| other.target != target);
+        if other.is_some() {
+            return Err(Error::Republished { name: target.name });
+        }
         match self.target(&target.name) {
             Some(known) if *known != target => Err(Error::Republished { name: target.name }),
             // It stays where it is: a team lists nothing that is there anyway.
@@ -248,20 +282,33 @@ impl Editor {
     /// # Errors
     /// When no host would take the name.
     pub fn replace_target(&mut self, target: TargetInfo) -> Result<(), Error> {
-        if !safe_target_name(&target.name) {
-            return Err(Error::Name { name: target.name });
-        }
-        if let Some(Team { name, delegation, .. }) = &self.team {
-            let refused = |reason| Err(Error::Delegation { name: name.clone(), reason });
-            if !delegation.has(&Asked::new(&target.name)) {
-                return refused(format!("{} is none of the targets that are delegated to it", target.name));
-            }
-            if self.above.contains_key(&target.name) {
-                return refused(format!("the targets role lists {} itself, and is asked first", target.name));
-            }
-        }
+        self.may_list(&target.name)?;
         self.targets.insert(target.name.clone(), target);
         Ok(())
+    }
+
+    /// Whether hosts would take a target of this name from the role that is changed.
+    ///
+    /// # Errors
+    /// When no host would.
+    pub fn may_list(&self, target: &str) -> Result<(), Error> {
+        if !safe_target_name(target) {
+            return Err(Error::Name { name: target.to_owned() });
+        }
+        let Some(Team { name, delegation, .. }) = &self.team else { return Ok(()) };
+        let refused = |reason| Err(Error::Delegation { name: name.clone(), reason });
+        if !delegation.has(&Asked::new(target)) {
+            return refused(format!("{target} is none of the targets that are delegated to it"));
+        }
+        if self.above.contains_key(target) {
+            return refused(format!("the targets role lists {target} itself, and is asked first"));
+        }
+        match self.beside.get(target) {
+            Some(Beside { role, is_first: true, .. }) => {
+                refused(format!("{role} lists {target} as well, and is asked before it"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes a target off the list. Its file stays where it is.
@@ -317,10 +364,17 @@ impl Editor {
             role["delegations"] = self.delegations.clone();
         }
         let role: Raw<schema::Targets> = Raw::new(role);
-        let role = sealed(&sign_with(role, &[for_targets]).await?, authority)?;
+        let role = sealed(&sign_with(role, &[for_targets]).await?, authority);
+        let role = role.map_err(|error| match &self.team {
+            Some(team) => Error::Delegation {
+                name: team.name.clone(),
+                reason: "the key at hand is none that the targets role names for it".to_owned(),
+            },
+            None => error,
+        })?;
         let mut named = self.others.clone();
         named.insert(format!("{name}.json"), meta(version, &role));
-        files.push((format!("{version}.{name}.json"), role));
+        files.push((published(name, version, true), role));
 
         let snapshot_version = next(self.versions.snapshot);
         let _in_range = date(expiries.snapshot)?;
@@ -382,6 +436,31 @@ impl SignedMetadata {
 
 fn next(version: u64) -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(version)
+}
+
+/// What hosts find with the roles to which the targets role delegates, but for `own`. A role that cannot be had or trusted is
+/// passed over: it is for whoever checks the repository.
+fn beside(
+    verified: &Verified,
+    files: &BTreeMap<String, Bytes>,
+    dir: &Path,
+    own: Option<&str>,
+) -> BTreeMap<String, Beside> {
+    let mut found = BTreeMap::new();
+    let mut is_first = own.is_some();
+    for delegation in verified.targets.delegations() {
+        if Some(&*delegation.name) == own {
+            is_first = false;
+            continue;
+        }
+        let Ok((_, _, role)) = offline::delegated(verified, files, dir, &delegation.name) else { continue };
+        for (name, target) in listed(&role).into_iter().filter(|(name, _)| delegation.has(&Asked::new(name)))
+        {
+            let role = delegation.name.clone();
+            found.entry(name).or_insert(Beside { role, is_first, target });
+        }
+    }
+    found
 }
 
 /// The targets that hosts take from a role.

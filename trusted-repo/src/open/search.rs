@@ -17,6 +17,7 @@ use super::walk::{Verified, lower_first};
 use crate::Error;
 use crate::memory::delegated::Memory;
 use crate::metadata::file_name::{TOP_LEVEL, plain, published};
+use crate::metadata::hashes::Hashes;
 use crate::metadata::named::Named;
 use crate::metadata::now::EffectiveNow;
 use crate::metadata::pattern::Asked;
@@ -104,6 +105,9 @@ impl Found {
     }
 }
 
+/// The names of targets, each with its digests where one is of a kind that is known here.
+pub type Lists = Vec<(String, Option<Hashes>)>;
+
 /// A delegated role, as whoever checks a repository sees it.
 #[derive(Debug)]
 pub struct DelegatedRole {
@@ -111,8 +115,8 @@ pub struct DelegatedRole {
     pub name: String,
     /// The name of its delegator.
     pub by: String,
-    /// The role, and the names of all targets that it lists; or why it cannot be had or trusted.
-    pub listed: Result<(roles::Role, Vec<String>), Error>,
+    /// The role and what it lists; or why it cannot be had or trusted.
+    pub listed: Result<(roles::Role, Lists), Error>,
 }
 
 /// A role that is still to be visited.
@@ -161,7 +165,9 @@ impl Search {
                 let role = self.load(&mut loaded, &mut Vec::new(), &delegator, delegation, &by).await;
                 let listed = role.map(|(targets, _)| {
                     delegators.push((Arc::clone(&targets), name.clone()));
-                    (told(&targets), targets.targets.keys().cloned().collect())
+                    let hashes = |listed: &Listed| listed.hashes.known().ok().cloned();
+                    let listed = targets.targets.iter().map(|(name, listed)| (name.clone(), hashes(listed)));
+                    (told(&targets), listed.collect())
                 });
                 found.push(DelegatedRole { name: name.clone(), by: by.clone(), listed });
             }

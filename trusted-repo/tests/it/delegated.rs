@@ -125,6 +125,15 @@ async fn set_for_the_next_boot_has_the_roles_that_its_targets_need_pinned_and_no
 }
 
 #[tokio::test]
+async fn what_was_never_delegated_is_not_taken_back_and_changes_nothing() {
+    let mut fixture = Fixture::new();
+    assert!(fixture.editor.undelegate("nobody").is_err());
+    fixture.target("target", b"bytes");
+    fixture.sign();
+    fixture.open().await.expect("hosts can read it").fetch("target", 100).await.expect("listed");
+}
+
+#[tokio::test]
 async fn unchanged_repository_with_a_delegated_target_costs_two_requests() {
     let fixture = with_two_teams().await;
     let server = FaultyServer::start(fixture.repo());
