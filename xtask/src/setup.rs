@@ -45,7 +45,7 @@ impl Task {
     /// The Debian packages that it lacks here.
     fn packages(self) -> Vec<&'static str> {
         match self {
-            Self::Vm => needs::missing(),
+            Self::Vm => [needs::missing(), needs::missing_for_arm()].concat(),
             Self::Dist => dist::missing(),
             Self::Bench => bench::missing(),
             Self::Fuzz => Vec::new(),

@@ -140,6 +140,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             match outcome {
                 Ok(()) => report(args, scenario, round, Told::Ok { boots, counts, seconds }),
                 Err(unmet) if unmet.not_run => {
+                    // Whoever names a scenario wants it played.
+                    failed += usize::from(!args.scenarios.is_empty());
                     report(args, scenario, round, Told::NotRun(&unmet.to_string()));
                 }
                 Err(unmet) => {

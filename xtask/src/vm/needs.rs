@@ -45,7 +45,7 @@ pub(crate) fn missing() -> Vec<&'static str> {
 }
 
 /// Those that are missing for a machine with 64-bit Arm.
-pub(super) fn missing_for_arm() -> Vec<&'static str> {
+pub(crate) fn missing_for_arm() -> Vec<&'static str> {
     missing_of(&ARM)
 }
 

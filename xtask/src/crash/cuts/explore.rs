@@ -38,14 +38,21 @@ pub(crate) fn run(extents: &Extents) -> Outcome {
         (None, None) => true,
     };
     let stories: Vec<&Story> = STORIES.iter().filter(wanted).collect();
-    let at_once = HANDS.min(stories.len().max(1));
+    if stories.is_empty() {
+        let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
+        return Err(format!("find the story: there are {}", names.join(", ")).into());
+    }
+    let at_once = HANDS.min(stories.len());
     let (known, next, all) = (Known::default(), AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(story) = stories.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let figures = play(story, extents, HANDS / at_once, &known);
-                    all.lock().expect("nobody panics while holding it").extend(figures);
+                    let mut all = all.lock().expect("nobody panics while holding it");
+                    // Told one at a time: a story has several lines.
+                    figures.iter().for_each(|figures| figures.tell(extents.json));
+                    all.extend(figures);
                 }
             });
         }
@@ -63,10 +70,7 @@ fn play(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Option
     // Fixtures panic with what went wrong. Then this story is told not to have been played, and the others are.
     let played = catch_unwind(AssertUnwindSafe(|| explore(story, extents, hands, known)));
     match played {
-        Ok(Ok(figures)) => {
-            figures.tell(extents.json);
-            Some(figures)
-        }
+        Ok(Ok(figures)) => Some(figures),
         Ok(Err(error)) => {
             eprintln!("{} was not played to its end: {error}", story.name);
             None
@@ -145,7 +149,7 @@ fn expect(
         code = came.code();
     }
     let (trust, promises) = (played.trust(), played.promises());
-    Ok(Expected { settings, trust, promises, code, ends })
+    Ok(Expected { settings, trust, promises, code, ends, milestones: played.milestones.clone() })
 }
 
 /// A directory in memory where there is one: what thousands of hosts write is nobody's.

@@ -78,14 +78,14 @@ impl<'a> Exploring<'a> {
     ) -> Result<(), Box<dyn Error>> {
         let making = self.making(played, self.extents.depth.measures[0], self.story.name);
         let mut cases = Cases::of(&making, &played.read);
-        let mut distinct = 0;
+        let (mut distinct, reach) = (0, self.reach());
         while let Some(mut batch) = self.next(&mut cases)? {
             self.own.extend(batch.iter().map(|case| case.state.hash));
             distinct += self.fresh(&batch);
             if self.extents.state.is_some() {
                 firsts.take(batch.extract_if(.., |case| self.extents.wants_below(&case.place)));
             }
-            self.look(&mut batch, &mut cases, expected)?;
+            self.look(&mut batch, &mut cases, expected, reach)?;
             if self.extents.state.is_none() {
                 firsts.draw(batch, &self.memos, &mut self.dice);
             }
@@ -101,10 +101,10 @@ impl<'a> Exploring<'a> {
         let name = format!("{}/", first.place);
         let making = self.making(&played, self.extents.depth.measures[1], &name);
         let mut cases = Cases::of(&making, &played.read);
-        let mut distinct = 0;
+        let (mut distinct, reach) = (0, self.reach());
         while let Some(mut batch) = self.next(&mut cases)? {
             distinct += self.fresh(&batch);
-            self.look(&mut batch, &mut cases, &expected)?;
+            self.look(&mut batch, &mut cases, &expected, reach)?;
         }
         self.figures.took_second(&cases.count, distinct);
         Ok(())
@@ -159,7 +159,7 @@ impl<'a> Exploring<'a> {
             for (path, contents) in unguarded.trust() {
                 trust.entry(path).or_default().extend(contents);
             }
-            Expected { trust, promises: Vec::new(), ..expected.clone() }
+            Expected { trust, promises: Vec::new(), milestones: Vec::new(), ..expected.clone() }
         });
         let (played, expected) = (unguarded.as_ref().unwrap_or(played), own.as_ref().unwrap_or(expected));
         let wrong = mistake.made(&played.read);
@@ -167,7 +167,7 @@ impl<'a> Exploring<'a> {
         let mut cases = Cases::of(&making, &wrong);
         // What a mistake leaves is no verdict on states that are left without one.
         let memos = Memos::default();
-        let reach = Reach { ends: CONTROL_ENDS, one_is_enough: true };
+        let reach = Reach { ends: [CONTROL_ENDS; 2], one_is_enough: true };
         let (mut states, mut by) = (0, None::<Invariant>);
         while let Some(mut batch) = self.next(&mut cases)?
             && by.is_none()
@@ -206,15 +206,20 @@ impl<'a> Exploring<'a> {
         cases.iter().filter(|case| known.insert(case.state.hash)).count()
     }
 
+    /// As far as what follows one cut is looked at: so many ways more than were gone before.
+    fn reach(&self) -> Reach {
+        Reach { ends: self.memos.ends().map(|gone| gone + self.extents.depth.ends), one_is_enough: false }
+    }
+
     /// Looks at the cases that are wanted, and notes what was found.
     fn look(
         &mut self,
         batch: &mut Vec<Case>,
         cases: &mut Cases<'_>,
         expected: &Expected,
+        reach: Reach,
     ) -> Result<(), Box<dyn Error>> {
         batch.retain(|case| self.extents.wants(&case.place));
-        let reach = Reach { ends: self.extents.depth.ends, one_is_enough: false };
         let again = self.story.again;
         let shared = Shared::new(again, expected, self.published, self.shapes, reach, &self.memos);
         // Drawn for each batch: the same dice again would prove the same few shared verdicts, or none.

@@ -7,7 +7,7 @@ use super::epochs::{ALL_SUBSETS, Measure};
 pub(crate) struct Depth {
     /// Subsets of an epoch, and of an epoch of what is done after a first cut.
     pub(super) measures: [Measure; 2],
-    /// So many different ways to go on from a state are gone to their end, in each story.
+    /// So many different ways to go on from a state are gone to their end, in each story and after each first cut.
     pub(super) ends: usize,
     /// So many first cuts are followed by a second one, in each story: between sectors and names, and of the others.
     pub(super) firsts: [usize; 2],
@@ -25,8 +25,8 @@ impl Depth {
     };
     /// What takes hours.
     pub(crate) const FULL: Self = Self {
-        measures: [first(4096), Measure { all: 8, pairs: true, drawn: 64 }],
-        ends: 40,
+        measures: [first(8192), Measure { all: 8, pairs: true, drawn: 64 }],
+        ends: 400,
         firsts: [24, 8],
     };
 }

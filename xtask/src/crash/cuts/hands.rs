@@ -24,8 +24,8 @@ pub(super) const BACK: &[Typed] = &[("updog", &["rollback"])];
 /// How far a look at the states of a story goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
-    /// So many different ways to go on from a state are gone to their end.
-    pub(super) ends: usize,
+    /// So many different ways to go on from a state are gone to their end: the same again, and back.
+    pub(super) ends: [usize; 2],
     /// Whether the first violation is enough.
     pub(super) one_is_enough: bool,
 }
@@ -39,6 +39,11 @@ pub(super) struct Memos {
 }
 
 impl Memos {
+    /// How many ways were gone to their end so far: the same again, and back.
+    pub(super) fn ends(&self) -> [usize; 2] {
+        [&self.again, &self.back].map(|memo| memo.lock().expect("nobody panics while holding it").len())
+    }
+
     /// What tells two states apart to a host that goes on from them: states with the same answer do the same.
     pub(super) fn way_on(&self, state: &State) -> Hash {
         let again = self.again.lock().expect("nobody panics while holding it");
@@ -127,7 +132,7 @@ impl<'a> Shared<'a> {
     fn one(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
         let broken = judge::of_medium(&case.state, case.step, case.table, self.expected);
         self.note(case, broken, &[Invariant::Whole, Invariant::Trust, Invariant::Kept, Invariant::Table]);
-        let came = self.go_on(case, bench, &self.memos.again, self.again, dice)?;
+        let came = self.go_on(case, bench, (&self.memos.again, self.reach.ends[0]), self.again, dice)?;
         let seen = match &came {
             Some(came) => Arc::new(came.seen.clone()),
             None => self.look(case, bench, dice)?,
@@ -135,14 +140,14 @@ impl<'a> Shared<'a> {
         let broken = judge::of_seen(&case.state, &seen, self.expected);
         self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);
         if let Some(came) = came {
-            let broken =
-                judge::of_the_same_again(&came, &end_of(&case.state, &came, self.shapes), self.expected);
+            let end = end_of(&case.state, &came, self.shapes);
+            let broken = judge::of_the_same_again(&came, &end, case.step, self.expected);
             self.note(case, broken, &[Invariant::Again]);
         }
         // The other set is proven: whoever wants to go back to it can.
         let other = seen.booted.set.map(|set| case.table.bits[usize::from(set == Set::A)]);
         if other.is_some_and(|bits| bootable(bits) && bits.successful)
-            && let Some(came) = self.go_on(case, bench, &self.memos.back, BACK, dice)?
+            && let Some(came) = self.go_on(case, bench, (&self.memos.back, self.reach.ends[1]), BACK, dice)?
         {
             let broken = judge::of_the_way_back(&case.state, &came, self.expected);
             self.note(case, broken, &[Invariant::WayBack]);
@@ -155,14 +160,14 @@ impl<'a> Shared<'a> {
         &self,
         case: &Case,
         bench: &mut Bench,
-        memo: &Mutex<Memo<Came>>,
+        (memo, ends): (&Mutex<Memo<Came>>, usize),
         typed: &[Typed],
         dice: &mut Dice,
     ) -> Result<Option<Arc<Came>>, Box<dyn Error>> {
         let memo = || memo.lock().expect("nobody panics while holding it");
         let (known, enough) = {
             let memo = memo();
-            (memo.find(&case.state), memo.len() >= self.reach.ends)
+            (memo.find(&case.state), memo.len() >= ends)
         };
         if let Some(known) = known {
             if dice.below(PROVEN) == 0 {

@@ -94,8 +94,10 @@ pub(super) struct Expected {
     pub(super) promises: Vec<Promise>,
     /// The exit code of what is typed last, when nothing is cut.
     pub(super) code: Option<i32>,
-    /// Where it all ends when nothing is cut, from before and after each act.
+    /// Where it all ends when nothing is cut, from before the first act and after each.
     pub(super) ends: Vec<End>,
+    /// Where in the record each act had ended.
+    pub(super) milestones: Vec<usize>,
 }
 
 /// An end, up to times, names that are drawn, and history.
@@ -174,8 +176,8 @@ pub(super) fn of_seen(state: &State, seen: &Seen, expected: &Expected) -> Vec<Br
     broken
 }
 
-/// What came of doing the same again.
-pub(super) fn of_the_same_again(came: &Came, end: &End, expected: &Expected) -> Vec<Broken> {
+/// What came of doing the same again after a cut at `step`.
+pub(super) fn of_the_same_again(came: &Came, end: &End, step: usize, expected: &Expected) -> Vec<Broken> {
     let mut broken = Vec::new();
     if let (Some(version), Some(set)) = (&came.seen.booted.version, came.seen.booted.set) {
         let (said, bits) = &came.api;
@@ -193,8 +195,10 @@ pub(super) fn of_the_same_again(came: &Came, end: &End, expected: &Expected) -> 
     if came.code() != expected.code {
         hold(false, format!("{:?} where nothing is cut, and not {:?}", expected.code, came.typed.last()));
     }
-    let nearest = expected.ends.iter().map(|known| difference(end, known)).min_by_key(String::len);
-    hold(expected.ends.contains(end), nearest.unwrap_or_default());
+    // An act that had ended is not undone.
+    let ends = expected.ends_after(step);
+    let nearest = ends.iter().map(|known| difference(end, known)).min_by_key(String::len);
+    hold(ends.contains(end), nearest.unwrap_or_default());
     broken
 }
 
@@ -220,6 +224,12 @@ pub(super) fn of_the_way_back(state: &State, came: &Came, expected: &Expected) -
 }
 
 impl Expected {
+    /// The ends that are left after a cut at `step`.
+    pub(super) fn ends_after(&self, step: usize) -> &[End] {
+        let ended = self.milestones.iter().filter(|milestone| **milestone < step).count();
+        &self.ends[ended.min(self.ends.len())..]
+    }
+
     /// Whether a version has these settings where nothing is cut.
     fn knows(&self, version: &str, settings: &Value) -> bool {
         self.settings.iter().any(|(of, known)| of == version && known == settings)
@@ -307,14 +317,17 @@ impl Shapes {
     }
 }
 
-/// States of trust and cache that no link leads to: whoever writes there next removes them.
+/// States of trust and cache that no link leads to, one of each: whoever writes there next removes it.
 fn left_behind(tree: &Tree) -> Vec<String> {
     let links = tree.nodes.keys().filter(|path| path.contains("/update/") && path.ends_with("/current"));
     let bases = links.filter_map(|link| Some((link.strip_suffix("current")?, tree.resolve(link, true)?)));
     let unlinked = bases.flat_map(|(base, linked)| {
         let below = tree.nodes.range(base.to_owned()..).take_while(move |(path, _)| path.starts_with(base));
         let dirs = below.filter(|(_, node)| matches!(node, Node::Dir { .. })).map(|(path, _)| path);
-        dirs.filter(move |path| !path[base.len()..].contains('/') && **path != linked)
+        let left: Vec<&String> =
+            dirs.filter(|path| !path[base.len()..].contains('/') && **path != linked).collect();
+        // Only ever one: a writer that left more has removed none.
+        if left.len() == 1 { left } else { Vec::new() }
     });
     unlinked.cloned().collect()
 }

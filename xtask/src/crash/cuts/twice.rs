@@ -18,7 +18,7 @@ pub(super) struct Second {
     pub(super) expected: Expected,
 }
 
-/// First cuts after which the host is cut again, no two of which do the same. They are drawn from all cases as these go
+/// First cuts after which the host is cut again, no two of which are known to do the same. They are drawn from all cases as these go
 /// by: so many of those between sectors of the table and names, and so many of the others.
 pub(super) struct Firsts {
     ways: HashSet<Hash>,
@@ -98,6 +98,7 @@ pub(super) fn again(
         ..promise.clone()
     });
     expected.promises = kept.collect();
+    (expected.ends, expected.milestones) = (expected.ends_after(first.step).to_vec(), Vec::new());
     Ok(Second { played, expected })
 }
 
