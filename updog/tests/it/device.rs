@@ -11,6 +11,9 @@ use crate::frames::{assert_installed, forget_the_running_root, image, plan};
 use crate::support::{Snapshot, done, offered_again, offered_by};
 
 const BLOCK: usize = 4096;
+/// Of ROOT, so much is not in place: it takes more than one write, and its frames fit one request, so that they are handed
+/// out in their order and those before the disk's end are written, whichever thread is faster.
+const MISSING: usize = 448 << 10;
 
 /// One that brings nothing but its images.
 fn release() -> Release {
@@ -61,13 +64,16 @@ fn a_disk_that_takes_no_more_leaves_the_set_cleared(release: Release, way: &str)
     // It is written first and lies last, so the others are reached only when it is there.
     let hash = std::fs::read(world.images(&Release::new("1.1.0")).hash).unwrap();
     host.disk().write(&Set::B.label("HASH"), 0, &hash);
-    for role in [Role::Boot, Role::Root] {
-        fails_in(&world, &host, role, way);
-        before.assert_only_cleared(&host);
-    }
+    fails_in(&world, &host, Role::Boot, way);
+    before.assert_only_cleared(&host);
+    let root = std::fs::read(world.images(&Release::new("1.1.0")).root).unwrap();
+    host.disk().write(&Set::B.label("ROOT"), MISSING as u64, &root[MISSING..]);
+    fails_in(&world, &host, Role::Root, way);
+    before.assert_only_cleared(&host);
     let ran = host.run("updog", &["update", "--json"]);
     let _ = done(&ran);
-    assert!(image(&plan(&ran), "root")["skip_bytes"].as_u64().unwrap() > 0, "what was written stays: {ran}");
+    let skipped = image(&plan(&ran), "root")["skip_bytes"].as_u64().unwrap();
+    assert!(skipped > (root.len() - MISSING) as u64, "what was written stays: {ran}");
     assert_installed(&world, &host, "1.1.0");
     let mut host = host;
     for (label, bytes) in running {
