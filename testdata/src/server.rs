@@ -8,7 +8,7 @@
 //! - [`habit`]: what a server is like altogether
 //! - [`log`]: what was asked for and what was sent
 //! - [`http2`]: the same over TLS and HTTP/2
-//! - [`relay`]: what of bodies reaches a client
+//! - [`relay`]: what of bodies a client reads, and `inbox`, what it has not read yet
 //! - `closed`: no server at all
 //! - `http`: a request as bytes and as a value
 //! - `answer`: what a request gets, decided before anything is sent
@@ -22,6 +22,7 @@ pub mod fault;
 pub mod habit;
 mod http;
 pub mod http2;
+mod inbox;
 mod lock;
 pub mod log;
 pub mod relay;

@@ -1,12 +1,17 @@
-//! A relay on the client's side of a server's faults: it counts what of bodies reaches the client.
+//! A relay on the client's side of a server's faults: it counts what of bodies the client reads.
+//!
+//! It hands on one piece at a time, and the next one when the client's program has read all that its kernel had for it. What
+//! it has counted and nobody has read is therefore one piece of each connection at most.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::inbox::Inbox;
+
 /// Hands connections on to a server that speaks plain HTTP/1.1, with declared lengths or in chunks, and counts the bytes of
-/// bodies that it gave to the client: what frames chunks is none. Its threads end with the process.
+/// bodies that the client reads: what frames chunks is none. Its threads end with the process.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
@@ -23,6 +28,9 @@ struct Open {
 }
 
 impl Relay {
+    /// What it hands on at once.
+    pub const PIECE: u64 = 4 * 1024;
+
     /// A relay before the server at `server`.
     ///
     /// # Panics
@@ -100,8 +108,13 @@ enum At {
 
 fn hand_back(mut server: &TcpStream, mut client: &TcpStream, bodies: &AtomicU64) {
     let mut at = At::Head(Vec::new());
-    let mut block = [0; 16 * 1024];
+    let mut block = [0; Relay::PIECE as usize];
+    let Ok(inbox) = Inbox::of_peer(client) else { return };
     while let Ok(count @ 1..) = server.read(&mut block) {
+        while inbox.unread() > 0 {
+            // For the client's program, which has to run before anything of it is read.
+            std::thread::yield_now();
+        }
         let of_bodies = bytes_of_bodies(&mut at, &block[..count]);
         // Counted before they are written: whoever has seen them finds them counted.
         bodies.fetch_add(of_bodies, Ordering::SeqCst);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use reqwest::{Response, StatusCode, header};
+use reqwest::{StatusCode, header};
 use tokio::time::Instant;
 use tracing::{debug, info};
 use url::Url;
 
+use super::answer::{Answer, Broken};
 use super::classify::classify;
 use super::fault::Fault;
 use super::head::Head;
@@ -133,7 +134,7 @@ pub(crate) enum Piece {
 #[derive(Debug)]
 enum State {
     Idle,
-    Receiving(Response),
+    Receiving(Answer),
     Ended,
 }
 
@@ -288,33 +289,34 @@ impl Download {
         let sent = hops::send(&self.web, &self.base, &self.url, &headers, &mut self.host, self.position);
         let answered = tokio::time::timeout(self.patience.left(), sent).await;
         self.patience.spend(asked.elapsed());
-        let response = answered.map_err(|_| self.overdue())??;
-        let head = Head::of(&response);
-        match response.status() {
+        let answer = answered.map_err(|_| self.overdue())??;
+        let head = Head::of(&answer);
+        match answer.status() {
             StatusCode::NOT_MODIFIED if conditional => {
                 self.unchanged = true;
                 Ok(Step::Ended)
             }
             StatusCode::PARTIAL_CONTENT if in_part && self.continues(&head) => {
                 debug!(url = %without_secrets(&self.url), at = self.position, "goes on");
-                self.state = State::Receiving(response);
+                self.state = State::Receiving(answer);
                 Ok(Step::Asked)
             }
             StatusCode::PARTIAL_CONTENT if in_part => {
                 debug!(url = %without_secrets(&self.url), range = ?head.range, "the answer does not continue what came before");
+                answer.discard().await?;
                 self.in_one_piece(&head)
             }
             StatusCode::RANGE_NOT_SATISFIABLE if in_part => {
-                self.web.discard(response).await?;
+                answer.discard().await?;
                 self.in_one_piece(&head)
             }
             StatusCode::OK if in_part && head.page().is_none() && head.encoding.is_none() => {
                 self.in_one_piece(&head)?;
-                self.begin(response, &head).await
+                self.begin(answer, &head).await
             }
-            StatusCode::OK => self.begin(response, &head).await,
+            StatusCode::OK => self.begin(answer, &head).await,
             status => {
-                self.web.discard(response).await?;
+                answer.discard().await?;
                 let host = self.host.clone();
                 Err(match status {
                     StatusCode::NOT_FOUND | StatusCode::GONE => Fault::Missing,
@@ -355,14 +357,14 @@ impl Download {
     }
 
     /// Takes an answer with the whole object.
-    async fn begin(&mut self, response: Response, head: &Head) -> Result<Step, Fault> {
-        if let Err(fault) = self.acceptable(&response, head) {
-            self.web.discard(response).await?;
+    async fn begin(&mut self, answer: Answer, head: &Head) -> Result<Step, Fault> {
+        if let Err(fault) = self.acceptable(&answer, head) {
+            answer.discard().await?;
             return Err(fault);
         }
         (self.skip, self.declared) = (0, head.length);
         self.validator = head.validator(&self.base.to_string());
-        self.state = State::Receiving(response);
+        self.state = State::Receiving(answer);
         if std::mem::take(&mut self.position) == 0 {
             return Ok(Step::Asked);
         }
@@ -370,13 +372,13 @@ impl Download {
     }
 
     /// Whether an answer may be the whole object.
-    fn acceptable(&mut self, response: &Response, head: &Head) -> Result<(), Fault> {
+    fn acceptable(&mut self, answer: &Answer, head: &Head) -> Result<(), Fault> {
         let host = || self.host.clone();
         if let Some(found) = head.page() {
             return Err(Fault::Html {
                 expected: self.expected.what.clone(),
                 found,
-                url: without_secrets(response.url()).into(),
+                url: without_secrets(answer.url()).into(),
             });
         }
         if let Some(encoding) = &head.encoding {
@@ -400,17 +402,19 @@ impl Download {
     }
 
     async fn receive(&mut self) -> Result<Step, Fault> {
-        let State::Receiving(response) = &mut self.state else {
+        let State::Receiving(answer) = &mut self.state else {
             return Ok(Step::Asked);
         };
         let asked = Instant::now();
-        let chunk = match tokio::time::timeout(self.patience.left(), response.chunk()).await {
-            Ok(came) => came.map_err(|error| self.fault(error))?,
+        let piece = match tokio::time::timeout(self.patience.left(), answer.piece()).await {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(Broken::Off(error))) => return Err(self.fault(error)),
+            Ok(Err(Broken::Budget(fault))) => return Err(fault),
             Err(_) => return Err(self.overdue()),
         };
         let waited = asked.elapsed();
         self.patience.spend(waited);
-        let Some(mut bytes) = chunk else {
+        let Some(mut bytes) = piece else {
             return match self.needed.or(self.declared) {
                 // It came to an end of its own accord, and had begun at the first byte: there is no more of it.
                 Some(_) if self.restarts > 0 && !self.in_parts => Ok(Step::Ended),
@@ -422,7 +426,6 @@ impl Download {
             };
         };
         let count = bytes.len() as u64;
-        self.web.account.take(count)?;
         let known = self.skip.min(count);
         self.skip -= known;
         bytes.advance(usize::try_from(known).unwrap_or(bytes.len()));

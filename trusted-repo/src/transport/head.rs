@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::Response;
 use reqwest::header::{self, HeaderName};
 
+use super::answer::Answer;
 use super::pacing::wait_of;
 use super::range::ContentRange;
 use super::validator::Validator;
@@ -30,8 +30,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn of(response: &Response) -> Self {
-        let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    pub(super) fn of(answer: &Answer) -> Self {
+        let text = |name: HeaderName| answer.headers().get(name)?.to_str().ok().map(str::to_owned);
         let plain = |encoding: &String| !matches!(encoding.trim(), "" | "identity");
         let range = text(header::CONTENT_RANGE);
         let range = range.as_deref();
@@ -40,7 +40,7 @@ impl Head {
             last_modified: text(header::LAST_MODIFIED),
             unsatisfied: range.and_then(|range| range.strip_prefix("bytes */")?.parse().ok()),
             range: range.and_then(ContentRange::parse),
-            length: response.content_length(),
+            length: answer.declared_length(),
             content_type: text(header::CONTENT_TYPE),
             encoding: text(header::CONTENT_ENCODING).filter(plain),
             date: text(header::DATE),

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Response, StatusCode};
 use tracing::debug;
 use url::Url;
 
 use super::Fault;
+use super::answer::Answer;
 use super::classify::classify;
 use super::tunnel;
 use super::web::Web;
@@ -25,7 +26,7 @@ pub(super) async fn send(
     headers: &HeaderMap,
     host: &mut String,
     received: u64,
-) -> Result<Response, Fault> {
+) -> Result<Answer, Fault> {
     let mut at = url.clone();
     for _ in 0..=MOST {
         *host = host_of(&at);
@@ -34,21 +35,22 @@ pub(super) async fn send(
             request = request.basic_auth(&login.user, login.password.as_ref());
         }
         let proxy = web.route.before(&at);
-        let response = match request.send().await {
-            Ok(response) => response,
+        let answer = match request.send().await {
+            Ok(response) => Answer::new(response, &web.account),
             Err(error) => {
                 let fault = classify(error, host.clone(), received, &web.pacing, proxy.as_ref());
                 return Err(tunnel::explained(fault, proxy.as_ref(), &web.client).await);
             }
         };
-        if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) = (response.status(), &proxy) {
+        if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) = (answer.status(), &proxy) {
+            answer.discard().await?;
             return Err(tunnel::wants_a_login(proxy, host));
         }
-        if !is_redirect(response.status()) {
-            return Ok(response);
+        if !is_redirect(answer.status()) {
+            return Ok(answer);
         }
-        let location = response.headers().get(header::LOCATION).and_then(|there| there.to_str().ok());
-        let Some(location) = location.map(str::to_owned) else { return Ok(response) };
+        let location = answer.headers().get(header::LOCATION).and_then(|there| there.to_str().ok());
+        let Some(location) = location.map(str::to_owned) else { return Ok(answer) };
         let refused = |reason: String| Fault::Redirect { host: host.clone(), reason };
         let next = at.join(&location).map_err(|error| refused(format!("to no address: {error}")))?;
         if !matches!(next.scheme(), "https" | "http") {
@@ -57,7 +59,7 @@ pub(super) async fn send(
                 next.scheme()
             )));
         }
-        web.discard(response).await?;
+        answer.discard().await?;
         debug!("{host} redirects to {}", host_of(&next));
         // A login that somebody else has written into an address is none of ours.
         at = without_login(next);

@@ -7,6 +7,7 @@
 //! - [`fault`]: what can go wrong on the way, told apart as far as a person can act on it
 //! - [`pacing`]: the patience of a client, and when to try again
 //! - [`account`]: what one run takes from the network, and its limit
+//! - `answer`: an answer's body on its way, every byte of it counted
 //! - `range`: whether an answer continues what was received so far
 //! - `head`: what is looked at in an answer's head
 //! - `tunnel`: what a proxy has to do with a failure
@@ -23,6 +24,7 @@ pub mod account;
 pub mod fault;
 pub mod pacing;
 
+mod answer;
 mod bucket;
 pub(crate) mod carrier;
 mod classify;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::Response;
 use tokio::time::Instant;
 
 use super::account::Account;
@@ -15,11 +14,6 @@ use super::pacing::Pacing;
 use super::worn::WornOut;
 use crate::place::proxy::Route;
 use crate::place::source::Source;
-
-/// The most of an answer that is no object which is read, so that the connection can be used again.
-const MOST_OF_A_REFUSAL: u64 = 64 * 1024;
-/// How long that may take.
-const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 
 /// What all requests to web servers share.
 #[derive(Debug)]
@@ -58,20 +52,5 @@ impl Web {
     pub(super) fn pause_for(&self, bytes: u64) -> Duration {
         let cap = self.cap.as_ref().map(|cap| cap.lock().expect("no panic while held"));
         cap.map_or_else(Default::default, |mut cap| cap.take(bytes, self.began.elapsed()))
-    }
-
-    /// Reads what is no object, within reason: it came over the network as well, and the connection can be used again.
-    pub(super) async fn discard(&self, mut response: Response) -> Result<(), Fault> {
-        let mut read = 0;
-        let rest = async {
-            while read < MOST_OF_A_REFUSAL
-                && let Ok(Some(bytes)) = response.chunk().await
-            {
-                read += bytes.len() as u64;
-                self.account.take(bytes.len() as u64)?;
-            }
-            Ok(())
-        };
-        tokio::time::timeout(LONGEST_REFUSAL, rest).await.unwrap_or(Ok(()))
     }
 }
