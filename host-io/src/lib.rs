@@ -10,7 +10,7 @@
 //! - [`clock`]: the time, as a value that is asked for once at the edge
 //! - [`buffer`]: memory that direct I/O takes
 //! - [`disk`]: read, write, sync on a block device or an image file, and read back what is on the medium
-//! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition
+//! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition; `system_fs`: the machine's own
 //! - [`swap`]: "new, synced, swapped" itself
 //! - [`lock`]: the operation lock and the disk lock
 //! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
@@ -42,14 +42,16 @@ pub mod say;
 pub mod snapshot_request;
 mod stderr;
 pub mod swap;
+mod system_fs;
 
 pub use boot_note::BootNote;
 pub use buffer::Buffer;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Access, Disk, DiskRange, FileDisk, Medium};
-pub use fs::{Fs, SystemFs};
+pub use fs::Fs;
 pub use host::{Host, OsRelease, SystemHost};
 pub use lock::{DirLock, DiskLock, OperationLock};
 pub use paths::Paths;
 pub use report::Advise;
 pub use snapshot_request::SnapshotRequest;
+pub use system_fs::SystemFs;

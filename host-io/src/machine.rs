@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::fs::Fs;
 #[cfg(not(feature = "explore"))]
-use crate::fs::SystemFs;
+use crate::system_fs::SystemFs;
 
 /// The file system of the machine, for the edges of programs. With the feature `explore` it can be one that is recorded.
 #[must_use]

@@ -11,7 +11,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::fs::{Entry, Fs, Kind, NewFile, SystemFs};
+use crate::fs::{Entry, Fs, Kind, NewFile};
+use crate::system_fs::SystemFs;
 
 /// A file system whose power goes away after some changes. Clones share one fate.
 #[derive(Debug, Clone)]

@@ -16,7 +16,8 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::room::{DIRECTORY, Room};
-use crate::fs::{Entry, Fs, Kind, NewFile, SystemFs};
+use crate::fs::{Entry, Fs, Kind, NewFile};
+use crate::system_fs::SystemFs;
 
 /// The environment's name for the directory of a record.
 pub const VARIABLE: &str = "HOST_IO_RECORD";
