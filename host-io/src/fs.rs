@@ -73,6 +73,15 @@ pub trait Fs: Send + Sync {
     /// As the system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
+    /// A directory to read in, of which many files are wanted: from here on down the kernel neither looks for the names
+    /// above again nor follows a link, also where somebody changes names meanwhile.
+    ///
+    /// # Errors
+    /// As the system says; also when something else lies there, a link among it.
+    fn hold(&self, dir: &Path) -> io::Result<Box<dyn HeldDir + '_>> {
+        ByPath::hold(self, dir.to_owned())
+    }
+
     /// Where a link points, as it is written.
     ///
     /// # Errors
@@ -154,5 +163,57 @@ pub trait Fs: Send + Sync {
     fn free_files(&self, path: &Path) -> io::Result<u64> {
         let _no_table_of_them = path;
         Ok(u64::MAX)
+    }
+}
+
+/// A directory that is held: whatever becomes of the names above it, this one is meant. What it names is reached without
+/// following a link.
+pub trait HeldDir: Send + Sync {
+    /// The names in it, as [`Fs::list`] tells them.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self) -> io::Result<Vec<Entry>>;
+
+    /// The content of a regular file in it, as [`Fs::read_regular`] reads one.
+    ///
+    /// # Errors
+    /// As there.
+    fn read_regular(&self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// A directory in it.
+    ///
+    /// # Errors
+    /// As the system says; also when it is something else.
+    fn hold(&self, name: &str) -> io::Result<Box<dyn HeldDir + '_>>;
+}
+
+/// A directory by its path alone, for file systems in which nobody else does anything meanwhile.
+struct ByPath<'a, F: ?Sized> {
+    fs: &'a F,
+    dir: PathBuf,
+}
+
+impl<'a, F: Fs + ?Sized> ByPath<'a, F> {
+    fn hold(fs: &'a F, dir: PathBuf) -> io::Result<Box<dyn HeldDir + 'a>> {
+        match fs.kind(&dir)? {
+            Some(Kind::Directory) => Ok(Box::new(Self { fs, dir })),
+            Some(_) => Err(io::ErrorKind::NotADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl<F: Fs + ?Sized> HeldDir for ByPath<'_, F> {
+    fn list(&self) -> io::Result<Vec<Entry>> {
+        self.fs.list(&self.dir)
+    }
+
+    fn read_regular(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        self.fs.read_regular(&self.dir.join(name), limit)
+    }
+
+    fn hold(&self, name: &str) -> io::Result<Box<dyn HeldDir + '_>> {
+        ByPath::hold(self.fs, self.dir.join(name))
     }
 }
