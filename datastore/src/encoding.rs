@@ -20,6 +20,12 @@ pub fn encode(text: &str) -> String {
 /// The text that [`encode`] made `name` of; `None` when it would never have made it.
 #[must_use]
 pub fn decode(name: &str) -> Option<String> {
+    // Most names are as they are; a store has thousands.
+    if !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    {
+        return Some(name.to_owned());
+    }
     let text = percent_decode_str(name).decode_utf8().ok()?;
     (!text.is_empty() && encode(&text) == name).then(|| text.into_owned())
 }

@@ -74,15 +74,20 @@ impl Key {
     /// When there is none, one is empty or holds what no segment may hold, or the name is too long.
     pub fn from_segments<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
         let key = Self { segments: segments.into_iter().map(Into::into).collect() };
-        let text = key.to_string();
         if key.segments.is_empty() || key.segments.iter().any(String::is_empty) {
-            return Err(KeyError::EmptySegment(text));
+            return Err(KeyError::EmptySegment(key.to_string()));
         }
         match key.segments.iter().flat_map(|segment| segment.chars()).find(|&c| !allowed(c)) {
-            Some(character) => Err(KeyError::Character { text, character }),
-            None if text.len() > MAX_LEN => Err(KeyError::TooLong(text)),
+            Some(character) => Err(KeyError::Character { text: key.to_string(), character }),
+            None if key.len() > MAX_LEN => Err(KeyError::TooLong(key.to_string())),
             None => Ok(key),
         }
+    }
+
+    /// Bytes of the quoted form.
+    fn len(&self) -> usize {
+        let quoted = |segment: &String| segment.len() + if segment.contains('.') { 2 } else { 0 };
+        self.segments.iter().map(quoted).sum::<usize>() + self.segments.len().saturating_sub(1)
     }
 
     /// The parts of the name, without quotes.
@@ -179,6 +184,7 @@ mod tests {
         fn what_is_shown_reads_back_as_the_same_key(segments in prop::collection::vec("[A-Za-z0-9_/.-]{1,12}", 1..8)) {
             let key = Key::from_segments(segments.clone()).unwrap();
             prop_assert_eq!(key.segments(), &segments[..]);
+            prop_assert_eq!(key.len(), key.to_string().len());
             prop_assert_eq!(Key::parse(&key.to_string()).unwrap(), key);
         }
 

@@ -1,23 +1,27 @@
-//! Many files, side by side on the cores that there are: each of them is a few calls of the kernel and no work of ours.
+//! Many names, side by side on the cores that there are: each of them is a few calls of the kernel and no work of ours.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread;
 
-/// From how many files on it is worth the while.
-pub(super) const MANY: usize = 256;
+/// From how many names on it is worth the while; they may be files, or directories with more of them.
+pub(super) const MANY: usize = 64;
 /// How many work at one time, at most.
 const HANDS: usize = 4;
 
-/// What `work` makes of each item, in the order of the items.
-pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// What `work` adds for each item, in the order of the items.
+pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T, &mut Vec<R>) + Sync) -> Vec<R> {
+    let work = &work;
+    let share = move |items: &[T]| {
+        let mut all = Vec::with_capacity(items.len());
+        items.iter().for_each(|item| work(item, &mut all));
+        all
+    };
     let hands = thread::available_parallelism().map_or(1, NonZero::get).min(HANDS);
     if items.len() < MANY || hands == 1 {
-        return items.iter().map(work).collect();
+        return share(items);
     }
-    let work = &work;
     thread::scope(|scope| {
-        let share = move |items: &[T]| items.iter().map(work).collect::<Vec<R>>();
         let shares = items.chunks(items.len().div_ceil(hands));
         let begun = |items| {
             let thread = thread::Builder::new().spawn_scoped(scope, move || share(items));
@@ -41,7 +45,8 @@ mod tests {
     fn answers_come_in_the_order_of_what_was_asked() {
         for count in [0, 1, MANY - 1, MANY, MANY + 1, 5 * MANY + 3] {
             let items: Vec<usize> = (0..count).collect();
-            assert_eq!(each(&items, |item| item * 2), items.iter().map(|item| item * 2).collect::<Vec<_>>());
+            let twice = |item: &usize, all: &mut Vec<_>| all.extend([item * 2, item * 2 + 1]);
+            assert_eq!(each(&items, twice), (0..2 * count).collect::<Vec<_>>());
         }
     }
 }

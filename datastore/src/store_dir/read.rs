@@ -1,8 +1,8 @@
 //! From the disk to contents.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use host_io::fs::{Fs, Kind};
+use host_io::fs::{Entry, Fs, HeldDir, Kind};
 
 use super::contents::{Change, Contents, Damage, Metadata, Settings, why_not_storable};
 use super::many;
@@ -40,26 +40,24 @@ pub fn read_usable(fs: &dyn Fs, dir: &Path) -> (Contents, Vec<Damage>) {
         Err(error) => damaged(None, &error),
         Ok(false) => damaged(None, &Error::NoLive { path: root }),
         Ok(true) => {
-            let mut files = Vec::new();
-            let walked = walk(fs, &root, &mut Vec::new(), &mut |found| {
-                match found {
-                    Ok(file) => files.push(file),
-                    Err((key, error)) => damaged(key, &error),
+            let mut metadata = Vec::new();
+            let usable = walk(fs, &root).into_iter().filter_map(|met| match met {
+                Met::Value(key, Ok(value)) => Some((key, value)),
+                Met::Metadata(key, name, Ok(value)) => {
+                    metadata.push((key, name, value));
+                    None
                 }
-                Ok(())
+                Met::Value(key, Err(error)) | Met::Metadata(key, _, Err(error)) => {
+                    damaged(Some(key), &error);
+                    None
+                }
+                Met::Lost(key, error) => {
+                    damaged(key, &error);
+                    None
+                }
             });
-            // Nothing that it is called with fails.
-            walked.unwrap_or_default();
-            let values = many::each(&files, |file| file.read(fs));
-            for (Found { key, name, path: _ }, value) in files.into_iter().zip(values) {
-                match (value, name) {
-                    (Ok(value), Name::Value) => drop(contents.live.insert(key, value)),
-                    (Ok(value), Name::Metadata(name)) => {
-                        drop(contents.metadata.entry(key).or_default().insert(name, value));
-                    }
-                    (Err(error), _) => damaged(Some(key), &error),
-                }
-            }
+            contents.live = usable.collect();
+            contents.metadata = by_key(metadata);
         }
     }
     read_transactions(fs, dir, &mut contents);
@@ -93,21 +91,24 @@ pub fn read_live(fs: &dyn Fs, dir: &Path) -> Result<(Settings, Metadata), Error>
     if !is_directory(fs, &root)? {
         return Err(Error::NoLive { path: root });
     }
-    let mut settings = Settings::new();
-    let mut metadata = Metadata::new();
-    let mut files = Vec::new();
-    walk(fs, &root, &mut Vec::new(), &mut |found| {
-        files.push(found.map_err(|(_, error)| error)?);
-        Ok(())
-    })?;
-    let values = many::each(&files, |file| file.read(fs));
-    for (Found { key, name, path: _ }, value) in files.into_iter().zip(values) {
-        match name {
-            Name::Value => drop(settings.insert(key, value?)),
-            Name::Metadata(name) => drop(metadata.entry(key).or_default().insert(name, value?)),
+    let mut settings = Vec::new();
+    let mut metadata = Vec::new();
+    for met in walk(fs, &root) {
+        match met {
+            Met::Value(key, value) => settings.push((key, value?)),
+            Met::Metadata(key, name, value) => metadata.push((key, name, value?)),
+            Met::Lost(_, error) => return Err(error),
         }
     }
-    Ok((settings, metadata))
+    Ok((settings.into_iter().collect(), by_key(metadata)))
+}
+
+fn by_key(entries: Vec<(Key, String, Value)>) -> Metadata {
+    let mut metadata = Metadata::new();
+    for (key, name, value) in entries {
+        metadata.entry(key).or_default().insert(name, value);
+    }
+    metadata
 }
 
 /// Reads what one transaction would change; one that does not exist changes nothing.
@@ -120,15 +121,14 @@ pub fn read_change(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result<Change,
     if !is_directory(fs, &dir.join(PENDING))? || !is_directory(fs, &tree)? {
         return Ok(change);
     }
-    walk(fs, &tree, &mut Vec::new(), &mut |found| {
-        let file = found.map_err(|(_, error)| error)?;
-        match file.name {
-            Name::Value => drop(change.set.insert(file.key, read_scalar(fs, &file.path)?)),
-            Name::Metadata(name) if name == UNSET => drop(change.unset.insert(file.key)),
-            Name::Metadata(_) => {}
+    for met in walk(fs, &tree) {
+        match met {
+            Met::Value(key, value) => drop(change.set.insert(key, value?)),
+            Met::Metadata(key, name, _) if name == UNSET => drop(change.unset.insert(key)),
+            Met::Metadata(..) => {}
+            Met::Lost(_, error) => return Err(error),
         }
-        Ok(())
-    })?;
+    }
     change.unset.retain(|key| !change.set.contains_key(key));
     Ok(change)
 }
@@ -144,86 +144,134 @@ pub fn transactions(fs: &dyn Fs, dir: &Path) -> Result<Vec<String>, Error> {
     }
     let mut names = Vec::new();
     for entry in fs.list(&root).map_err(Error::io("list", &root))? {
-        refuse_foreign(&root.join(&entry.name), entry.kind)?;
+        if let Some(what) = foreign(entry.kind) {
+            return Err(Error::Foreign { path: root.join(&entry.name), what });
+        }
         names.extend(decode(&entry.name).filter(|_| entry.kind == Kind::Directory));
     }
     names.sort();
     Ok(names)
 }
 
-struct Found {
-    key: Key,
-    name: Name,
-    path: PathBuf,
+/// What was met on a walk through a tree of settings.
+enum Met {
+    /// The file of a setting, and what it holds.
+    Value(Key, Result<Value, Error>),
+    /// The file of something that is noted about a setting, with the name of that.
+    Metadata(Key, String, Result<Value, Error>),
+    /// Something that could not be looked into, with the key in whose place it stands.
+    Lost(Option<Key>, Error),
 }
 
-impl Found {
-    fn read(&self, fs: &dyn Fs) -> Result<Value, Error> {
-        match self.name {
-            Name::Value => read_scalar(fs, &self.path),
-            Name::Metadata(_) => read_json(fs, &self.path),
+/// Whether the cores that there are work side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hands {
+    All,
+    One,
+}
+
+/// Everything below `root` whose name is one of ours, and what cannot be looked into, in the order of the names.
+fn walk(fs: &dyn Fs, root: &Path) -> Vec<Met> {
+    let mut met = Vec::new();
+    match fs.hold(root) {
+        Ok(dir) => Place { dir: &*dir, path: root, segments: &[] }.walk(Hands::All, &mut met),
+        Err(source) => met.push(Met::Lost(None, Error::io("list", root)(source))),
+    }
+    met
+}
+
+/// A directory on the way.
+struct Place<'a> {
+    dir: &'a dyn HeldDir,
+    /// For whoever is told of an error.
+    path: &'a Path,
+    segments: &'a [String],
+}
+
+impl Place<'_> {
+    fn walk(&self, hands: Hands, met: &mut Vec<Met>) {
+        let entries = match self.dir.list() {
+            Ok(entries) => entries,
+            Err(source) => {
+                let key = Key::from_segments(self.segments.iter().cloned()).ok();
+                return met.push(Met::Lost(key, Error::io("list", self.path)(source)));
+            }
+        };
+        if hands == Hands::All && entries.len() >= many::MANY {
+            met.extend(many::each(&entries, |entry, met| self.look(entry, Hands::One, met)));
+        } else {
+            entries.iter().for_each(|entry| self.look(entry, hands, met));
         }
     }
-}
 
-enum Name {
-    Value,
-    Metadata(String),
-}
-
-/// Something that could not be looked into, with the key in whose place it stands.
-type Lost = (Option<Key>, Error);
-
-/// What is called for everything that is met.
-type Visit<'a> = dyn FnMut(Result<Found, Lost>) -> Result<(), Error> + 'a;
-
-/// Calls `found` for every file below `dir` whose name is one of ours, and for what cannot be looked into; an error of
-/// `found` ends the walk.
-fn walk(fs: &dyn Fs, dir: &Path, segments: &mut Vec<String>, found: &mut Visit<'_>) -> Result<(), Error> {
-    let key = |segments: &[String]| Key::from_segments(segments.iter().cloned()).ok();
-    let entries = match fs.list(dir).map_err(Error::io("list", dir)) {
-        Ok(entries) => entries,
-        Err(error) => return found(Err((key(segments), error))),
-    };
-    for entry in entries {
-        let path = dir.join(&entry.name);
-        if let Err(error) = refuse_foreign(&path, entry.kind) {
-            let own = decode(&entry.name).map(|name| [segments.as_slice(), &[name]].concat());
-            found(Err((own.and_then(|own| key(&own)), error)))?;
-            continue;
+    fn look(&self, entry: &Entry, hands: Hands, met: &mut Vec<Met>) {
+        if let Some(what) = foreign(entry.kind) {
+            let key = decode(&entry.name).and_then(|segment| self.key(segment));
+            return met.push(Met::Lost(key, Error::Foreign { path: self.path.join(&entry.name), what }));
         }
         // Only metadata has a dot in its file's name.
         let (segment, metadata) = match entry.name.split_once('.') {
             None => (decode(&entry.name), None),
             Some((segment, name)) => match decode(name) {
                 Some(name) => (decode(segment), Some(name)),
-                None => continue,
+                None => return,
             },
         };
-        let Some(segment) = segment else { continue };
-        segments.push(segment);
+        let Some(segment) = segment else { return };
         match (entry.kind, metadata) {
-            (Kind::Directory, None) => walk(fs, &path, segments, found)?,
-            (Kind::File, metadata) => {
-                if let Ok(key) = Key::from_segments(segments.iter().cloned()) {
-                    let name = metadata.map_or(Name::Value, Name::Metadata);
-                    found(Ok(Found { key, name, path }))?;
+            (Kind::Directory, None) => {
+                let path = self.path.join(&entry.name);
+                let segments = [self.segments, &[segment]].concat();
+                // What is no part of a name has no setting below it: nobody goes down there, however deep it is.
+                let Ok(key) = Key::from_segments(segments.iter().cloned()) else { return };
+                match self.dir.hold(&entry.name) {
+                    Ok(dir) => Place { dir: &*dir, path: &path, segments: &segments }.walk(hands, met),
+                    Err(source) => met.push(Met::Lost(Some(key), Error::io("list", &path)(source))),
+                }
+            }
+            (Kind::File, None) => {
+                if let Some(key) = self.key(segment) {
+                    met.push(Met::Value(key, self.scalar(&entry.name)));
+                }
+            }
+            (Kind::File, Some(name)) => {
+                if let Some(key) = self.key(segment) {
+                    met.push(Met::Metadata(key, name, self.json(&entry.name)));
                 }
             }
             _ => {}
         }
-        segments.pop();
     }
-    Ok(())
+
+    fn key(&self, segment: String) -> Option<Key> {
+        Key::from_segments(self.segments.iter().cloned().chain([segment])).ok()
+    }
+
+    fn scalar(&self, name: &str) -> Result<Value, Error> {
+        let value = self.json(name)?;
+        match why_not_storable(&value) {
+            None => Ok(value),
+            Some(reason) => Err(Error::Value { path: self.path.join(name), reason: reason.to_owned() }),
+        }
+    }
+
+    fn json(&self, name: &str) -> Result<Value, Error> {
+        let read = self.dir.read_regular(name, VALUE_MAX);
+        let bytes = read.map_err(|source| Error::io("read", &self.path.join(name))(source))?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let reason = if bytes.is_empty() { "the file is empty".to_owned() } else { error.to_string() };
+            Error::Value { path: self.path.join(name), reason }
+        })
+    }
 }
 
-fn refuse_foreign(path: &Path, kind: Kind) -> Result<(), Error> {
-    let what = match kind {
-        Kind::File | Kind::Directory => return Ok(()),
-        Kind::Link => "a link, which is never followed",
-        Kind::Other => "neither a file nor a directory",
-    };
-    Err(Error::Foreign { path: path.to_owned(), what })
+/// What something is that has no place in a store.
+fn foreign(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::File | Kind::Directory => None,
+        Kind::Link => Some("a link, which is never followed"),
+        Kind::Other => Some("neither a file nor a directory"),
+    }
 }
 
 /// Whether a directory lies at `path`; false when there is nothing, an error when there is something else.
@@ -232,22 +280,9 @@ fn is_directory(fs: &dyn Fs, path: &Path) -> Result<bool, Error> {
         None => Ok(false),
         Some(Kind::Directory) => Ok(true),
         Some(Kind::File) => Err(Error::Foreign { path: path.to_owned(), what: "a file, not a directory" }),
-        Some(kind) => refuse_foreign(path, kind).map(|()| false),
+        Some(kind) => {
+            let what = foreign(kind).expect("what is no file and no directory is foreign");
+            Err(Error::Foreign { path: path.to_owned(), what })
+        }
     }
-}
-
-fn read_scalar(fs: &dyn Fs, path: &Path) -> Result<Value, Error> {
-    let value = read_json(fs, path)?;
-    match why_not_storable(&value) {
-        None => Ok(value),
-        Some(reason) => Err(Error::Value { path: path.to_owned(), reason: reason.to_owned() }),
-    }
-}
-
-fn read_json(fs: &dyn Fs, path: &Path) -> Result<Value, Error> {
-    let bytes = fs.read_regular(path, VALUE_MAX).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let reason = if bytes.is_empty() { "the file is empty".to_owned() } else { error.to_string() };
-        Error::Value { path: path.to_owned(), reason }
-    })
 }

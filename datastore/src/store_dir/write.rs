@@ -86,7 +86,9 @@ fn write_directory(
     }
     // Nobody keeps so many files open until they are synced one by one.
     unsynced.everything();
-    many::each(&files, |(path, bytes)| written(fs, path, bytes).map(drop)).into_iter().collect()
+    many::each(&files, |(path, bytes), done| done.push(written(fs, path, bytes).map(drop)))
+        .into_iter()
+        .collect()
 }
 
 /// Makes the directories, and tells which files are to lie in them.

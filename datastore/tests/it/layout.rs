@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datastore::store_dir::{self, Contents};
 use datastore::{Datastore, Error};
 use host_io::SystemFs;
+use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 
 use super::{create, data_dirs, key, names, open, settings};
@@ -106,7 +107,14 @@ fn names_that_are_not_ours_are_passed_over() {
     }
     fs::create_dir(live.join("lost+found")).unwrap();
     fs::create_dir(live.join("settings/dir.with-dot")).unwrap();
+    // Deeper than any name of a setting, and than a process may have open files.
+    let mut at = rustix::fs::open(&live, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    for _ in 0..5_000 {
+        rustix::fs::mkdirat(&at, "deep", Mode::RWXU).unwrap();
+        at = rustix::fs::openat(&at, "deep", OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
     assert_eq!(open(base.path()).live().unwrap(), before);
+    assert!(open(base.path()).damage().unwrap().is_empty());
 }
 
 #[test]
