@@ -34,7 +34,7 @@ use crate::Outcome;
 /// Arguments of `cargo xtask bench`.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json\n  cargo xtask bench install --little --rounds 1\n  cargo xtask bench delta --pair security --kind ext4 --beside casync\n  cargo xtask bench rates\n  cargo xtask bench migrate --rounds 1"
+    after_help = "Examples:\n  cargo xtask bench api\n  cargo xtask bench check\n  cargo xtask bench check --json\n  cargo xtask bench check --full\n  cargo xtask bench publish --rounds 5 --json\n  cargo xtask bench install --little --rounds 1\n  cargo xtask bench delta --pair security --kind ext4 --beside casync\n  cargo xtask bench rates\n  cargo xtask bench migrate --rounds 1\n  cargo xtask bench migrate --only reading"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use super::measure::{Spent, measured};
 use super::rates::way;
@@ -21,7 +21,7 @@ use crate::Outcome;
 use crate::cargo::{cargo, workspace};
 use field::{Form, Host};
 use group::Group;
-use report::{Figures, Round};
+use report::{Figures, Round, Within};
 
 /// The most memory that migrating may take, with the stores that lie in memory.
 const MOST_MEMORY: u64 = 64_000_000;
@@ -43,6 +43,26 @@ pub(crate) struct Args {
     /// How many settings the store has
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     settings: u32,
+    /// Measure this part alone; the plain way takes minutes
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+}
+
+/// A part of what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The ways, side by side
+    Ways,
+    /// What migrating takes of memory
+    Memory,
+    /// A store read
+    Reading,
 }
 
 /// Builds the programs as they ship, measures, and prints.
@@ -51,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     // On the disk that holds the target folder, as a host's settings lie on a disk.
     let dir = tempfile::tempdir_in(workspace().join("target"))?;
     let mut rounds = Vec::new();
-    for number in 1..=args.rounds {
+    for number in 1..=if args.wants(Part::Ways) { args.rounds } else { 0 } {
         eprintln!("round {number} of {} …", args.rounds);
         rounds.push(Round {
             plain: plain(args, dir.path())?,
@@ -59,13 +79,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
             lists: ours(args, dir.path(), Form::List, None)?,
         });
     }
-    let within = match Group::make(MOST_MEMORY) {
-        Ok(group) => {
-            let programs = ours(args, dir.path(), Form::Program, Some(&group))?;
-            let lists = ours(args, dir.path(), Form::List, Some(&group))?;
-            Ok((programs, lists))
-        }
-        Err(why) => Err(why.to_string()),
+    let within = match args.wants(Part::Memory) {
+        true => Some(within(args, dir.path())?),
+        false => None,
+    };
+    let reading = match args.wants(Part::Reading) {
+        true => Some(reading(args, dir.path())?),
+        false => None,
     };
     let figures = Figures {
         migrations: args.migrations,
@@ -73,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         rounds,
         within,
         limit: MOST_MEMORY,
-        reading: reading(args, dir.path())?,
+        reading,
     };
     println!("{}", if args.json { figures.json() } else { figures.table() });
     Ok(true)
@@ -109,6 +129,20 @@ fn ours(args: &Args, dir: &Path, form: Form, group: Option<&Group>) -> Result<Sp
     let spent = measured(command.args(host.arguments()))?.1;
     host.expect_carried(&host.live()?)?;
     Ok(spent)
+}
+
+/// Both forms in a group of their own each, which may take no more; why not, where no group can be made.
+fn within(args: &Args, dir: &Path) -> Result<Result<[Within; 2], String>, Box<dyn Error>> {
+    let mut all = Vec::new();
+    for form in [Form::Program, Form::List] {
+        let group = match Group::make(MOST_MEMORY) {
+            Ok(group) => group,
+            Err(why) => return Ok(Err(why.to_string())),
+        };
+        let spent = ours(args, dir, form, Some(&group))?;
+        all.push(Within { spent, peak: group.peak() });
+    }
+    Ok(Ok([all.remove(0), all.remove(0)]))
 }
 
 /// How long a store takes to be read, each time in seconds.
