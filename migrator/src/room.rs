@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use datastore::Key;
-use datastore::store_dir::{self, Contents, Settings};
+use datastore::store_dir::{self, Contents};
 use host_io::Fs;
 
 use crate::amount::Amount;
@@ -80,13 +80,16 @@ pub fn store(contents: &Contents) -> Result<Amount, Error> {
 /// The files and directories of a store.
 fn files(contents: &Contents) -> u64 {
     let metadata: usize = contents.metadata.values().map(std::collections::BTreeMap::len).sum();
-    let trees: usize = contents.pending.values().map(tree).sum();
-    let above_them = 3 + contents.pending.len();
-    (tree(&contents.live) + directories(contents.metadata.keys()) + metadata + trees + above_them) as u64
+    let transactions: BTreeSet<&String> = contents.pending.keys().chain(contents.unset.keys()).collect();
+    let changes: usize =
+        transactions.iter().map(|name| tree(&contents.change(name).keys().iter().collect::<Vec<_>>())).sum();
+    let live = tree(&contents.live.keys().collect::<Vec<_>>());
+    let above_them = 3 + transactions.len();
+    (live + directories(contents.metadata.keys()) + metadata + changes + above_them) as u64
 }
 
-fn tree(settings: &Settings) -> usize {
-    settings.len() + directories(settings.keys())
+fn tree(keys: &[&Key]) -> usize {
+    keys.len() + directories(keys.iter().copied())
 }
 
 fn directories<'a>(keys: impl Iterator<Item = &'a Key>) -> usize {
@@ -96,6 +99,7 @@ fn directories<'a>(keys: impl Iterator<Item = &'a Key>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use datastore::store_dir::Settings;
     use host_io::SystemFs;
     use serde_json::json;
 
@@ -109,6 +113,10 @@ mod tests {
         let contents = Contents {
             live: settings(&["settings.a", "settings.b.c", "settings.b.d"]),
             pending: [("tx".to_owned(), settings(&["settings.x"]))].into(),
+            // What a transaction takes away has files as well, in one that sets something and in one that does not.
+            unset: [("tx", "settings.b.c"), ("other", "settings.a")]
+                .map(|(name, key)| (name.to_owned(), [Key::parse(key).unwrap()].into()))
+                .into(),
             ..Contents::default()
         };
         let dir = tempfile::tempdir().unwrap();
