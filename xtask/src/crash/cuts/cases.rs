@@ -91,6 +91,8 @@ pub(super) struct Cases<'a> {
     read: &'a Read,
     left: VecDeque<Epoch>,
     known: HashSet<Hash>,
+    /// Media that were made: most subsets leave what another one has left.
+    media: HashSet<Hash>,
     dice: Dice,
     pub(super) count: Count,
     /// What was found of half-written images, and not taken yet.
@@ -103,8 +105,8 @@ impl<'a> Cases<'a> {
         let mut dice = Dice::new(making.rng_seed);
         let epochs = Epochs::of(making.base, read, &mut dice);
         let count = Count { epochs: epochs.all.len(), syncs: epochs.syncs.len(), ..Count::default() };
-        let (left, known) = (epochs.all.into(), HashSet::new());
-        Self { making, read, left, known, dice, count, broken: Vec::new() }
+        let (left, known, media) = (epochs.all.into(), HashSet::new(), HashSet::new());
+        Self { making, read, left, known, media, dice, count, broken: Vec::new() }
     }
 
     /// The states of the next epoch that differ from all before them; `None` after the last one.
@@ -118,6 +120,9 @@ impl<'a> Cases<'a> {
         let mut cases = Vec::new();
         for landed in subsets {
             let medium = epoch.left(&landed);
+            if !self.media.insert(medium.key(&self.read.kinds) ^ u128::from(full)) {
+                continue;
+            }
             let mut state = State::new(medium.tree(&self.read.kinds), medium.disk, full, published);
             if self.known.insert(state.hash) {
                 let table = tables.read(&state.disk)?;

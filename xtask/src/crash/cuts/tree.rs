@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use host_io::explore::record::Look;
-use ring::digest::{Context, SHA256, digest};
+use ring::digest::{SHA256, digest};
 
 /// The one directory of a host that outlives a reset.
 pub(super) const PERSISTENT: &str = "var";
@@ -48,28 +48,26 @@ pub(super) struct Tree {
 
 /// The first 16 bytes of a SHA-256.
 pub(super) fn hash(bytes: &[u8]) -> Hash {
-    short(digest(&SHA256, bytes).as_ref())
+    let digest = digest(&SHA256, bytes);
+    u128::from_be_bytes(digest.as_ref()[..16].try_into().expect("a digest is longer"))
 }
 
-fn short(digest: &[u8]) -> Hash {
-    u128::from_be_bytes(digest[..16].try_into().expect("a digest is longer"))
-}
-
-/// A hash over several things, none of which can be taken for a part of another.
-pub(super) struct Hasher(Context);
+/// A hash over several things, none of which can be taken for a part of another. They are gathered first: most are of a
+/// few bytes, which cost more one by one than hashed together.
+pub(super) struct Hasher(Vec<u8>);
 
 impl Hasher {
     pub(super) fn new() -> Self {
-        Self(Context::new(&SHA256))
+        Self(Vec::new())
     }
 
     pub(super) fn add(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(bytes);
     }
 
-    pub(super) fn end(self) -> Hash {
-        short(self.0.finish().as_ref())
+    pub(super) fn end(&self) -> Hash {
+        hash(&self.0)
     }
 }
 
