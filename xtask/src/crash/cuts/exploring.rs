@@ -96,8 +96,14 @@ impl<'a> Exploring<'a> {
 
     /// Lets the host that a first cut left do the same again, and looks at every state after a second cut.
     pub(super) fn cut_again(&mut self, first: &Case, expected: &Expected) -> Result<(), Box<dyn Error>> {
-        let Second { played, expected } =
-            twice::again(first, self.story.again, expected, self.published, &mut self.benches[0])?;
+        let Second { played, expected } = twice::again(
+            first,
+            self.story.again,
+            expected,
+            self.published,
+            self.shapes,
+            &mut self.benches[0],
+        )?;
         let name = format!("{}/", first.place);
         let making = self.making(&played, self.extents.depth.measures[1], &name);
         let mut cases = Cases::of(&making, &played.read);

@@ -9,7 +9,7 @@ use testdata::Set;
 
 use super::cases::Case;
 use super::judge::{self, Broken, End, Expected, Invariant, Shapes, bootable};
-use super::live::{Bench, Came, Seen, State, Typed, changed};
+use super::live::{Bench, Boot, Came, Seen, State, Typed, changed};
 use super::memo::Memo;
 use super::published::Published;
 use super::table::{Found, Violation};
@@ -68,6 +68,7 @@ pub(super) struct Shared<'a> {
 /// The end that a state comes to.
 pub(super) fn end_of(state: &State, came: &Came, shapes: &Shapes) -> End {
     End {
+        first_boot_lost: false,
         version: came.booted.version.clone(),
         settings: came.settings.clone(),
         bits: came.bits,
@@ -171,7 +172,7 @@ impl<'a> Shared<'a> {
         };
         if let Some(known) = known {
             if dice.below(PROVEN) == 0 {
-                let (.., real) = bench.go_on(&case.state, typed, self.published)?;
+                let (.., real) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
                 self.proven(real.agrees(&known), &real, &known)?;
             }
             return Ok(Some(known));
@@ -179,7 +180,7 @@ impl<'a> Shared<'a> {
         if enough {
             return Ok(None);
         }
-        let (first, looks, came) = bench.go_on(&case.state, typed, self.published)?;
+        let (first, looks, came) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
         self.found().runs += 1;
         self.memos.seen.lock().expect("nobody panics while holding it").keep(
             &case.state,

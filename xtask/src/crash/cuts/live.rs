@@ -98,6 +98,14 @@ impl State {
     }
 }
 
+/// What becomes of the first start of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Boot {
+    Uncut,
+    /// The power goes away once more when the firmware has picked, and paid.
+    LostOnce,
+}
+
 /// How a boot ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Booted {
@@ -231,10 +239,14 @@ impl Bench {
     pub(super) fn go_on(
         &mut self,
         state: &State,
+        first: Boot,
         typed: &[Typed],
         published: &Published,
     ) -> Result<(Looks, Looks, Came), Box<dyn Error>> {
         let mut host = self.start(state)?;
+        if first == Boot::LostOnce {
+            let _whichever = host.lose_power_in_boot();
+        }
         let record = Record::at(&self.record);
         let seen = look(&mut host);
         let first = self.looks(&record.lines()?, &state.tree);

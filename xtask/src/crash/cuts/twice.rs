@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::error::Error;
 
+use testdata::BootBits;
+
 use super::cases::Case;
-use super::hands::Memos;
-use super::judge::{Expected, Promise};
-use super::live::{Bench, Typed};
+use super::hands::{Memos, end_of};
+use super::judge::{End, Expected, Promise, Shapes, bootable};
+use super::live::{Bench, Boot, Typed};
 use super::published::Published;
 use super::stage::Played;
 use super::tree::Hash;
@@ -83,9 +85,20 @@ pub(super) fn again(
     typed: &[Typed],
     expected: &Expected,
     published: &Published,
+    shapes: &Shapes,
     bench: &mut Bench,
 ) -> Result<Second, Box<dyn Error>> {
-    let _same_as_ever = bench.go_on(&first.state, typed, published)?;
+    // A set that was not proven before has one start. When that is cut off the other set runs, and whoever only asks
+    // does not insist: that is an end of its own.
+    let unproven = |bits: &BootBits| bootable(*bits) && !bits.successful;
+    let lost = match first.table.bits.iter().any(unproven) {
+        true => {
+            let (.., came) = bench.go_on(&first.state, Boot::LostOnce, typed, published)?;
+            Some(End { first_boot_lost: true, ..end_of(&first.state, &came, shapes) })
+        }
+        false => None,
+    };
+    let _same_as_ever = bench.go_on(&first.state, Boot::Uncut, typed, published)?;
     let played = Played::of(bench.off(&first.state), bench.dir(), &bench.record(), &[])?;
     let mut expected = expected.clone();
     for (path, contents) in played.trust() {
@@ -98,7 +111,8 @@ pub(super) fn again(
         ..promise.clone()
     });
     expected.promises = kept.collect();
-    (expected.ends, expected.milestones) = (expected.ends_after(first.step).to_vec(), Vec::new());
+    let ends = expected.ends_after(first.step).iter().cloned().chain(lost).collect();
+    (expected.ends, expected.milestones) = (ends, Vec::new());
     Ok(Second { played, expected })
 }
 
