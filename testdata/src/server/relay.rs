@@ -19,6 +19,8 @@ pub struct Relay {
     open: Arc<Open>,
 }
 
+const AT_ONCE: usize = 4 * 1024;
+
 /// How many connections there are, were at most at a time, and were in all.
 #[derive(Debug, Default)]
 struct Open {
@@ -29,7 +31,7 @@ struct Open {
 
 impl Relay {
     /// What it hands on at once.
-    pub const PIECE: u64 = 4 * 1024;
+    pub const PIECE: u64 = AT_ONCE as u64;
 
     /// A relay before the server at `server`.
     ///
@@ -108,7 +110,7 @@ enum At {
 
 fn hand_back(mut server: &TcpStream, mut client: &TcpStream, bodies: &AtomicU64) {
     let mut at = At::Head(Vec::new());
-    let mut block = [0; Relay::PIECE as usize];
+    let mut block = [0; AT_ONCE];
     let Ok(inbox) = Inbox::of_peer(client) else { return };
     while let Ok(count @ 1..) = server.read(&mut block) {
         while inbox.unread() > 0 {
