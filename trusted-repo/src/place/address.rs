@@ -53,6 +53,15 @@ pub enum BadAddress {
     /// It is no address at all.
     #[error("it is no address: {0}")]
     Syntax(#[from] url::ParseError),
+    /// The path of a directory of this host.
+    #[error("it is a path; a directory of this host is written file://{path}")]
+    Path {
+        /// The path.
+        path: String,
+    },
+    /// No address, but what could stand in one.
+    #[error("it is no address: one begins with https://, http:// or file:///")]
+    NoScheme,
     /// A kind of address that nobody here speaks.
     #[error("{scheme:?} is none of https, http and file")]
     Scheme {
@@ -97,7 +106,17 @@ impl Address {
     /// # Errors
     /// [`BadAddress`], without what is secret in `text`.
     pub fn parse(text: &str) -> Result<Self, BadAddress> {
-        Self::from_url(&Url::parse(text.trim())?)
+        let text = text.trim();
+        match Url::parse(text) {
+            Ok(url) => Self::from_url(&url),
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                Err(match text.starts_with('/') && !text.starts_with("//") {
+                    true => BadAddress::Path { path: text.to_owned() },
+                    false => BadAddress::NoScheme,
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What `url` means.
@@ -316,6 +335,19 @@ mod tests {
         let ours = BTreeMap::from([("seed".to_owned(), "5".to_owned())]);
         let address = Address::parse(address).expect("an address");
         address.below(name, ours.iter()).expect("a name").to_string()
+    }
+
+    #[test]
+    fn what_is_no_address_says_how_one_is_written() {
+        let said = |text: &str| Address::parse(text).expect_err(text).to_string();
+        assert_eq!(
+            said("/srv/updates"),
+            "it is a path; a directory of this host is written file:///srv/updates"
+        );
+        for text in ["updates.example/metal", "//me:s3cret@host/x", "metal", ""] {
+            let said = said(text);
+            assert_eq!(said, "it is no address: one begins with https://, http:// or file:///");
+        }
     }
 
     #[test]
