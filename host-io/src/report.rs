@@ -53,8 +53,8 @@ pub fn toml_in_a_line(error: &toml::de::Error) -> String {
     let drawn = error.to_string();
     let place = drawn.lines().next().and_then(|first| first.split_once(" at ")).map(|(_, place)| place);
     match place {
-        Some(place) => format!("{place}: {}", error.message()),
-        None => error.message().to_owned(),
+        Some(place) => format!("{place}: {}", in_words(error)),
+        None => in_words(error),
     }
 }
 
@@ -88,7 +88,23 @@ fn as_error(error: &dyn Advise) -> &dyn Error {
 pub fn toml(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map_or(1, |before| 1 + before.matches('\n').count());
-    format!("line {line}: {}", error.message())
+    format!("line {line}: {}", in_words(error))
+}
+
+/// The parser's message, where it says what was expected in the words of people who write files.
+fn in_words(error: &toml::de::Error) -> String {
+    let message = error.message();
+    let Some((said, expected)) = message.rsplit_once("expected ") else { return message.to_owned() };
+    let words = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        _ if expected.starts_with("struct ") => "a table",
+        _ if expected.starts_with("internally tagged enum") || expected.starts_with("enum ") => "a table",
+        other => other,
+    };
+    format!("{said}expected {words}")
 }
 
 #[cfg(test)]
@@ -120,6 +136,28 @@ mod tests {
         let words = "understand the file: line 2, column 5: extra `=`, expected nothing";
         assert_eq!(chain(&Plain(error())), words);
         assert_eq!(chain(&Boxed(Box::new(error()))), words);
+    }
+
+    #[test]
+    fn what_was_expected_is_said_in_the_words_of_whoever_writes_the_file() {
+        #[derive(Debug, serde::Deserialize)]
+        struct File {
+            _seed: Option<u32>,
+            _mirrors: Option<Vec<String>>,
+            _of_a_group: Option<std::collections::BTreeMap<String, String>>,
+            _itself: Option<Box<File>>,
+        }
+        for (text, expected) in [
+            ("_seed = \"x\"", "a whole number"),
+            ("_mirrors = 1", "a list"),
+            ("_of_a_group = 1", "a table"),
+            ("_itself = 1", "a table"),
+        ] {
+            let error = toml::from_str::<File>(text).unwrap_err();
+            for said in [toml(text, &error), toml_in_a_line(&error)] {
+                assert!(said.ends_with(&format!("expected {expected}")), "{said}");
+            }
+        }
     }
 
     #[test]

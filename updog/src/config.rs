@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
+use host_io::host::semantic;
 use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use serde::Deserialize;
@@ -300,9 +301,9 @@ fn version_lock(text: &str) -> Result<VersionLock, String> {
     if text == "latest" {
         return Ok(VersionLock::Latest);
     }
-    Version::parse(text.strip_prefix('v').unwrap_or(text))
-        .map(VersionLock::At)
-        .map_err(|error| format!("it is neither \"latest\" nor a version: {error}"))
+    Version::parse(text.strip_prefix('v').unwrap_or(text)).map(VersionLock::At).map_err(|_| {
+        format!("it is neither \"latest\" nor a version of three numbers; write {}", semantic(text))
+    })
 }
 
 /// An empty text means no floor.
@@ -311,7 +312,7 @@ fn minimum_version(text: &str) -> Result<Option<Version>, String> {
         return Ok(None);
     }
     let version = Version::parse(text.strip_prefix('v').unwrap_or(text));
-    version.map(Some).map_err(|error| format!("it is no version: {error}"))
+    version.map(Some).map_err(|_| format!("it is no version of three numbers; write {}", semantic(text)))
 }
 
 /// An empty text means no proxy.
@@ -397,7 +398,13 @@ something_newer = { a = 1 }
                 "{said}"
             );
         }
-        assert!(complaint("v1.2.0", "1.2").contains("settings.updates.version-lock"));
+        let said = complaint("v1.2.0", "1.2");
+        assert!(said.contains("write 1.2.0\n") && said.contains("settings.updates.version-lock"), "{said}");
+        let said = complaint("seed = 1042", "seed = 1042\nminimum_version = \"v2\"");
+        assert!(
+            said.contains("write 2.0.0\n") && said.contains("settings.updates.minimum-version"),
+            "{said}"
+        );
         assert!(complaint("https://updates.example/targets/", "targets").contains("targets-base-url"));
         assert!(complaint("proxy.example:3128", "http://").contains("settings.network.https-proxy"));
         for scheme in ["socks5", "ftp"] {
