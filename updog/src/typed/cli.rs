@@ -200,7 +200,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Flags are taken with every subcommand, and shown with those that they concern.
-const CONCERN: [(&str, &[&str]); 7] = [
+const CONCERN: [(&str, &[&str]); 8] = [
     ("all", &["check-update"]),
     ("image", &["check-update", "plan", "update", "update-image", "install", "explain"]),
     ("ignore_waves", &["check-update", "plan", "update", "update-image", "explain"]),
@@ -208,6 +208,7 @@ const CONCERN: [(&str, &[&str]); 7] = [
     ("dry_run", &["update", "update-image", "rollback"]),
     ("max_bytes", &["plan", "update", "update-image"]),
     ("reboot", &["update", "update-apply", "rollback"]),
+    ("insist", &["update-apply"]),
 ];
 
 fn bytes(text: &str) -> Result<u64, String> {
@@ -222,34 +223,57 @@ pub fn grammar() -> clap::Command {
     grammar.build();
     for sub in grammar.get_subcommands_mut() {
         let name = sub.get_name().to_owned();
-        for (flag, concerns) in CONCERN {
-            let there = sub.get_arguments().any(|argument| argument.get_id() == flag);
-            if there && !concerns.contains(&name.as_str()) {
-                *sub = std::mem::take(sub).mut_arg(flag, |argument| argument.hide(true));
-            }
-        }
+        show_its_own(sub, &name);
     }
     grammar
+}
+
+/// Hides what does not concern the subcommand `name`, below it as well. Of what is left its page need not say whom it is for.
+fn show_its_own(sub: &mut clap::Command, name: &str) {
+    for (flag, concerns) in CONCERN {
+        if !sub.get_arguments().any(|argument| argument.get_id() == flag) {
+            continue;
+        }
+        *sub = std::mem::take(sub).mut_arg(flag, |argument| {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let own = help.rsplit_once(" (").map_or(help.as_str(), |(own, _for_whom)| own).to_owned();
+            argument.hide(!concerns.contains(&name)).help(own)
+        });
+    }
+    for below in sub.get_subcommands_mut() {
+        show_its_own(below, name);
+    }
 }
 
 /// What was typed. Only the help is made from [`grammar`]: what is taken is what the definition says.
 fn understand(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Asking> {
     let words: Vec<OsString> = arguments.into_iter().collect();
     Cli::try_parse_from(&words).map_err(|error| {
-        let asks = error.kind() == ErrorKind::DisplayHelp;
-        let named = |sub: &&clap::Command| {
-            // Those with subcommands of their own have nothing to hide.
-            !sub.has_subcommands()
-                && words
-                    .iter()
-                    .any(|word| word == sub.get_name() || sub.get_all_aliases().any(|alias| word == alias))
-        };
-        let help = asks.then(|| grammar().get_subcommands().find(named).map(|sub| sub.clone().render_help()));
-        match help.flatten() {
-            Some(help) => Asking::Help(help.to_string()),
-            None => Asking::Clap(error),
+        if error.kind() != ErrorKind::DisplayHelp {
+            return Asking::Clap(error);
+        }
+        let mut about = &grammar();
+        let mut rest = words.as_slice();
+        // Into the subcommand that was named, and into the one of that.
+        while let Some((at, sub)) = named(about, rest) {
+            (about, rest) = (sub, &rest[at + 1..]);
+        }
+        match about.get_name() {
+            "updog" => Asking::Clap(error),
+            _ => Asking::Help(about.clone().render_help().to_string()),
         }
     })
+}
+
+/// The first of `words` that is a subcommand of `command`.
+fn named<'a>(command: &'a clap::Command, words: &[OsString]) -> Option<(usize, &'a clap::Command)> {
+    let is = |word: &OsString, sub: &clap::Command| {
+        word == sub.get_name() || sub.get_all_aliases().any(|alias| word == alias)
+    };
+    words
+        .iter()
+        .enumerate()
+        .find_map(|(at, word)| Some((at, command.get_subcommands().find(|sub| is(word, sub))?)))
 }
 
 /// Why nothing is done.
@@ -362,6 +386,13 @@ mod tests {
                 help.lines().filter(|line| line.trim_start().starts_with(&format!("updog {name}"))).count();
             assert!(["prepare", "trust", "help"].contains(&name.as_str()) || examples >= 2, "{name}: {help}");
         }
+        for line in ["trust --help", "trust show --help"] {
+            let Err(Asking::Help(help)) = typed(line) else { panic!("{line}") };
+            assert!(!help.contains("--max-bytes") && !help.contains("--insist"), "{line}: {help}");
+            assert_eq!(help.contains("updog trust show"), line.contains("show"), "{help}");
+        }
+        let Err(Asking::Help(help)) = typed("update --help") else { panic!("no help") };
+        assert!(!help.contains("(plan, update"), "one page is about one subcommand: {help}");
         // And what is not shown is taken.
         assert!(typed("update-revert --max-bytes 5 --all --image 1.0.0").is_ok());
         assert!(typed("status --json --root /host").is_ok());
