@@ -78,7 +78,8 @@ fn outcome(record: &Evidence, running: bool) -> String {
         Outcome::Unfinished => "cut short".to_owned(),
         other => other.as_str().to_owned(),
     };
-    if let Some(error) = &record.error {
+    // The code of whatever has none of its own is the outcome once more.
+    if let Some(error) = record.error.as_ref().filter(|error| error.code != text) {
         text.push_str(&format!(" ({})", error.code));
     }
     match record.repeats {
