@@ -50,7 +50,7 @@ pub enum Error {
         /// What is wrong.
         reason: String,
         /// What becomes of this boot.
-        then: &'static str,
+        then: String,
     },
     /// Going back is not possible.
     #[error(transparent)]
@@ -214,7 +214,7 @@ impl Advise for Error {
         match self {
             Self::Start(_) | Self::Answer(_) => None,
             Self::NoUpdate { why, .. } | Self::FailedHere { why, .. } => Some(why.clone()),
-            Self::Unhealthy { then, .. } => Some((*then).to_owned()),
+            Self::Unhealthy { then, .. } => Some(then.clone()),
             Self::Rollback(refused) => refused.help(),
             Self::Recalled { .. } => Some(
                 "nothing was changed and it stays staged; \"updog update\" installs what is offered now, and \"updog update-apply --insist\" starts it all the same".to_owned(),
@@ -325,7 +325,7 @@ mod tests {
                 "find an update: no update available",
             ),
             (
-                Error::Unhealthy { reason: "it is torn".into(), then: "mark it" },
+                Error::Unhealthy { reason: "it is torn".into(), then: "mark it".into() },
                 "confirm this boot: it is torn",
             ),
             (

@@ -179,6 +179,7 @@ fn a_boot_is_confirmed_once_its_api_answers_and_again_without_harm() {
     let confirming = host.spawn("updog", &["confirm-boot", "--json"]);
     let short = failure(&host.run("updog", &["confirm-boot", "--api-within", "0", "--json"]));
     assert!(short.message.contains("the API did not answer"), "{}", short.message);
+    assert!(short.help.contains("confirm-boot --without-api"), "{}", short.help);
     assert!(!host.bits(Set::B).successful);
     fs::rename(&aside, &api).unwrap();
     assert_eq!(done(&confirming.wait())["set"], "B");

@@ -65,12 +65,16 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let checked = context.waiter.wait(health::check(&context.paths, limits))?;
     let result = match checked {
         Ok(passed) => confirm(context, &disk, limits.api.is_some(), passed),
-        Err(Unhealthy { stage, reason, said }) => {
+        Err(Unhealthy { stage: at, reason, said }) => {
             context.evidence.note(|evidence| evidence.notes.extend(said));
             if first {
-                note(context, stage, &reason);
+                note(context, at, &reason);
             }
-            Err(Error::Unhealthy { reason, then: then(&status) })
+            let mut then = then(&status).to_owned();
+            if at == stage::API {
+                then.push_str("; on a host that has no apiserver it is \"updog confirm-boot --without-api\"");
+            }
+            Err(Error::Unhealthy { reason, then })
         }
     };
     let outcome = if result.is_ok() { Outcome::Confirmed } else { Outcome::Failed };
@@ -127,7 +131,7 @@ fn give_up(context: &Context, status: &Status, reason: &str) -> Result<(), Error
     if status.inactive().is_some_and(|set| set.bits.would_boot()) {
         return Ok(context.host.reboot()?);
     }
-    Err(Error::Unhealthy { reason: reason.to_owned(), then: then(status) })
+    Err(Error::Unhealthy { reason: reason.to_owned(), then: then(status).to_owned() })
 }
 
 /// Leaves a word for the other set. A disk that takes none changes nothing.
