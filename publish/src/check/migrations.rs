@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use migration_helpers::declared::{Declaration, Step};
 use semver::Version;
@@ -163,7 +164,7 @@ pub(super) fn judge_all(
     report: &mut CheckReport,
     manifest: &Manifest,
     migrations: &BTreeMap<String, Migration>,
-    images: &BTreeMap<Version, Image>,
+    images: &BTreeMap<Version, Arc<Image>>,
 ) {
     for ((from, to), names) in &manifest.migrations {
         let known: Vec<(&String, &Migration)> =
@@ -179,7 +180,14 @@ pub(super) fn judge_all(
                 }
                 Migration::Program(wanted) => {
                     for version in [from, to] {
-                        needs(report, name, wanted, version, version == from, images.get(version));
+                        needs(
+                            report,
+                            name,
+                            wanted,
+                            version,
+                            version == from,
+                            images.get(version).map(AsRef::as_ref),
+                        );
                     }
                 }
             }
@@ -235,7 +243,7 @@ fn fits(
     report: &mut CheckReport,
     (from, to): (&Version, &Version),
     steps: &[&Step],
-    images: &BTreeMap<Version, Image>,
+    images: &BTreeMap<Version, Arc<Image>>,
 ) {
     let model = |version: &Version| match images.get(version).map(|image| &image.model) {
         Some(Ok(model)) => Ok(model),

@@ -6,6 +6,7 @@
 //! - [`frames`]: frames streamed, decoded and held against the whole image
 //! - `migrations`: what the migrations of a step lose, and what they need; `steps`: lists of steps against both settings
 //!   models
+//! - `once`: what was read already, for another manifest
 //! - [`packs`]: packs applied to the release that they lead on from
 //! - `delegated`: the roles of teams
 //! - [`walk`]: the whole repository, from its first root role to the last byte of its targets
@@ -15,6 +16,7 @@ pub mod finding;
 pub mod frames;
 pub mod images;
 mod migrations;
+mod once;
 pub mod packs;
 pub mod rules;
 mod steps;

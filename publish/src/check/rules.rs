@@ -124,6 +124,15 @@ pub(crate) fn images(update: &Update) -> [(&'static str, &str); 3] {
     [("hash", &update.images.hash), ("boot", &update.images.boot), ("root", &update.images.root)]
 }
 
+/// The target of one of them.
+pub(crate) fn image<'a>(update: &'a Update, image: &str) -> &'a str {
+    match image {
+        "hash" => &update.images.hash,
+        "boot" => &update.images.boot,
+        _ => &update.images.root,
+    }
+}
+
 /// All that an update names but its migrations: images, frames, and packs.
 pub(crate) fn targets(update: &Update) -> impl Iterator<Item = &str> {
     images(update).into_iter().map(|(_, name)| name).chain(frames(update)).chain(packs(update))

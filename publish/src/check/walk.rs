@@ -1,6 +1,6 @@
 //! The whole repository, from its first root role to the last byte of its targets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,9 +9,10 @@ use semver::Version;
 use trusted_repo::manifest::is_one;
 use trusted_repo::{Error as RepoError, Repository, TargetInfo, TargetReader, author};
 use update_metadata::{Frames, Manifest, PackedImage, Update, safe_target_name, validate};
-use verity::{HashTree, RootHash};
+use verity::RootHash;
 
 use super::finding::{CheckReport, role_reports};
+use super::once::{Once, Seen};
 use super::{Sizes, delegated, frames, images, migrations, packs, rules};
 use crate::Error;
 use crate::layout::MANIFEST;
@@ -62,31 +63,31 @@ pub async fn check(
     }
     progress.total(infos.iter().map(|info| info.length).sum());
 
-    let mut done = BTreeSet::new();
+    let mut once = Once::default();
     let mut manifests = Vec::new();
     // That of all hosts has to be there; others are those of teams.
     let of_teams = listed.iter().map(String::as_str).filter(|name| is_one(name) && *name != MANIFEST);
     for name in std::iter::once(MANIFEST).chain(of_teams) {
-        done.insert(name.to_owned());
+        once.targets.insert(name.to_owned());
         let Some(manifest) = check_manifest(&mut report, &repository, name, &listed, options).await else {
             continue;
         };
         let mut known = Vec::new();
         for update in &manifest.updates {
             let seen =
-                check_update(&mut report, &repository, update, options.sizes, &mut done, &progress).await?;
+                check_update(&mut report, &repository, update, options.sizes, &mut once, &progress).await?;
             known.push(Known { update, root: seen.tree.map(|tree| tree.root_hash()), boot: seen.boot });
         }
         for update in &known {
-            check_packs(&mut report, &repository, update, &known, &mut done, &progress).await?;
+            check_packs(&mut report, &repository, update, &known, &mut once, &progress).await?;
         }
-        check_migrations(&mut report, &repository, &manifest, &options.place, &mut done, &progress).await?;
+        check_migrations(&mut report, &repository, &manifest, &options.place, &mut once, &progress).await?;
         manifests.push(manifest);
     }
     if !manifests.is_empty() {
         rules::unused(&mut report, &manifests, &listed);
     }
-    for name in listed.iter().filter(|name| safe_target_name(name) && !done.contains(*name)) {
+    for name in listed.iter().filter(|name| safe_target_name(name) && !once.targets.contains(*name)) {
         let progress = Arc::clone(&progress);
         if let Err(what) = streamed(&repository, name, move |target| images::drain(target, &progress)).await?
         {
@@ -157,15 +158,6 @@ async fn check_manifest(
     Some(manifest)
 }
 
-/// What the whole images of an update turned out to be.
-#[derive(Debug, Clone, Default)]
-struct Seen {
-    /// The tree over root.
-    tree: Option<Arc<HashTree>>,
-    /// The SHA-256 of the raw boot image.
-    boot: Option<[u8; 32]>,
-}
-
 /// The images of an update and their frames. What the frames are held against is known once hash and boot were read; root
 /// takes the longest by far, and its frames as long, so these two go side by side.
 async fn check_update(
@@ -173,16 +165,17 @@ async fn check_update(
     repository: &Arc<Repository>,
     update: &Update,
     sizes: Sizes,
-    done: &mut BTreeSet<String>,
+    once: &mut Once,
     progress: &Arc<dyn Progress>,
 ) -> Result<Seen, Error> {
-    let mut seen = Seen::default();
+    let names = rules::images(update).map(|(_, name)| name.to_owned());
+    let known = once.images.get(&names).cloned();
+    let is_known = known.is_some();
+    let mut seen = known.unwrap_or_default();
     let mut root = None;
-    for (image, name) in rules::images(update) {
+    for (image, name) in rules::images(update).into_iter().filter(|_| !is_known) {
         let Ok(info) = repository.target(name).await else { continue };
-        if !done.insert(name.to_owned()) && image != "hash" {
-            continue;
-        }
+        once.targets.insert(name.to_owned());
         if image == "root" {
             root = Some(info);
             continue;
@@ -201,15 +194,14 @@ async fn check_update(
             None => Ok(None),
         }
     };
-    let (whole, framed) = tokio::join!(whole, check_frames(repository, update, &seen, progress));
+    let (whole, framed) = tokio::join!(whole, check_frames(repository, update, &seen, once, progress));
     match whole? {
         Some(Err(what)) => report.error("image", image_of("root", update, &what)),
         Some(Ok((_, length))) => fits(report, "root", update, length, sizes),
         None => {}
     }
-    let (problems, names) = framed?;
-    problems.into_iter().for_each(|what| report.error("frames", what));
-    done.extend(names);
+    framed?.into_iter().for_each(|what| report.error("frames", what));
+    once.images.insert(names, seen.clone());
     Ok(seen)
 }
 
@@ -227,7 +219,7 @@ async fn check_packs(
     repository: &Arc<Repository>,
     to: &Known<'_>,
     known: &[Known<'_>],
-    done: &mut BTreeSet<String>,
+    once: &mut Once,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), Error> {
     for of in &to.update.extensions.packs {
@@ -239,6 +231,11 @@ async fn check_packs(
                 ("boot", _, Some(sha256)) => packs::Wanted::Boot(sha256),
                 _ => continue,
             };
+            let name = |update: &Update| rules::image(update, image).to_owned();
+            let (from, into) = (name(base.update), name(to.update));
+            if !once.hold([&packed.header, &packed.body, &from, &into]) {
+                continue;
+            }
             let Ok(header) = repository.target(&packed.header).await else { continue };
             let Ok(body) = repository.target(&packed.body).await else { continue };
             if let Err(what) = apply_pack(repository, base.update, image, packed, wanted).await? {
@@ -246,7 +243,7 @@ async fn check_packs(
                 report
                     .error("pack", format!("the pack of the {image} image of {version} from {from}: {what}"));
             }
-            done.extend([packed.header.clone(), packed.body.clone()]);
+            once.targets.extend([packed.header.clone(), packed.body.clone()]);
             progress.done(header.length + body.length);
         }
     }
@@ -330,15 +327,21 @@ async fn check_image(
 }
 
 /// The frames of an update: the index read, every frame verified, decoded, and held against the whole image. The answer is
-/// what is wrong, and the targets that were read.
+/// what is wrong.
 async fn check_frames(
     repository: &Arc<Repository>,
     update: &Update,
     seen: &Seen,
+    once: &mut Once,
     progress: &Arc<dyn Progress>,
-) -> Result<(Vec<String>, Vec<String>), Error> {
-    let (mut problems, mut names) = (Vec::new(), Vec::new());
+) -> Result<Vec<String>, Error> {
+    let mut problems = Vec::new();
     for (image, framed) in update.extensions.frames.iter().flat_map(Frames::named) {
+        // Those of root are held against its tree.
+        let whole = rules::image(update, if image == "root" { "hash" } else { image });
+        if !once.hold([&framed.index, &framed.data, whole]) {
+            continue;
+        }
         let (Ok(index), Ok(data)) =
             (repository.target(&framed.index).await, repository.target(&framed.data).await)
         else {
@@ -360,10 +363,10 @@ async fn check_frames(
         if let Err(what) = checked {
             problems.push(format!("the frames of the {image} image of {}: {what}", update.version));
         }
-        names.extend([framed.index.clone(), framed.data.clone()]);
+        once.targets.extend([framed.index.clone(), framed.data.clone()]);
         progress.done(index.length + data.length);
     }
-    Ok((problems, names))
+    Ok(problems)
 }
 
 /// The migrations of all steps, and the images that have something to do with them.
@@ -372,35 +375,41 @@ async fn check_migrations(
     repository: &Arc<Repository>,
     manifest: &Manifest,
     place: &Place,
-    done: &mut BTreeSet<String>,
+    once: &mut Once,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), Error> {
-    let mut found = BTreeMap::new();
     for name in manifest.migrations.values().flatten() {
         let Ok(info) = repository.target(name).await else { continue };
-        if !done.insert(name.clone()) {
+        if !once.targets.insert(name.clone()) {
             continue;
         }
+        // What was looked into until now was not asked for what this one needs.
+        once.roots.clear();
         let read = |target| images::decoded(target, migrations::LARGEST);
         match streamed(repository, name, read).await?.and_then(|program| migrations::understood(&program)) {
-            Ok(migration) => drop(found.insert(name.clone(), migration)),
+            Ok(migration) => drop(once.migrations.insert(name.clone(), migration)),
             Err(what) => report.error("target", format!("the migration {name}: {what}")),
         }
         progress.done(info.length);
     }
     let mut looked_at = BTreeMap::new();
-    for version in migrations::looked_into(manifest, &found) {
+    for version in migrations::looked_into(manifest, &once.migrations) {
         let of_host = |update: &&Update| {
             update.variant == place.variant && update.arch == place.arch && update.version == version
         };
         let Some(update) = manifest.updates.iter().find(of_host) else { continue };
-        let image = match streamed(repository, &update.images.root, images::unpacked).await? {
-            Ok(file) => migrations::Image::look(&file, &found),
-            Err(why) => migrations::Image::unknown(&why),
+        let key = (version.clone(), update.images.root.clone());
+        let image = match once.roots.get(&key) {
+            Some(image) => Arc::clone(image),
+            None => match streamed(repository, &update.images.root, images::unpacked).await? {
+                Ok(file) => Arc::new(migrations::Image::look(&file, &once.migrations)),
+                Err(why) => Arc::new(migrations::Image::unknown(&why)),
+            },
         };
+        once.roots.insert(key, Arc::clone(&image));
         looked_at.insert(version, image);
     }
-    migrations::judge_all(report, manifest, &found, &looked_at);
+    migrations::judge_all(report, manifest, &once.migrations, &looked_at);
     Ok(())
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::Duration;
 use host_io::SystemFs;
 use publish::mirror::{MirrorOptions, mirror};
-use publish::progress::Silent;
+use publish::progress::{Progress, Silent};
 use publish::prune::{PruneOptions, prune};
 use publish::refresh::{expiring, refresh};
 use publish::{Desk, Error, Keys, Lifetimes, Place, delegate};
@@ -111,6 +112,36 @@ async fn a_team_publishes_for_its_variant_without_the_key_of_the_targets_role() 
     refresh(&Team::desk(&fixture), Lifetimes::default(), today()).await.expect("signed");
     assert_eq!(on_offer(&fixture).await, (vec![v("1.0.0"), v("1.1.0")], vec![v("1.0.0")]));
     assert!(check(&fixture).await.is_good());
+}
+
+/// How much was worked through.
+#[derive(Default)]
+struct Count {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Progress for Count {
+    fn done(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn total(&self, bytes: u64) {
+        self.total.store(bytes, Ordering::Relaxed);
+    }
+
+    fn finish(&self) {}
+}
+
+#[tokio::test]
+async fn what_stands_in_the_manifest_of_a_team_as_well_is_checked_once() {
+    let (fixture, _team) = handed_over().await;
+    publish_as_team(&fixture).await.expect("published");
+    let count = Arc::new(Count::default());
+    let report = publish::check(&options(&fixture), today(), Arc::clone(&count) as Arc<dyn Progress>).await;
+    assert!(report.expect("it can be opened").is_good());
+    let (done, total) = (count.done.load(Ordering::Relaxed), count.total.load(Ordering::Relaxed));
+    assert!(done > 0 && done <= total, "{done} of {total} bytes");
 }
 
 #[tokio::test]
