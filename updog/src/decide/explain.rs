@@ -135,8 +135,9 @@ pub struct Installed {
     pub boots_next: bool,
 }
 
-/// Adds to the reasons that a version is installed already: whoever reads "chosen" would install it once more.
-pub fn note_installed(rows: &mut [Explained], installed: &Installed) {
+/// Adds to the reasons that a version is installed already: whoever reads "chosen" would install it once more. One that
+/// nobody offers any more has a row as well: the next boot may start it.
+pub fn note_installed(rows: &mut Vec<Explained>, installed: &Installed) {
     let Installed { variant, arch, version, boots_next } = installed;
     let held = |row: &&mut Explained| (&row.variant, &row.arch, &row.version) == (variant, arch, version);
     if let Some(row) = rows.iter_mut().find(held) {
@@ -144,7 +145,25 @@ pub fn note_installed(rows: &mut [Explained], installed: &Installed) {
             true => "; it is installed, and the next boot starts it",
             false => "; it is installed, and starts once it is applied",
         });
+        return;
     }
+    let reason = match boots_next {
+        true => {
+            "the repository does not offer it any more; it is installed, and the next check takes back that it boots next"
+        }
+        false => "the repository does not offer it any more; it is installed, and is not applied",
+    };
+    let at = rows.partition_point(|row| row.version >= *version);
+    let row = Explained {
+        variant: variant.clone(),
+        arch: arch.clone(),
+        version: version.clone(),
+        max_version: version.clone(),
+        verdict: Verdict::NotOffered,
+        reason: reason.to_owned(),
+        wave_opens: None,
+    };
+    rows.insert(at, row);
 }
 
 struct Judge<'a> {
@@ -332,7 +351,11 @@ mod tests {
         installed.variant = "cloud".to_owned();
         let mut rows = before.clone();
         note_installed(&mut rows, &installed);
-        assert_eq!(rows, before);
+        let new: Vec<&Explained> = rows.iter().filter(|row| !before.contains(row)).collect();
+        assert_eq!((rows.len(), new.len()), (before.len() + 1, 1));
+        assert_eq!((new[0].variant.as_str(), new[0].verdict), ("cloud", Verdict::NotOffered));
+        assert!(new[0].reason.contains("takes back that it boots next"), "{}", new[0].reason);
+        assert!(rows.is_sorted_by(|one, other| one.version >= other.version), "newest first");
     }
 
     #[test]
