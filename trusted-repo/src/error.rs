@@ -140,8 +140,10 @@ pub enum Error {
         limit: u64,
     },
     /// The manifest is signed, but not a manifest.
-    #[error("read the manifest of {place}")]
+    #[error("read {name} of {place}, which is signed and no manifest")]
     Manifest {
+        /// Its name: a team's has one of its own.
+        name: String,
         /// The metadata base URL or directory.
         place: String,
         /// What is wrong with it.
@@ -478,12 +480,13 @@ mod tests {
             ),
             (
                 Error::Manifest {
+                    name: "manifest-metal.json".into(),
                     place: "https://repo.example/metadata".into(),
                     source: Arc::new(update_metadata::ManifestError::Json(
                         serde_json::from_str::<u8>("x").unwrap_err(),
                     )),
                 },
-                "read the manifest of https://repo.example/metadata",
+                "read manifest-metal.json of https://repo.example/metadata, which is signed and no manifest",
             ),
             (
                 Error::Pin { path: "/data/file".into(), reason: "it is torn".into() },

@@ -90,6 +90,7 @@ impl Repository {
     async fn manifest_of(&self, name: &str) -> Result<Manifest, Error> {
         let bytes = self.fetch(name, LONGEST_MANIFEST).await?;
         Manifest::parse(bytes.bytes()).map_err(|source| Error::Manifest {
+            name: name.to_owned(),
             place: self.opened.metadata.describe(""),
             source: Arc::new(source),
         })
