@@ -79,7 +79,7 @@ pub async fn add_with(
     let mut draft = change_manifest(options, &release, manifest.clone(), now)?;
     // So are bases that nobody has.
     options.bases.of(&manifest, &options.variant, &options.arch, &options.version)?;
-    let mut notes = release.notes.clone();
+    let mut notes = Vec::new();
     match doubts::ways(&draft, &options.variant, &options.arch, &options.version) {
         Ways::All => {}
         Ways::Some(note) => notes.push(note),
@@ -87,6 +87,14 @@ pub async fn add_with(
     }
     if let Some(doubt) = doubts::strays(&release.programs, &draft) {
         options.doubts.weigh(&mut notes, doubt)?;
+    }
+    // Of what is in the wrong place it need not be said that it cannot run.
+    for (name, path) in release.programs.iter().filter(|(name, _)| doubts::is_named(name, &draft)) {
+        match doubts::program(name, path, &options.arch)? {
+            None => {}
+            Some(Ok(note)) => notes.push(note),
+            Some(Err(doubt)) => options.doubts.weigh(&mut notes, doubt)?,
+        }
     }
     let salt = match (&options.salt, &options.images.hash) {
         (Some(salt), _) => salt.clone(),

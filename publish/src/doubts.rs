@@ -111,10 +111,9 @@ pub(crate) enum Ways {
 
 /// Programs in the directory that no step of the manifest names: a README, an editor's copy, a name with a typing mistake.
 pub(crate) fn strays(programs: &BTreeMap<String, PathBuf>, manifest: &Manifest) -> Option<Doubt> {
-    let named = |name: &String| manifest.migrations.values().flatten().any(|target| target == name);
     let strays: Vec<String> = programs
         .iter()
-        .filter(|(name, _)| !named(name))
+        .filter(|(name, _)| !is_named(name, manifest))
         .map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
         .collect();
     (!strays.is_empty()).then(|| Doubt {
@@ -128,11 +127,17 @@ pub(crate) fn strays(programs: &BTreeMap<String, PathBuf>, manifest: &Manifest) 
     })
 }
 
+/// Whether a step between two versions names this target.
+pub(crate) fn is_named(name: &str, manifest: &Manifest) -> bool {
+    manifest.migrations.values().flatten().any(|target| target == name)
+}
+
 /// What kind of program a migration is: `None` when hosts run it; else a doubt, or a word on what it needs.
 pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Result<String, Doubt>>, Error> {
     let failed = |error| Error::file("read the migration", path, error);
+    let about = std::fs::metadata(path).map_err(failed)?;
     // What comes through a pipe can be read once only.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+    if !about.is_file() {
         return Ok(Some(Ok(format!(
             "the migration {name} is no file: whether hosts can run it is not known"
         ))));
@@ -147,6 +152,10 @@ pub(crate) fn program(name: &str, path: &Path, arch: &str) -> Result<Option<Resu
             instead: format!("give a program for {arch}, or a script that begins with #! and a whole path"),
         }))
     };
+    if about.len() > LARGEST {
+        let (has, most) = (about.len(), LARGEST >> 20);
+        return Ok(doubt(format!("the migration {name} has {has} bytes, and hosts take {most} MiB at most")));
+    }
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
         if line.len() + 2 >= FIRST_LINE {
@@ -217,6 +226,13 @@ mod tests {
         assert!(doubted(&elf(1, 62)).ends_with("is an object file, which was never linked"));
         assert!(doubted(&elf(3, 62)).ends_with("is a library"));
         assert!(doubted(&elf(2, 62)[..40]).ends_with("is cut short"));
+        let large = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(large.path(), elf(2, 62)).unwrap();
+        large.as_file().set_len(LARGEST).unwrap();
+        assert_eq!(program("m", large.path(), "x86_64").unwrap(), None);
+        large.as_file().set_len(LARGEST + 1).unwrap();
+        let said = program("m", large.path(), "x86_64").unwrap().unwrap().unwrap_err();
+        assert!(said.what.ends_with("has 67108865 bytes, and hosts take 64 MiB at most"), "{}", said.what);
         assert!(doubted(b"").contains("neither a program nor a script"));
         assert!(doubted(b"echo hello\n").contains("neither"));
         assert!(doubted(b"#!/bin/sh\r\nexit 0\r\n").contains("line ends of DOS"));

@@ -191,9 +191,11 @@ pub enum Error {
     /// The manifest refuses the change.
     #[error("change the manifest")]
     Manifest(#[from] AuthorError),
-    /// The manifest in the repository is damaged.
-    #[error("read the manifest of the repository: {reason}")]
+    /// A manifest in the repository is not there or damaged.
+    #[error("read {name} of the repository: {reason}")]
     DamagedManifest {
+        /// Which one: a team's has a name of its own.
+        name: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -223,6 +225,32 @@ pub enum Error {
         version: Version,
         /// Since when.
         since: DateTime<Utc>,
+    },
+    /// There is no such policy.
+    #[error("read the wave policy {path}")]
+    NoWaves {
+        /// What was given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is on offer, and not paused.
+    #[error("resume {version}: it is not paused, and hosts take it")]
+    NotPaused {
+        /// The version.
+        version: Version,
+    },
+    /// There is no such release, or not any more.
+    #[error("{action} {version}: no such release of {variant} on {arch} is offered or paused")]
+    NoSuchRelease {
+        /// The command.
+        action: &'static str,
+        /// The version.
+        version: Version,
+        /// The variant.
+        variant: String,
+        /// The architecture.
+        arch: String,
     },
     /// Nobody said yes.
     #[error("{action}: nobody agreed to it, and nothing was changed")]
@@ -310,6 +338,15 @@ impl Advise for Error {
             Self::OtherRoot { .. } => "leave --root out, or give another directory of keys",
             Self::Paused { .. } | Self::PausedAlready { .. } => {
                 "let it go on with \"pubrepo resume\", or take it back with \"pubrepo recall\""
+            }
+            Self::NoWaves { .. } => {
+                "give a file, or one of those that the program has: accelerated, default, emergency, slow-roll"
+            }
+            Self::NotPaused { .. } => {
+                "there is nothing to do; \"pubrepo list\" shows what is offered and what is paused"
+            }
+            Self::NoSuchRelease { .. } => {
+                "\"pubrepo list\" shows what there is; what was recalled or removed does not come back: publish the next version"
             }
             Self::NoRepository { .. } => "make one with \"pubrepo init\" first",
             Self::MaxVersion { .. } => "leave --max-version out, or give one that is not below the version",

@@ -85,7 +85,11 @@ pub(crate) fn build_hash(
     })?;
     let image = builder.finish();
     // What no reader accepts is not published.
-    HashTree::parse(&image.bytes).map_err(|source| Error::HashImage { path: root.to_owned(), source })?;
+    HashTree::parse(&image.bytes).map_err(|source| Error::Image {
+        image: "root",
+        path: root.to_owned(),
+        reason: format!("no hash tree over it can be used: {}", host_io::report::chain(&source)),
+    })?;
     Ok(Hash { bytes: image.bytes, root_hash: image.root_hash, salt })
 }
 

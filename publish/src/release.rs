@@ -10,7 +10,6 @@ use trusted_repo::author::Editor;
 use trusted_repo::manifest::{OF_ALL, of_variant, only_of};
 use update_metadata::{Manifest, ReleaseConfig, WavePolicy};
 
-use crate::doubts;
 use crate::ground::check_name;
 use crate::{AddOptions, Error, MissingMigrations};
 
@@ -28,8 +27,6 @@ pub(crate) struct Release {
     pub(crate) programs: BTreeMap<String, PathBuf>,
     /// Target names of migrations that nobody has.
     pub(crate) missing: Vec<String>,
-    /// What is worth a word.
-    pub(crate) notes: Vec<String>,
 }
 
 impl Release {
@@ -61,15 +58,7 @@ impl Release {
         if !missing.is_empty() && missing_allowed == MissingMigrations::Refuse {
             return Err(Error::MissingMigrations { names: missing });
         }
-        let mut notes = Vec::new();
-        for (name, path) in &programs {
-            match doubts::program(name, path, &options.arch)? {
-                None => {}
-                Some(Ok(note)) => notes.push(note),
-                Some(Err(doubt)) => options.doubts.weigh(&mut notes, doubt)?,
-            }
-        }
-        Ok(Self { waves, config, programs, missing, notes })
+        Ok(Self { waves, config, programs, missing })
     }
 }
 
@@ -87,8 +76,12 @@ const POLICIES: [(&str, &str); 4] = [
 
 /// A policy in a file, or one that comes with the program. A file of that name goes before it.
 pub(crate) fn read_waves(path: &Path) -> Result<WavePolicy, Error> {
-    let known = POLICIES.iter().find(|(name, _)| Path::new(name) == path && !path.exists());
-    let text = known.map_or_else(|| read_text(path), |(_, text)| Ok((*text).to_owned()))?;
+    let known = POLICIES.iter().find(|(name, _)| Path::new(name) == path);
+    let text = match (std::fs::read_to_string(path), known) {
+        (Ok(text), _) => text,
+        (Err(error), Some((_, text))) if error.kind() == std::io::ErrorKind::NotFound => (*text).to_owned(),
+        (Err(source), _) => return Err(Error::NoWaves { path: path.to_owned(), source }),
+    };
     WavePolicy::parse(&text).map_err(|source| Error::Waves { path: path.to_owned(), source })
 }
 
@@ -138,14 +131,14 @@ pub(crate) fn current_manifest(
 
 /// The manifest of this name that is published now.
 fn published_manifest(editor: &Editor, targets: &Path, name: &str) -> Result<Manifest, Error> {
-    let damaged = |reason: String| Error::DamagedManifest { reason };
+    let damaged = |reason: String| Error::DamagedManifest { name: name.to_owned(), reason };
     let Some(info) = editor.target(name) else {
-        return Err(damaged("the repository does not list one".to_owned()));
+        return Err(damaged("no role lists it".to_owned()));
     };
     let path = targets.join(format!("{}.{name}", info.hashes.hex()));
     let bytes = SystemFs.read(&path).map_err(|error| Error::file("read the manifest", &path, error))?;
     if !info.hashes.are_of(&bytes) {
-        return Err(damaged(format!("{} is not the signed one", path.display())));
+        return Err(damaged(format!("{} does not have the signed digest", path.display())));
     }
     Manifest::parse(&bytes).map_err(|error| damaged(host_io::report::chain(&error)))
 }

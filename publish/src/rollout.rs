@@ -63,6 +63,16 @@ pub async fn rollout(
     if let (Action::Pause, Some(paused)) = (action, paused) {
         return Err(Error::PausedAlready { version: version.clone(), since: paused.since });
     }
+    if paused.is_none() {
+        let is_offered = before.updates.iter().any(|update| selector.matches(update));
+        if action == Action::Resume && is_offered {
+            return Err(Error::NotPaused { version: version.clone() });
+        }
+        if !is_offered {
+            let Selector { variant, arch, version } = selector;
+            return Err(Error::NoSuchRelease { action: action.name(), version, variant, arch });
+        }
+    }
     let after = action.apply(before.clone(), &selector, now)?;
     let effect = action.effect(&before, &selector, now);
     if !agree(&effect).map_err(|error| Error::file("ask", "the terminal", error))? {

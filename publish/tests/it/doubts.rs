@@ -75,8 +75,11 @@ async fn a_stray_in_the_migrations_directory_and_a_migration_that_cannot_run_are
     );
     let args = ["--release-config", "Release.toml", "--migrations", "migrations"];
     fixture.write("migrations/migrate_v1.1.0_x", b"#!/bin/sh\n");
-    fixture.write("migrations/README.md", b"#!/bin/sh\n");
-    refused(&add(&fixture, "1.1.0", &args), "the migrations directory has README.md");
+    // Whatever it holds, it is in the wrong place.
+    for holds in [&b"#!/bin/sh\n"[..], b"Read me."] {
+        fixture.write("migrations/README.md", holds);
+        refused(&add(&fixture, "1.1.0", &args), "the migrations directory has README.md");
+    }
     std::fs::remove_file(fixture.path("migrations/README.md")).expect("removed");
     fixture.write("migrations/migrate_v1.1.0_x", b"");
     refused(&add(&fixture, "1.1.0", &args), "migrate_v1.1.0_x.lz4 is neither a program nor a script");

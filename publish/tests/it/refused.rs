@@ -214,6 +214,29 @@ async fn a_damaged_manifest_is_not_built_upon() {
     assert!(matches!(error, Error::DamagedManifest { .. }), "{error}");
 }
 
+#[tokio::test]
+async fn a_wave_policy_that_is_not_there_names_those_that_the_program_has() {
+    let fixture = Fixture::new().await;
+    let mut release = fixture.release("1.0.0", 1);
+    release.waves = Some("defaults".into());
+    let error = fixture.add(&release).await.expect_err("a typing mistake");
+    let said = host_io::report::sentence("pubrepo", &error);
+    assert!(
+        said.contains("read the wave policy defaults: ") && said.contains("default, emergency"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_root_image_of_one_block_is_refused_and_no_hash_image_is_blamed_that_nobody_gave() {
+    let fixture = Fixture::new().await;
+    let mut release = fixture.release("1.0.0", 1);
+    release.images.root = fixture.write("images/block", &[7; 4096]);
+    let error = fixture.add(&release).await.expect_err("no hash tree can be used");
+    let said = host_io::report::sentence("pubrepo", &error);
+    assert!(said.contains("use the root image") && !said.contains("--hash"), "{said}");
+}
+
 /// A squashfs whose `os-release` lies in `place`.
 fn squashfs(place: &str, text: &str) -> Vec<u8> {
     let mut writer = backhand::FilesystemWriter::default();

@@ -76,4 +76,19 @@ async fn nothing_changes_unless_somebody_agrees_to_the_effect() {
     assert_eq!((&report["action"], &report["version"]), (&"pause".into(), &"1.1.0".into()));
     let again = pubrepo(&fixture, &[&["pause", "1.1.0", "--yes"], &place[..]].concat());
     assert_eq!(again.status.code(), Some(1), "it is paused already: {again:?}");
+    for (line, why) in [
+        (["resume", "1.0.0", "--yes"], "failed to resume 1.0.0: it is not paused, and hosts take it"),
+        (
+            ["resume", "9.9.9", "--yes"],
+            "failed to resume 9.9.9: no such release of metal on x86_64 is offered",
+        ),
+        (
+            ["recall", "9.9.9", "--yes"],
+            "failed to recall 9.9.9: no such release of metal on x86_64 is offered",
+        ),
+    ] {
+        let refused = pubrepo(&fixture, &[&line[..], &place[..]].concat());
+        let said = String::from_utf8(refused.stderr).expect("text");
+        assert!(said.contains(why) && said.contains("help: ") && said.contains("pubrepo list"), "{said}");
+    }
 }
