@@ -90,14 +90,19 @@ pub fn close(dir: &Path) {
     let how = OFlags::DIRECTORY.bits().cast_signed();
     let Ok(file) = OpenOptions::new().read(true).custom_flags(how).open(dir) else { return };
     let Ok(metadata) = file.metadata() else { return };
-    let mode = metadata.mode() & 0o7777;
-    if mode & OTHERS == 0 {
-        return;
-    }
+    // First: its owner gets in whatever its mode is.
     if metadata.uid() != geteuid().as_raw() {
         if geteuid().is_root() {
-            tracing::warn!("{} belongs to user {}, who may hold its lock", dir.display(), metadata.uid());
+            tracing::warn!(
+                "{} belongs to user {}, who may hold its lock and change what is in it",
+                dir.display(),
+                metadata.uid()
+            );
         }
+        return;
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & OTHERS == 0 {
         return;
     }
     match file.set_permissions(Permissions::from_mode(mode & !OTHERS)) {

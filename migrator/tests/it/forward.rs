@@ -1,6 +1,7 @@
 //! An update carries settings, or leaves them as they were.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use host_io::explore::CutFs;
 use migrator::Error;
@@ -272,4 +273,57 @@ fn a_broken_chain_of_links_fails_the_boot_and_is_named() {
     let host = updated(STEPS);
     fs::remove_file(host.base().join("v1.0")).unwrap();
     refused(&host, "1.1.0", &["datastore/v1.0", "missing"]);
+}
+
+#[test]
+fn what_has_no_place_in_a_store_fails_the_boot_and_nothing_outside_is_read() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::create_dir(outside.path().join("group")).unwrap();
+    fs::write(outside.path().join("group/secret"), "\"secret\"").unwrap();
+    let live = |host: &Host| host.base().join(host.chain().data_dir).join("live");
+    for (place, target, word) in [
+        ("settings/stray", "group/secret", "live/settings/stray is a link, which is never followed"),
+        ("settings/group", "group", "live/settings/group is a link, which is never followed"),
+        ("settings/no name", "group", "live/settings/no name is a link, which is never followed"),
+    ] {
+        let host = updated(STEPS);
+        symlink(outside.path().join(target), live(&host).join(place)).unwrap();
+        refused(&host, "1.1.0", &[word]);
+    }
+    let host = updated(STEPS);
+    let aside = outside.path().join("live");
+    fs::rename(live(&host), &aside).unwrap();
+    symlink(&aside, live(&host)).unwrap();
+    refused(&host, "1.1.0", &["live is a link, which is never followed"]);
+
+    let host = updated(STEPS);
+    fs::remove_file(host.base().join("v1.0.0")).unwrap();
+    symlink(outside.path(), host.base().join("v1.0.0")).unwrap();
+    refused(&host, "1.1.0", &["datastore/v1.0.0", "out of the datastore"]);
+}
+
+#[test]
+fn names_that_are_none_and_what_lies_below_them_stay_behind() {
+    let host = updated(STEPS);
+    let settings_dir = host.base().join(host.chain().data_dir).join("live/settings");
+    fs::create_dir(settings_dir.join("no name")).unwrap();
+    fs::write(settings_dir.join("no name/at-all"), "\"?\"").unwrap();
+    fs::write(settings_dir.join("half%"), "not even JSON").unwrap();
+    host.boot("1.1.0").expect_ok();
+    assert_eq!(host.live(), settings([("settings.kept", json!("mine")), ("settings.renamed", json!("two"))]));
+}
+
+#[test]
+fn a_datastore_of_a_stranger_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root can give a directory away");
+    }
+    let host = updated(STEPS);
+    std::os::unix::fs::chown(host.base(), Some(4242), None).unwrap();
+    for mode in [0o700, 0o755] {
+        fs::set_permissions(host.base(), fs::Permissions::from_mode(mode)).unwrap();
+        let ran = host.boot("1.1.0");
+        ran.expect_ok();
+        assert!(ran.err.contains("belongs to user 4242"), "{mode:o}: {}", ran.err);
+    }
 }
