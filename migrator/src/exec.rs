@@ -8,6 +8,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -132,7 +133,7 @@ impl Sealed {
             .spawn()
             .map_err(Error::Start)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let mut end = std::pin::pin!(end_of(&mut child));
+        let mut end = std::pin::pin!(end_of(&mut child, group));
         let ended = tokio::select! {
             ended = tokio::time::timeout(limits.time, &mut end) => ended.map_err(|_| Error::TimedOut(limits.time)),
             () = overfilled(place) => Err(Error::Overfilled { most: place.most }),
@@ -141,28 +142,41 @@ impl Sealed {
             Ok(ended) => ended,
             Err(error) => {
                 // The whole group: a helper that it started must not go on writing to the copy.
-                if let Some(group) = group {
-                    let _gone_already = kill_process_group(group, Signal::KILL);
-                }
+                kill(group);
                 // A kill takes effect a little later; whoever has let go of the outputs writes nothing any more.
                 let _ended_or_out_of_reach = tokio::time::timeout(DYING, end).await;
                 return Err(error);
             }
         };
-        // What it started and left running has let go of the outputs, and could still write. The number of the group
-        // cannot be another one's yet: the kernel gives out all others before it.
-        if let Some(group) = group {
-            let _gone_already = kill_process_group(group, Signal::KILL);
-        }
         let (status, mut said) = ended.map_err(Error::Wait)?;
         let (confined, not_started, err) = Report::split(&said.err);
         (said.confined, said.err) = (confined.unwrap_or_default(), err);
         match not_started {
-            Some(why) => Err(Error::Start(io::Error::other(why))),
+            Some(why) => Err(Error::Start(io::Error::other(match self.interpreter() {
+                Some(interpreter) => format!("{interpreter}, which its first line names: {why}"),
+                None => why,
+            }))),
             None if is_overfilled(place) => Err(Error::Overfilled { most: place.most }),
             None if status.success() => Ok(said),
             None => Err(Error::Ended { status, said: Box::new(said) }),
         }
+    }
+
+    /// What the first line of a script names, as far as a message has use for it.
+    fn interpreter(&self) -> Option<String> {
+        let mut beginning = [0; 256];
+        let read = self.file.read_at(&mut beginning, 0).ok()?;
+        let text = String::from_utf8_lossy(&beginning[..read]).into_owned();
+        let named = text.strip_prefix("#!")?.lines().next()?.split_whitespace().next()?;
+        Some(named.to_owned())
+    }
+}
+
+/// Ends everything in a group of processes. Its number cannot be another one's yet, also where its first process has
+/// been waited for: the kernel gives out all others before it.
+fn kill(group: Option<Pid>) {
+    if let Some(group) = group {
+        let _gone_already = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -189,10 +203,16 @@ fn is_overfilled(place: Place<'_>) -> bool {
     Amount::below(place.scratch, place.most).exceeds(place.most)
 }
 
-/// Waits until the program has ended and its outputs are closed, which is when nothing that it started is left.
-async fn end_of(child: &mut Child) -> io::Result<(ExitStatus, Said)> {
+/// Waits until the program has ended and its outputs are closed, which is when nothing that it started is left. What it
+/// left running is ended with it: it could still write, and may hold the outputs open for as long as it likes.
+async fn end_of(child: &mut Child, group: Option<Pid>) -> io::Result<(ExitStatus, Said)> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (out, err, status) = tokio::join!(beginning(out), beginning(err), child.wait());
+    let ended = async {
+        let status = child.wait().await;
+        kill(group);
+        status
+    };
+    let (out, err, status) = tokio::join!(beginning(out), beginning(err), ended);
     Ok((status?, Said { out: out?, err: err?, confined: Report::default() }))
 }
 

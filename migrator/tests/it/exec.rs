@@ -76,19 +76,21 @@ fn much_talk_is_cut_and_does_not_block_the_program() {
 #[expect(clippy::disallowed_methods, reason = "the wait is bounded")]
 fn what_a_program_leaves_running_is_ended_with_it() {
     let dir = tempfile::tempdir().unwrap();
-    // It has let go of its outputs, so nobody would wait for it.
-    let script = "sleep 600 < /dev/null > /dev/null 2>&1 & echo $!";
-    let said = shell_in(dir.path(), script, PLENTY).unwrap();
-    let record = Path::new("/proc").join(&said.out).join("stat");
-    let started = std::time::Instant::now();
-    loop {
-        // Gone, or ended and not yet collected by whoever inherited it.
-        match fs::read_to_string(&record) {
-            Ok(text) if !text.contains(") Z") && !text.contains(") X") => {}
-            Ok(_) | Err(_) => break,
+    // Whether it has let go of the outputs or not: who has ended is not waited for any more.
+    for outputs in ["> /dev/null 2>&1", ""] {
+        let script = format!("sleep 600 < /dev/null {outputs} & echo $!");
+        let said = shell_in(dir.path(), &script, PLENTY).unwrap();
+        let record = Path::new("/proc").join(&said.out).join("stat");
+        let started = std::time::Instant::now();
+        loop {
+            // Gone, or ended and not yet collected by whoever inherited it.
+            match fs::read_to_string(&record) {
+                Ok(text) if !text.contains(") Z") && !text.contains(") X") => {}
+                Ok(_) | Err(_) => break,
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "it still runs: {said:?}");
+            std::thread::yield_now();
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "it still runs: {said:?}");
-        std::thread::yield_now();
     }
 }
 
@@ -104,8 +106,10 @@ fn a_script_is_run_by_the_interpreter_that_it_names() {
     let dir = tempfile::tempdir().unwrap();
     let said = run(b"#!/bin/sh\necho $1 from a script\n", &["--forward"], dir.path(), PLENTY).unwrap();
     assert_eq!(said.out, "--forward from a script");
-    let error = run(b"#!/not/there\n", &[], dir.path(), PLENTY).unwrap_err();
+    let error = run(b"#! /not/there -x\n", &[], dir.path(), PLENTY).unwrap_err();
     assert!(matches!(error, Error::Start(_)), "{error}");
+    let told = host_io::report::chain(&error);
+    assert!(told.contains("/not/there, which its first line names: No such file"), "{told}");
 }
 
 #[test]
