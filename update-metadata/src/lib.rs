@@ -12,6 +12,7 @@
 //! - [`extensions`]: what our updates say beyond the common format; [`paused`]: what our manifests do
 //! - [`frames`]: which targets have an update's images as frames
 //! - [`packs`]: which targets lead to an update from one older release
+//! - [`holds`]: what a fleet's role for holds takes away from hosts
 //! - [`edge`]: the key of a migration, `(FROM, TO)`, as manifests spell it
 //! - [`names`]: which target names are safe to use as file names
 //! - [`seed`]: a host's place in the fleet
@@ -35,6 +36,7 @@ pub mod edge;
 pub mod explain;
 pub mod extensions;
 pub mod frames;
+pub mod holds;
 pub mod limits;
 pub mod manifest;
 mod moment;
@@ -56,6 +58,7 @@ pub mod waves;
 
 pub use extensions::UpdateExtensions;
 pub use frames::{FramedImage, Frames};
+pub use holds::{Hold, Holds, HoldsError};
 pub use manifest::{Manifest, ManifestError};
 pub use names::safe_target_name;
 pub use pace::{Density, Pace};
