@@ -149,6 +149,24 @@ pub enum Error {
         /// What is wrong with it.
         source: Arc<update_metadata::ManifestError>,
     },
+    /// What a role for holds withholds is not known: what it lists, or what that says.
+    #[error("learn what the role for holds {role:?} withholds")]
+    Withheld {
+        /// The role.
+        role: String,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// A file of holds is signed, and cannot be understood.
+    #[error("read the holds {name} of {place}")]
+    Holds {
+        /// The target.
+        name: String,
+        /// The metadata base URL or directory.
+        place: String,
+        /// What is wrong with it.
+        source: Arc<update_metadata::HoldsError>,
+    },
     /// The cached set is not the one that was pinned when it was staged.
     #[error("use the cached set in {path}: {reason}")]
     Pin {
@@ -199,6 +217,14 @@ impl Error {
         }
     }
 
+    /// Whether the network or what lies on the way is at fault, and not what is published.
+    fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Metadata { source, .. } | Self::Target { source, .. } => !source.is_missing(),
+            _ => false,
+        }
+    }
+
     /// This error as one that a reader returns.
     pub(crate) fn into_read(self) -> io::Error {
         io::Error::other(self)
@@ -224,6 +250,8 @@ impl Error {
             | Self::Unsaved { .. }
             | Self::TooLarge { .. }
             | Self::Manifest { .. }
+            | Self::Withheld { .. }
+            | Self::Holds { .. }
             | Self::Pin { .. }
             | Self::Cache { .. }
             | Self::NotBegun { .. }
@@ -277,9 +305,12 @@ impl Advise for Error {
             Self::Memory { .. } | Self::Unsaved { .. } => "memory",
             Self::MissingTarget { .. } => "missing_target",
             Self::Tampered { .. } | Self::Pin { .. } => "tampered",
-            Self::TooLarge { .. } | Self::Manifest { .. } | Self::Cache { .. } | Self::Failed { .. } => {
-                "failed"
-            }
+            Self::Withheld { source, .. } => source.code(),
+            Self::TooLarge { .. }
+            | Self::Manifest { .. }
+            | Self::Holds { .. }
+            | Self::Cache { .. }
+            | Self::Failed { .. } => "failed",
         }
     }
 
@@ -319,6 +350,13 @@ impl Advise for Error {
             }
             Self::TooLarge { .. } => "tell the repository's owner: this target is larger than a host accepts",
             Self::Manifest { .. } => "tell the repository's owner: the manifest needs to be published again",
+            Self::Withheld { source, .. } if source.is_of_the_way() => return source.help(),
+            Self::Withheld { role, .. } => {
+                return Some(format!(
+                    "no update is chosen until this is known: whoever keeps the role signs it again (\"pubrepo refresh --team {role}\"), or the holder of the targets key ends it (\"pubrepo delegate remove {role}\")"
+                ));
+            }
+            Self::Holds { .. } => "tell the repository's owner: the holds need to be published again",
             Self::Pin { .. } => "stage the update again",
             Self::Cache { .. } => "check that the persistent partition is healthy and has free space",
             Self::Failed { .. } => return None,
@@ -487,6 +525,24 @@ mod tests {
                     )),
                 },
                 "read manifest-metal.json of https://repo.example/metadata, which is signed and no manifest",
+            ),
+            (
+                Error::Withheld {
+                    role: "guard".into(),
+                    source: Box::new(Error::Target {
+                        name: "hold-guard.json".into(),
+                        source: Fault::Missing,
+                    }),
+                },
+                "learn what the role for holds \"guard\" withholds",
+            ),
+            (
+                Error::Holds {
+                    name: "hold-guard.json".into(),
+                    place: "https://repo.example/metadata".into(),
+                    source: Arc::new(update_metadata::HoldsError::TooMuch),
+                },
+                "read the holds hold-guard.json of https://repo.example/metadata",
             ),
             (
                 Error::Pin { path: "/data/file".into(), reason: "it is torn".into() },

@@ -1,9 +1,10 @@
-//! Small targets that were verified here, kept beside the memory so that they need not be sent again: the manifest, as long
-//! as the repository is unchanged, and the indexes of frames of an update that was cut short.
+//! Small targets that were verified here, kept beside the memory so that they need not be sent again: the manifest and the
+//! holds, as long as the repository is unchanged, and the indexes of frames of an update that was cut short.
 //!
 //! Nothing is believed because it lies here: length and SHA-256 have to be those that the signed metadata names now. A
 //! file that is gone, damaged or another one costs a download and nothing else, so none of it is synced.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::transport::carrier::read_up_to;
 pub enum Slot {
     /// The update manifest.
     Manifest,
+    /// What is withheld from hosts, by the number of the file.
+    Holds(u8),
     /// The index of a boot image's frames.
     BootIndex,
     /// The index of a root image's frames.
@@ -33,13 +36,14 @@ pub enum Slot {
 }
 
 impl Slot {
-    fn file_name(self) -> &'static str {
+    fn file_name(self) -> Cow<'static, str> {
         match self {
-            Self::Manifest => "manifest.json",
-            Self::BootIndex => "boot.idx",
-            Self::RootIndex => "root.idx",
-            Self::BootPack => "boot.pack",
-            Self::RootPack => "root.pack",
+            Self::Manifest => "manifest.json".into(),
+            Self::Holds(number) => format!("holds-{number}.json").into(),
+            Self::BootIndex => "boot.idx".into(),
+            Self::RootIndex => "root.idx".into(),
+            Self::BootPack => "boot.pack".into(),
+            Self::RootPack => "root.pack".into(),
         }
     }
 }
@@ -57,7 +61,7 @@ impl Kept {
 
     /// Beside the memory's directory and not inside of it, which is replaced as a whole.
     fn path(&self, slot: Slot) -> PathBuf {
-        self.store.dir().with_extension(slot.file_name())
+        self.store.dir().with_extension(&*slot.file_name())
     }
 
     /// The kept bytes, if they are the signed ones.

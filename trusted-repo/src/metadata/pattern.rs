@@ -44,6 +44,18 @@ impl Paths {
             Self::HashPrefixes(prefixes) => prefixes.iter().any(|prefix| asked.digest.starts_with(prefix)),
         }
     }
+
+    /// Whether these are names of holds and nothing else: `hold-*.json`, or fewer.
+    pub(crate) fn are_of_holds(&self) -> bool {
+        let is_one = |pattern: &String| {
+            let inner = pattern.strip_prefix("hold-").and_then(|rest| rest.strip_suffix(".json"));
+            inner.is_some_and(|inner| !inner.contains('/'))
+        };
+        match self {
+            Self::Patterns(patterns) => !patterns.is_empty() && patterns.iter().all(is_one),
+            Self::HashPrefixes(_) => false,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Paths {
@@ -174,6 +186,25 @@ mod tests {
     fn pattern_that_was_made_to_take_for_ever_is_told_soon() {
         let pattern = "*a".repeat(2_000) + "b";
         assert!(!matches(&pattern, &"a".repeat(8_000)));
+    }
+
+    #[test]
+    fn a_role_is_for_holds_only_if_all_its_paths_are() {
+        let are = |patterns: &[&str]| {
+            Paths::Patterns(patterns.iter().map(|pattern| (*pattern).to_owned()).collect()).are_of_holds()
+        };
+        assert!(are(&["hold-*.json"]) && are(&["hold-guard.json", "hold-m*.json"]));
+        for patterns in [
+            &[][..],
+            &["hold-*"],
+            &["*"],
+            &["hold-*.json", "migrate*"],
+            &["hold-a/b.json"],
+            &["x-hold-*.json"],
+        ] {
+            assert!(!are(patterns), "{patterns:?}");
+        }
+        assert!(!Paths::HashPrefixes(vec![String::new()]).are_of_holds());
     }
 
     #[test]

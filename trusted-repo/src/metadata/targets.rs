@@ -51,6 +51,11 @@ impl Delegation {
     pub(crate) fn has(&self, asked: &Asked<'_>) -> bool {
         self.paths.has(asked)
     }
+
+    /// Whether it is for holds and for nothing else.
+    pub(crate) fn is_for_holds(&self) -> bool {
+        self.paths.are_of_holds()
+    }
 }
 
 impl Targets {

@@ -1,8 +1,10 @@
 //! An open repository: its targets and its manifest.
 //!
 //! - [`from_places`]: what targets hold, from whichever place has it
+//! - [`withheld`]: what it withholds from hosts
 
 pub mod from_places;
+pub mod withheld;
 
 use std::collections::BTreeMap;
 use std::path::Path;

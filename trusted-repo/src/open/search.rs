@@ -3,6 +3,10 @@
 //! A role is asked for only when the search comes to it: its delegator has paths that match the target, and so have all
 //! delegators above. Whatever is wrong with any other role is nobody's business. A role that the search needs and that
 //! cannot be had or trusted ends the search: a later role must not answer in its place.
+//!
+//! - [`holds`]: roles that are not searched, because each of them counts
+
+pub(crate) mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -198,13 +202,17 @@ impl Search {
         let mut loaded = self.loaded.lock().await;
         let mut fresh = Vec::new();
         let found = self.visit(&mut loaded, &mut fresh, steps, &mut ended_by, &asked).await;
-        // What was verified on the way is kept, however it ended.
+        self.remember(fresh, &loaded);
+        Ok(found?.map_or(Found::Nowhere { ended_by }, Found::Listed))
+    }
+
+    /// Keeps what was verified on the way, however it ended.
+    fn remember(&self, fresh: Vec<(String, Bytes)>, loaded: &Loaded) {
         if let Supply::Places { memory, .. } = &self.supply
             && !fresh.is_empty()
         {
             memory.keep(fresh, &loaded.roles.keys().map(|role| plain(role)).collect());
         }
-        Ok(found?.map_or(Found::Nowhere { ended_by }, Found::Listed))
     }
 
     async fn visit(
