@@ -304,6 +304,9 @@ pub enum Error {
     /// A repository cannot be opened as a host opens it.
     #[error(transparent)]
     Repository(Box<trusted_repo::Error>),
+    /// Holds stay as they were.
+    #[error(transparent)]
+    Hold(#[from] crate::hold::Refused),
     /// A rollout cannot be played.
     #[error(transparent)]
     Scenario(#[from] crate::simulate::ScenarioError),
@@ -391,6 +394,7 @@ impl Advise for Error {
             Self::Author(error) => return error.help(),
             Self::Address { .. } => "give an address such as https://updates.example.com, or a directory",
             Self::Repository(error) => return error.help(),
+            Self::Hold(refused) => return refused.help(),
             Self::Scenario(_) => "give other numbers",
             Self::Worker { .. } => return None,
         };

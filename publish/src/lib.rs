@@ -23,6 +23,7 @@
 //! - [`mod@rollout`]: a rollout under way: pause it, go on, take it back
 //! - [`root`]: the next root role, signed by one key holder at a time
 //! - [`delegate`]: teams that sign a role of their own
+//! - [`hold`]: releases that are withheld from hosts
 //! - [`mod@mirror`]: a copy for places without a network
 //! - [`place`]: a repository as others see it; [`mod@list`]: what it has
 //! - [`mod@prune`]: files that nobody asks for any more
@@ -46,6 +47,7 @@ pub mod frame;
 pub mod framing;
 mod ground;
 pub mod hash;
+pub mod hold;
 pub mod image;
 pub mod init;
 pub mod keys;

@@ -5,9 +5,11 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use host_io::bar::mib;
+use host_io::report::chain;
 use semver::Version;
 use serde::Serialize;
-use update_metadata::Update;
+use trusted_repo::SignedHolds;
+use update_metadata::{Hold, Update};
 
 use crate::Error;
 use crate::check::finding::day;
@@ -23,6 +25,9 @@ pub struct ListReport {
     pub arch: String,
     /// The releases, newest first.
     pub releases: Vec<Listed>,
+    /// Why nobody knows what is withheld, where that is so: hosts take nothing then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld_unknown: Option<String>,
 }
 
 /// One release.
@@ -46,6 +51,9 @@ pub struct Listed {
     pub bytes: u64,
     /// Whether every host is led through it.
     pub barrier: bool,
+    /// By whom it is withheld, since when and why, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
 }
 
 /// Whether hosts take a release.
@@ -85,6 +93,10 @@ pub async fn list(place: &Place) -> Result<ListReport, Error> {
     for name in updates.filter(ours).flat_map(targets) {
         sizes.insert(name, repository.target(name).await.map_or(0, |target| target.length));
     }
+    let (holds, withheld_unknown) = match repository.holds().await {
+        Ok(holds) => (holds, None),
+        Err(error) => (Vec::new(), Some(format!("failed to {}", chain(&error)))),
+    };
     let size = |name: &str| sizes.get(name).copied().unwrap_or(0);
     let listed = |update: &Update, state, paused_since| {
         let images = &update.images;
@@ -98,6 +110,7 @@ pub async fn list(place: &Place) -> Result<ListReport, Error> {
             whole_bytes: [&images.boot, &images.root, &images.hash].into_iter().map(|name| size(name)).sum(),
             bytes: targets(update).map(size).sum(),
             barrier: update.extensions.bars(),
+            withheld: withheld(&holds, update),
         }
     };
     let offered = manifest.updates.iter().filter(ours).map(|update| {
@@ -108,7 +121,19 @@ pub async fn list(place: &Place) -> Result<ListReport, Error> {
     let paused = paused.map(|paused| listed(&paused.update, State::Paused, Some(paused.since)));
     let mut releases: Vec<Listed> = offered.chain(paused).collect();
     releases.sort_by(|one, other| other.version.cmp(&one.version));
-    Ok(ListReport { variant: place.variant.clone(), arch: place.arch.clone(), releases })
+    let (variant, arch) = (place.variant.clone(), place.arch.clone());
+    Ok(ListReport { variant, arch, releases, withheld_unknown })
+}
+
+fn withheld(holds: &[SignedHolds], update: &Update) -> Vec<String> {
+    let told = |signed: &SignedHolds, hold: &Hold| {
+        format!("withheld by {} since {}: {}", signed.role, day(hold.since), hold.reason_in_a_line())
+    };
+    let of_role = |signed| {
+        let SignedHolds { holds, .. }: &SignedHolds = signed;
+        holds.holds.iter().filter(|hold| hold.withholds(update)).map(move |hold| told(signed, hold))
+    };
+    holds.iter().flat_map(of_role).collect()
 }
 
 impl fmt::Display for ListReport {
@@ -131,7 +156,11 @@ impl fmt::Display for ListReport {
             if release.barrier {
                 write!(f, "; a barrier")?;
             }
+            release.withheld.iter().try_for_each(|hold| write!(f, "; {hold}"))?;
         }
-        Ok(())
+        match &self.withheld_unknown {
+            Some(why) => write!(f, "\nhosts take nothing, as nobody knows what is withheld: {why}"),
+            None => Ok(()),
+        }
     }
 }

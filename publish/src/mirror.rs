@@ -19,7 +19,7 @@ use crate::check::rules::targets;
 use crate::layout::{MANIFEST, ROOT, RepoLayout};
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::session::hold;
+use crate::session::alone;
 use crate::{Error, check};
 
 /// What to copy, and where.
@@ -63,15 +63,18 @@ pub async fn mirror(
     let (manifest, signed) = repository.manifest_for(&options.place.variant).await?;
     let mut wanted = wanted(&manifest, options)?;
     wanted.insert(signed.name);
+    // Without them hosts take nothing at all.
+    let holds = repository.holds().await?;
     swap::make_dirs(&SystemFs, &options.out, 0o755)
         .map_err(|error| Error::file("make", &options.out, error))?;
-    let _lock = hold(&options.out)?;
+    let _lock = alone(&options.out)?;
     let layout = RepoLayout::new(&options.out, &options.place.variant, &options.place.arch);
 
     let mut infos = Vec::new();
     for name in &wanted {
         infos.push(repository.target(name).await?);
     }
+    infos.extend(holds.into_iter().map(|signed| signed.file));
     progress.total(infos.iter().map(|info| info.length).sum());
     for info in &infos {
         let (target, dir) = (repository.open_target(info)?, layout.targets.clone());

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Error;
-use crate::session::hold;
+use crate::session::alone;
 
 /// How deep a variant's metadata lies below the repository at most.
 const DEPTH: usize = 4;
@@ -63,7 +63,7 @@ pub struct Pruned {
 /// When a directory of metadata cannot be read, or a file not be removed. Nothing is removed in the first case.
 pub fn prune(options: &PruneOptions, now: DateTime<Utc>) -> Result<PruneReport, Error> {
     // Targets come before the metadata that names them: whoever publishes now must not lose them.
-    let _lock = hold(&options.repo)?;
+    let _lock = alone(&options.repo)?;
     let targets = options.repo.join("targets");
     let mut metadata = Vec::new();
     find_metadata(&options.repo, &targets, DEPTH, &mut metadata)?;

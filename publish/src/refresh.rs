@@ -39,7 +39,7 @@ pub struct RefreshReport {
 pub async fn refresh(desk: &Desk, lifetimes: Lifetimes, now: DateTime<Utc>) -> Result<RefreshReport, Error> {
     let session = Session::open(desk).await?;
     // What hosts cannot read is not given a longer life.
-    session.manifest()?;
+    session.check_readable()?;
     let expiries = lifetimes.from(now);
     let signed = session.commit(&expiries).await?;
     let still_missing = still_missing(&session, &expiries, now);

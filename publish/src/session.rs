@@ -16,6 +16,7 @@ use update_metadata::Manifest;
 
 use crate::Error;
 use crate::ground::{check_apart, check_name, load_root};
+use crate::hold;
 use crate::keys::Keys;
 use crate::layout::RepoLayout;
 use crate::release::{current_manifest, manifest_name};
@@ -59,7 +60,7 @@ impl Session {
         }
         // First: a terminal may be asked, and nobody else shall wait for that.
         let sources = desk.keys.open()?;
-        let lock = hold(&desk.repo)?;
+        let lock = alone(&desk.repo)?;
         let seen = timestamp(&layout.metadata)?;
         let root = load_root(&desk.keys.layout())?;
         let team = desk.keys.team();
@@ -71,6 +72,16 @@ impl Session {
     /// The manifest as it is published.
     pub(crate) fn manifest(&self) -> Result<Manifest, Error> {
         current_manifest(&self.editor, &self.layout.targets, self.team.as_deref(), &self.variant)
+    }
+
+    /// Refuses where hosts could not read what the role says that is changed.
+    pub(crate) fn check_readable(&self) -> Result<(), Error> {
+        if self.editor.is_for_holds() {
+            hold::file::read(&self.editor, &self.layout, self.role())?;
+        } else {
+            self.manifest()?;
+        }
+        Ok(())
     }
 
     /// Writes another manifest. Nobody asks for it before [`Session::commit`].
@@ -109,7 +120,7 @@ impl Session {
 }
 
 /// Keeps other publishers of this machine away from the repository.
-pub(crate) fn hold(repo: &Path) -> Result<DirLock, Error> {
+pub(crate) fn alone(repo: &Path) -> Result<DirLock, Error> {
     DirLock::acquire(repo).map_err(Error::Busy)
 }
 

@@ -1,4 +1,8 @@
 //! A world: keys, a repository, a server in front of it, and the hosts that update from it.
+//!
+//! - `guard`: whoever keeps a role for holds of it
+
+mod guard;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +15,7 @@ use publish::rollout::Action;
 use publish::{AddOptions, AddReport, Doubts, ImagePaths, InitOptions, Lifetimes, MissingMigrations};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use trusted_repo::author::{Delegation, KeyPair, PublicKey, RootChange};
+use trusted_repo::author::{Delegation, KeyPair, PublicKey, Purpose, RootChange};
 use trusted_repo::manifest;
 
 use crate::host::{Host, HostOptions};
@@ -224,15 +228,15 @@ impl World {
     /// When that cannot be delegated.
     pub fn hand_over(&self, team: &str) {
         let own = [manifest::of_variant(VARIANT), format!("ours-{VARIANT}-*"), "migrate*".to_owned()];
-        self.delegate(team, own.to_vec());
+        self.delegate(team, Purpose::Targets(own.to_vec()));
         self.made().team = Some(team.to_owned());
     }
 
-    /// Lets a team with a key of its own list some targets. It lists none yet.
+    /// Lets a team with a key of its own list some targets, or withhold releases. It lists nothing yet.
     ///
     /// # Panics
     /// When that cannot be delegated.
-    pub fn delegate(&self, team: &str, paths: Vec<String>) {
+    pub fn delegate(&self, team: &str, purpose: Purpose) {
         let handed = self.runtime.block_on(async {
             let key = KeyPair::generate()?;
             key.save(&SystemFs, &self.keys_dir().join(format!("{team}.pem")))?;
@@ -245,7 +249,7 @@ impl World {
                 name: team.to_owned(),
                 keys: vec![PublicKey::load(&SystemFs, &public)?],
                 threshold: 1,
-                paths,
+                purpose,
                 terminating: false,
             };
             publish::delegate::add(&self.desk(), &delegation, &first, Lifetimes::default(), now).await

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use host_io::report::chain;
-use trusted_repo::{DelegatedRole, Repository};
+use trusted_repo::{DelegatedRole, Repository, SignedHolds};
+use update_metadata::Manifest;
 
 use super::finding::{CheckReport, RoleReport, day};
 use super::rules::SOON;
@@ -58,4 +59,35 @@ pub(super) async fn check(
         }
     }
     found
+}
+
+/// Tells whether hosts can read what is withheld, and holds that withhold nothing. Gives the targets that were read for it.
+pub(super) async fn check_holds(
+    report: &mut CheckReport,
+    repository: &Repository,
+    manifests: &[Manifest],
+) -> BTreeSet<String> {
+    let holds = match repository.holds().await {
+        Ok(holds) => holds,
+        Err(error) => {
+            report.error("holds", format!("no host takes an update: failed to {}", chain(&error)));
+            return BTreeSet::new();
+        }
+    };
+    let mut read = BTreeSet::new();
+    for SignedHolds { role, file, holds } in holds {
+        for hold in &holds.holds {
+            let paused = |manifest: &Manifest| {
+                manifest.extensions.paused.iter().any(|paused| hold.withholds(&paused.update))
+            };
+            let is_known = |manifest: &Manifest| manifest.updates.iter().any(|update| hold.withholds(update));
+            if hold.version.is_some() && !manifests.iter().any(|one| is_known(one) || paused(one)) {
+                let subject = hold.subject();
+                let what = format!("{role} withholds {subject}, which nobody is offered: end that hold");
+                report.advise("hold", what);
+            }
+        }
+        read.insert(file.name);
+    }
+    read
 }

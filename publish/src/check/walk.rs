@@ -84,7 +84,9 @@ pub async fn check(
         check_migrations(&mut report, &repository, &manifest, &options.place, &mut once, &progress).await?;
         manifests.push(manifest);
     }
+    let of_holds = delegated::check_holds(&mut report, &repository, &manifests).await;
     if !manifests.is_empty() {
+        listed.retain(|name| !of_holds.contains(name));
         rules::unused(&mut report, &manifests, &listed);
     }
     for name in listed.iter().filter(|name| safe_target_name(name) && !once.targets.contains(*name)) {

@@ -8,7 +8,8 @@ use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
 
 use super::{
-    add, check, delegate, expiring, hash, init, list, mirror, pack, prune, refresh, rollout, root, simulate,
+    add, check, delegate, expiring, hash, hold, init, list, mirror, pack, prune, refresh, rollout, root,
+    simulate,
 };
 use crate::Error;
 use crate::rollout::Action;
@@ -67,6 +68,8 @@ enum Command {
     Root(root::Args),
     /// Teams with keys of their own: what they may list, and who signs it
     Delegate(delegate::Args),
+    /// Releases that are withheld from hosts, by whoever keeps a role for holds
+    Hold(hold::Args),
     /// Copy a repository, or a part of it, for places without a network
     Mirror(mirror::Args),
     /// Remove files of targets that no metadata names any more
@@ -119,6 +122,11 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
             Command::Root(args) => answer(&root::run(args, now).await?, json),
             Command::Delegate(args) => answer(&delegate::run(args, now).await?, json),
+            Command::Hold(args) => {
+                let done = hold::run(args, now).await?;
+                let answer = answer(&done, json);
+                if done.is_look() { answer.asked() } else { answer }
+            }
             Command::Prune(args) => answer(&prune::run(&args, now)?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),
         })

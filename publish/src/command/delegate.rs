@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Duration, Utc};
 use host_io::SystemFs;
-use trusted_repo::author::{Delegation, PublicKey};
+use trusted_repo::author::{Delegation, PublicKey, Purpose};
 
 use super::desk::{DeskArgs, LifetimeArgs};
 use super::passphrase::PassphraseArgs;
@@ -72,8 +72,11 @@ struct AddArgs {
     #[arg(long, value_name = "FILE", required = true)]
     public_key: Vec<PathBuf>,
     /// A pattern of names that the team may list, such as manifest-metal.json or 'ours-metal-*'; once for each
-    #[arg(long, value_name = "PATTERN", required = true)]
+    #[arg(long, value_name = "PATTERN", required_unless_present = "holds")]
     path: Vec<String>,
+    /// The role withholds releases from hosts ("pubrepo hold"), and lists nothing else
+    #[arg(long, conflicts_with_all = ["path", "terminating"])]
+    holds: bool,
     /// Ask no later team for these names
     #[arg(long)]
     terminating: bool,
@@ -130,10 +133,11 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
             Ok(Answer::Written { first: args.out })
         }
         Step::Add(args) => {
-            let AddArgs { name, first, public_key, path, terminating, desk, lifetimes } = *args;
+            let AddArgs { name, first, public_key, path, holds, terminating, desk, lifetimes } = *args;
             let load = |path: &PathBuf| PublicKey::load(&SystemFs, path);
             let keys = public_key.iter().map(load).collect::<Result<_, _>>()?;
-            let delegation = Delegation { name, keys, threshold: 1, paths: path, terminating };
+            let purpose = if holds { Purpose::Holds } else { Purpose::Targets(path) };
+            let delegation = Delegation { name, keys, threshold: 1, purpose, terminating };
             let (desk, lifetimes) = (desk.desk()?, lifetimes.lifetimes()?);
             delegate::add(&desk, &delegation, &first, lifetimes, now).await.map(Answer::Published)
         }

@@ -10,7 +10,7 @@
 //! - [`simulate`]: `pubrepo simulate`
 //! - [`root`]: `pubrepo root`
 //! - [`list`], [`mod@hash`], [`prune`]: `pubrepo list`, `hash` and `prune`
-//! - [`delegate`]: `pubrepo delegate`
+//! - [`delegate`], [`hold`]: `pubrepo delegate` and `hold`
 //! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
 //! - [`passphrase`]: where the passphrase of a key comes from, as options
@@ -23,6 +23,7 @@ pub mod delegate;
 pub mod desk;
 pub mod expiring;
 pub mod hash;
+pub mod hold;
 pub mod init;
 pub mod list;
 pub mod mirror;

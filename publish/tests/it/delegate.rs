@@ -12,7 +12,7 @@ use publish::prune::{PruneOptions, prune};
 use publish::refresh::{expiring, refresh};
 use publish::{Desk, Error, Keys, Lifetimes, Place, delegate};
 use semver::Version;
-use trusted_repo::author::{Delegation, Editor, KeyPair, PublicKey, SignedRoot};
+use trusted_repo::author::{Delegation, Editor, KeyPair, PublicKey, Purpose, SignedRoot};
 
 use crate::check::{check, options};
 use crate::fixture::{Fixture, VARIANT, done, pubrepo, refused, today};
@@ -47,7 +47,7 @@ impl Team {
             name: TEAM.to_owned(),
             keys: vec![PublicKey::load(&SystemFs, &public).expect("a key")],
             threshold: 1,
-            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+            purpose: Purpose::Targets(paths.iter().map(|path| (*path).to_owned()).collect()),
             terminating: false,
         }
     }
@@ -169,7 +169,7 @@ async fn a_team_that_would_reach_for_what_is_not_its_own_is_refused() {
         host_io::report::chain(&error)
     };
     for (path, why) in [
-        ("*", "manifest.json, which the targets role alone may list"),
+        ("*", "manifest.json, which no team may list"),
         ("manifest.jso?", "manifest.json"),
         ("hold-*", "hold-*"),
         ("h*", "hold-*"),
@@ -184,7 +184,7 @@ async fn a_team_that_would_reach_for_what_is_not_its_own_is_refused() {
         (Delegation { name: "../x".to_owned(), ..sound.clone() }, "small letters"),
         (Delegation { threshold: 2, ..sound.clone() }, "2 of 1 keys"),
         (Delegation { threshold: 0, ..sound.clone() }, "0 of 1 keys"),
-        (Delegation { paths: vec![], ..sound.clone() }, "no targets"),
+        (Delegation { purpose: Purpose::Targets(vec![]), ..sound.clone() }, "no targets"),
     ] {
         let said = add(delegation).await;
         assert!(said.contains(why), "{said}");
@@ -273,7 +273,7 @@ async fn the_commands_lead_from_a_key_to_a_release_of_a_team() {
     let paths = ["--path", "manifest-metal.json", "--path", "ours-metal-*"];
     let said = done(run(&[&add[..], &paths, &at].concat()));
     assert!(said.contains("team-a: manifest-metal.json ours-metal-*"), "{said}");
-    refused(&run(&[&add[..], &["--path", "*"], &at].concat()), "which the targets role alone may list");
+    refused(&run(&[&add[..], &["--path", "*"], &at].concat()), "which no team may list");
     done(run(&[&["refresh", "--team", "team-a"], &at[..]].concat()));
     done(run(&[&["delegate", "remove", "team-a"], &at[..]].concat()));
 }

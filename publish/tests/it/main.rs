@@ -15,6 +15,7 @@
 //! - `refresh`: new dates, expiry seen in time, two publishers at once
 //! - `root`: holders who come, go and sign one after another
 //! - `delegate`: teams with keys of their own
+//! - `hold`: releases that are withheld
 //! - `mirror`: a copy for an air gap
 //! - `simulate`: rollouts that are played before they are, and the four policies
 //! - `program`: the same through `pubrepo`
@@ -32,6 +33,7 @@ mod delegate;
 mod doubts;
 mod fixture;
 mod frames;
+mod hold;
 mod init;
 mod keys;
 mod migrations;

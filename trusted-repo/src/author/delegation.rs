@@ -18,9 +18,11 @@ use crate::metadata::pattern::matches;
 use crate::metadata::signed::{Claim, Delegate, Raw};
 use crate::metadata::targets::Targets;
 
-/// Targets that the targets role alone may list: hosts of Bottlerocket's know no other manifest, and what holds a fleet is
-/// nobody else's to say.
+/// Targets that no team may list: hosts of Bottlerocket's know no other manifest, and what holds a fleet is said by roles
+/// that say nothing else.
 const RESERVED: [&str; 2] = ["manifest.json", "hold-"];
+/// The one pattern of a role for holds.
+const HOLDS: &str = "hold-*.json";
 
 /// Who a role is delegated to, and what for.
 #[derive(Debug, Clone)]
@@ -31,10 +33,29 @@ pub struct Delegation {
     pub keys: Vec<PublicKey>,
     /// How many of them have to.
     pub threshold: u32,
-    /// Patterns of the names of its targets.
-    pub paths: Vec<String>,
+    /// What it may list.
+    pub purpose: Purpose,
     /// Whether no later role is asked for these targets.
     pub terminating: bool,
+}
+
+/// What a role is there for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// Targets whose names match one of these patterns.
+    Targets(Vec<String>),
+    /// To withhold releases from hosts, and nothing else: [`Holds`](update_metadata::Holds).
+    Holds,
+}
+
+impl Purpose {
+    /// The patterns of the names of its targets.
+    fn paths(&self) -> Vec<String> {
+        match self {
+            Self::Targets(paths) => paths.clone(),
+            Self::Holds => vec![HOLDS.to_owned()],
+        }
+    }
 }
 
 impl Delegation {
@@ -52,22 +73,23 @@ impl Delegation {
             let (threshold, keys) = (self.threshold, ids.len());
             return Err(refused(format!("{threshold} of {keys} keys cannot sign it")));
         }
-        if self.paths.is_empty() {
+        let paths = self.purpose.paths();
+        if paths.is_empty() {
             return Err(refused("it would have no targets".to_owned()));
         }
-        for path in &self.paths {
-            if let Some(reserved) = reaches(path) {
-                return Err(refused(format!(
-                    "{path:?} matches {reserved}, which the targets role alone may list"
-                )));
-            }
+        let reserved = |path: &String| match self.purpose {
+            Purpose::Targets(_) => reaches(path),
+            Purpose::Holds => None,
+        };
+        if let Some((path, reserved)) = paths.iter().find_map(|path| Some((path, reserved(path)?))) {
+            return Err(refused(format!("{path:?} matches {reserved}, which no team may list")));
         }
         Ok(json!({
             "name": self.name,
             "keyids": ids,
             "threshold": self.threshold,
             "terminating": self.terminating,
-            "paths": self.paths,
+            "paths": paths,
         }))
     }
 

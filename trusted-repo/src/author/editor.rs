@@ -255,6 +255,21 @@ impl Editor {
         self.above.get(name).or_else(|| self.targets.get(name))
     }
 
+    /// What hosts take under `name`, from whichever role: that one's word counts, also where another one is changed.
+    #[must_use]
+    pub fn taken(&self, name: &str) -> Option<&TargetInfo> {
+        let beside = self.beside.get(name);
+        let first = beside.filter(|other| other.is_first).map(|other| &other.target);
+        let above = self.above.get(name).or(first);
+        above.or_else(|| self.targets.get(name)).or_else(|| beside.map(|other| &other.target))
+    }
+
+    /// Whether the role that is changed is for holds and nothing else.
+    #[must_use]
+    pub fn is_for_holds(&self) -> bool {
+        self.team.as_ref().is_some_and(|team| team.delegation.is_for_holds())
+    }
+
     /// Everything that the role lists that is changed.
     pub fn targets(&self) -> impl Iterator<Item = &TargetInfo> {
         self.targets.values()

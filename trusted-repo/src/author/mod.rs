@@ -25,7 +25,7 @@ pub mod source;
 pub mod targets;
 mod written;
 
-pub use delegation::{Delegation, first_delegated};
+pub use delegation::{Delegation, Purpose, first_delegated};
 pub use draft::{Count, FirstRoot, RoleSummary, RootChange, RootDraft};
 pub use editor::{Editor, Expiries, KeySources, SignedMetadata, Signers, Versions};
 pub use error::Error;

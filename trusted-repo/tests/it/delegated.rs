@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use host_io::{Paths, SystemFs};
 use testdata::FaultyServer;
 use trusted_repo::author::{
-    Delegation, Editor, Expiries, KeyPair, PublicKey, SignedRoot, Signers, first_delegated, targets,
+    Delegation, Editor, Expiries, KeyPair, PublicKey, Purpose, SignedRoot, Signers, first_delegated, targets,
 };
 use trusted_repo::{Error, Mirror, Repository, make_current, open_offline};
 use url::Url;
@@ -43,7 +43,7 @@ async fn with_teams_until(hold: TimeDelta) -> (Fixture, Vec<(&'static str, KeyPa
             name: name.to_owned(),
             keys: vec![public(&fixture, &key)],
             threshold: 1,
-            paths: vec![format!("{}-*", &name[5..])],
+            purpose: Purpose::Targets(vec![format!("{}-*", &name[5..])]),
             terminating: false,
         };
         fixture.editor.delegate(&delegation, first, today()).expect("delegated");
@@ -209,7 +209,7 @@ async fn manifest_of_a_variant_is_not_given_up_for_that_of_all_when_too_many_tea
             name,
             keys: vec![public(&fixture, &key)],
             threshold: 1,
-            paths: vec!["manifest-*.json".to_owned()],
+            purpose: Purpose::Targets(vec!["manifest-*.json".to_owned()]),
             terminating: false,
         };
         if number == 32 {

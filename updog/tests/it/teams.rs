@@ -1,6 +1,7 @@
 //! Hosts whose releases a team publishes, with a key of its own: the targets role has delegated their manifest to it.
 
 use testdata::{Release, VARIANT, World};
+use trusted_repo::author::Purpose;
 
 use crate::support::failure;
 
@@ -56,7 +57,8 @@ fn a_team_has_nothing_to_say_to_hosts_of_another_variant() {
 fn what_is_wrong_with_the_role_of_another_team_is_in_the_way_of_no_host() {
     let world = World::new();
     world.publish(Release::new("1.0.0"));
-    world.delegate("team-b", vec!["manifest-elsewhere.json".to_owned(), "theirs-*".to_owned()]);
+    let theirs = ["manifest-elsewhere.json", "theirs-*"].map(str::to_owned).to_vec();
+    world.delegate("team-b", Purpose::Targets(theirs));
     world.hand_over("team-a");
     world.publish(Release::new("1.1.0"));
     std::fs::remove_file(world.metadata_dir().join("1.team-b.json")).unwrap();
