@@ -13,6 +13,7 @@ use crate::after::rollback;
 use crate::config;
 use crate::decide::choose::{Barred, Held};
 use crate::decide::guard;
+use crate::decide::withheld::By;
 use crate::flip::record;
 use crate::look::plan::{OverBudget, Unsigned};
 use crate::wait::Stopped;
@@ -43,6 +44,16 @@ pub enum Error {
         why: String,
         /// The newest one of them.
         barred: Box<Barred>,
+    },
+    /// `check-update` found only what is withheld from this host.
+    #[error("find an update: no update available")]
+    Withheld {
+        /// Why, as a sentence.
+        why: String,
+        /// The newest one of them.
+        version: Version,
+        /// Who withholds it.
+        by: Box<By>,
     },
     /// The running system does not do what it should.
     #[error("confirm this boot: {reason}")]
@@ -213,7 +224,9 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::Start(_) | Self::Answer(_) => None,
-            Self::NoUpdate { why, .. } | Self::FailedHere { why, .. } => Some(why.clone()),
+            Self::NoUpdate { why, .. } | Self::FailedHere { why, .. } | Self::Withheld { why, .. } => {
+                Some(why.clone())
+            }
             Self::Unhealthy { then, .. } => Some(then.clone()),
             Self::Rollback(refused) => refused.help(),
             Self::Recalled { .. } => Some(
@@ -280,7 +293,7 @@ impl Advise for Error {
             | Self::Missing { .. }
             | Self::Unconfirmed
             | Self::Stopped(_) => "failed",
-            Self::NoUpdate { .. } => "no_update",
+            Self::NoUpdate { .. } | Self::Withheld { .. } => "no_update",
             Self::FailedHere { .. } => "held",
             Self::Unhealthy { .. } => "unhealthy",
             Self::Rollback(refused) => refused.code(),

@@ -10,9 +10,10 @@ use update_metadata::Update;
 
 use crate::config::{self, Config, VersionLock};
 use crate::context::Context;
-use crate::decide::choose::{Choice, Machine, Request, Wanted, Waves, choose};
+use crate::decide::choose::{Choice, Machine, NotOffered, Request, Wanted, Waves, choose};
 use crate::decide::guard;
 use crate::decide::standing::ChosenBy;
+use crate::decide::why;
 use crate::error::Error;
 use crate::flip::apply::{self, Proof};
 use crate::flip::record::{self, Entry, Record};
@@ -182,12 +183,7 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
     let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
         Choice::Update(update) => update,
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
-            if access == Access::ReadWrite {
-                // What boots next may be what there is no update to any more.
-                review::review(context, &opened)?;
-            }
-            let (machine, bytes_fetched) = (machine.clone(), repository.bytes_fetched());
-            return Ok(Look::Nothing(Box::new(Outcome::Nothing { choice, machine, bytes_fetched })));
+            return nothing(context, &opened, choice, access);
         }
     };
     guard::above_floor(&update.version, config.minimum_version.as_ref())?;
@@ -209,6 +205,13 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         let _timer = context.evidence.time("survey");
         Surveyor { context, opened: &opened, update: &update, budget, access }.survey(&targets, &running)?
     };
+    // Now its root is known, under whatever version it is offered.
+    let Update { variant, arch, version, .. } = &*update;
+    let root_hash = survey.recipes.system.root_hash().to_string();
+    if let Some(by) = machine.withheld.release(variant, arch, version, &root_hash) {
+        let reason = NotOffered::Withheld(Box::new(by.clone()));
+        return nothing(context, &opened, Choice::NotOffered { version: version.clone(), reason }, access);
+    }
     context.events.tell(&Event::Plan { plan: &survey.plan, begins: access == Access::ReadWrite });
     Ok(Look::Found(Box::new(Prospect {
         opened,
@@ -221,6 +224,19 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         targets,
         running,
     })))
+}
+
+/// What boots next may be what there is no update to any more.
+fn nothing(context: &Context, opened: &Opened, choice: Choice, access: Access) -> Result<Look, Error> {
+    if access == Access::ReadWrite {
+        review::review(context, opened)?;
+    }
+    if let Choice::NotOffered { reason: NotOffered::Withheld(_), .. } = &choice {
+        let why = why::not(&choice, &opened.machine);
+        context.evidence.note(|evidence| evidence.notes.push(why));
+    }
+    let (machine, bytes_fetched) = (opened.machine.clone(), opened.repository.bytes_fetched());
+    Ok(Look::Nothing(Box::new(Outcome::Nothing { choice, machine, bytes_fetched })))
 }
 
 impl Prospect {

@@ -12,6 +12,8 @@ use update_metadata::explain::instant;
 use update_metadata::offer::Obstacle;
 use update_metadata::{Manifest, Readiness, Seed, Update};
 
+use crate::decide::withheld::{By, Withheld};
+
 /// What the rule needs to know about the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -25,6 +27,8 @@ pub struct Machine {
     pub seed: Seed,
     /// Releases that it does not take, for what became of them here.
     pub barred: Vec<Barred>,
+    /// Releases that are withheld from it and its like, whoever asks for them.
+    pub withheld: Withheld,
 }
 
 /// A release that was tried on this host and did not stay. It is not chosen, whoever asks for it.
@@ -105,6 +109,8 @@ pub enum NotOffered {
     Unknown,
     /// The manifest keeps it from this host.
     Kept(Obstacle),
+    /// A role for holds withholds it.
+    Withheld(Box<By>),
     /// It was tried here and did not stay.
     Failed(Box<Barred>),
 }
@@ -117,24 +123,22 @@ pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: Da
     let wanted = towards(&request.wanted, manifest, machine);
 
     let mut held: Option<Held> = None;
-    let mut failed: Option<&Barred> = None;
+    let mut kept: Option<(Version, NotOffered)> = None;
     for update in published.iter().filter(|update| wants(&wanted, machine, update)) {
-        let barred = bar(machine, update, now);
-        match readiness(update) {
+        match (readiness(update), keeps(machine, update, now)) {
             // The newest one is what a person asks about.
-            Readiness::Ready if barred.is_some() => failed = failed.or(barred),
-            Readiness::Waiting { .. } if barred.is_some() => {}
-            Readiness::Ready => return Choice::Update(Box::new((*update).clone())),
+            (Readiness::Ready, Some(reason)) => kept = kept.or(Some((update.version.clone(), reason))),
+            (Readiness::Waiting { .. }, Some(_)) => {}
+            (Readiness::Ready, None) => return Choice::Update(Box::new((*update).clone())),
             // The first one to open is the one that this host will take next.
-            Readiness::Waiting { until } if held.as_ref().is_none_or(|held| until < held.until) => {
+            (Readiness::Waiting { until }, None) if held.as_ref().is_none_or(|held| until < held.until) => {
                 held = Some(Held { version: update.version.clone(), until });
             }
-            Readiness::Waiting { .. } => {}
+            (Readiness::Waiting { .. }, None) => {}
         }
     }
-    if let Some(barred) = failed {
-        let reason = NotOffered::Failed(Box::new(barred.clone()));
-        return Choice::NotOffered { version: barred.version.clone(), reason };
+    if let Some((version, reason)) = kept {
+        return Choice::NotOffered { version, reason };
     }
     if let Some(held) = held {
         return Choice::Held(held);
@@ -157,7 +161,10 @@ pub fn candidates<'a>(
     now: DateTime<Utc>,
 ) -> Vec<&'a Update> {
     let mut updates = published(manifest, machine);
-    updates.retain(|update| matches!(readiness(update, machine, waves, now), Readiness::Ready));
+    updates.retain(|update| {
+        matches!(readiness(update, machine, waves, now), Readiness::Ready)
+            && machine.withheld.update(update).is_none()
+    });
     updates
 }
 
@@ -182,6 +189,12 @@ pub fn bar<'a>(machine: &'a Machine, update: &Update, now: DateTime<Utc>) -> Opt
             && barred.arch == update.arch
             && barred.until.is_none_or(|until| now < until)
     })
+}
+
+/// What keeps an update that is offered from this machine.
+fn keeps(machine: &Machine, update: &Update, now: DateTime<Utc>) -> Option<NotOffered> {
+    let withheld = machine.withheld.update(update).map(|by| NotOffered::Withheld(Box::new(by.clone())));
+    withheld.or_else(|| bar(machine, update, now).map(|barred| NotOffered::Failed(Box::new(barred.clone()))))
 }
 
 /// What may run on this machine, newest first; the schedule is not looked at.
@@ -246,6 +259,7 @@ impl std::fmt::Display for NotOffered {
                 f.write_str("the repository has no such version for this variant and architecture")
             }
             Self::Kept(obstacle) => obstacle.fmt(f),
+            Self::Withheld(by) => by.fmt(f),
             Self::Failed(barred) => barred.fmt(f),
         }
     }
@@ -302,6 +316,7 @@ mod tests {
             version: v(version),
             seed: Seed::new(1000).unwrap(),
             barred: Vec::new(),
+            withheld: Withheld::default(),
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Verdict {
     Candidate,
     /// Its wave opens later.
     Waiting,
+    /// A role for holds withholds it.
+    Withheld,
     /// It did not stay when it ran here.
     Held,
     /// The host runs it.
@@ -69,6 +71,7 @@ impl Verdict {
             Self::Chosen => "chosen",
             Self::Candidate => "candidate",
             Self::Waiting => "waiting",
+            Self::Withheld => "withheld",
             Self::Held => "held",
             Self::Running => "running",
             Self::Outdated => "outdated",
@@ -208,6 +211,9 @@ impl Judge<'_> {
         if let Some(below) = below {
             return below;
         }
+        if let Some(by) = machine.withheld.update(update) {
+            return (Verdict::Withheld, by.to_string());
+        }
         if let Some(barred) = choose::bar(machine, update, now) {
             return (Verdict::Held, barred.to_string());
         }
@@ -252,6 +258,7 @@ mod tests {
 
     use super::*;
     use crate::decide::choose::Barred;
+    use crate::decide::withheld::Withheld;
 
     fn v(text: &str) -> Version {
         Version::parse(text).unwrap()
@@ -286,6 +293,7 @@ mod tests {
                 until: None,
                 reason: "the kernel panicked".to_owned(),
             }],
+            withheld: Withheld::default(),
         }
     }
 

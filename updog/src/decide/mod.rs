@@ -5,6 +5,7 @@
 //! - [`why`]: why none
 //! - [`explain`]: every version and its reason
 //! - [`standing`]: whether what was chosen still stands
+//! - [`withheld`]: what a fleet's roles for holds withhold
 //! - [`attempts`]: releases that did not stay, and when one may be tried again
 //! - [`recall`]: whether what is staged is still offered
 //! - [`guard`]: what is refused before anything changes
@@ -16,3 +17,4 @@ pub mod guard;
 pub mod recall;
 pub mod standing;
 pub mod why;
+pub mod withheld;

@@ -46,7 +46,12 @@ impl Rules {
 pub fn here(entry: &Entry, running: &Version, rules: &Rules, barred: &[Barred]) -> Option<Against> {
     // What follows from this host is looked at as it is now.
     let of_the_repository = |told: &Against| match told.kind {
-        Kind::Recalled | Kind::Removed | Kind::Paused | Kind::NotForThisHost | Kind::Other => true,
+        Kind::Recalled
+        | Kind::Removed
+        | Kind::Paused
+        | Kind::Withheld
+        | Kind::NotForThisHost
+        | Kind::Other => true,
         Kind::BelowMinimum | Kind::Held | Kind::Locked => false,
     };
     let told = || entry.against.clone().filter(of_the_repository);
@@ -69,6 +74,7 @@ pub fn offered(entry: &Entry, manifest: &Manifest, machine: &Machine, rules: &Ru
     let all = [
         below_minimum(entry, rules),
         by_manifest(entry, manifest, machine),
+        withheld(entry, machine),
         held(entry, &machine.barred),
         unwanted(entry, manifest, machine, rules),
     ];
@@ -97,6 +103,10 @@ fn held(entry: &Entry, barred: &[Barred]) -> Option<Against> {
         barred.version == entry.version && barred.variant == entry.variant && barred.arch == entry.arch
     };
     Some(Against { kind: Kind::Held, why: barred.iter().find(same)?.to_string() })
+}
+
+fn withheld(entry: &Entry, machine: &Machine) -> Option<Against> {
+    Some(Against { kind: Kind::Withheld, why: machine.withheld.entry(entry)?.to_string() })
 }
 
 fn locked_to(lock: &Version) -> Against {
@@ -168,6 +178,9 @@ pub struct Judged {
     pub rules: Rules,
     /// The releases that were held.
     pub held: Vec<Version>,
+    /// The digests of the files of holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
 }
 
 impl Judged {
@@ -175,7 +188,7 @@ impl Judged {
     #[must_use]
     pub fn new(manifest_sha256: String, rules: Rules, machine: &Machine) -> Self {
         let held = machine.barred.iter().map(|barred| barred.version.clone()).collect();
-        Self { manifest_sha256, rules, held }
+        Self { manifest_sha256, rules, held, holds: machine.withheld.files().to_vec() }
     }
 }
 
@@ -186,6 +199,7 @@ mod tests {
     use update_metadata::{Images, Paused, Seed, UpdateExtensions};
 
     use super::*;
+    use crate::decide::withheld::Withheld;
     use crate::testing::{entry, hash};
 
     fn version(text: &str) -> Version {
@@ -211,6 +225,7 @@ mod tests {
             version: version("1.0.0"),
             seed: Seed::new(7).unwrap(),
             barred,
+            withheld: Withheld::default(),
         }
     }
 

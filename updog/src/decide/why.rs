@@ -34,6 +34,7 @@ mod tests {
     use update_metadata::offer::Obstacle;
 
     use super::*;
+    use crate::decide::withheld::Withheld;
 
     fn machine() -> Machine {
         Machine {
@@ -42,6 +43,7 @@ mod tests {
             version: Version::new(1, 0, 0),
             seed: Seed::new(1042).unwrap(),
             barred: Vec::new(),
+            withheld: Withheld::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::after::observe::{self, Keep};
 use crate::config::{self, Config};
 use crate::context::Context;
 use crate::decide::choose::Machine;
+use crate::decide::withheld::Withheld;
 use crate::error::Error;
 use crate::look::plan::{self, Budget, FilePlan, Plan};
 use crate::tell::events::{Meter, Phase};
@@ -87,10 +88,12 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
     let repository = trusted_repo::open_online(fs, source, &anchor, &trust, context.clock.now()).await?;
     let variant = variant.map_or_else(|| os.variant_id.clone(), str::to_owned);
     let (manifest, signed) = repository.manifest_for(&variant).await?;
+    let withheld = Withheld::of(repository.holds().await?);
     context.evidence.note(|evidence| {
         evidence.from = Some(os.version_id.clone());
         evidence.metadata = Some(repository.roles().into());
         evidence.manifest_sha256 = signed.hashes.get_sha256().map(hex::encode);
+        evidence.holds = withheld.files().to_vec();
     });
     let machine = Machine {
         variant,
@@ -98,6 +101,7 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
         version: os.version_id,
         seed: config.seed,
         barred: observe::attempts(context, Keep::Yes).bars(context.clock.now()),
+        withheld,
     };
     Ok(Opened { repository, manifest, signed, machine, config })
 }

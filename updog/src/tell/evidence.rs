@@ -71,6 +71,9 @@ pub struct Evidence {
     pub metadata: Option<Metadata>,
     /// The SHA-256 of the manifest that this was decided from.
     pub manifest_sha256: Option<String>,
+    /// The digests of the files of holds that this was decided from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
     /// Bytes by where they came from.
     pub bytes: Bytes,
     /// What became of each image.
@@ -227,6 +230,7 @@ impl Default for Evidence {
             set: None,
             metadata: None,
             manifest_sha256: None,
+            holds: Vec::new(),
             bytes: Bytes::default(),
             images: BTreeMap::new(),
             syncs: 0,

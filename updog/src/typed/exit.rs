@@ -39,7 +39,9 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 /// Nothing to do is no failure in the eyes of a person, though scripts are told by the exit status.
 fn sentence(error: &Error) -> String {
     match error {
-        Error::NoUpdate { why, .. } | Error::FailedHere { why, .. } => format!("No update available: {why}"),
+        Error::NoUpdate { why, .. } | Error::FailedHere { why, .. } | Error::Withheld { why, .. } => {
+            format!("No update available: {why}")
+        }
         other => report::sentence("updog", other),
     }
 }
@@ -63,6 +65,18 @@ fn fields(error: &Error) -> Value {
             "held": null,
             "failed": { "version": barred.version.to_string(), "retry_after": barred.until, "reason": barred.reason },
         }),
+        Error::Withheld { why, version, by } => json!({
+            "code": error.code(),
+            "message": "No update available",
+            "help": why,
+            "held": null,
+            "withheld": {
+                "version": version.to_string(),
+                "role": by.role,
+                "since": instant(by.hold.since),
+                "reason": by.hold.reason_in_a_line(),
+            },
+        }),
         other => report::json(other),
     }
 }
@@ -71,6 +85,7 @@ fn status(error: &Error) -> u8 {
     match error {
         Error::NoUpdate { .. }
         | Error::FailedHere { .. }
+        | Error::Withheld { .. }
         | Error::Unhealthy { .. }
         | Error::Rollback(_)
         | Error::Recalled { .. }

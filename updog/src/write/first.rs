@@ -20,6 +20,7 @@ use trusted_repo::{Address, Repository, Source};
 use update_metadata::{Manifest, Update, manifest};
 
 use crate::context::Context;
+use crate::decide::withheld::Withheld;
 use crate::error::Error;
 use crate::flip::record::Record;
 use crate::look::fetch;
@@ -105,7 +106,8 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
     };
     let repository = open(context, order, &trust)?;
     let (manifest, signed_manifest) = context.waiter.wait(repository.manifest_for(&order.variant))??;
-    let update = choose(&manifest, order)?.clone();
+    let withheld = Withheld::of(context.waiter.wait(repository.holds())??);
+    let update = choose(&manifest, &withheld, order)?.clone();
 
     let target = |image: Role| -> Result<Target, Error> {
         let opened = disk.partition(order.set, image)?;
@@ -116,6 +118,10 @@ pub fn install(context: &Context, order: &Order) -> Result<Installed, Error> {
     let signed = |image| fetch::signed(context, &repository, target_of(&update, image));
     let tree = Arc::new(fetch::hash_tree(context, &repository, &signed(Role::Hash)?, hash.disk.len())?);
     tree.check_fit(&*root.disk, &*hash.disk)?;
+    let root_hash = tree.root_hash().to_string();
+    if let Some(by) = withheld.release(&order.variant, &order.arch, &update.version, &root_hash) {
+        return Err(Refused::withheld(&update.version, by).into());
+    }
     for image in [Role::Boot, Role::Root] {
         signed(image)?;
     }
@@ -178,13 +184,22 @@ fn open(context: &Context, order: &Order, trust: &Path) -> Result<Repository, Er
 }
 
 /// The version that was named, or the newest that may run. No host waits for its turn here.
-fn choose<'a>(manifest: &'a Manifest, order: &Order) -> Result<&'a Update, Refused> {
+fn choose<'a>(manifest: &'a Manifest, withheld: &Withheld, order: &Order) -> Result<&'a Update, Refused> {
     let ours = |update: &&Update| {
         update.variant == order.variant && update.arch == order.arch && update.version <= update.max_version
     };
     let wanted = |update: &&Update| order.version.as_ref().is_none_or(|version| update.version == *version);
-    let newest = manifest.updates.iter().filter(ours).filter(wanted).max_by(|a, b| a.version.cmp(&b.version));
-    newest.ok_or_else(|| {
+    let newest = |are_withheld: bool| {
+        let open = move |update: &&Update| withheld.update(update).is_some() == are_withheld;
+        let updates = manifest.updates.iter().filter(ours).filter(wanted).filter(open);
+        updates.max_by(|a, b| a.version.cmp(&b.version))
+    };
+    if let (None, Some(update)) = (newest(false), newest(true))
+        && let Some(by) = withheld.update(update)
+    {
+        return Err(Refused::withheld(&update.version, by));
+    }
+    newest(false).ok_or_else(|| {
         let mut versions: Vec<_> =
             manifest.updates.iter().filter(ours).map(|update| &update.version).collect();
         versions.sort();

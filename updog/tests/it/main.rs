@@ -12,6 +12,7 @@
 //! - [`forged`]: repositories whose signatures hold and whose content does not, and chains of roots
 //! - [`frames`]: releases with frames, so that only what changed moves
 //! - [`frame_threats`]: frames that never come, and frames that are not what their signed index says
+//! - [`holds`]: releases that a role for holds withholds
 //! - [`in_use`]: a partition that somebody uses
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
@@ -51,6 +52,7 @@ mod footprint;
 mod forged;
 mod frame_threats;
 mod frames;
+mod holds;
 mod in_use;
 mod install;
 mod memory;

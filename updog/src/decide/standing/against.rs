@@ -26,6 +26,8 @@ pub enum Kind {
     Removed,
     /// It is paused.
     Paused,
+    /// A role for holds withholds it.
+    Withheld,
     /// It did not stay when it ran here.
     Held,
     /// The version lock of this host leads elsewhere.

@@ -57,6 +57,9 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
                 Choice::NotOffered { reason: NotOffered::Failed(barred), .. } => {
                     Err(Error::FailedHere { why, barred })
                 }
+                Choice::NotOffered { version, reason: NotOffered::Withheld(by) } => {
+                    Err(Error::Withheld { why, version, by })
+                }
                 Choice::Held(held) => Err(Error::NoUpdate { why, held: Some((held, machine.seed)) }),
                 Choice::Update(_) | Choice::UpToDate | Choice::NotOffered { .. } => {
                     Err(Error::NoUpdate { why, held: None })

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use host_io::Advise;
+use semver::Version;
 use signpost::SetName;
 use thiserror::Error;
+
+use crate::decide::withheld::By;
 
 /// Why nothing was installed. Nothing was changed.
 #[derive(Debug, Error)]
@@ -47,6 +50,14 @@ pub enum Refused {
         /// What there is instead.
         offered: String,
     },
+    /// Nothing fits but what is withheld.
+    #[error("install {version}: {by}")]
+    Withheld {
+        /// The version.
+        version: Version,
+        /// Who withholds it, since when and why.
+        by: String,
+    },
     /// The new system's persistent partition cannot be used.
     #[error("use {dir} as the persistent partition of the new system")]
     Persistent {
@@ -55,6 +66,12 @@ pub enum Refused {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl Refused {
+    pub(super) fn withheld(version: &Version, by: &By) -> Self {
+        Self::Withheld { version: version.clone(), by: by.to_string() }
+    }
 }
 
 impl Advise for Refused {
@@ -68,6 +85,7 @@ impl Advise for Refused {
                 Self::Address(_) => "give a directory that \"pubrepo\" made or mirrored, or its address",
                 Self::Root { .. } => "give the root.json of the repository's keys, from a place that you trust",
                 Self::NotOffered { .. } => "name one of these with --image, or another flavour with --variant",
+                Self::Withheld { .. } => "nothing was changed; name another version with --image",
                 Self::Persistent { .. } => {
                     "mount the partition that becomes /var/lib/bottlerocket there, or leave --persistent out"
                 }
@@ -79,7 +97,7 @@ impl Advise for Refused {
     fn code(&self) -> &'static str {
         match self {
             Self::Running { .. } | Self::Proven { .. } => "disallowed",
-            Self::NotOffered { .. } => "no_update",
+            Self::NotOffered { .. } | Self::Withheld { .. } => "no_update",
             Self::Address(_) | Self::Root { .. } | Self::Persistent { .. } => "failed",
         }
     }
@@ -95,6 +113,10 @@ mod tests {
             (
                 Refused::Proven { disk: "/dev/vdb".into(), set: SetName::B },
                 "install into /dev/vdb: set B of it is proven, so it holds a system that boots",
+            ),
+            (
+                Refused::Withheld { version: Version::new(1, 1, 0), by: "guard withholds it".into() },
+                "install 1.1.0: guard withholds it",
             ),
             (
                 Refused::Address("x".into()),
