@@ -32,6 +32,11 @@ pub async fn carry_and_give_back(
     if let (Direction::Backward, Some(kept)) = (direction, kept)
         && !kept.live.keys().all(|key| carried.live.contains_key(key))
     {
+        tracing::info!(
+            "some settings that {} had are gone on this way: those that were kept are taken there and back, to see which \
+             of them migrations lose",
+            request.target
+        );
         let there = carry(request, &cached.back(), kept.clone(), Direction::Forward, room).await?;
         let again = carry(request, cached, there, Direction::Backward, room).await?;
         put_back(&mut carried, kept, &again.live);

@@ -119,7 +119,9 @@ fn a_list_of_steps_is_a_migration_like_any_other() {
     host.set("settings.added", json!(true));
     host.set("settings.kept", json!("changed"));
     host.bits(true, true);
-    host.boot("1.0.0").expect_ok();
+    let ran = host.boot("1.0.0");
+    ran.expect_ok();
+    assert!(ran.err.contains("those that were kept are taken there and back"), "{}", ran.err);
     assert_eq!(
         host.live(),
         settings([
