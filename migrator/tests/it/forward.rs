@@ -329,3 +329,19 @@ fn a_datastore_of_a_stranger_is_told() {
         assert!(ran.err.contains("belongs to user 4242"), "{mode:o}: {}", ran.err);
     }
 }
+
+#[test]
+fn what_a_cut_run_left_beside_the_stores_is_gone_after_the_next_one() {
+    let host = updated(STEPS);
+    // Copies that did not lie in memory, a store that no link leads to yet, and half of one.
+    let left = [".migrating_Q0123456789abcde", "v1.1.0_AAAAbbbbCCCC0123", "v1.1.0_DDDDbbbbCCCC0123"];
+    for (name, below) in left.iter().zip(["store_1/live/settings", "live/settings", "pending"]) {
+        fs::create_dir_all(host.base().join(name).join(below)).unwrap();
+    }
+    fs::write(host.base().join(left[0]).join("store_1/live/settings/kept"), "\"mine\"").unwrap();
+    host.boot("1.1.0").expect_ok();
+    for name in left {
+        assert!(!host.base().join(name).exists(), "{name}");
+    }
+    assert_eq!(host.stores(), 2);
+}
