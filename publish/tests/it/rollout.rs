@@ -80,11 +80,11 @@ async fn nothing_changes_unless_somebody_agrees_to_the_effect() {
         (["resume", "1.0.0", "--yes"], "failed to resume 1.0.0: it is not paused, and hosts take it"),
         (
             ["resume", "9.9.9", "--yes"],
-            "failed to resume 9.9.9: no such release of metal on x86_64 is offered",
+            "failed to resume 9.9.9: no such release of metal on x86_64 is offered or paused",
         ),
         (
             ["recall", "9.9.9", "--yes"],
-            "failed to recall 9.9.9: no such release of metal on x86_64 is offered",
+            "failed to recall 9.9.9: no such release of metal on x86_64 is offered or paused",
         ),
     ] {
         let refused = pubrepo(&fixture, &[&line[..], &place[..]].concat());
