@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use host_io::redacted::redacted;
 use reqwest::Url;
 
 use crate::api::root_cause;
@@ -35,8 +36,10 @@ impl FromStr for Source {
         if text == "-" {
             return Ok(Self::Stdin);
         }
-        let url = Url::parse(text)
-            .map_err(|error| format!("it is no address ({error}); a file is named file:///PATH"))?;
+        let url = Url::parse(text).map_err(|error| match text.starts_with('/') {
+            true => format!("it is a path; a file of this host is named file://{text}"),
+            false => format!("it is no address ({error}); a file is named file:///PATH"),
+        })?;
         match url.scheme() {
             "http" | "https" => Ok(Self::Web(url)),
             "file" => url.to_file_path().map(Self::File).map_err(|()| "it names no file of this host".into()),
@@ -50,17 +53,10 @@ impl fmt::Display for Source {
         match self {
             Self::Stdin => f.write_str("stdin"),
             Self::File(path) => write!(f, "{}", path.display()),
-            // Passwords stay out of logs.
-            Self::Web(url) if url.password().is_some() => write!(f, "{}", without_password(url)),
-            Self::Web(url) => write!(f, "{url}"),
+            // Passwords and signatures stay out of logs.
+            Self::Web(url) => f.write_str(&redacted(url.as_str())),
         }
     }
-}
-
-fn without_password(url: &Url) -> Url {
-    let mut url = url.clone();
-    let _addresses_with_passwords_may_lose_them = url.set_password(None);
-    url
 }
 
 /// The text at `url`.
@@ -121,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_told() {
-        let source: Source = "https://me:secret@a.example/x".parse().unwrap();
-        assert_eq!(source.to_string(), "https://me@a.example/x");
+        let source: Source = "https://me:secret@a.example/x?sig=secret".parse().unwrap();
+        assert_eq!(source.to_string(), "https://…@a.example/x?…");
     }
 }

@@ -77,6 +77,8 @@ fn one_bad_source_changes_nothing_and_is_named() {
 fn a_path_is_no_address_and_nothing_is_asked_of_the_server() {
     let server = Scripted::new(|_, _| (204, Vec::new()));
     let stderr = server.run(&["apply", "/etc/site.toml"]).failed(2);
+    assert!(stderr.contains("named file:///etc/site.toml"), "{stderr}");
+    let stderr = server.run(&["apply", "site.toml"]).failed(2);
     assert!(stderr.contains("a file is named file:///PATH"), "{stderr}");
     let socket = server.socket();
     let ran = client_with_input(&["-s", socket.to_str().unwrap(), "apply"], "no settings");

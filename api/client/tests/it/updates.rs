@@ -114,6 +114,15 @@ fn an_unproven_boot_is_told_with_who_marks_it_good() {
         let lines =
             ["Proven        no: this boot is not marked good yet", "Next          updog confirm-boot marks"];
         assert!(lines.iter().all(|line| screen.stdout.contains(line) == told), "{}", screen.stdout);
+        // Where nothing is offered as well: it is not an update that is missing.
+        let host = Host::new();
+        host.on("status", &format!("echo '{}'; exit", facts.replace("PROVEN", proven)));
+        let none = r#"echo '{"event":"error","error":{"code":"no_update","message":"failed to find one","help":null}}'; exit 1"#;
+        host.on("check-update", &format!("if [ \"$2\" = --all ]; then echo '[]'; exit; fi; {none}"));
+        assert_eq!(host.run(&["update", "check"]).code, 0);
+        let screen = host.run(&["update", "status"]).stdout;
+        assert!(screen.contains("State         Idle"), "{screen}");
+        assert!(lines.iter().all(|line| screen.contains(line) == told), "{screen}");
     }
 }
 

@@ -144,8 +144,14 @@ fn next(status: &UpdateStatus) -> &'static str {
     if status.rollback().is_some() {
         return "apiclient reboot to go back, or to stay with what runs apiclient update cancel";
     }
-    if status.proven == Some(false) && status.update_state != UpdateState::Idle {
-        return "updog confirm-boot marks this boot good, if it is; then apiclient update apply";
+    match (status.proven, status.update_state) {
+        (Some(false), UpdateState::Idle) => {
+            return "updog confirm-boot marks this boot good, if it is; then apiclient update check";
+        }
+        (Some(false), _) => {
+            return "updog confirm-boot marks this boot good, if it is; then apiclient update apply";
+        }
+        _ => {}
     }
     let held = status.failed_update.as_ref().is_some_and(|failed| failed.held);
     match status.update_state {
