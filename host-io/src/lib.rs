@@ -16,6 +16,7 @@
 //! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
 //! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
 //! - [`report`]: how an error becomes one sentence with a next step
+//! - [`redacted`]: a text in which somebody may have written an address, as it may be shown
 //! - [`say`]: whatever a program says on stdout and stderr
 //! - [`log`]: narration on stderr; [`bar`]: one line there that says how far something is
 //! - [`guards`]: guards by name
@@ -36,6 +37,7 @@ pub mod lock;
 pub mod log;
 pub mod machine;
 pub mod paths;
+pub mod redacted;
 pub mod report;
 mod reset;
 pub mod say;

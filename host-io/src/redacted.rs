@@ -1,7 +1,7 @@
 //! Texts in which somebody may have written an address: what of them may be shown.
 //!
-//! Where a text could be parsed, [`super::address::Address`] knows. This is for all the others: a file with a mistake in
-//! it, an answer of a tool, an argument that is no address.
+//! Where a text could be parsed, `trusted_repo::Address` knows. This is for all the others: a file with a mistake in it, an
+//! answer of a tool, an argument or a value of a setting that is no address.
 
 /// A text in which somebody may have written addresses, without what may be secret in them: for whatever is shown of a
 /// text that could not be parsed.

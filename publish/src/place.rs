@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use host_io::SystemFs;
+use host_io::redacted::redacted;
 use tempfile::TempDir;
-use trusted_repo::redacted;
 use trusted_repo::{Address, Repository, Source, open_online};
 use url::Url;
 

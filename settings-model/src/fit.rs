@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use datastore::{Key, Value};
+use host_io::redacted::redacted;
 
 use crate::Model;
 
@@ -98,12 +99,14 @@ fn why_not(model: &Model, key: &Key, value: &Value) -> Option<String> {
         .map(|above| format!("nothing can lie below the setting {above}"))
 }
 
-/// A value as a message repeats it: not more of it than a person reads.
+/// A value as a message repeats it: not more of it than a person reads, and no secret of an address, for messages are kept
+/// in logs.
 #[must_use]
 pub fn shortened(text: &str) -> String {
+    let text = redacted(text);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        None => text,
     }
 }
 
@@ -122,6 +125,14 @@ mod tests {
         let model = Model::parse(text, Path::new("settings.toml")).unwrap();
         let stored = stored.iter().map(|(key, value)| (Key::parse(key).unwrap(), value.clone())).collect();
         fit(&model, &stored)
+    }
+
+    #[test]
+    fn a_value_is_repeated_without_the_secrets_of_an_address() {
+        for text in ["\"socks5://me:s3cret@proxy:1\"", "me:s3cret@proxy:1", "[\"https://h/?sig=s3cret\"]"] {
+            let shown = shortened(text);
+            assert!(shown.contains('…') && !shown.contains("s3cret"), "{shown}");
+        }
     }
 
     fn told(fitted: &Fitted) -> Vec<String> {

@@ -60,7 +60,7 @@ impl Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Url => "an address such as https://updates.example/targets/",
+            Self::Url => "an address such as https://updates.example/targets/, or file:///media/usb/targets/ for a directory of this host",
             Self::Version => "a version such as 1.2.3",
             Self::VersionOrLatest => "\"latest\" or a version such as 1.2.3",
             Self::Host => "the name or the address of a host",

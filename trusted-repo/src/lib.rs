@@ -49,7 +49,6 @@ pub use open::{open_offline, open_online};
 pub use place::address::{Address, BadAddress};
 pub use place::mirrors::Turn;
 pub use place::proxy::{BadVariable, Exception, Proxy, ProxyAddress};
-pub use place::redacted::redacted;
 pub use place::source::{Mirror, Source, Tls};
 pub use target::frame::{FrameInfo, VerifiedFrame};
 pub use target::pieces::VerifiedPieces;

@@ -7,11 +7,11 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use host_io::host::semantic;
+use host_io::redacted::redacted;
 use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use serde::Deserialize;
 use thiserror::Error;
-use trusted_repo::redacted;
 use trusted_repo::{Address, Exception, Mirror, ProxyAddress, Tls};
 use update_metadata::Seed;
 

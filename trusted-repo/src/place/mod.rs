@@ -5,7 +5,6 @@
 //! let a secret of one place reach another one, or a person's eye.
 //!
 //! - [`address`]: an address, parsed once at the edge
-//! - [`redacted`]: a text that could not be parsed, as it may be shown
 //! - [`proxy`]: which proxy stands before an address, and which address is reached without
 //! - [`source`]: the places of a repository, and what goes along with every request
 //! - `mirrors`: their order, and whose turn it is
@@ -13,5 +12,4 @@
 pub mod address;
 pub(crate) mod mirrors;
 pub mod proxy;
-pub mod redacted;
 pub mod source;

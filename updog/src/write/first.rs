@@ -11,11 +11,11 @@ pub use refused::Refused;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use host_io::redacted::redacted;
 use host_io::swap;
 use semver::Version;
 use signpost::{IdleDisk, OsDisk, Role, SetName};
 use trusted_repo::lz4::Lz4Reader;
-use trusted_repo::redacted;
 use trusted_repo::{Address, Repository, Source};
 use update_metadata::{Manifest, Update, manifest};
 
