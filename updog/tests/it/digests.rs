@@ -7,7 +7,7 @@ use testdata::World;
 use trusted_repo::{Hashes, TargetInfo};
 
 use crate::forged::{forge_words, listed};
-use crate::support::{offered, refused};
+use crate::support::{Snapshot, failure, offered, offered_again, refused};
 
 /// Signs every target of the world again, with the digests that `hashes` makes of what is signed of it now and of its
 /// SHA-512, and has its file under the name that they give it.
@@ -50,5 +50,20 @@ fn wrong_sha512_beside_a_right_sha256_is_refused_for_each_small_target_before_an
         let said = refused(&mut host);
         assert_eq!(said.code, "tampered", "{wrong}: {}", said.message);
         assert!(said.message.contains("SHA-512"), "{wrong}: {}", said.message);
+    }
+}
+
+#[test]
+fn wrong_sha512_beside_a_right_sha256_never_lets_root_or_boot_become_bootable() {
+    for wrong in ["1.2.0-root.lz4", "1.2.0-boot.lz4"] {
+        let (world, mut host) = offered_again();
+        sign_with(&world, |target, sha512| {
+            target.hashes.clone().and_sha512(if target.name.ends_with(wrong) { [0; 64] } else { sha512 })
+        });
+        let before = Snapshot::of(&host);
+        let said = failure(&host.run("updog", &["update", "--json"]));
+        assert!(said.code == "tampered" && said.message.contains("SHA-512"), "{wrong}: {}", said.message);
+        before.assert_only_cleared(&host);
+        assert_eq!(host.reboot().version_at_once(), Some("1.1.0"), "{wrong}");
     }
 }

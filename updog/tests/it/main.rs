@@ -28,6 +28,7 @@
 //! - [`standing`]: what was decided, until it is done
 //! - [`stopped`]: an update that ends in the middle
 //! - [`teams`]: releases that a team publishes, with a key of its own
+//! - [`team_threats`]: what a team, or whoever delegates to one, may do to hosts
 //! - [`trust`]: what is trusted, shown and forgotten
 //! - [`tuf`]: the same trust code as a client of any TUF repository
 //! - [`support`]: what the stories share
@@ -67,6 +68,7 @@ mod standing;
 mod stopped;
 mod support;
 mod targets;
+mod team_threats;
 mod teams;
 mod trust;
 mod tuf;

@@ -17,5 +17,5 @@ mod odd_roles;
 mod patience;
 mod roles;
 mod roots;
-mod signer;
+pub(crate) mod signer;
 mod stage;

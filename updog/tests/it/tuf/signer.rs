@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 const P256_SPKI: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
 
 /// A key that signs.
-pub(super) struct Key {
+pub(crate) struct Key {
     pair: Pair,
-    pub(super) public: Value,
-    pub(super) id: String,
+    pub(crate) public: Value,
+    pub(crate) id: String,
 }
 
 enum Pair {
@@ -24,14 +24,22 @@ enum Pair {
 }
 
 impl Key {
-    pub(super) fn ed25519() -> Self {
+    pub(crate) fn ed25519() -> Self {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
         let public = hex(pair.public_key().as_ref());
         Self::new(Pair::Ed25519(pair), "ed25519", "ed25519", &public)
     }
 
-    pub(super) fn ecdsa() -> Self {
+    /// A key in a file of ours.
+    pub(crate) fn of_pem(text: &str) -> Self {
+        let document = pem::parse(text).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.contents()).unwrap();
+        let public = hex(pair.public_key().as_ref());
+        Self::new(Pair::Ed25519(pair), "ed25519", "ed25519", &public)
+    }
+
+    pub(crate) fn ecdsa() -> Self {
         let (algorithm, random) = (&ECDSA_P256_SHA256_ASN1_SIGNING, SystemRandom::new());
         let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
@@ -42,7 +50,7 @@ impl Key {
     }
 
     /// The one RSA key of these tests: ring makes none.
-    pub(super) fn rsa() -> Self {
+    pub(crate) fn rsa() -> Self {
         let private = pem::parse(include_str!("../../../../testdata/keys/throw-away-rsa.pem")).unwrap();
         let pair = RsaKeyPair::from_pkcs8(private.contents()).unwrap();
         let public = include_str!("../../../../testdata/keys/throw-away-rsa.pub.pem");
@@ -70,18 +78,18 @@ impl Key {
 }
 
 /// A role with a signature by each of `keys`.
-pub(super) fn signed<'a>(role: &Value, keys: impl IntoIterator<Item = &'a Key>) -> Value {
+pub(crate) fn signed<'a>(role: &Value, keys: impl IntoIterator<Item = &'a Key>) -> Value {
     let message = canonical(role);
     let signatures: Vec<Value> =
         keys.into_iter().map(|key| json!({ "keyid": key.id, "sig": key.sign(&message) })).collect();
     json!({ "signed": role, "signatures": signatures })
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 
-pub(super) fn sha512(bytes: &[u8]) -> String {
+pub(crate) fn sha512(bytes: &[u8]) -> String {
     hex(digest(&SHA512, bytes).as_ref())
 }
 
