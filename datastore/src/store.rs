@@ -188,6 +188,7 @@ impl Datastore {
     }
 
     /// Drops all transactions, those that cannot be read as well: for a boot, as nobody is left who could commit them.
+    /// What the power left of one that was dropped goes too: where nothing is set any more, nobody else would take it away.
     ///
     /// # Errors
     /// When the storage refuses; each transaction is then whole or gone.
@@ -196,7 +197,7 @@ impl Datastore {
         for transaction in store_dir::transactions(&*self.fs, &dir)? {
             self.delete_transaction(&transaction)?;
         }
-        Ok(())
+        store_dir::sweep_dropped(&*self.fs, &dir)
     }
 
     /// Carries out a transaction on the live settings, all or nothing, and returns its keys. An empty or unknown

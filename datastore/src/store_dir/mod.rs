@@ -34,4 +34,4 @@ pub use plan::room;
 pub(crate) use plan::{check_change, check_live, check_place};
 pub use read::{read, read_change, read_live, read_usable, transactions};
 pub use write::write;
-pub(crate) use write::{drop_pending, write_change, write_file, write_unsynced};
+pub(crate) use write::{drop_pending, sweep_dropped, write_change, write_file, write_unsynced};

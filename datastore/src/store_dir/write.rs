@@ -64,12 +64,21 @@ pub(crate) fn drop_pending(fs: &dyn Fs, dir: &Path, transaction: &str) -> Result
         return Ok(());
     }
     let dropped = dir.join(DROPPED);
-    host_io::swap::discard(fs, &dropped).map_err(Error::io("remove", &dropped))?;
+    sweep_dropped(fs, dir)?;
     // Before this rename the transaction is there, after it there is none; what lies in DROPPED is garbage.
     fs.rename(&tree, &dropped).map_err(Error::io("remove", &tree))?;
     let pending = dir.join(PENDING);
     fs.sync_dir(&pending).map_err(Error::io("sync", &pending))?;
     fs.sync_dir(dir).map_err(Error::io("sync", dir))?;
+    sweep_dropped(fs, dir)
+}
+
+/// Removes what a removal that was cut off has left of its transaction.
+///
+/// # Errors
+/// When the storage refuses.
+pub(crate) fn sweep_dropped(fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+    let dropped = dir.join(DROPPED);
     host_io::swap::discard(fs, &dropped).map_err(Error::io("remove", &dropped))
 }
 

@@ -77,6 +77,30 @@ fn with_transactions(base: &Path) {
 }
 
 #[test]
+fn a_boot_takes_away_what_the_removal_of_a_transaction_left_when_it_was_cut() {
+    let mut left = 0;
+    for cut in 0.. {
+        let base = tempfile::tempdir().unwrap();
+        let mut store = create(base.path(), "1.0.0");
+        store.populate(&settings([("settings.motd", json!("old"))])).unwrap();
+        // No other transaction is there, whose removal would begin with this.
+        store.set_pending("tx", &settings([("settings.motd", json!("new"))])).unwrap();
+        drop(store);
+        let cutting = Arc::new(CutFs::after(cut));
+        let fs = Arc::<CutFs>::clone(&cutting);
+        let _cut = Datastore::open(fs, base.path()).and_then(|store| store.delete_transaction("tx"));
+        let dropped = base.path().join("current/.dropped");
+        left += usize::from(fs::exists(&dropped).unwrap());
+        open(base.path()).delete_transactions().unwrap();
+        assert!(!fs::exists(&dropped).unwrap(), "cut {cut}");
+        if !cutting.was_cut() {
+            break;
+        }
+    }
+    assert!(left > 0, "no cut left anything, so nothing was tested");
+}
+
+#[test]
 fn making_a_store() {
     cut_everywhere(|_| {}, |fs, base| Datastore::create(fs, base, &version("1.2.3-rc1")).map(drop));
 }
