@@ -14,7 +14,7 @@ use testdata::{BootBits, DiskImage, Host, HostOptions, Ran, Set};
 
 use super::medium::{Disk, Partition};
 use super::published::{Class, IMAGES, Published};
-use super::story_log::{Places, plain};
+use super::story_log::{Places, is_drawn};
 use super::tree::{Hash, Hasher, Node, PERSISTENT, Tree};
 
 /// A command line.
@@ -376,7 +376,7 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
 fn is_drawn_anew(path: &str, tree: &Tree) -> bool {
     let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
     let missing = ends.map(|end| &path[..end]).find(|above| tree.resolve(above, false).is_none());
-    missing.is_some_and(|missing| plain(missing.rsplit('/').next().unwrap_or(missing)).contains('*'))
+    missing.is_some_and(|missing| is_drawn(missing.rsplit('/').next().unwrap_or(missing)))
 }
 
 /// The bits of both sets; of a disk without a whole copy of its table there are none.

@@ -234,9 +234,19 @@ impl Reader<'_> {
 /// How many letters and digits at least a name has that is drawn by chance.
 const DRAWN: usize = 16;
 
+fn drawn(piece: &str) -> bool {
+    piece.len() >= DRAWN && piece.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a name has a piece that is drawn by chance. The digest of what a file holds is as long, and the same each time.
+pub(super) fn is_drawn(name: &str) -> bool {
+    let digest =
+        |piece: &str| [64, 128].contains(&piece.len()) && piece.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|piece| drawn(piece) && !digest(piece))
+}
+
 /// A path without what is drawn by chance: one name for the same thing in each run.
 pub(super) fn plain(path: &str) -> String {
-    let drawn = |piece: &str| piece.len() >= DRAWN && piece.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let mut plain = String::with_capacity(path.len());
     for piece in path.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let (word, end) = match piece.char_indices().next_back() {
@@ -252,6 +262,19 @@ pub(super) fn plain(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_with_a_digest_in_it_is_looked_for_in_each_run_and_counts_where_it_is_missing() {
+        let digest = "74559631dba1b29389e7be769f1fc0e3068168a941cce0cfabebf360eb761bc8";
+        for (name, expected) in [
+            (format!("{digest}.manifest.json"), false),
+            (format!("{digest}{digest}.root.lz4"), false),
+            ("v1.1.0_Zk3p0bqXw81LmR7a".to_owned(), true),
+            ("timestamp.json".to_owned(), false),
+        ] {
+            assert_eq!(is_drawn(&name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn only_what_is_drawn_is_left_out_of_a_name() {
