@@ -3,7 +3,7 @@
 //! What was asked for and is not durable yet may have landed in any subset, so it is enough to look right before each
 //! sync and at the end: what a cut at an earlier moment could leave is a subset of that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::medium::{Change, Inode, Medium, Partition};
@@ -12,6 +12,8 @@ use crate::crash::dice::Dice;
 
 /// Up to so many independent things, every subset of them is a state of its own.
 pub(super) const ALL_SUBSETS: usize = 12;
+/// Where stores of settings lie.
+const STORES: &str = "var/lib/bottlerocket/datastore";
 /// What a page of a file system is: larger files land in two parts.
 const PAGE: usize = 4096;
 
@@ -21,8 +23,11 @@ pub(super) type Landed = Vec<bool>;
 /// How many subsets of an epoch are made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measure {
-    /// Of up to so many things that are under way, every subset. Of [`ALL_SUBSETS`], where they are sectors and names.
+    /// Of up to so many things that are under way, every subset. Of [`ALL_SUBSETS`], where they are sectors and names
+    /// outside stores of settings.
     pub(super) all: usize,
+    /// The same of epochs in which a store of settings is written: nearly each of their states is run for itself.
+    pub(super) store: usize,
     /// Of more: every one and every pair missing, and alone.
     pub(super) pairs: bool,
     /// Of more: so many that are drawn.
@@ -48,6 +53,8 @@ pub(super) struct Epoch {
     /// The step at which it ends.
     pub(super) step: usize,
     durable: Medium,
+    /// Whether a store of settings is written.
+    store: bool,
     units: Vec<Vec<(u64, Change)>>,
     /// What a partition holds, by its place and by which of its units have landed.
     images: HashMap<(usize, Vec<bool>), Arc<Partition>>,
@@ -72,17 +79,21 @@ impl Epochs {
         let mut durable = base.clone();
         let mut pending: Vec<(u64, Change)> = Vec::new();
         let mut grown = false;
+        let mut stores = base.below(STORES);
         for (place, told) in read.steps.iter().enumerate() {
             let moment = place as u64 + 1;
             match &told.step {
                 Step::Make(changes) => {
+                    for (dir, _, inode) in changes.iter().flat_map(Change::names) {
+                        stores.extend(inode.filter(|_| stores.contains(dir)));
+                    }
                     pending.extend(changes.iter().map(|change| (moment, change.clone())));
                     grown = true;
                 }
                 Step::Settle(settle) => {
                     epochs.syncs.push(told.name.clone());
                     if std::mem::take(&mut grown) {
-                        epochs.push(&durable, &pending, read, place, dice);
+                        epochs.push(&durable, &pending, read, place, &stores, dice);
                     }
                     let settled: Vec<_> =
                         pending.extract_if(.., |(_, change)| settle.covers(change)).collect();
@@ -90,7 +101,7 @@ impl Epochs {
                 }
             }
         }
-        epochs.push(&durable, &pending, read, read.steps.len(), dice);
+        epochs.push(&durable, &pending, read, read.steps.len(), &stores, dice);
         epochs
     }
 
@@ -100,13 +111,15 @@ impl Epochs {
         pending: &[(u64, Change)],
         read: &Read,
         step: usize,
+        stores: &HashSet<Inode>,
         dice: &mut Dice,
     ) {
         let number = self.all.len() + 1;
         let begin = self.all.last().map_or(0, |last| last.step);
         let mut durable = durable.clone();
         durable.begin_all(&read.kinds);
-        self.all.push(Epoch { number, begin, ..Epoch::new(step, durable, pending, dice) });
+        let store = pending.iter().any(|(_, change)| change.is_below(stores));
+        self.all.push(Epoch { number, begin, store, ..Epoch::new(step, durable, pending, dice) });
     }
 }
 
@@ -147,7 +160,18 @@ impl Epoch {
             }
         }
         let (images, files) = (HashMap::new(), HashMap::new());
-        Self { number: 0, begin: 0, step, durable, units, images, image_units, files, file_units }
+        Self {
+            number: 0,
+            begin: 0,
+            store: false,
+            step,
+            durable,
+            units,
+            images,
+            image_units,
+            files,
+            file_units,
+        }
     }
 
     /// How many things can land or not.
@@ -163,7 +187,11 @@ impl Epoch {
     /// Every subset that is to be looked at.
     pub(super) fn subsets(&self, measure: Measure, dice: &mut Dice) -> (Extent, Vec<Landed>) {
         let count = self.units.len();
-        let all = if self.is_bare() { ALL_SUBSETS } else { measure.all };
+        let all = match (self.store, self.is_bare()) {
+            (true, _) => measure.store,
+            (false, true) => ALL_SUBSETS,
+            (false, false) => measure.all,
+        };
         if count <= all {
             let all = 0..1usize << count;
             return (
@@ -313,7 +341,7 @@ mod tests {
     use crate::crash::cuts::tree::{Node, Tree};
 
     const DATA: &[u8] = b"new";
-    const EVERY: Measure = Measure { all: ALL_SUBSETS, pairs: true, drawn: 0 };
+    const EVERY: Measure = Measure { all: ALL_SUBSETS, store: ALL_SUBSETS, pairs: true, drawn: 0 };
 
     /// Everything that `var/file`, which holds `old`, may hold after a cut anywhere in these lines.
     fn outcomes(lines: &[Line]) -> BTreeSet<Option<Vec<u8>>> {
@@ -387,6 +415,26 @@ mod tests {
         lines.push(Line::SyncDir { path: PathBuf::from("/h/var") });
         let mut epochs = outcomes(&lines);
         assert!(epochs.remove(&None) && epochs.remove(&Some(b"old".to_vec())) && epochs.is_empty());
+    }
+
+    #[test]
+    fn every_subset_is_made_of_names_elsewhere_and_only_some_of_a_store_where_that_is_asked_for() {
+        let extent = |above: &str| {
+            let mut tree = Tree::default();
+            for dir in ["var", "var/lib", "var/lib/bottlerocket", STORES, "var/lib/other"] {
+                tree.nodes.insert(dir.to_owned(), Node::Dir { mode: 0o755 });
+            }
+            let mut kinds = Vec::new();
+            let base = Medium::of(&tree, disk(), &mut kinds);
+            let places = Places { host: PathBuf::from("/h"), images: vec![(4096, 4096)] };
+            let made =
+                |name: &str| Line::MakeDir { path: Path::new("/h").join(above).join(name), mode: 0o755 };
+            let lines = ["one", "one/two", "one/two/three"].map(made);
+            let read = read(&lines, DATA, &base, kinds, &places).unwrap();
+            let epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+            epochs.all[0].subsets(Measure { store: 2, ..EVERY }, &mut Dice::new(1)).0
+        };
+        assert_eq!((extent(STORES), extent("var/lib/other")), (Extent::Drawn, Extent::All));
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
         for name in ["repair", "boot-program"] {
             let extents = Extents {
                 depth: Depth {
-                    measures: [Measure { all: 2, pairs: false, drawn: 2 }; 2],
+                    measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2 }; 2],
                     ends: 2,
                     firsts: [1, 0],
                 },

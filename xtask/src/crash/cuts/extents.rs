@@ -16,23 +16,21 @@ pub(crate) struct Depth {
 impl Depth {
     /// What every change is tried with.
     pub(crate) const QUICK: Self =
-        Self { measures: [first(64), Measure { all: 4, pairs: false, drawn: 8 }], ends: 4, firsts: [1, 0] };
+        Self { measures: [Measure { store: 5, ..first(64) }, second(4, false, 8)], ends: 4, firsts: [1, 0] };
     /// Where nothing else is asked for.
-    pub(crate) const USUAL: Self = Self {
-        measures: [first(512), Measure { all: 6, pairs: false, drawn: 32 }],
-        ends: 12,
-        firsts: [4, 4],
-    };
+    pub(crate) const USUAL: Self =
+        Self { measures: [first(512), second(6, false, 32)], ends: 12, firsts: [4, 4] };
     /// What takes hours.
-    pub(crate) const FULL: Self = Self {
-        measures: [first(8192), Measure { all: 8, pairs: true, drawn: 64 }],
-        ends: 400,
-        firsts: [24, 8],
-    };
+    pub(crate) const FULL: Self =
+        Self { measures: [first(8192), second(8, true, 64)], ends: 400, firsts: [24, 8] };
 }
 
 const fn first(drawn: usize) -> Measure {
-    Measure { all: ALL_SUBSETS, pairs: true, drawn }
+    Measure { all: ALL_SUBSETS, store: ALL_SUBSETS, pairs: true, drawn }
+}
+
+const fn second(all: usize, pairs: bool, drawn: usize) -> Measure {
+    Measure { all, store: all, pairs, drawn }
 }
 
 /// What a run is about.

@@ -1,7 +1,7 @@
 //! What a medium holds: files by inode, names by directory, sectors of the table, and partitions. The rules of
 //! `docs/crash-consistency.md` are about these parts: each can have landed without the others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -66,6 +66,25 @@ pub(super) enum Change {
     Sector(u64, Arc<[u8]>),
     /// Bytes of a partition, by its place among the images.
     Image(usize, usize, Arc<[u8]>),
+}
+
+impl Change {
+    /// The names that get another inode, or none.
+    pub(super) fn names(&self) -> &[(Inode, String, Option<Inode>)] {
+        match self {
+            Self::Names(names) => names,
+            Self::Size(..) | Self::Bytes(..) | Self::Sector(..) | Self::Image(..) => &[],
+        }
+    }
+
+    /// Whether it is about one of these directories, or what lies there.
+    pub(super) fn is_below(&self, dirs: &HashSet<Inode>) -> bool {
+        match self {
+            Self::Size(inode, _) | Self::Bytes(inode, ..) => dirs.contains(inode),
+            Self::Names(names) => names.iter().any(|(dir, ..)| dirs.contains(dir)),
+            Self::Sector(..) | Self::Image(..) => false,
+        }
+    }
 }
 
 /// What a disk holds, the persistent partition left out.
@@ -188,6 +207,18 @@ impl Medium {
     /// The inode at a path whose way has no links.
     pub(super) fn find(&self, path: &str) -> Option<Inode> {
         path.split('/').try_fold(self.root, |at, name| self.names.get(&at)?.get(name).copied())
+    }
+
+    /// A directory, and all that lies below it.
+    pub(super) fn below(&self, path: &str) -> HashSet<Inode> {
+        let mut below: Vec<Inode> = self.find(path).into_iter().collect();
+        let mut next = 0;
+        while let Some(inode) = below.get(next) {
+            let names = self.names.get(inode).cloned().unwrap_or_default();
+            below.extend(names.values());
+            next += 1;
+        }
+        below.into_iter().collect()
     }
 
     /// The names that lead somewhere.
