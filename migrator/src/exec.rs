@@ -153,8 +153,10 @@ impl Sealed {
         (said.confined, said.err) = (confined.unwrap_or_default(), err);
         match not_started {
             Some(why) => Err(Error::Start(io::Error::other(match self.interpreter() {
-                Some(interpreter) => format!("{interpreter}, which its first line names: {why}"),
-                None => why,
+                Some(interpreter) if !Path::new(&interpreter).exists() => {
+                    format!("{interpreter}, which its first line names: {why}")
+                }
+                Some(_) | None => why,
             }))),
             None if is_overfilled(place) => Err(Error::Overfilled { most: place.most }),
             None if status.success() => Ok(said),
@@ -172,8 +174,8 @@ impl Sealed {
     }
 }
 
-/// Ends everything in a group of processes. Its number cannot be another one's yet, also where its first process has
-/// been waited for: the kernel gives out all others before it.
+/// Ends everything in a group of processes. Its number is as good as never another one's yet, also where its first process
+/// has been waited for: the kernel gives out all others before it.
 fn kill(group: Option<Pid>) {
     if let Some(group) = group {
         let _gone_already = kill_process_group(group, Signal::KILL);
@@ -204,7 +206,8 @@ fn is_overfilled(place: Place<'_>) -> bool {
 }
 
 /// Waits until the program has ended and its outputs are closed, which is when nothing that it started is left. What it
-/// left running is ended with it: it could still write, and may hold the outputs open for as long as it likes.
+/// left running in its group is ended with it: it could still write, and may hold the outputs open for as long as it likes.
+/// What left the group and holds them is waited for, up to the limit of time.
 async fn end_of(child: &mut Child, group: Option<Pid>) -> io::Result<(ExitStatus, Said)> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let ended = async {

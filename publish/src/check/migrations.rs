@@ -159,14 +159,14 @@ fn model(image: &RootFiles) -> Result<Model, String> {
     Model::parse_all(files).map_err(|error| format!("failed to {}", host_io::report::chain(&error)))
 }
 
-/// Tells what is wrong with the migrations of each step, and what is worth a thought.
+/// Tells what is wrong with the migrations of each of `all` steps, and what is worth a thought.
 pub(super) fn judge_all(
     report: &mut CheckReport,
-    manifest: &Manifest,
+    all: &[(&(Version, Version), &Vec<String>)],
     migrations: &BTreeMap<String, Migration>,
     images: &BTreeMap<Version, Arc<Image>>,
 ) {
-    for ((from, to), names) in &manifest.migrations {
+    for ((from, to), names) in all {
         let known: Vec<(&String, &Migration)> =
             names.iter().filter_map(|name| Some((name, migrations.get(name)?))).collect();
         let mut steps: Vec<&Step> = Vec::new();

@@ -20,6 +20,8 @@ pub(super) struct Once {
     pub(super) held: BTreeSet<Vec<String>>,
     /// Migrations, by their names.
     pub(super) migrations: BTreeMap<String, Migration>,
+    /// Steps from one version to the next, with the names of their migrations.
+    pub(super) steps: BTreeSet<(Version, Version, Vec<String>)>,
     /// Root images that migrations ask something of, by release and name.
     pub(super) roots: BTreeMap<(Version, String), Arc<Image>>,
 }

@@ -411,7 +411,12 @@ async fn check_migrations(
         once.roots.insert(key, Arc::clone(&image));
         looked_at.insert(version, image);
     }
-    migrations::judge_all(report, manifest, &once.migrations, &looked_at);
+    // A team's manifest has all steps as well.
+    let is_new = |((from, to), names): &(&(Version, Version), &Vec<String>)| {
+        once.steps.insert((from.clone(), to.clone(), (*names).clone()))
+    };
+    let steps: Vec<_> = manifest.migrations.iter().filter(is_new).collect();
+    migrations::judge_all(report, &steps, &once.migrations, &looked_at);
     Ok(())
 }
 

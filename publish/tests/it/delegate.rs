@@ -145,6 +145,33 @@ async fn what_stands_in_the_manifest_of_a_team_as_well_is_checked_once() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_migration_is_told_once_though_a_team_has_it_in_its_manifest_as_well() {
+    let fixture = Fixture::new().await;
+    fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
+    let release = fixture.with_migration(fixture.release("1.1.0", 2), "1.0.0");
+    fixture.write("migrations/migrate_v1.1.0_settings", b"#!/bin/python3\n");
+    fixture.add(&release).await.expect("published");
+    let told = async || {
+        let report = check(&fixture).await;
+        let all = report.errors.iter().chain(&report.advice);
+        all.filter(|finding| finding.code == "migration_needs")
+            .map(|one| one.what.clone())
+            .collect::<Vec<_>>()
+    };
+    let before = told().await;
+    assert!(!before.is_empty(), "nobody can tell whether the older release has it");
+    let team = Team::new(&fixture).await;
+    let delegation = team.delegation(&fixture, OWN);
+    let desk = desk(&fixture);
+    let added = delegate::add(&desk, &delegation, &team.first, Lifetimes::default(), today());
+    let _report = added.await.expect("delegated");
+    let mut release = fixture.release("1.2.0", 3);
+    release.keys = Team::desk(&fixture).keys;
+    fixture.add(&release).await.expect("published by the team");
+    assert_eq!(told().await, before);
+}
+
+#[tokio::test]
 async fn what_a_team_has_published_goes_with_it() {
     let (fixture, _team) = handed_over().await;
     publish_as_team(&fixture).await.expect("published");

@@ -152,7 +152,8 @@ pub fn note_installed(rows: &mut Vec<Explained>, installed: &Installed) {
     }
     let reason = match boots_next {
         true => {
-            "the repository does not offer it any more; it is installed, and the next check takes back that it boots next"
+            "the repository does not offer it any more; it is installed, and the next boot starts it unless \
+             `updog update-revert` takes that back"
         }
         false => "the repository does not offer it any more; it is installed, and is not applied",
     };
@@ -362,7 +363,7 @@ mod tests {
         let new: Vec<&Explained> = rows.iter().filter(|row| !before.contains(row)).collect();
         assert_eq!((rows.len(), new.len()), (before.len() + 1, 1));
         assert_eq!((new[0].variant.as_str(), new[0].verdict), ("cloud", Verdict::NotOffered));
-        assert!(new[0].reason.contains("takes back that it boots next"), "{}", new[0].reason);
+        assert!(new[0].reason.contains("`updog update-revert` takes that back"), "{}", new[0].reason);
         assert!(rows.is_sorted_by(|one, other| one.version >= other.version), "newest first");
     }
 

@@ -254,9 +254,12 @@ fn understand(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Aski
         }
         let mut about = &grammar();
         let mut rest = words.as_slice();
-        // Into the subcommand that was named, and into the one of that.
+        // Into the subcommand that was named, and into the one of that. `help update` asks for what `update --help` does.
         while let Some((at, sub)) = named(about, rest) {
-            (about, rest) = (sub, &rest[at + 1..]);
+            rest = &rest[at + 1..];
+            if sub.get_name() != "help" {
+                about = sub;
+            }
         }
         match about.get_name() {
             "updog" => Asking::Clap(error),

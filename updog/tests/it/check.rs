@@ -112,7 +112,17 @@ fn wrong_usage_is_exit_1_and_help_is_exit_0() {
         let ran = host.run("updog", args).expect_code(1);
         assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{ran}");
     }
-    assert!(host.run("updog", &["--help"]).expect_ok().stdout.contains("updog update --reboot"));
+    let page = |args: &[&str]| host.run("updog", args).expect_ok().stdout;
+    assert!(page(&["--help"]).contains("updog update --reboot"));
+    // One page, whichever way it is asked for.
+    for (asked, same) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "update"], &["update", "--help"]),
+        (&["trust", "help", "show"], &["trust", "show", "--help"]),
+        (&["help", "trust", "show"], &["trust", "show", "--help"]),
+    ] {
+        assert_eq!(page(asked), page(same), "{asked:?}");
+    }
     assert!(host.run("updog", &["prepare"]).expect_ok().stderr.contains("Nothing to prepare"));
 }
 

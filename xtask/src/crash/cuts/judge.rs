@@ -200,7 +200,7 @@ pub(super) fn of_the_same_again(came: &Came, end: &End, step: usize, expected: &
     // An act that had ended is not undone.
     let ends = expected.ends_after(step);
     let nearest = ends.iter().map(|known| differences(end, known)).min_by_key(|told| told.join("; ").len());
-    let told = nearest.unwrap_or_default();
+    let told = nearest.expect("before the first act there is an end, and each has one");
     hold(told.is_empty(), format!("another end: {}", told.join("; ")));
     broken
 }
