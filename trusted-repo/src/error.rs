@@ -218,9 +218,11 @@ impl Error {
     }
 
     /// Whether the network or what lies on the way is at fault, and not what is published.
-    fn is_of_the_way(&self) -> bool {
+    #[must_use]
+    pub fn is_of_the_way(&self) -> bool {
         match self {
             Self::Metadata { source, .. } | Self::Target { source, .. } => !source.is_missing(),
+            Self::Withheld { source, .. } => source.is_of_the_way(),
             _ => false,
         }
     }

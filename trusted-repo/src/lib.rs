@@ -42,7 +42,7 @@ pub use metadata::hashes::{Digesting, Hashes};
 pub use open::manifest;
 pub use open::repository::Repository;
 pub use open::repository::from_places::PlaceNumber;
-pub use open::repository::withheld::SignedHolds;
+pub use open::repository::withheld::{KnownHolds, SignedHolds};
 pub use open::roles::{Role, Roles};
 pub use open::search::{DelegatedRole, Lists};
 pub use open::{open_offline, open_online};

@@ -180,6 +180,10 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         evidence.from = Some(machine.version.clone());
         evidence.metadata = Some(repository.roles().into());
     });
+    if let Err(unknown) = opened.all_known() {
+        review_if(context, &opened, access)?;
+        return Err(unknown);
+    }
     let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
         Choice::Update(update) => update,
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
@@ -226,11 +230,16 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
     })))
 }
 
-/// What boots next may be what there is no update to any more.
-fn nothing(context: &Context, opened: &Opened, choice: Choice, access: Access) -> Result<Look, Error> {
+/// What boots next may be what there is no update to any more. A dry run changes nothing.
+fn review_if(context: &Context, opened: &Opened, access: Access) -> Result<(), Error> {
     if access == Access::ReadWrite {
         review::review(context, opened)?;
     }
+    Ok(())
+}
+
+fn nothing(context: &Context, opened: &Opened, choice: Choice, access: Access) -> Result<Look, Error> {
+    review_if(context, opened, access)?;
     if let Choice::NotOffered { reason: NotOffered::Withheld(_), .. } = &choice {
         let why = why::not(&choice, &opened.machine);
         context.evidence.note(|evidence| evidence.notes.push(why));

@@ -57,8 +57,16 @@ pub fn ask(context: &Context, staged: &Entry) -> Result<Recall, Error> {
     Ok(match context.waiter.wait(opening)? {
         Some(Ok(opened)) => {
             let rules = Rules::of(&opened.config.version_lock, opened.config.minimum_version.as_ref());
-            standing::offered(staged, &opened.manifest, &opened.machine, &rules)
-                .map_or(Recall::Offered, Recall::Against)
+            match (standing::offered(staged, &opened.manifest, &opened.machine, &rules), &opened.unknown) {
+                (Some(against), _) => Recall::Against(against),
+                (None, None) => Recall::Offered,
+                // A network that is poor stands in nobody's way; a repository that is incomplete says something.
+                (None, Some(error)) if error.is_of_the_way() => {
+                    unknown(format!("failed to {}", report::chain(error)))
+                }
+                (None, Some(error)) => standing::unknown(staged, &report::chain(error))
+                    .map_or(Recall::Offered, Recall::Against),
+            }
         }
         Some(Err(error)) if error.is_stop() => return Err(error),
         Some(Err(error)) => unknown(format!("failed to {}", report::chain(&error))),

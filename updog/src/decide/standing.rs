@@ -52,7 +52,8 @@ pub fn here(entry: &Entry, running: &Version, rules: &Rules, barred: &[Barred]) 
         | Kind::Withheld
         | Kind::NotForThisHost
         | Kind::Other => true,
-        Kind::BelowMinimum | Kind::Held | Kind::Locked => false,
+        // And what was not known is asked for once more.
+        Kind::BelowMinimum | Kind::Held | Kind::Locked | Kind::HoldsUnknown => false,
     };
     let told = || entry.against.clone().filter(of_the_repository);
     let locked = |lock: &&Version| {
@@ -105,8 +106,19 @@ fn held(entry: &Entry, barred: &[Barred]) -> Option<Against> {
     Some(Against { kind: Kind::Held, why: barred.iter().find(same)?.to_string() })
 }
 
+/// A hold that was told stays as long as it may be among what cannot be read now.
 fn withheld(entry: &Entry, machine: &Machine) -> Option<Against> {
-    Some(Against { kind: Kind::Withheld, why: machine.withheld.entry(entry)?.to_string() })
+    let known = machine.withheld.entry(entry);
+    let told = || entry.against.clone().filter(|told| machine.withheld.in_part && told.kind == Kind::Withheld);
+    known.map(|by| Against { kind: Kind::Withheld, why: by.to_string() }).or_else(told)
+}
+
+/// What speaks against `entry`, where nothing that is known does and a role for holds cannot be read. `why` completes
+/// "failed to".
+#[must_use]
+pub fn unknown(entry: &Entry, why: &str) -> Option<Against> {
+    let why = format!("nobody knows whether it is withheld: failed to {why}");
+    Some(Against { kind: Kind::HoldsUnknown, why }).filter(|against| counts(entry, against.kind))
 }
 
 fn locked_to(lock: &Version) -> Against {
@@ -181,6 +193,9 @@ pub struct Judged {
     /// The digests of the files of holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<String>,
+    /// Whether there may have been more of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holds_in_part: bool,
 }
 
 impl Judged {
@@ -188,7 +203,8 @@ impl Judged {
     #[must_use]
     pub fn new(manifest_sha256: String, rules: Rules, machine: &Machine) -> Self {
         let held = machine.barred.iter().map(|barred| barred.version.clone()).collect();
-        Self { manifest_sha256, rules, held, holds: machine.withheld.files().to_vec() }
+        let (holds, holds_in_part) = (machine.withheld.files().to_vec(), machine.withheld.in_part);
+        Self { manifest_sha256, rules, held, holds, holds_in_part }
     }
 }
 

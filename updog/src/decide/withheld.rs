@@ -6,7 +6,6 @@
 use std::fmt;
 
 use semver::Version;
-use serde::Serialize;
 use trusted_repo::SignedHolds;
 use update_metadata::explain::instant;
 use update_metadata::{Hold, Update};
@@ -18,15 +17,16 @@ use crate::flip::record::Entry;
 pub struct Withheld {
     all: Vec<By>,
     files: Vec<String>,
+    /// Whether there may be more: a role for holds cannot be read.
+    pub in_part: bool,
 }
 
 /// One hold, and who signed it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
     /// The role for holds.
     pub role: String,
     /// The hold.
-    #[serde(flatten)]
     pub hold: Hold,
 }
 
@@ -38,7 +38,7 @@ impl Withheld {
         let of_role = |SignedHolds { role, holds, .. }| {
             holds.holds.into_iter().map(move |hold| By { role: String::clone(&role), hold })
         };
-        Self { all: signed.into_iter().flat_map(of_role).collect(), files }
+        Self { all: signed.into_iter().flat_map(of_role).collect(), files, in_part: false }
     }
 
     /// The digests of the files that say so.
@@ -92,7 +92,7 @@ pub(crate) mod tests {
         });
         hold.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
         let hold = serde_json::from_value(hold).unwrap();
-        Withheld { all: vec![By { role: "guard".to_owned(), hold }], files: vec!["f".to_owned()] }
+        Withheld { all: vec![By { role: "guard".to_owned(), hold }], files: vec!["f".to_owned()], in_part: false }
     }
 
     fn v(text: &str) -> Version {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use semver::Version;
 use signpost::Role;
 use trusted_repo::manifest::is_one;
-use trusted_repo::{Proxy, Repository, Source, StagedCache, TargetInfo, VerifiedBytes};
+use trusted_repo::{KnownHolds, Proxy, Repository, Source, StagedCache, TargetInfo, VerifiedBytes};
 use update_metadata::{Manifest, Update, manifest, migration_path, safe_target_name};
 
 use crate::after::observe::{self, Keep};
@@ -35,6 +35,19 @@ pub struct Opened {
     pub machine: Machine,
     /// How this host takes updates.
     pub config: Config,
+    /// Why nobody knows what a role for holds withholds. By all else that was said a release can be taken back; as long as
+    /// this is not known none is chosen.
+    pub unknown: Option<trusted_repo::Error>,
+}
+
+impl Opened {
+    /// That everything is known that is withheld: to be asked before anything is chosen.
+    ///
+    /// # Errors
+    /// When nobody knows what a role for holds withholds.
+    pub fn all_known(&self) -> Result<(), Error> {
+        self.unknown.clone().map_or(Ok(()), |error| Err(error.into()))
+    }
 }
 
 /// How much may be fetched from a repository that is opened.
@@ -88,7 +101,11 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
     let repository = trusted_repo::open_online(fs, source, &anchor, &trust, context.clock.now()).await?;
     let variant = variant.map_or_else(|| os.variant_id.clone(), str::to_owned);
     let (manifest, signed) = repository.manifest_for(&variant).await?;
-    let withheld = Withheld::of(repository.holds().await?);
+    let KnownHolds { signed: holds, unknown } = repository.known_holds().await;
+    let mut withheld = Withheld::of(holds);
+    withheld.in_part = !unknown.is_empty();
+    // What is published that way says more than a network that is poor today.
+    let unknown = unknown.into_iter().min_by_key(trusted_repo::Error::is_of_the_way);
     context.evidence.note(|evidence| {
         evidence.from = Some(os.version_id.clone());
         evidence.metadata = Some(repository.roles().into());
@@ -103,7 +120,7 @@ pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> R
         barred: observe::attempts(context, Keep::Yes).bars(context.clock.now()),
         withheld,
     };
-    Ok(Opened { repository, manifest, signed, machine, config })
+    Ok(Opened { repository, manifest, signed, machine, config, unknown })
 }
 
 /// The small files that the next boot needs to get to `update` and back. Nothing is fetched; what an earlier set has is

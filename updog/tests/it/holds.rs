@@ -5,7 +5,7 @@ use std::process::Command;
 
 use chrono::Duration;
 use serde_json::{Value, json};
-use testdata::{BootBits, Host, Release, Set, VARIANT, World};
+use testdata::{BootBits, Fault, Host, Release, Set, VARIANT, World};
 
 use crate::support::{Snapshot, failure, refused};
 
@@ -116,6 +116,103 @@ fn a_release_that_is_withheld_between_staging_and_activation_is_not_activated() 
     world.hold(GUARD, "1.1.0", WHY);
     let ran = host.run("updog", &["update-apply"]);
     assert_eq!(host.reboot().version_at_once(), Some("1.0.0"), "{ran}");
+}
+
+#[test]
+fn a_recall_and_a_hold_of_another_role_count_though_a_role_for_holds_cannot_be_read() {
+    type Stop = fn(&World);
+    let rows: [(Stop, &str); 2] = [
+        (|world| world.recall("1.1.0"), "it was taken back"),
+        (|world| world.hold("watch", "1.1.0", WHY), "watch withholds it since"),
+    ];
+    for (stop, why) in rows {
+        for command in ["check-update", "update", "update-apply"] {
+            let (world, mut host) = guarded();
+            world.guard("watch");
+            let staged = if command == "update-apply" { "update-image" } else { "update" };
+            let _ = host.run("updog", &[staged]).expect_ok();
+            stop(&world);
+            world.withhold(GUARD, b"{}", FAR);
+            let args: &[&str] = if command == "check-update" { &[command, "--review"] } else { &[command] };
+            let ran = host.run("updog", &[args, &["--json"]].concat());
+            let said = failure(&ran);
+            assert_eq!(host.bits(Set::B), STAGED, "{why}: {ran}");
+            if command == "update-apply" {
+                assert!(said.code == "disallowed" && said.message.contains(why), "{why}: {}", said.message);
+            } else {
+                let unknown = "learn what the role for holds \"guard\" withholds";
+                assert!(said.message.contains(unknown), "{why}: {}", said.message);
+            }
+            let status = host.run("updog", &["status", "--json"]).expect_ok().json();
+            let against = status["inactive"]["against"].as_str().unwrap_or_default().to_owned();
+            assert!(against.contains(why), "{command}: {against}");
+            assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
+        }
+    }
+}
+
+#[test]
+fn what_is_staged_is_not_activated_while_nobody_knows_what_is_withheld_and_is_as_soon_as_that_is_known() {
+    let (world, host) = guarded();
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    world.withhold(GUARD, b"{}", FAR);
+    let said = failure(&host.run("updog", &["update-apply", "--json"]));
+    assert_eq!(said.code, "disallowed");
+    let unknown = "nobody knows whether it is withheld: failed to learn what the role for holds \"guard\" withholds";
+    assert!(said.message.contains(unknown), "{}", said.message);
+    assert_eq!(host.bits(Set::B), STAGED);
+    world.withhold(GUARD, &hold_of(&json!({ "version": "9.9.9" })), FAR);
+    let _ = host.run("updog", &["update-apply"]).expect_ok();
+    assert_eq!(host.bits(Set::B), ACTIVATED);
+    let status = host.run("updog", &["status", "--json"]).expect_ok().json();
+    assert!(status["inactive"]["against"].is_null(), "{status}");
+}
+
+#[test]
+fn whoever_insists_after_being_told_activates_what_nobody_knows_to_be_withheld_and_nothing_that_is() {
+    let (world, host) = guarded();
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    world.withhold(GUARD, b"{}", FAR);
+    let _ = failure(&host.run("updog", &["update-apply", "--json"]));
+    let _ = host.run("updog", &["update-apply", "--insist"]).expect_ok();
+    assert_eq!(host.bits(Set::B), ACTIVATED);
+    world.withhold(GUARD, &hold_of(&json!({ "version": "1.1.0" })), FAR);
+    let _ = host.run("updog", &["check-update", "--review"]);
+    assert_eq!(host.bits(Set::B), STAGED);
+}
+
+#[test]
+fn a_hold_that_was_told_stays_while_its_role_cannot_be_read_and_ends_with_it() {
+    let (world, host) = guarded();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    let review = || {
+        let _ = host.run("updog", &["check-update", "--review"]);
+        host.run("updog", &["status", "--json"]).expect_ok().json()["inactive"]["against"].clone()
+    };
+    world.hold(GUARD, "1.1.0", WHY);
+    assert!(review().as_str().is_some_and(|against| against.contains(WHY)));
+    let files = world.metadata_dir().join("2.guard.json");
+    let away = files.with_extension("away");
+    fs::rename(&files, &away).unwrap();
+    fs::remove_dir_all(host.paths().trust()).unwrap();
+    assert!(review().as_str().is_some_and(|against| against.contains(WHY)), "its role is gone");
+    let said = failure(&host.run("updog", &["update-apply", "--json"]));
+    assert!(said.message.contains(WHY), "{}", said.message);
+    fs::rename(&away, &files).unwrap();
+    world.end_hold(GUARD, "1.1.0");
+    assert!(review().is_null());
+    let _ = host.run("updog", &["update-apply"]).expect_ok();
+    assert_eq!(host.bits(Set::B), ACTIVATED);
+}
+
+#[test]
+fn a_role_for_holds_that_does_not_come_on_its_way_keeps_nobody_from_what_is_staged() {
+    let (world, host) = guarded();
+    let _ = host.run("updog", &["update-image"]).expect_ok();
+    world.hold(GUARD, "1.0.0", "another one");
+    world.server().fault("2.guard.json", Fault::Status(503));
+    let _ = host.run("updog", &["update-apply"]).expect_ok();
+    assert_eq!(host.bits(Set::B), ACTIVATED);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use update_metadata::{Holds, holds};
 use super::Repository;
 use crate::Error;
 use crate::memory::kept::Slot;
+use crate::open::search::holds::OfRoles;
 use crate::target::proof::{TargetInfo, VerifiedBytes};
 
 /// One file of holds, and who signed it.
@@ -20,24 +21,42 @@ pub struct SignedHolds {
     pub holds: Holds,
 }
 
+/// What is known of everything that is withheld.
+#[derive(Debug, Default)]
+pub struct KnownHolds {
+    /// The files that could be read.
+    pub signed: Vec<SignedHolds>,
+    /// What could not be had, trusted or understood, each an [`Error::Withheld`].
+    pub unknown: Vec<Error>,
+}
+
 impl Repository {
-    /// Everything that is withheld from hosts: all files of all roles for holds that the snapshot names, in the order of
-    /// the roles.
+    /// Everything that is withheld from hosts: all files of all roles for holds, in the order of the roles.
     ///
     /// # Errors
     /// [`Error::Withheld`] when one of them cannot be had, trusted or understood. Nobody knows then what may be taken.
     pub async fn holds(&self) -> Result<Vec<SignedHolds>, Error> {
-        let mut all = Vec::new();
-        for of in self.opened.search.holds().await? {
-            for file in of.files {
-                let number = u8::try_from(all.len()).expect("there are few files of holds");
-                let holds = self.read_holds(&file, Slot::Holds(number)).await;
-                let holds = holds
-                    .map_err(|source| Error::Withheld { role: of.role.clone(), source: Box::new(source) })?;
-                all.push(SignedHolds { role: of.role.clone(), file, holds });
+        let KnownHolds { signed, unknown } = self.known_holds().await;
+        match unknown.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(signed),
+        }
+    }
+
+    /// [`Repository::holds`], as far as they can be read. For whoever takes something away by them: to take something, all
+    /// of them have to be known.
+    pub async fn known_holds(&self) -> KnownHolds {
+        let OfRoles { known, unknown } = self.opened.search.holds().await;
+        let mut all = KnownHolds { signed: Vec::new(), unknown };
+        let files =
+            known.into_iter().flat_map(|of| of.files.into_iter().map(move |file| (of.role.clone(), file)));
+        for (number, (role, file)) in (0..).zip(files) {
+            match self.read_holds(&file, Slot::Holds(number)).await {
+                Ok(holds) => all.signed.push(SignedHolds { role, file, holds }),
+                Err(source) => all.unknown.push(Error::Withheld { role, source: Box::new(source) }),
             }
         }
-        Ok(all)
+        all
     }
 
     async fn read_holds(&self, file: &TargetInfo, slot: Slot) -> Result<Holds, Error> {

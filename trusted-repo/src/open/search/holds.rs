@@ -1,13 +1,12 @@
 //! Roles for holds: those to which the top-level role delegates `hold-*.json` and nothing else.
 //!
 //! They are not searched. What they list takes releases away and gives none, so each of them counts, whatever the others
-//! say: the first answer alone would let one role hide what another withholds. They count as needed as soon as the
-//! snapshot names them: one that could be made to disappear would withhold nothing.
+//! say: the first answer alone would let one role hide what another withholds. They are needed as soon as the top-level
+//! role delegates to them: one that a snapshot could make disappear would withhold nothing.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use tracing::warn;
 use update_metadata::safe_target_name;
 
 use super::{Loaded, Search, TARGETS};
@@ -26,47 +25,48 @@ pub(crate) struct OfRole {
     pub(crate) files: Vec<TargetInfo>,
 }
 
+/// What all roles for holds list.
+#[derive(Default)]
+pub(crate) struct OfRoles {
+    pub(crate) known: Vec<OfRole>,
+    /// The roles that cannot be had or trusted, or are too many, each an [`Error::Withheld`].
+    pub(crate) unknown: Vec<Error>,
+}
+
 impl Search {
-    /// What the roles for holds list that the snapshot names.
-    ///
-    /// # Errors
-    /// [`Error::Withheld`] when one of them cannot be had or trusted, or there is too much.
-    pub(crate) async fn holds(&self) -> Result<Vec<OfRole>, Error> {
+    /// What the roles for holds list. One that cannot be had hides nothing of what the others list.
+    pub(crate) async fn holds(&self) -> OfRoles {
         let needed = self.needed_for_holds();
+        let mut found = OfRoles::default();
         if needed.is_empty() {
-            return Ok(Vec::new());
+            return found;
         }
         let mut loaded = self.loaded.lock().await;
-        let (mut found, mut fresh) = (Vec::new(), Vec::new());
-        let mut outcome = Ok(());
-        for delegation in needed {
-            let files = self.listed_by(delegation, &found, &mut loaded, &mut fresh).await;
+        let mut fresh = Vec::new();
+        for (number, delegation) in needed.into_iter().enumerate() {
             let role = delegation.name.clone();
-            match files {
-                Ok(files) => found.push(OfRole { role, files }),
-                Err(source) => {
-                    outcome = Err(Error::Withheld { role, source: Box::new(source) });
-                    break;
-                }
+            let listed = if number < MOST_ROLES {
+                self.listed_by(delegation, &found.known, &mut loaded, &mut fresh).await
+            } else {
+                Err(self.untrusted(format!("it has more than {MOST_ROLES} roles for holds")))
+            };
+            match listed {
+                Ok(files) => found.known.push(OfRole { role, files }),
+                Err(source) => found.unknown.push(Error::Withheld { role, source: Box::new(source) }),
+            }
+            if number == MOST_ROLES {
+                break;
             }
         }
         self.remember(fresh, &loaded);
-        outcome.map(|()| found)
+        found
     }
 
     /// Each role once, under the first delegation that names it.
     fn needed_for_holds(&self) -> Vec<&Delegation> {
         let mut met = BTreeSet::new();
-        let named = |delegation: &&Delegation| {
-            let role = &delegation.name;
-            let named = self.snapshot.contains_key(&format!("{role}.json"));
-            if !named {
-                warn!("the snapshot does not name the role for holds {role:?}, which withholds nothing yet");
-            }
-            named
-        };
         let of_holds = self.targets.delegations().filter(|delegation| delegation.is_for_holds());
-        of_holds.filter(named).filter(|delegation| met.insert(&delegation.name)).collect()
+        of_holds.filter(|delegation| met.insert(&delegation.name)).collect()
     }
 
     /// The files that a role lists beside those of the roles before it. What lies outside of its paths is not its to say.
@@ -77,9 +77,6 @@ impl Search {
         loaded: &mut Loaded,
         fresh: &mut Vec<(String, Bytes)>,
     ) -> Result<Vec<TargetInfo>, Error> {
-        if before.len() == MOST_ROLES {
-            return Err(self.untrusted(format!("it has more than {MOST_ROLES} roles for holds")));
-        }
         let (targets, _) = self.load(loaded, fresh, &self.targets, delegation, TARGETS).await?;
         let own = targets.targets.iter().filter(|(name, _)| delegation.has(&Asked::new(name)));
         let files = own.map(|(name, listed)| described(name, listed)).collect::<Result<Vec<_>, Error>>()?;

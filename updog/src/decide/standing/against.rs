@@ -28,6 +28,8 @@ pub enum Kind {
     Paused,
     /// A role for holds withholds it.
     Withheld,
+    /// Nobody knows what a role for holds withholds.
+    HoldsUnknown,
     /// It did not stay when it ran here.
     Held,
     /// The version lock of this host leads elsewhere.

@@ -32,6 +32,7 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if args.review {
         review::alone(context, &opened)?;
     }
+    opened.all_known()?;
     let Opened { manifest, machine, config, .. } = &opened;
     let request = request(&args.asked, config);
     let now = context.clock.now();

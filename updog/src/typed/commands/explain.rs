@@ -28,8 +28,9 @@ pub struct Args {
 /// # Errors
 /// When the repository cannot be used.
 pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
-    let Opened { manifest, machine, config, .. } =
-        fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
+    let opened = fetch::open(context, args.asked.variant.as_deref(), Purse::Open)?;
+    opened.all_known()?;
+    let Opened { manifest, machine, config, .. } = opened;
     let now = context.clock.now();
     let mut updates =
         explain(&manifest, &machine, &request(&args.asked, &config), config.minimum_version.as_ref(), now);

@@ -7,7 +7,7 @@ use crate::after::observe::{self, Keep};
 use crate::context::Context;
 use crate::decide::guard::Staged;
 use crate::decide::recall::{self, Recall};
-use crate::decide::standing;
+use crate::decide::standing::{self, Kind};
 use crate::error::Error;
 use crate::flip::apply::{self, Proof};
 use crate::flip::record::Entry;
@@ -71,7 +71,12 @@ fn activate(context: &Context, insist: bool) -> Result<Staged, Error> {
         None => recall::ask(context, entry)?,
     };
     let note = match known {
-        Recall::Offered => "the repository still offers it".to_owned(),
+        Recall::Offered => {
+            if standing::was_told(entry, Kind::HoldsUnknown) {
+                review::note(context, staged.set(), entry, None);
+            }
+            "the repository still offers it".to_owned()
+        }
         Recall::Unknown { why } => {
             tracing::info!(
                 "{} boots next, though the repository could not be asked about it: {why}",
