@@ -352,12 +352,7 @@ impl Advise for Error {
             }
             Self::TooLarge { .. } => "tell the repository's owner: this target is larger than a host accepts",
             Self::Manifest { .. } => "tell the repository's owner: the manifest needs to be published again",
-            Self::Withheld { source, .. } if source.is_of_the_way() => return source.help(),
-            Self::Withheld { role, .. } => {
-                return Some(format!(
-                    "no update is chosen until this is known: whoever keeps the role signs it again (\"pubrepo refresh --team {role}\"), or the holder of the targets key ends it (\"pubrepo delegate remove {role}\")"
-                ));
-            }
+            Self::Withheld { role, source } => return help_for_holds(role, source),
             Self::Holds { .. } => "tell the repository's owner: the holds need to be published again",
             Self::Pin { .. } => "stage the update again",
             Self::Cache { .. } => "check that the persistent partition is healthy and has free space",
@@ -365,6 +360,32 @@ impl Advise for Error {
         };
         Some(text.to_owned())
     }
+}
+
+/// What helps is another thing for each way in which holds can be unknown.
+fn help_for_holds(role: &str, source: &Error) -> Option<String> {
+    let again = match source {
+        Error::Expired { .. } => {
+            format!("whoever keeps the role signs it again (\"pubrepo refresh --team {role}\")")
+        }
+        // It is what was signed: no copy is any better.
+        Error::Holds { .. } | Error::TooLarge { .. } => {
+            "whoever keeps the role signs holds that hosts understand".to_owned()
+        }
+        Error::Metadata { .. }
+        | Error::Target { .. }
+        | Error::Malformed { .. }
+        | Error::MissingTarget { .. }
+        | Error::Tampered { .. }
+            if !source.is_of_the_way() =>
+        {
+            "whoever runs the repository puts the file back from a copy".to_owned()
+        }
+        _ => return source.help(),
+    };
+    Some(format!(
+        "no update is chosen until this is known: {again}, or the holder of the targets key ends the role (\"pubrepo delegate remove {role}\")"
+    ))
 }
 
 fn help_for(fault: &Fault) -> String {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::names::{is_drawing, safe_target_name};
 use crate::update::Update;
 
 /// The longest file of holds that is read, in bytes.
@@ -63,6 +64,12 @@ pub enum HoldsError {
     /// It is too long, or has too many holds.
     #[error("it has more than {MAX_HOLDS} holds, or more than {MAX_LEN} bytes")]
     TooMuch,
+    /// A hold of hosts that nobody can have.
+    #[error("hold number {number} has a variant or an arch that is no plain name")]
+    NoName {
+        /// Counted from 1.
+        number: usize,
+    },
     /// A hold without anything that is understood here.
     #[error("hold number {number} names neither a version nor the root hash of a root image")]
     NamesNothing {
@@ -84,10 +91,16 @@ impl Holds {
         if read.holds.len() > MAX_HOLDS {
             return Err(HoldsError::TooMuch);
         }
-        match read.holds.iter().position(|hold| !hold.names_something()) {
-            Some(index) => Err(HoldsError::NamesNothing { number: index + 1 }),
-            None => Ok(read),
+        for (number, hold) in (1..).zip(&read.holds) {
+            // They are shown to people, and no host has others.
+            if !(safe_target_name(&hold.variant) && safe_target_name(&hold.arch)) {
+                return Err(HoldsError::NoName { number });
+            }
+            if !hold.names_something() {
+                return Err(HoldsError::NamesNothing { number });
+            }
         }
+        Ok(read)
     }
 
     /// As a file.
@@ -142,7 +155,7 @@ impl Hold {
     /// The reason in one line of bearable length: whoever signs it does not draw on the terminals of others.
     #[must_use]
     pub fn reason_in_a_line(&self) -> String {
-        let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let plain = |letter: char| if is_drawing(letter) { ' ' } else { letter };
         let line: String = self.reason.chars().take(MAX_REASON).map(plain).collect();
         match line.trim() {
             "" => "no reason is given".to_owned(),
@@ -208,11 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_of_hosts_that_have_no_plain_name_is_not_passed_over_and_not_shown() {
+        for name in ["", "metal\u{1b}[2J", "metal\n", "\u{202e}latem", "a b", "../metal"] {
+            for field in ["variant", "arch"] {
+                let read = parse(&[hold(&json!({ "version": "1.0.0", field: name }))]);
+                assert!(matches!(read, Err(HoldsError::NoName { number: 1 })), "{field} {name:?}: {read:?}");
+            }
+        }
+    }
+
+    #[test]
     fn failures_are_told_in_these_words() {
         let json = serde_json::from_str::<u8>("x").unwrap_err();
         for (failure, words) in [
             (HoldsError::Json(json), "it is no file of holds"),
             (HoldsError::TooMuch, "it has more than 1024 holds, or more than 262144 bytes"),
+            (
+                HoldsError::NoName { number: 2 },
+                "hold number 2 has a variant or an arch that is no plain name",
+            ),
             (
                 HoldsError::NamesNothing { number: 2 },
                 "hold number 2 names neither a version nor the root hash of a root image",
@@ -238,6 +265,7 @@ mod tests {
             read.holds[0].reason_in_a_line()
         };
         assert_eq!(with("12 of 300\n\u{1b}[31mhosts"), "12 of 300  [31mhosts");
+        assert_eq!(with("it \u{202e}snur\u{2066} well\u{feff}"), "it  snur  well");
         assert_eq!(with(&"x".repeat(10_000)).len(), MAX_REASON);
         assert_eq!(with(" \n"), "no reason is given");
     }

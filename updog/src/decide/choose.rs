@@ -128,6 +128,10 @@ pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: Da
         match (readiness(update), keeps(machine, update, now)) {
             // The newest one is what a person asks about.
             (Readiness::Ready, Some(reason)) => kept = kept.or(Some((update.version.clone(), reason))),
+            // Nobody waits for a wave that leads to nothing.
+            (Readiness::Waiting { .. }, Some(reason @ NotOffered::Withheld(_))) => {
+                kept = kept.or(Some((update.version.clone(), reason)));
+            }
             (Readiness::Waiting { .. }, Some(_)) => {}
             (Readiness::Ready, None) => return Choice::Update(Box::new((*update).clone())),
             // The first one to open is the one that this host will take next.
@@ -147,7 +151,7 @@ pub fn choose(manifest: &Manifest, machine: &Machine, request: &Request, now: Da
         Wanted::Latest => Choice::UpToDate,
         Wanted::Locked(version) if *version == machine.version => Choice::UpToDate,
         Wanted::Locked(version) | Wanted::Image(version) => {
-            Choice::NotOffered { version: version.clone(), reason: why_not(manifest, machine, version) }
+            Choice::NotOffered { version: version.clone(), reason: why_not(manifest, machine, version, now) }
         }
     }
 }
@@ -247,9 +251,11 @@ fn wants(wanted: &Wanted, machine: &Machine, update: &Update) -> bool {
     }
 }
 
-fn why_not(manifest: &Manifest, machine: &Machine, version: &Version) -> NotOffered {
+fn why_not(manifest: &Manifest, machine: &Machine, version: &Version, now: DateTime<Utc>) -> NotOffered {
     let found = manifest.updates.iter().find(|update| is_for(update, machine) && update.version == *version);
-    found.and_then(obstacles(manifest, machine)).map_or(NotOffered::Unknown, NotOffered::Kept)
+    let obstacle = |update| obstacle(manifest, machine, update).map(NotOffered::Kept);
+    let reason = found.and_then(|update| obstacle(update).or_else(|| keeps(machine, update, now)));
+    reason.unwrap_or(NotOffered::Unknown)
 }
 
 impl std::fmt::Display for NotOffered {
@@ -284,6 +290,7 @@ mod tests {
     use update_metadata::{Images, UpdateExtensions};
 
     use super::*;
+    use crate::decide::withheld::tests::withheld;
 
     fn t(hours: i64) -> DateTime<Utc> {
         Utc.with_ymd_and_hms(2024, 6, 1, 0, 0, 0).unwrap() + Duration::hours(hours)
@@ -472,6 +479,29 @@ mod tests {
         // The same version of another flavour did nothing.
         host.barred[0].variant = "cloud".to_owned();
         assert_eq!(chosen(&host, Wanted::Latest, t(5)), "1.2.0");
+    }
+
+    #[test]
+    fn what_is_kept_from_this_host_is_told_before_its_wave_opens() {
+        let mut newest = update("1.2.0", "1.2.0");
+        newest.waves = BTreeMap::from([(0, t(10))]);
+        let manifest = manifest(vec![newest, update("1.0.0", "1.2.0")]);
+        let told = |host: &Machine, wanted| match choose(&manifest, host, &ask(wanted), t(0)) {
+            Choice::NotOffered { version, reason } => format!("{version}: {reason}"),
+            other => short(&other),
+        };
+        let mut host = machine("1.0.0");
+        host.withheld = withheld(&serde_json::json!({ "version": "1.2.0" }));
+        for wanted in [Wanted::Latest, Wanted::Image(v("1.2.0")), Wanted::Locked(v("1.2.0"))] {
+            assert_eq!(told(&host, wanted), "1.2.0: guard withholds it since 2026-06-01T00:00:00Z: it hangs");
+        }
+        let mut host = machine("1.0.0");
+        let (variant, arch, version) = ("metal".to_owned(), "x86_64".to_owned(), v("1.2.0"));
+        host.barred = vec![Barred { variant, arch, version, until: None, reason: "it panicked".to_owned() }];
+        for wanted in [Wanted::Image(v("1.2.0")), Wanted::Locked(v("1.2.0"))] {
+            assert_eq!(told(&host, wanted), "1.2.0: it is held: it panicked");
+        }
+        assert_eq!(told(&host, Wanted::Latest), "-");
     }
 
     #[test]

@@ -64,8 +64,9 @@ pub fn ask(context: &Context, staged: &Entry) -> Result<Recall, Error> {
                 (None, Some(error)) if error.is_of_the_way() => {
                     unknown(format!("failed to {}", report::chain(error)))
                 }
-                (None, Some(error)) => standing::unknown(staged, &report::chain(error))
-                    .map_or(Recall::Offered, Recall::Against),
+                (None, Some(error)) => {
+                    standing::unknown(staged, &report::chain(error)).map_or(Recall::Offered, Recall::Against)
+                }
             }
         }
         Some(Err(error)) if error.is_stop() => return Err(error),

@@ -109,7 +109,8 @@ fn held(entry: &Entry, barred: &[Barred]) -> Option<Against> {
 /// A hold that was told stays as long as it may be among what cannot be read now.
 fn withheld(entry: &Entry, machine: &Machine) -> Option<Against> {
     let known = machine.withheld.entry(entry);
-    let told = || entry.against.clone().filter(|told| machine.withheld.in_part && told.kind == Kind::Withheld);
+    let told =
+        || entry.against.clone().filter(|told| machine.withheld.in_part && told.kind == Kind::Withheld);
     known.map(|by| Against { kind: Kind::Withheld, why: by.to_string() }).or_else(told)
 }
 

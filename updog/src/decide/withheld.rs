@@ -92,7 +92,11 @@ pub(crate) mod tests {
         });
         hold.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
         let hold = serde_json::from_value(hold).unwrap();
-        Withheld { all: vec![By { role: "guard".to_owned(), hold }], files: vec!["f".to_owned()], in_part: false }
+        Withheld {
+            all: vec![By { role: "guard".to_owned(), hold }],
+            files: vec!["f".to_owned()],
+            in_part: false,
+        }
     }
 
     fn v(text: &str) -> Version {

@@ -1,6 +1,7 @@
 //! Releases that are withheld: who keeps a role for holds takes them away from a fleet, and can do nothing else.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use chrono::Duration;
@@ -47,6 +48,13 @@ fn pubrepo(world: &World, args: &[&str]) -> String {
     let ran = pubrepo.output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
+}
+
+/// The file of what the guard withholds.
+fn hold_file(world: &World) -> PathBuf {
+    let files = fs::read_dir(world.repo_dir().join("targets")).unwrap().map(|file| file.unwrap().path());
+    let mut named = files.filter(|path| path.to_string_lossy().ends_with(".hold-guard.json"));
+    named.next().expect("there is one")
 }
 
 const FAR: Duration = Duration::days(14);
@@ -158,7 +166,8 @@ fn what_is_staged_is_not_activated_while_nobody_knows_what_is_withheld_and_is_as
     world.withhold(GUARD, b"{}", FAR);
     let said = failure(&host.run("updog", &["update-apply", "--json"]));
     assert_eq!(said.code, "disallowed");
-    let unknown = "nobody knows whether it is withheld: failed to learn what the role for holds \"guard\" withholds";
+    let unknown =
+        "nobody knows whether it is withheld: failed to learn what the role for holds \"guard\" withholds";
     assert!(said.message.contains(unknown), "{}", said.message);
     assert_eq!(host.bits(Set::B), STAGED);
     world.withhold(GUARD, &hold_of(&json!({ "version": "9.9.9" })), FAR);
@@ -260,13 +269,16 @@ fn a_root_that_is_withheld_is_not_installed_whatever_version_it_has() {
 
 #[test]
 fn a_role_for_holds_that_cannot_be_had_or_trusted_or_understood_lets_no_host_take_anything_new() {
+    const COPY: &str = "puts the file back from a copy";
+    const ANOTHER: &str = "signs holds that hosts understand";
     type Harm = fn(&World);
-    let rows: [(&str, Harm, &str, &str); 6] = [
+    let rows: [(&str, Harm, &str, &str, &str); 8] = [
         (
             "gone",
             |world| drop(fs::remove_file(world.metadata_dir().join("2.guard.json"))),
             "2.guard.json",
             "not_a_repository",
+            COPY,
         ),
         (
             "other bytes than the snapshot names",
@@ -277,35 +289,46 @@ fn a_role_for_holds_that_cannot_be_had_or_trusted_or_understood_lets_no_host_tak
             },
             "guard",
             "untrusted",
+            "do not use this mirror otherwise",
         ),
         (
             "expired",
             |world| world.withhold(GUARD, &hold_of(&json!({ "version": "9.9.9" })), -FAR),
             "expired",
             "expired",
+            "pubrepo refresh --team guard",
         ),
-        ("no holds", |world| world.withhold(GUARD, b"{}", FAR), "hold-guard.json", "failed"),
+        ("no holds", |world| world.withhold(GUARD, b"{}", FAR), "hold-guard.json", "failed", ANOTHER),
+        (
+            "as long as no hold is",
+            |world| world.withhold(GUARD, &vec![b' '; (256 << 10) + 1], FAR),
+            "it is longer than 262144 bytes",
+            "failed",
+            ANOTHER,
+        ),
+        (
+            "its file damaged",
+            |world| fs::write(hold_file(world), "{}").unwrap(),
+            "hold-guard.json",
+            "tampered",
+            COPY,
+        ),
         (
             "a hold of a later kind",
             |world| world.withhold(GUARD, &hold_of(&json!({ "channel": "beta" })), FAR),
             "hold number 1 names neither a version nor the root hash",
             "failed",
+            ANOTHER,
         ),
         (
             "its file gone",
-            |world| {
-                let dir = world.repo_dir().join("targets");
-                for file in fs::read_dir(dir).unwrap().map(Result::unwrap) {
-                    if file.file_name().to_string_lossy().ends_with("hold-guard.json") {
-                        fs::remove_file(file.path()).unwrap();
-                    }
-                }
-            },
+            |world| fs::remove_file(hold_file(world)).unwrap(),
             "hold-guard.json",
             "missing_target",
+            COPY,
         ),
     ];
-    for (what, harm, says, code) in rows {
+    for (what, harm, says, code, help) in rows {
         let (world, mut host) = guarded();
         world.hold(GUARD, "1.0.0", "another one");
         harm(&world);
@@ -317,12 +340,9 @@ fn a_role_for_holds_that_cannot_be_had_or_trusted_or_understood_lets_no_host_tak
         );
         assert!(said.message.contains(says), "{what}: {}", said.message);
         assert_eq!(said.code, code, "{what}");
-        assert!(
-            said.help.contains("pubrepo refresh --team guard")
-                && said.help.contains("pubrepo delegate remove guard"),
-            "{what}: {}",
-            said.help
-        );
+        assert!(said.help.contains(help), "{what}: {}", said.help);
+        let ends_it = said.help.contains("pubrepo delegate remove guard");
+        assert_eq!(ends_it, code != "untrusted", "{what}: {}", said.help);
     }
 }
 
