@@ -392,10 +392,23 @@ fn sentence(reason: String, help: Option<String>) -> String {
 /// What the last event of work that went well says was done.
 fn outcome(command: CommandType, done: &Value) -> Outcome {
     match (command, done.get("update")) {
-        // It looked again and found nothing to install.
+        // It looked again and found nothing to install. Whatever it gives as the reason may last: what is withheld by its
+        // root is offered by its version after every refresh.
         (CommandType::Prepare, Some(Value::Null)) => Outcome::Failed {
             exit_status: 1,
-            reason: "the chosen update is no longer offered to this host\nhelp: refresh again".to_owned(),
+            reason: match done.get("why").and_then(Value::as_str) {
+                Some(why) => sentence(
+                    format!("the chosen update is not installed: {why}"),
+                    Some(
+                        "see what is offered now with \"updog explain\"; refresh again once that has changed"
+                            .to_owned(),
+                    ),
+                ),
+                None => sentence(
+                    "the chosen update is no longer offered to this host".to_owned(),
+                    Some("refresh again".to_owned()),
+                ),
+            },
         },
         _ => Outcome::Done,
     }

@@ -221,6 +221,21 @@ fn an_update_that_was_taken_back_in_between_is_no_success() {
 }
 
 #[test]
+fn an_update_that_is_withheld_by_its_root_says_so_as_it_is_offered_after_every_refresh() {
+    let host = host();
+    let server = host.serve();
+    act(&server, "refresh-updates");
+    let why = "1.1.0 is not offered: guard withholds it since 2026-06-01T00:00:00Z: it hangs";
+    let done = format!("{{\"event\":\"done\",\"update\":null,\"why\":\"{why}\"}}");
+    host.on("update-image", &format!("{STARTED}\necho '{done}'"));
+    let status = act(&server, "prepare-update");
+    assert_eq!(last(&status), ["prepare", "Failed"]);
+    let said = status["most_recent_command"]["stderr"].as_str().unwrap().to_owned();
+    assert!(said.contains(why) && said.contains("updog explain"), "{said}");
+    assert!(!said.contains("no longer offered"), "{said}");
+}
+
+#[test]
 fn success_is_not_believed_without_the_disk_and_a_killed_child_is_told_by_its_signal() {
     let host = host();
     let server = host.serve();
