@@ -108,7 +108,7 @@ pub async fn expiring(place: &Place, within: Duration, now: DateTime<Utc>) -> Re
     let opened = place.open_expired().await?;
     let mut roles = role_reports(&opened.repository.roles());
     let mut unknown = Vec::new();
-    for DelegatedRole { name, by, listed } in opened.repository.delegated_roles().await {
+    for DelegatedRole { name, by, listed, .. } in opened.repository.delegated_roles().await {
         match listed {
             Ok((role, _)) => roles.push(RoleReport::new(name, &role)),
             Err(error) => unknown.push(unusable(&name, &by, &error)),

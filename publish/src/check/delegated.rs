@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use host_io::report::chain;
-use trusted_repo::{DelegatedRole, Repository, SignedHolds};
+use trusted_repo::{DelegatedRole, KnownHolds, Repository, SignedHolds};
 use update_metadata::Manifest;
 
 use super::finding::{CheckReport, RoleReport, day};
@@ -15,15 +15,19 @@ pub(crate) fn unusable(name: &str, by: &str, error: &trusted_repo::Error) -> Str
     format!("the role {name}, to which {by} delegates: failed to {}", chain(error))
 }
 
-/// Tells what is wrong with delegated roles, and gives the names of the targets that hosts find there.
-pub(super) async fn check(
-    report: &mut CheckReport,
-    repository: &Repository,
-    now: DateTime<Utc>,
-) -> BTreeSet<String> {
+/// The names of the targets that hosts find at delegated roles.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) all: BTreeSet<String>,
+    /// Those of them that roles for holds list, whether they can be read or not.
+    pub(super) of_holds: BTreeSet<String>,
+}
+
+/// Tells what is wrong with delegated roles, and gives what they list.
+pub(super) async fn check(report: &mut CheckReport, repository: &Repository, now: DateTime<Utc>) -> Found {
     let top: BTreeSet<String> = repository.target_names().into_iter().collect();
-    let mut found = BTreeSet::new();
-    for DelegatedRole { name, by, listed } in repository.delegated_roles().await {
+    let mut found = Found::default();
+    for DelegatedRole { name, by, is_for_holds, listed } in repository.delegated_roles().await {
         let (role, listed) = match listed {
             Ok(role) => role,
             Err(error) => {
@@ -47,7 +51,9 @@ pub(super) async fn check(
                     report.error("delegation", what);
                 }
                 Ok(_) => {
-                    found.extend((!top.contains(&target)).then_some(target));
+                    let is_of_holds = is_for_holds && target.starts_with("hold-");
+                    found.of_holds.extend(is_of_holds.then(|| target.clone()));
+                    found.all.extend((!top.contains(&target)).then_some(target));
                 }
                 Err(error) => {
                     let why = chain(&error);
@@ -61,21 +67,13 @@ pub(super) async fn check(
     found
 }
 
-/// Tells whether hosts can read what is withheld, and holds that withhold nothing. Gives the targets that were read for it.
-pub(super) async fn check_holds(
-    report: &mut CheckReport,
-    repository: &Repository,
-    manifests: &[Manifest],
-) -> BTreeSet<String> {
-    let holds = match repository.holds().await {
-        Ok(holds) => holds,
-        Err(error) => {
-            report.error("holds", format!("no host takes an update: failed to {}", chain(&error)));
-            return BTreeSet::new();
-        }
-    };
-    let mut read = BTreeSet::new();
-    for SignedHolds { role, file, holds } in holds {
+/// Tells whether hosts can read what is withheld, and holds that withhold nothing.
+pub(super) async fn check_holds(report: &mut CheckReport, repository: &Repository, manifests: &[Manifest]) {
+    let KnownHolds { signed, unknown } = repository.known_holds().await;
+    for error in unknown {
+        report.error("holds", format!("no host takes an update: failed to {}", chain(&error)));
+    }
+    for SignedHolds { role, holds, .. } in signed {
         for hold in &holds.holds {
             let paused = |manifest: &Manifest| {
                 manifest.extensions.paused.iter().any(|paused| hold.withholds(&paused.update))
@@ -87,7 +85,5 @@ pub(super) async fn check_holds(
                 report.advise("hold", what);
             }
         }
-        read.insert(file.name);
     }
-    read
 }

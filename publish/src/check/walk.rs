@@ -56,7 +56,8 @@ pub async fn check(
     check_roots(&mut report, &repository, roles.root.version).await?;
     let mut listed = repository.target_names();
     rules::names(&mut report, &listed);
-    listed.extend(delegated::check(&mut report, &repository, now).await);
+    let found = delegated::check(&mut report, &repository, now).await;
+    listed.extend(found.all);
     let mut infos = Vec::new();
     for name in &listed {
         infos.extend(repository.target(name).await.ok());
@@ -84,9 +85,10 @@ pub async fn check(
         check_migrations(&mut report, &repository, &manifest, &options.place, &mut once, &progress).await?;
         manifests.push(manifest);
     }
-    let of_holds = delegated::check_holds(&mut report, &repository, &manifests).await;
+    delegated::check_holds(&mut report, &repository, &manifests).await;
+    // Each of them was read just now, or is told of as what it is.
+    listed.retain(|name| !found.of_holds.contains(name));
     if !manifests.is_empty() {
-        listed.retain(|name| !of_holds.contains(name));
         rules::unused(&mut report, &manifests, &listed);
     }
     for name in listed.iter().filter(|name| safe_target_name(name) && !once.targets.contains(*name)) {

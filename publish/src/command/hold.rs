@@ -24,7 +24,7 @@ Examples:
     pubrepo delegate add guard --holds --first guard.json --public-key guard.pub \\
       --repo /srv/updates --keys ~/keys --variant metal --arch x86_64
 
-  Whoever keeps it, with guard.pem, snapshot.pem and timestamp.pem in ~/guard:
+  Whoever keeps it, with guard.pem, snapshot.pem, timestamp.pem and root.json in ~/guard:
     pubrepo hold add 1.1.0 --team guard --reason '12 of 300 hosts fell back' \\
       --repo /srv/updates --keys ~/guard --variant metal --arch x86_64
     pubrepo hold remove 1.1.0 --team guard \\

@@ -52,7 +52,9 @@ pub async fn add(
     let update = update.ok_or_else(|| Refused::Unknown { version: version.clone() })?;
     let root_hash = file::root_hash(&work.session.editor, &work.session.layout, update);
     let mut effect = vec![
-        format!("no host takes {version} from its next check on, nor boots into it where it waits"),
+        format!(
+            "no host takes {version} from its next check on, nor boots into it where it waits and nobody chose it by name"
+        ),
         format!("hosts that run {version} keep it"),
         "Bottlerocket's own hosts take no notice of holds: for them, \"pubrepo pause\" with the targets key"
             .to_owned(),

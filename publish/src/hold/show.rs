@@ -21,8 +21,7 @@ pub struct HeldReport {
 pub struct Held {
     /// The role that signed it.
     pub role: String,
-    /// The hold.
-    #[serde(flatten)]
+    /// The hold. What it has beside what is understood may have any name, so it stands on its own.
     pub hold: Hold,
 }
 

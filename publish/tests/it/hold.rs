@@ -173,8 +173,11 @@ async fn a_check_tells_of_holds_that_nobody_can_read_and_of_those_that_withhold_
     let report = check(&fixture).await;
     let advice = report.advice.iter().find(|finding| finding.code == "hold").expect("told");
     assert!(advice.what.contains("guard withholds metal x86_64 1.1.0, which nobody is offered"), "{report}");
+    withhold(&self::guard(&fixture, "watch").await, "1.0.0").await.expect("withheld");
     std::fs::remove_file(fixture.path("repo/metal/x86_64/2.guard.json")).expect("lost");
     let report = check(&fixture).await;
+    let unused = report.advice.iter().find(|finding| finding.what.contains("hold-"));
+    assert_eq!(unused, None, "what another role withholds is in use");
     let error = report.errors.iter().find(|finding| finding.code == "holds").expect("told");
     assert!(
         error.what.contains("no host takes an update: failed to learn what the role for holds"),
@@ -206,10 +209,23 @@ async fn the_commands_lead_from_a_key_to_a_hold() {
     assert!(said.contains("guard: hold-*.json"), "{said}");
     let hold = ["hold", "add", "1.1.0", "--reason", "it hangs"];
     refused(&run(&[&hold[..], &at].concat()), "it is no role for holds");
+    // All that its keeper needs.
+    for file in ["guard.pem", "snapshot.pem", "timestamp.pem", "root.json"] {
+        let bytes = std::fs::read(fixture.path("keys").join(file)).expect("there");
+        fixture.write(&format!("guard/{file}"), &bytes);
+    }
+    let at = [&["--repo", "repo", "--keys", "guard"][..], &of].concat();
     let said = done(run(&[&hold[..], &["--team", "guard"], &at].concat()));
+    assert!(said.contains("nor boots into it where it waits and nobody chose it by name"), "{said}");
     assert!(said.contains("withheld: metal x86_64 1.1.0: it hangs"), "{said}");
     let look = [&["hold", "list", "repo", "--trusted-root", "keys/root.json"][..], &of].concat();
     assert!(done(run(&look)).contains("metal x86_64 1.1.0 by guard since"));
+    let told: serde_json::Value =
+        serde_json::from_str(&done(run(&[&look[..], &["--json"]].concat()))).unwrap();
+    assert_eq!(
+        (&told["held"][0]["role"], &told["held"][0]["hold"]["reason"]),
+        (&"guard".into(), &"it hangs".into())
+    );
     let said = done(run(&[&["hold", "remove", "1.1.0", "--team", "guard"], &at[..]].concat()));
     assert!(said.contains("guard withholds nothing now"), "{said}");
 }

@@ -119,6 +119,8 @@ pub struct DelegatedRole {
     pub name: String,
     /// The name of its delegator.
     pub by: String,
+    /// Whether the top-level role delegates holds to it and nothing else.
+    pub is_for_holds: bool,
     /// The role and what it lists; or why it cannot be had or trusted.
     pub listed: Result<(roles::Role, Lists), Error>,
 }
@@ -173,7 +175,8 @@ impl Search {
                     let listed = targets.targets.iter().map(|(name, listed)| (name.clone(), hashes(listed)));
                     (told(&targets), listed.collect())
                 });
-                found.push(DelegatedRole { name: name.clone(), by: by.clone(), listed });
+                let is_for_holds = by == TARGETS && delegation.is_for_holds();
+                found.push(DelegatedRole { name: name.clone(), by: by.clone(), is_for_holds, listed });
             }
         }
         found
