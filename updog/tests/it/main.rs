@@ -13,6 +13,7 @@
 //! - [`frames`]: releases with frames, so that only what changed moves
 //! - [`frame_threats`]: frames that never come, and frames that are not what their signed index says
 //! - [`holds`]: releases that a role for holds withholds
+//! - `hold_threats`: roles for holds as an attacker would sign them
 //! - [`in_use`]: a partition that somebody uses
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
@@ -53,6 +54,7 @@ mod footprint;
 mod forged;
 mod frame_threats;
 mod frames;
+mod hold_threats;
 mod holds;
 mod in_use;
 mod install;

@@ -16,16 +16,16 @@ const FAR: &str = "2099-01-01T00:00:00Z";
 const PAST: &str = "2020-01-01T00:00:00Z";
 
 /// The metadata of a world while it is being forged.
-struct Forger<'a> {
+pub(crate) struct Forger<'a> {
     world: &'a World,
-    targets: Value,
-    snapshot: Value,
+    pub(crate) targets: Value,
+    pub(crate) snapshot: Value,
     timestamp: Value,
-    roles: BTreeMap<String, (Value, Key)>,
+    pub(crate) roles: BTreeMap<String, (Value, Key)>,
 }
 
 impl<'a> Forger<'a> {
-    fn of(world: &'a World) -> Self {
+    pub(crate) fn of(world: &'a World) -> Self {
         let read = |file: &str| -> Value {
             let bytes = fs::read(world.metadata_dir().join(file)).unwrap();
             serde_json::from_slice::<Value>(&bytes).unwrap()["signed"].take()
@@ -37,7 +37,7 @@ impl<'a> Forger<'a> {
     }
 
     /// Delegates the manifests of variants to a role, after all others that `from` delegates to.
-    fn delegate(&mut self, from: &str, to: &str) -> &mut Value {
+    pub(crate) fn delegate(&mut self, from: &str, to: &str) -> &mut Value {
         if !self.roles.contains_key(to) {
             let role = json!({
                 "_type": "targets", "spec_version": "1.0.31", "version": 1, "expires": FAR, "targets": {},
@@ -62,7 +62,7 @@ impl<'a> Forger<'a> {
     }
 
     /// Lists a manifest of the variant in a role, that of all under another name.
-    fn list(&mut self, role: &str) {
+    pub(crate) fn list(&mut self, role: &str) {
         let of_all = self.targets["targets"]["manifest.json"].clone();
         let (dir, digest) =
             (self.world.repo_dir().join("targets"), of_all["hashes"]["sha256"].as_str().unwrap());
@@ -80,7 +80,7 @@ impl<'a> Forger<'a> {
     }
 
     /// Signs everything; `last` changes what the snapshot says of the delegated roles.
-    fn publish(mut self, last: impl FnOnce(&mut Value)) {
+    pub(crate) fn publish(mut self, last: impl FnOnce(&mut Value)) {
         for (name, (role, key)) in &self.roles {
             let file = format!("1.{}.json", name.replace('/', "%2F"));
             // A name that leads elsewhere is not written elsewhere by us either.
