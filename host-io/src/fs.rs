@@ -74,7 +74,8 @@ pub trait Fs: Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
     /// A directory to read in, of which many files are wanted: from here on down the kernel neither looks for the names
-    /// above again nor follows a link, also where somebody changes names meanwhile.
+    /// above again nor follows a link, also where somebody changes names meanwhile. That holds for the system's own files;
+    /// an `Fs` that does not say how it holds one looks each time by the whole path.
     ///
     /// # Errors
     /// As the system says; also when something else lies there, a link among it.
