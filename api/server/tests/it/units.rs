@@ -143,6 +143,33 @@ fn nothing_keeps_the_deadline_of_a_boot_from_being_kept() {
 }
 
 #[test]
+fn the_deadline_of_a_boot_stands_behind_nothing_that_may_stand_still() {
+    // What puts a unit behind others although it does not say so (systemd.exec(5), systemd.unit(5)).
+    const WAITS: [&str; 9] = [
+        "After",
+        "PrivateTmp",
+        "RequiresMountsFor",
+        "WorkingDirectory",
+        "RootDirectory",
+        "RuntimeDirectory",
+        "StateDirectory",
+        "CacheDirectory",
+        "LogsDirectory",
+    ];
+    for unit in ["boot-deadline.timer", "boot-deadline.service", "boot-deadline-note.service"] {
+        let text = fs::read_to_string(dist("usr/lib/systemd/system").join(unit)).unwrap();
+        let settings: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        // Neither behind sysinit.target and with it every file system, nor stopped by rescue mode.
+        for setting in [("DefaultDependencies", "no"), ("IgnoreOnIsolate", "yes")] {
+            assert!(settings.contains(&setting), "{unit}: {setting:?}");
+        }
+        let behind: Vec<_> = settings.into_iter().filter(|(name, _)| WAITS.contains(name)).collect();
+        let note = ("After", "boot-deadline-note.service");
+        assert!(behind.iter().all(|of| *of == note && unit == "boot-deadline.service"), "{unit}: {behind:?}");
+    }
+}
+
+#[test]
 fn every_service_of_ours_has_a_limit_on_its_exposure() {
     let limited: Vec<&str> = EXPOSURE.map(|(service, _)| service).to_vec();
     let mut services: Vec<String> = files(&dist("usr/lib/systemd/system"))
