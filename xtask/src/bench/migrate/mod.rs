@@ -67,7 +67,7 @@ enum Part {
 
 /// Builds the programs as they ship, measures, and prints.
 pub(crate) fn run(args: &Args) -> Outcome {
-    build()?;
+    build(args.wants(Part::Ways))?;
     // On the disk that holds the target folder, as a host's settings lie on a disk.
     let dir = tempfile::tempdir_in(workspace().join("target"))?;
     let mut rounds = Vec::new();
@@ -99,13 +99,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(true)
 }
 
-fn build() -> Result<(), Box<dyn Error>> {
+/// The programs, and the plain way where it is measured.
+fn build(ways: bool) -> Result<(), Box<dyn Error>> {
     let ours = ["-p", "migrator", "-p", "migration-helpers", "-p", "datastore", "--bins", "--examples"];
     let built = cargo().args(["build", "--release", "--quiet"]).args(ours).status()?;
     if !built.success() {
         return Err(format!("build the programs: cargo ended with {built}").into());
     }
-    super::rates::build_ways()
+    if ways { super::rates::build_ways() } else { Ok(()) }
 }
 
 /// The plain way, from the live store to one beside it.
