@@ -10,7 +10,7 @@
 //! - [`door`]: the way to the guest's API from outside
 //! - [`stage`]: a repository, a disk and the boots of one scenario
 //! - [`scenario`]: what happens, and what each must show
-//! - [`walk`]: the disk of docs/boot.md, started
+//! - [`walk`], [`stands_still`]: the disk of docs/boot.md, started; releases for it that come to no end
 
 mod dice;
 mod disk;
@@ -25,6 +25,7 @@ mod program;
 mod scenario;
 mod signer;
 mod stage;
+mod stands_still;
 mod units;
 mod unmet;
 pub(crate) mod walk;

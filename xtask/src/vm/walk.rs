@@ -1,8 +1,8 @@
-//! What `cargo xtask doc-run boot` does after the page's commands: starts the disk that they made, and waits until the
-//! machine took the second release by itself.
+//! What `cargo xtask doc-run boot` does after the page's commands: starts the disk that they made, waits until the machine
+//! took the second release by itself, and offers it releases whose boots come to no end.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use testdata::disk::layout::types;
 use testdata::{BootBits, DiskImage, FaultyServer};
@@ -10,8 +10,15 @@ use testdata::{BootBits, DiskImage, FaultyServer};
 use super::firmware::Firmware;
 use super::machine::{Ending, Machine, MachineSize, Parts};
 use super::unmet::Unmet;
-use super::{boot_program, needs};
+use super::{boot_program, needs, stands_still};
 use crate::Outcome;
+
+/// The places of set A and set B in the table.
+const FIRST: usize = 0;
+const SECOND: usize = 1;
+/// The releases behind the second one, and what stands still in each. Both are written to set A.
+const STANDING_STILL: [(&str, stands_still::Unit); 2] =
+    [("1.2.0", stands_still::Unit::BeforeFileSystems), ("1.3.0", stands_still::Unit::Migrator)];
 
 /// Sees that the page's commands have what they need.
 pub(crate) fn prepare() -> Result<(), Box<dyn Error>> {
@@ -19,9 +26,9 @@ pub(crate) fn prepare() -> Result<(), Box<dyn Error>> {
     boot_program().map(drop)
 }
 
-/// Starts `disk.img` in `dir`, with the repository in `repo`.
+/// Starts `disk.img` in `dir`, with the repository in `repo` and the releases' tree in `tree`.
 pub(crate) fn walk(dir: &Path) -> Outcome {
-    match boots(dir) {
+    match Walk::begin(dir).and_then(|mut walk| walk.boots()) {
         Ok(()) => Ok(true),
         Err(unmet) => {
             println!("NOT SHOWN: {unmet}");
@@ -30,42 +37,104 @@ pub(crate) fn walk(dir: &Path) -> Outcome {
     }
 }
 
-fn boots(dir: &Path) -> Result<(), Unmet> {
-    let disk = dir.join("disk.img");
-    let firmware =
-        Firmware::uefi(dir, false).map_err(|error| Unmet::new(format!("make variables: {error}")))?;
-    let server = FaultyServer::start(dir.join("repo"));
-    let start = |number| {
+/// The machine, and how often it was started.
+struct Walk<'a> {
+    dir: &'a Path,
+    disk: PathBuf,
+    firmware: Firmware,
+    server: FaultyServer,
+    starts: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn begin(dir: &'a Path) -> Result<Self, Unmet> {
+        let firmware =
+            Firmware::uefi(dir, false).map_err(|error| Unmet::new(format!("make variables: {error}")))?;
+        let server = FaultyServer::start(dir.join("repo"));
+        Ok(Self { dir, disk: dir.join("disk.img"), firmware, server, starts: 0 })
+    }
+
+    fn start(&mut self) -> Result<Machine, Unmet> {
+        self.starts += 1;
         Machine::start(&Parts {
-            disk: &disk,
-            firmware: &firmware,
-            repository: server.address().port(),
+            disk: &self.disk,
+            firmware: &self.firmware,
+            repository: self.server.address().port(),
             writes: None,
-            number,
-            dir,
+            number: self.starts,
+            dir: self.dir,
             until: None,
             size: MachineSize::Distribution,
         })
-    };
-    println!("The machine starts; under emulation that takes its minutes.");
-    let mut first = start(1)?;
-    first
-        .sees("the first release is marked good", || ever_succeeded(&disk))
-        .map_err(|unmet| told(unmet, &first))?;
-    println!("✓ the first release is up, and marked good");
-    let ending = first.ends().map_err(|unmet| told(unmet, &first))?;
-    if ending != Ending::Reset || !bits(&disk, 1).is_some_and(|bits| bits.tries == 1 && bits.priority == 2) {
-        return Err(told(Unmet::new("it takes the second release, and reboots into it"), &first));
     }
-    println!("✓ it took the second release, and reboots");
-    no_unit_failed(&first)?;
-    let mut second = start(2)?;
-    second
-        .sees("the second release is marked good", || bits(&disk, 1).is_some_and(|bits| bits.successful))
-        .map_err(|unmet| told(unmet, &second))?;
-    println!("✓ the second release is up, and marked good");
-    no_unit_failed(&second)?;
-    println!("✓ no unit of the distribution or of ours has failed in either start");
+
+    fn boots(&mut self) -> Result<(), Unmet> {
+        println!("The machine starts; under emulation that takes its minutes.");
+        let mut first = self.start()?;
+        first
+            .sees("the first release is marked good", || ever_succeeded(&self.disk))
+            .map_err(|unmet| told(unmet, &first))?;
+        println!("✓ the first release is up, and marked good");
+        self.takes("the second release", SECOND, &mut first)?;
+        // Published before the second release looks for an update: it takes that at once.
+        self.publish(STANDING_STILL[0])?;
+        let mut second = self.start()?;
+        second
+            .sees("the second release is marked good", || is_proven(&self.disk, SECOND))
+            .map_err(|unmet| told(unmet, &second))?;
+        println!("✓ the second release is up, and marked good");
+        self.takes(STANDING_STILL[0].0, FIRST, &mut second)?;
+        self.stands_still(STANDING_STILL[0])?;
+        for (at, next) in STANDING_STILL.into_iter().enumerate().skip(1) {
+            self.publish(next)?;
+            let mut back = self.start()?;
+            returned(STANDING_STILL[at - 1].0, &mut back)?;
+            self.takes(next.0, FIRST, &mut back)?;
+            self.stands_still(next)?;
+        }
+        let mut back = self.start()?;
+        returned(STANDING_STILL[STANDING_STILL.len() - 1].0, &mut back)
+    }
+
+    /// The machine takes a release by itself, writes it to the set with this place, and reboots into it; none of its units
+    /// has failed.
+    fn takes(&self, release: &str, set: usize, machine: &mut Machine) -> Result<(), Unmet> {
+        let ending = machine.ends().map_err(|unmet| told(unmet, machine))?;
+        let chosen = bits(&self.disk, set).is_some_and(|bits| bits.tries == 1 && bits.priority == 2);
+        if ending != Ending::Reset || !chosen {
+            return Err(told(Unmet::new(format!("it takes {release}, and reboots into it")), machine));
+        }
+        no_unit_failed(machine)?;
+        println!("✓ it took {release}, and reboots; no unit of the distribution or of ours has failed");
+        Ok(())
+    }
+
+    fn publish(&self, (version, unit): (&str, stands_still::Unit)) -> Result<(), Unmet> {
+        stands_still::publish(self.dir, version, unit)
+            .map_err(|error| Unmet::new(format!("publish {version}: {error}")))?;
+        println!("{version} is published, in which {} stands still", unit.what());
+        Ok(())
+    }
+
+    /// A release whose boot comes to no end is reset.
+    fn stands_still(&mut self, (version, unit): (&str, stands_still::Unit)) -> Result<(), Unmet> {
+        let mut machine = self.start()?;
+        machine.shows(stands_still::SAID).map_err(|unmet| told(unmet, &machine))?;
+        let ending = machine.ends().map_err(|unmet| told(unmet, &machine))?;
+        let panicked = machine.console().contains("Kernel panic");
+        if ending != Ending::Reset || panicked || is_proven(&self.disk, FIRST) {
+            return Err(told(Unmet::new(format!("the deadline resets {version}")), &machine));
+        }
+        println!("✓ {} stood still in {version}, and the machine was reset", unit.what());
+        Ok(())
+    }
+}
+
+/// The second release is back, and its status says what became of `version`.
+fn returned(version: &str, machine: &mut Machine) -> Result<(), Unmet> {
+    let status = format!("{version} (system, tried once): it was not marked good in time");
+    machine.shows(&status).map_err(|unmet| told(unmet, machine))?;
+    println!("✓ the second release is back, and says: {status}");
     Ok(())
 }
 
@@ -116,6 +185,11 @@ fn bits(disk: &Path, set: usize) -> Option<BootBits> {
     let boots =
         DiskImage::at(disk).partitions().into_iter().filter(|partition| partition.type_guid == types::BOOT);
     boots.map(|boot| BootBits::from_attributes(boot.attributes)).nth(set)
+}
+
+/// Whether the set with this place was marked good.
+fn is_proven(disk: &Path, set: usize) -> bool {
+    bits(disk, set).is_some_and(|bits| bits.successful)
 }
 
 /// Whether some boot of this disk was marked good: bit 57 of the private partition.
