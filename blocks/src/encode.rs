@@ -264,6 +264,7 @@ fn fill(from: &mut dyn Read, into: &mut Vec<u8>, len: usize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use testdata::noise;
 
     use super::*;
     use crate::index::longest_frame;
@@ -271,20 +272,15 @@ mod tests {
 
     /// An image with a bit of everything: text, noise and nothing.
     fn image(len: usize) -> Vec<u8> {
-        let mut state = 1u64;
-        let mut noise = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
-        };
-        (0..len)
-            .map(|at| match at / 10_000 % 3 {
-                0 => b"text that repeats, more or less "[(at + at / 900) % 32],
-                1 => noise(),
-                _ => 0,
-            })
-            .collect()
+        let mut image = noise(1, len);
+        for (at, byte) in image.iter_mut().enumerate() {
+            match at / 10_000 % 3 {
+                0 => *byte = b"text that repeats, more or less "[(at + at / 900) % 32],
+                1 => {}
+                _ => *byte = 0,
+            }
+        }
+        image
     }
 
     fn options(frame_blocks: u32, level: u8, threads: usize) -> Options {

@@ -15,6 +15,7 @@
 //! Nothing here asks for privileges or leaves the machine, and everything that can be is the same bytes each time. The
 //! fixtures panic when they cannot be made; what is under test comes back as data.
 //!
+//! - [`noise`](mod@noise): bytes that do not compress
 //! - [`image`]: ROOT, HASH and BOOT of one release
 //! - [`disk`]: a disk image with a partition table, looked at without `signpost`
 //! - [`release`]: a release as a test describes it
@@ -29,6 +30,7 @@ pub mod disk;
 pub mod frozen_store;
 pub mod host;
 pub mod image;
+pub mod noise;
 pub mod program;
 pub mod release;
 pub mod server;
@@ -38,6 +40,7 @@ pub mod world;
 pub use disk::{Banks, BootBits, DiskImage, Layout, Set, Table};
 pub use host::{Attempt, BootReport, Ear, Host, HostOptions, Outcome, Ran, Running, Stage};
 pub use image::{Images, Size};
+pub use noise::noise;
 pub use program::program;
 pub use release::{BootFault, Release};
 pub use server::{ClosedPort, Fault, FaultyServer, Habit, Http2Server, Relay};

@@ -132,19 +132,9 @@ fn sample(bytes: &[u8], tell: &mut dyn FnMut(usize, u32)) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use testdata::noise;
 
-    fn noise(seed: u64, len: usize) -> Vec<u8> {
-        let mut state = seed | 1;
-        std::iter::repeat_with(|| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
-        })
-        .take(len)
-        .collect()
-    }
+    use super::*;
 
     #[test]
     fn shifted_content_is_found_where_it_was() {

@@ -9,6 +9,7 @@ use blocks::pack::{
 };
 use blocks::{Level, pack};
 use proptest::prelude::*;
+use testdata::noise;
 use verity::{BLOCK_SIZE, HashTree, Salt, TreeBuilder};
 
 /// Two images and what belongs to them.
@@ -101,19 +102,6 @@ fn options(span_blocks: u32, threads: usize) -> PackOptions {
         level: Level::new(5).unwrap(),
         threads: NonZeroUsize::new(threads).unwrap(),
     }
-}
-
-/// Bytes that do not compress, always the same for a seed.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    })
-    .take(len)
-    .collect()
 }
 
 /// An image of 300 blocks, and one that has most of it, shifted within some files.

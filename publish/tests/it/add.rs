@@ -2,11 +2,12 @@
 
 use chrono::Duration;
 use semver::Version;
+use testdata::noise;
 use trusted_repo::lz4;
 use update_metadata::migration_path;
 use verity::HashTree;
 
-use crate::fixture::{Fixture, noise, today};
+use crate::fixture::{Fixture, today};
 
 const LIMIT: u64 = 16 << 20;
 

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::fixture::{Fixture, noise, pubrepo};
+use testdata::noise;
+
+use crate::fixture::{Fixture, pubrepo};
 
 const DESK: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 
@@ -12,7 +14,7 @@ const DESK: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal
 async fn published() -> Fixture {
     let fixture = Fixture::empty();
     fixture.init_now().await;
-    for seed in 1..3u8 {
+    for seed in 1..3 {
         fixture.write(&format!("boot-{seed}"), &noise(seed, 50_000));
         fixture.write(&format!("root-{seed}"), &noise(seed, 300 * 4096));
     }
@@ -28,7 +30,7 @@ async fn published() -> Fixture {
     fixture
 }
 
-fn add(version: &str, seed: u8) -> Vec<String> {
+fn add(version: &str, seed: u64) -> Vec<String> {
     let of_this =
         format!("--version {version} --boot boot-{seed} --root root-{seed} --release-config {version}.toml");
     let words = ["add"].into_iter().chain(DESK).chain(of_this.split(' '));

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use publish::Doubts;
+use testdata::noise;
 
-use crate::fixture::{Fixture, done, noise, pubrepo, refused};
+use crate::fixture::{Fixture, done, pubrepo, refused};
 
 const WHERE: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use host_io::{Clock as _, SystemClock, SystemFs};
 use publish::{AddOptions, AddReport, Error, ImagePaths, InitOptions, InitReport, Lifetimes};
 use tempfile::TempDir;
+use testdata::noise;
 use trusted_repo::{Repository, Source, open_online};
 use url::Url;
 
@@ -62,7 +63,7 @@ impl Fixture {
     }
 
     /// A release whose images follow from `seed`.
-    pub(crate) fn release(&self, version: &str, seed: u8) -> AddOptions {
+    pub(crate) fn release(&self, version: &str, seed: u64) -> AddOptions {
         AddOptions {
             repo: self.path("repo"),
             keys: self.path("keys").into(),
@@ -184,16 +185,4 @@ fn collect(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
             files.push((path.clone(), std::fs::read(&path).expect("readable")));
         }
     }
-}
-
-/// Bytes that differ from seed to seed.
-pub(crate) fn noise(seed: u8, len: usize) -> Vec<u8> {
-    let mut state = u64::from(seed) + 1;
-    let mut byte = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..len).map(|_| byte()).collect()
 }

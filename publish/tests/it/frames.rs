@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use blocks::{Decoder, Index};
 use host_io::SystemFs;
 use publish::{AddOptions, Error, Framing};
+use testdata::noise;
 use trusted_repo::author::{Editor, Expiries, KeyPair, KeySources, SignedRoot, Signers, targets};
 use update_metadata::FramedImage;
 
 use crate::check::check;
-use crate::fixture::{ARCH, Fixture, VARIANT, noise, today};
+use crate::fixture::{ARCH, Fixture, VARIANT, today};
 
 const LIMIT: u64 = 16 << 20;
 

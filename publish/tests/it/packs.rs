@@ -7,10 +7,11 @@ use publish::pack::{PackOptions, PacksReport, pack};
 use publish::progress::Silent;
 use publish::prune::{PruneOptions, prune};
 use publish::{AddOptions, Bases, Error, Lifetimes};
+use testdata::noise;
 use update_metadata::Update;
 
 use crate::check::check;
-use crate::fixture::{ARCH, Fixture, VARIANT, done, noise, pubrepo, refused, today};
+use crate::fixture::{ARCH, Fixture, VARIANT, done, pubrepo, refused, today};
 
 const BLOCK: usize = 4096;
 
@@ -22,7 +23,7 @@ fn release(fixture: &Fixture, version: &str, shift: u8) -> AddOptions {
     if shift > 0 {
         boot.insert(1000 * at, shift);
         root.copy_within(40 * BLOCK + at..90 * BLOCK + at, 40 * BLOCK);
-        root[200 * BLOCK..201 * BLOCK].copy_from_slice(&noise(shift, BLOCK));
+        root[200 * BLOCK..201 * BLOCK].copy_from_slice(&noise(shift.into(), BLOCK));
     }
     release.images.boot = fixture.write(&format!("images/boot-{version}"), &boot);
     release.images.root = fixture.write(&format!("images/root-{version}"), &root);

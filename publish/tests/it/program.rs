@@ -1,6 +1,8 @@
 //! The same through `pubrepo`.
 
-use crate::fixture::{Fixture, noise, pubrepo};
+use testdata::noise;
+
+use crate::fixture::{Fixture, pubrepo};
 
 const WHERE: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 

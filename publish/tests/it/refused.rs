@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use host_io::Advise as _;
 use publish::{AddOptions, Error, InitOptions, MissingMigrations};
+use testdata::noise;
 
-use crate::fixture::{Fixture, noise, today};
+use crate::fixture::{Fixture, today};
 
 /// Refused with a sentence and a next step, and no reader sees any difference.
 async fn assert_refused(fixture: &Fixture, options: &AddOptions, says: &str) {
@@ -286,7 +287,7 @@ async fn an_image_that_calls_itself_by_another_version_is_not_published() {
     let mut broken = squashfs("usr/lib/os-release", right);
     broken[64..].fill(0);
     let images = [squashfs("usr/lib/os-release", right), squashfs("usr/lib/motd", "hello"), broken];
-    for (minor, bytes) in (1u8..).zip(images) {
+    for (minor, bytes) in (1..).zip(images) {
         let mut release = fixture.release(&format!("1.{minor}.0"), minor);
         release.images.root = fixture.write(&format!("images/good-{minor}"), &bytes);
         fixture.add(&release).await.expect("published");

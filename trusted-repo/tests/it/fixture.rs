@@ -229,15 +229,3 @@ pub(crate) fn frame(raw: &[u8]) -> Vec<u8> {
     encoder.write_all(raw).expect("in memory");
     encoder.finish().expect("in memory")
 }
-
-/// Bytes that do not compress and differ from seed to seed.
-pub(crate) fn noise(seed: u8, len: usize) -> Vec<u8> {
-    let mut state = u64::from(seed) + 1;
-    let mut byte = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..len).map(|_| byte()).collect()
-}

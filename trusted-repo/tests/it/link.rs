@@ -10,11 +10,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use testdata::{ClosedPort, Fault, FaultyServer, Http2Server};
+use testdata::{ClosedPort, Fault, FaultyServer, Http2Server, noise};
 use trusted_repo::{Error, Exception, Proxy, ProxyAddress, Repository, Source, Tls};
 use url::Url;
 
-use crate::fixture::{Fixture, assert_refused, noise, today};
+use crate::fixture::{Fixture, assert_refused, today};
 
 const CA: &[u8] = include_bytes!("../../../testdata/keys/tls/ca.pem");
 const SERVER: &[u8] = include_bytes!("../../../testdata/keys/tls/server.pem");

@@ -4,17 +4,17 @@ use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
-use testdata::{Fault, FaultyServer, Habit};
+use testdata::{Fault, FaultyServer, Habit, noise};
 use trusted_repo::lz4::Lz4Reader;
 use trusted_repo::midway::{Flags, Lz4Midway, Midway, WINDOW};
 use trusted_repo::{Error, Repository};
 use url::Url;
 
-use crate::fixture::{Fixture, noise, today};
+use crate::fixture::{Fixture, today};
 
 /// Half of it says something that was said before, so that blocks refer to what lies before them.
 fn content() -> Vec<u8> {
-    let parts = (0..40_u8).map(|number| [noise(number, 20_000), noise(number / 2, 20_000)].concat());
+    let parts = (0..40).map(|number| [noise(number, 20_000), noise(number / 2, 20_000)].concat());
     parts.flatten().collect()
 }
 

@@ -2,11 +2,11 @@
 
 use std::io::Read as _;
 
-use testdata::{Fault, FaultyServer};
+use testdata::{Fault, FaultyServer, noise};
 use trusted_repo::{Address, Error, FrameInfo, Mirror, Repository, Source};
 use url::Url;
 
-use crate::fixture::{Fixture, assert_refused, noise, today};
+use crate::fixture::{Fixture, assert_refused, today};
 
 const LENGTH: usize = 300_000;
 

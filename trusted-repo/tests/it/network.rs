@@ -4,12 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use testdata::{ClosedPort, Fault, FaultyServer, Habit};
+use testdata::{ClosedPort, Fault, FaultyServer, Habit, noise};
 use trusted_repo::open::open_online_paced;
 use trusted_repo::{Address, Error, Pacing, Repository};
 use url::Url;
 
-use crate::fixture::{Fixture, assert_refused, days, impatient, noise, system_fs, today};
+use crate::fixture::{Fixture, assert_refused, days, impatient, system_fs, today};
 
 struct Served {
     fixture: Fixture,

@@ -4,11 +4,11 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use testdata::server::Request;
-use testdata::{Fault, FaultyServer, Habit};
+use testdata::{Fault, FaultyServer, Habit, noise};
 use trusted_repo::{Error, FrameInfo, Mirror, Pacing, Repository, Source};
 use url::Url;
 
-use crate::fixture::{Fixture, assert_refused, impatient, noise, system_fs, today};
+use crate::fixture::{Fixture, assert_refused, impatient, system_fs, today};
 
 const LENGTH: usize = 3_000_000;
 const FRAME: usize = 10_000;

@@ -2,10 +2,11 @@
 
 use std::io::Read as _;
 
+use testdata::noise;
 use trusted_repo::lz4::{self, Lz4Reader};
 use trusted_repo::{Error, VerifiedTarget};
 
-use crate::fixture::{Fixture, assert_refused, frame, noise};
+use crate::fixture::{Fixture, assert_refused, frame};
 
 /// Fetches, streams and decodes one target; all three have to agree.
 async fn try_all(fixture: &Fixture, name: &'static str) -> Result<Vec<u8>, Error> {

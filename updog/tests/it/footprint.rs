@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use testdata::{Fault, HostOptions, Layout, Release, Set, World};
+use testdata::{Fault, HostOptions, Layout, Release, Set, World, noise};
 use trusted_repo::{Hashes, TargetInfo};
 use verity::{BLOCK_SIZE, DIGEST_SIZE, Salt, Superblock};
 
@@ -24,19 +24,6 @@ const LARGEST: u64 = 1 << 20;
 const SMALL: u64 = 1 << 16;
 /// Compressed bytes of each frame.
 const FRAME: u32 = 1000;
-
-/// Any bytes, and for each seed others; `len` is a multiple of eight.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = vec![0; len];
-    for word in bytes.chunks_exact_mut(8) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        word.copy_from_slice(&state.to_le_bytes());
-    }
-    bytes
-}
 
 /// A sound hash image over blocks of which only the digests are known.
 fn hash_image(leaves: Vec<u8>) -> Vec<u8> {
@@ -63,7 +50,7 @@ fn index(blocks: u64) -> (Vec<u8>, u64) {
     index.extend((blocks * BLOCK_SIZE as u64).to_le_bytes());
     index.extend(4u32.to_le_bytes());
     let frames = blocks / 4;
-    for digest in noise(usize::try_from(frames).unwrap() * 32, 3).chunks(32) {
+    for digest in noise(3, usize::try_from(frames).unwrap() * 32).chunks(32) {
         index.extend(FRAME.to_le_bytes());
         index.extend(digest);
     }
@@ -116,7 +103,7 @@ fn peak(blocks: u64) -> u64 {
     assert_eq!(host.boot().version_at_once(), Some("1.0.0"));
 
     // The running root has every other block, at another place. All are looked up, and no frame is spared.
-    let mut leaves = noise(usize::try_from(blocks).unwrap() * DIGEST_SIZE, 1);
+    let mut leaves = noise(1, usize::try_from(blocks).unwrap() * DIGEST_SIZE);
     let new = hash_image(leaves.clone());
     leaves.chunks_mut(DIGEST_SIZE).step_by(2).for_each(|leaf| leaf[0] ^= 1);
     leaves.rotate_left(5 * DIGEST_SIZE);

@@ -163,16 +163,16 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use testdata::noise;
+
     use super::*;
 
     /// An image of eight blocks that no compressor makes smaller, in frames of two.
     fn image(path: &Path, change: impl Fn(usize) -> u8) {
-        let mut state = 1u64;
-        let mut noise = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state.to_le_bytes()[7]
-        };
-        let bytes: Vec<u8> = (0..8 * BLOCK_SIZE).map(|at| noise() ^ change(at / BLOCK_SIZE)).collect();
+        let mut bytes = noise(1, 8 * BLOCK_SIZE);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte ^= change(at / BLOCK_SIZE);
+        }
         std::fs::write(path, bytes).unwrap();
     }
 

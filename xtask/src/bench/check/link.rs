@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host_io::{Clock as _, Paths, SystemClock, SystemFs};
-use testdata::Fault;
+use testdata::{Fault, noise};
 use trusted_repo::{Exception, Proxy, Source, open_online};
 
 use super::repository::{Served, runtime};
@@ -61,7 +61,7 @@ impl Link {
     #[expect(clippy::disallowed_methods, reason = "the bench tells how long the download took")]
     pub(super) fn measure(self) -> Result<Download, Box<dyn Error>> {
         let mut served = Served::empty()?;
-        served.publish("image.lz4", &noise(self.length))?;
+        served.publish("image.lz4", &noise(1, usize::try_from(self.length)?))?;
         let urls = served.world.repository();
         let source = Source {
             proxy: Proxy { no_proxy: vec![Exception::parse("127.0.0.1")?], ..Proxy::default() },
@@ -97,16 +97,4 @@ impl Link {
             took: started.elapsed(),
         })
     }
-}
-
-/// Bytes that nothing compresses and no two parts of which are equal.
-fn noise(length: u64) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let words = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.flatten().take(usize::try_from(length).expect("it fits into memory")).collect()
 }

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 use publish::Level;
+use testdata::noise;
 
 use super::image::Image;
 use crate::bench::measure::{Spent, measured};
 use crate::bench::tools::shipped;
 
 /// The boot image of a release: noise, as a compressed kernel and initrd are.
-const BOOT: u64 = 4 << 20;
+const BOOT: usize = 4 << 20;
 const DESK: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 
 /// What each way took, as medians.
@@ -48,7 +49,7 @@ impl Rounds {
 pub(super) fn measure(dir: &Path, root: &Image, count: u32) -> Result<Rounds, Box<dyn Error>> {
     let level = Level::default().number();
     let boot = dir.join("boot.img");
-    fs::write(&boot, noise(BOOT))?;
+    fs::write(&boot, noise(1, BOOT))?;
     let (mut adds, mut zstds, mut lz4s) = (Vec::new(), Vec::new(), Vec::new());
     let (mut frames, mut index) = (0, 0);
     let [zstd_out, lz4_out] = ["root.zst", "root.lz4"].map(|name| dir.join(name));
@@ -95,17 +96,4 @@ pub(super) fn measure(dir: &Path, root: &Image, count: u32) -> Result<Rounds, Bo
         lz4: Spent::median(&lz4s),
         lz4_bytes: fs::metadata(lz4_out)?.len(),
     })
-}
-
-/// Bytes that no compressor makes smaller.
-fn noise(len: u64) -> Vec<u8> {
-    let mut state = 1u64;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
-        })
-        .collect()
 }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use signpost::Role;
+use testdata::noise;
 use tokio::sync::watch;
 use trusted_repo::FrameInfo;
 use verity::BLOCK_SIZE;
 
 use super::frames::{PER_FRAME, Published};
-use super::{Fault, FaultyDisk, Shared, noise, target};
+use super::{Fault, FaultyDisk, Shared, target};
 use crate::look::plan::Parts;
 use crate::tell::events::Events;
 use crate::wait::Waiter;
@@ -110,7 +111,7 @@ fn cut(
 }
 
 fn published() -> Published {
-    Published::new(Role::Root, noise(BLOCKS * BLOCK_SIZE, 7))
+    Published::new(Role::Root, noise(7, BLOCKS * BLOCK_SIZE))
 }
 
 fn empty() -> Arc<FaultyDisk> {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use host_io::{Access, FileDisk, Medium};
 use signpost::Role;
+use testdata::noise;
 use verity::BLOCK_SIZE;
 
-use super::{Image, noise, tree_over};
+use super::{Image, tree_over};
 use crate::tell::events::Events;
 use crate::wait::Waiter;
 use crate::write::install::durable::Synced;
@@ -88,7 +89,7 @@ fn a_release_goes_onto_block_devices_and_is_read_back_from_them() {
         return;
     };
     // Boot ends in the middle of a block.
-    let (boot, root) = (noise(MIB + 5 * BLOCK_SIZE + 100, 3), noise(3 * MIB + 7 * BLOCK_SIZE, 5));
+    let (boot, root) = (noise(3, MIB + 5 * BLOCK_SIZE + 100), noise(5, 3 * MIB + 7 * BLOCK_SIZE));
     let tree = tree_over(&root);
     let proof = devices.install(&boot, &root, &tree).unwrap();
     assert_eq!(proof.medium(), Medium::Device);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use host_io::Advise as _;
 use signpost::Role;
+use testdata::noise;
 use verity::BLOCK_SIZE;
 
 use super::frames::{PER_FRAME, Published};
-use super::{EIO, ENOSPC, Fault, FaultyDisk, Image, Shared, noise, said, target};
+use super::{EIO, ENOSPC, Fault, FaultyDisk, Image, Shared, said, target};
 use crate::look::plan::{Lookup, Parts, origin};
 use crate::tell::events::Events;
 use crate::wait::Waiter;
@@ -35,8 +36,8 @@ struct Release {
 impl Release {
     fn new() -> Self {
         // More than one piece, and more than two; no whole number of blocks, and none of pieces.
-        let boot = noise(PIECE + 20 * BLOCK_SIZE + 100, 21);
-        let root = noise(2 * PIECE + 40 * BLOCK_SIZE, 22);
+        let boot = noise(21, PIECE + 20 * BLOCK_SIZE + 100);
+        let root = noise(22, 2 * PIECE + 40 * BLOCK_SIZE);
         Self { boot: Published::new(Role::Boot, boot), root: Published::new(Role::Root, root) }
     }
 

@@ -8,10 +8,11 @@ use blocks::{FrameSize, Index, Level, encode};
 use host_io::Advise as _;
 use proptest::prelude::*;
 use signpost::Role;
+use testdata::noise;
 use trusted_repo::FrameInfo;
 use verity::BLOCK_SIZE;
 
-use super::{EIO, Fault, FaultyDisk, Shared, noise, said, target, tree_over};
+use super::{EIO, Fault, FaultyDisk, Shared, said, target, tree_over};
 use crate::look::plan::{Lookup, Parts, origin};
 use crate::tell::events::Events;
 use crate::wait::Waiter;
@@ -136,13 +137,13 @@ impl Disks {
 
 /// 600 blocks of noise: more than two pieces.
 fn old_root() -> Vec<u8> {
-    noise(600 * BLOCK_SIZE, 3)
+    noise(3, 600 * BLOCK_SIZE)
 }
 
 /// The same with block 100 changed, and everything from block 300 on shifted by one.
 fn new_root(old: &[u8]) -> Vec<u8> {
     let (front, back) = old.split_at(300 * BLOCK_SIZE);
-    let mut new = [front, &noise(BLOCK_SIZE, 5), back].concat();
+    let mut new = [front, &noise(5, BLOCK_SIZE), back].concat();
     new[100 * BLOCK_SIZE] ^= 1;
     new
 }
@@ -170,7 +171,7 @@ fn an_update_fetches_the_frames_of_what_is_nowhere_and_copies_the_rest() {
 #[test]
 fn what_was_written_before_a_cut_is_not_fetched_again() {
     let old = old_root();
-    let mut published = Published::new(Role::Root, noise(600 * BLOCK_SIZE, 99));
+    let mut published = Published::new(Role::Root, noise(99, 600 * BLOCK_SIZE));
     let disks = Disks::new(vec![0; 600 * BLOCK_SIZE], old.clone());
     published.frames.most = 140;
     assert!(disks.install(&published, &old).is_err());
@@ -212,9 +213,9 @@ fn a_block_of_the_running_root_that_cannot_be_read_is_fetched_instead() {
 
 #[test]
 fn a_frame_that_holds_something_else_is_refused_and_not_written() {
-    let image = noise(16 * BLOCK_SIZE, 4);
+    let image = noise(4, 16 * BLOCK_SIZE);
     // The index of one image with the data of another one: each frame decodes well.
-    let other = Published::new(Role::Root, noise(16 * BLOCK_SIZE, 6));
+    let other = Published::new(Role::Root, noise(6, 16 * BLOCK_SIZE));
     let tree = tree_over(&image);
     let published = Published { tree, image, ..other };
     let disks = Disks::new(vec![0xa5; 16 * BLOCK_SIZE], Vec::new());
@@ -226,7 +227,7 @@ fn a_frame_that_holds_something_else_is_refused_and_not_written() {
 
 #[test]
 fn a_frame_larger_than_its_index_says_is_refused() {
-    let image = noise(16 * BLOCK_SIZE, 4);
+    let image = noise(4, 16 * BLOCK_SIZE);
     let mut data = Vec::new();
     let options = |blocks| Options {
         frame_size: FrameSize::from_blocks(blocks).unwrap(),
@@ -263,7 +264,7 @@ fn a_boot_image_goes_by_frames_as_well() {
     let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
     let crew = Crew::new(&waiter, &events);
     // No whole number of blocks or frames.
-    let image = noise(37 * BLOCK_SIZE + 100, 8);
+    let image = noise(8, 37 * BLOCK_SIZE + 100);
     let published = Published::new(Role::Boot, image.clone());
     let frame = PER_FRAME * BLOCK_SIZE;
     let mut inactive = vec![0xa5; 40 * BLOCK_SIZE];

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use host_io::{Advise as _, Disk, Medium};
 use proptest::prelude::*;
 use signpost::Role;
+use testdata::noise;
 use verity::{BLOCK_SIZE, Salt, TreeBuilder};
 
 use super::durable::Synced;
@@ -199,16 +200,6 @@ impl RawImage for Image {
     }
 }
 
-pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_le_bytes()[6]
-    })
-    .take(len)
-    .collect()
-}
-
 pub(super) fn tree_over(root: &[u8]) -> Arc<VerifiedTree> {
     let mut builder = TreeBuilder::new(Salt::default(), [7; 16]);
     for block in root.chunks(BLOCK_SIZE) {
@@ -226,8 +217,8 @@ struct Release {
 
 impl Release {
     fn new(seed: u64) -> Self {
-        let root = noise(ROOT_BLOCKS * BLOCK_SIZE, seed);
-        Self { boot: noise(BOOT_LEN, seed + 1), tree: tree_over(&root), root }
+        let root = noise(seed, ROOT_BLOCKS * BLOCK_SIZE);
+        Self { boot: noise(seed + 1, BOOT_LEN), tree: tree_over(&root), root }
     }
 }
 
@@ -360,7 +351,7 @@ fn a_root_image_that_is_shorter_or_longer_than_its_tree_is_refused() {
 #[test]
 fn a_byte_past_the_partition_stops_the_write() {
     let (set, mut release) = (Set::healthy(), Release::new(1));
-    release.boot = noise(usize::try_from(set.boot.len()).unwrap() + 1, 5);
+    release.boot = noise(5, usize::try_from(set.boot.len()).unwrap() + 1);
     let error = set.install(&release).unwrap_err();
     assert_eq!(error.code(), "no_fit");
     assert!(said(&error).contains("more than the partition's"), "{}", said(&error));
@@ -370,7 +361,7 @@ fn a_byte_past_the_partition_stops_the_write() {
 
 #[test]
 fn images_that_cannot_fit_are_known_before_anything_is_written() {
-    let tree = tree_over(&noise(40 * BLOCK_SIZE, 3));
+    let tree = tree_over(&noise(3, 40 * BLOCK_SIZE));
     let disk = |blocks: usize| Shared(FaultyDisk::new(vec![0; blocks * BLOCK_SIZE], Fault::None));
     tree.check_fit(&disk(40), &disk(2)).unwrap();
     let error = tree.check_fit(&disk(39), &disk(2)).unwrap_err();
@@ -399,7 +390,7 @@ fn a_stream_whose_end_does_not_agree_is_no_image() {
 #[test]
 fn behind_a_boot_image_nothing_of_an_earlier_one_is_left_and_that_is_read_back() {
     let (set, release) = (Set::healthy(), Release::new(1));
-    let longer = Release { boot: noise(release.boot.len() + BLOCK_SIZE + 9, 4), ..Release::new(1) };
+    let longer = Release { boot: noise(4, release.boot.len() + BLOCK_SIZE + 9), ..Release::new(1) };
     set.install(&longer).unwrap();
     set.install(&release).unwrap();
     let len = release.boot.len();
@@ -501,7 +492,7 @@ proptest! {
         differs in prop::collection::vec(any::<bool>(), 1..600), tail in 1usize..=BLOCK_SIZE,
     ) {
         let len = (differs.len() - 1) * BLOCK_SIZE + tail;
-        let image = noise(len, 11);
+        let image = noise(11, len);
         let mut old = image.clone();
         old.resize(len + BLOCK_SIZE, 0xa5);
         let mut expected = Tally::default();

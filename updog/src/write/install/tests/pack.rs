@@ -8,10 +8,11 @@ use std::sync::Arc;
 use blocks::Level;
 use blocks::pack::{GROUP_LEN, Image, PackOptions, make};
 use signpost::Role;
+use testdata::noise;
 use verity::BLOCK_SIZE;
 
 use super::frames::Frames;
-use super::{ENOSPC, Fault, FaultyDisk, Shared, noise, target, tree_over};
+use super::{ENOSPC, Fault, FaultyDisk, Shared, target, tree_over};
 use crate::tell::events::Events;
 use crate::wait::Waiter;
 use crate::write::install::pack::base::{Partition, Running};
@@ -34,7 +35,7 @@ struct Release {
 impl Release {
     /// New blocks in every group but the third, which is only copied.
     fn new() -> Self {
-        let old = noise(BLOCKS * BLOCK_SIZE, 3);
+        let old = noise(3, BLOCKS * BLOCK_SIZE);
         let mut new = old.clone();
         for group in [0, 1, 3, 4, 5] {
             let at = group * GROUP_LEN + 9 * BLOCK_SIZE;

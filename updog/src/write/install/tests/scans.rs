@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use testdata::noise;
 use verity::{BLOCK_SIZE, HashTree};
 
-use super::{Fault, FaultyDisk, Shared, noise, tree_over};
+use super::{Fault, FaultyDisk, Shared, tree_over};
 use crate::look::plan::Lookup;
 use crate::tell::events::Events;
 use crate::wait::Waiter;
@@ -37,10 +38,10 @@ fn in_place(disk: Vec<u8>, tree: &HashTree) -> (usize, u64) {
 #[test]
 fn a_disk_that_has_nothing_of_the_image_costs_a_glance() {
     // Zeros, which the image has as well, tell nothing.
-    let mut image = noise(LEN, 3);
+    let mut image = noise(3, LEN);
     image[2 * MIB..4 * MIB].fill(0);
     let tree = tree_over(&image);
-    for strange in [vec![0; LEN], noise(LEN, 5)] {
+    for strange in [vec![0; LEN], noise(5, LEN)] {
         let (lookup, read) = lookup(strange.clone(), tree.tree());
         assert_eq!(lookup.find(&tree.tree().leaf(0).unwrap(), 0), None);
         assert_eq!(read, LEN as u64 / 2);
@@ -50,12 +51,12 @@ fn a_disk_that_has_nothing_of_the_image_costs_a_glance() {
 
 #[test]
 fn what_is_shared_is_found_wherever_it_begins() {
-    let image = noise(LEN, 3);
+    let image = noise(3, LEN);
     let tree = tree_over(&image);
     let shared = MIB / 8 + MIB / 16;
     for start in (0..LEN - shared).step_by(MIB + 3 * BLOCK_SIZE) {
         let start = start / BLOCK_SIZE * BLOCK_SIZE;
-        let mut disk = noise(LEN, 5);
+        let mut disk = noise(5, LEN);
         disk[start..start + shared].copy_from_slice(&image[start..start + shared]);
         assert_eq!(in_place(disk.clone(), tree.tree()).0, shared / BLOCK_SIZE, "from {start} on");
         // The running root may have it at another place.
