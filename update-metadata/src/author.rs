@@ -254,28 +254,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{Images, UpdateExtensions};
-
-    fn update(variant: &str, version: &str, max_version: &str) -> Update {
-        Update {
-            variant: variant.to_owned(),
-            arch: "x86_64".to_owned(),
-            version: version.parse().unwrap(),
-            max_version: max_version.parse().unwrap(),
-            waves: BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions::default(),
-        }
-    }
+    use crate::testing::update_of;
 
     fn manifest() -> Manifest {
-        [update("a", "1.0.0", "1.1.0"), update("b", "3.0.0", "9.0.0"), update("a", "1.1.0", "1.1.0")]
+        [update_of("a", "1.0.0", "1.1.0"), update_of("b", "3.0.0", "9.0.0"), update_of("a", "1.1.0", "1.1.0")]
             .into_iter()
             .fold(Manifest::default(), add_update)
     }
 
     fn selector(variant: &str, version: &str) -> Selector {
-        Selector::of(&update(variant, version, version))
+        Selector::of(&update_of(variant, version, version))
     }
 
     fn max_versions(manifest: &Manifest) -> Vec<String> {
@@ -296,9 +284,9 @@ mod tests {
 
     #[test]
     fn an_added_update_sets_the_maximum_of_its_own_kind_only() {
-        let manifest = add_update(manifest(), update("a", "1.2.0", "1.2.0"));
+        let manifest = add_update(manifest(), update_of("a", "1.2.0", "1.2.0"));
         assert_eq!(max_versions(&manifest), ["1.2.0", "9.0.0", "1.2.0", "1.2.0"]);
-        let lowered = add_update(manifest, update("a", "1.3.0", "1.0.0"));
+        let lowered = add_update(manifest, update_of("a", "1.3.0", "1.0.0"));
         assert_eq!(max_versions(&lowered), ["1.0.0", "9.0.0", "1.0.0", "1.0.0", "1.0.0"]);
     }
 

@@ -43,31 +43,24 @@ pub fn next_hop<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Images, ManifestExtensions, Paused, UpdateExtensions};
+    use crate::testing::update_of;
+    use crate::{ManifestExtensions, Paused};
 
     fn version(text: &str) -> Version {
         text.parse().unwrap()
     }
 
-    fn update(variant: &str, at: Version, barrier: bool) -> Update {
-        Update {
-            variant: variant.to_owned(),
-            arch: "x86_64".to_owned(),
-            version: at,
-            max_version: version("9.0.0"),
-            waves: BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions { barrier, ..UpdateExtensions::default() },
-        }
+    fn update(variant: &str, at: &Version, barrier: bool) -> Update {
+        let mut update = update_of(variant, &at.to_string(), "9.0.0");
+        update.extensions.barrier = barrier;
+        update
     }
 
     fn manifest(updates: &[(&str, bool)]) -> Manifest {
-        let update = |(at, barrier): &(&str, bool)| update("demo", version(at), *barrier);
+        let update = |(at, barrier): &(&str, bool)| update("demo", &version(at), *barrier);
         Manifest { updates: updates.iter().map(update).collect(), ..Manifest::default() }
     }
 
@@ -97,7 +90,7 @@ mod tests {
     #[test]
     fn another_kind_of_host_has_other_barriers() {
         let mut manifest = manifest(&[("1.9.0", false)]);
-        manifest.updates.push(update("cloud", version("1.5.0"), true));
+        manifest.updates.push(update("cloud", &version("1.5.0"), true));
         assert_eq!(hop(&manifest, "1.2.0", "1.9.0"), "1.9.0");
         let (running, target) = (version("1.2.0"), version("1.9.0"));
         assert_eq!(next_hop(&manifest, "cloud", "x86_64", &running, &target), &version("1.5.0"));
@@ -111,7 +104,7 @@ mod tests {
         assert_eq!(hop(&manifest, "1.2.0", "1.9.0"), "1.5.0");
         let paused = Paused {
             since: "2026-02-01T00:00:00Z".parse().unwrap(),
-            update: update("demo", version("1.4.0"), true),
+            update: update("demo", &version("1.4.0"), true),
         };
         manifest.extensions = ManifestExtensions { paused: vec![paused], ..ManifestExtensions::default() };
         assert_eq!(hop(&manifest, "1.2.0", "1.9.0"), "1.4.0");
@@ -126,7 +119,7 @@ mod tests {
         ) {
             let at = |minor: u64| Version::new(1, minor, 0);
             let manifest = Manifest {
-                updates: updates.iter().map(|(minor, barrier)| update("demo", at(*minor), *barrier)).collect(),
+                updates: updates.iter().map(|(minor, barrier)| update("demo", &at(*minor), *barrier)).collect(),
                 ..Manifest::default()
             };
             let (mut running, target) = (at(from), at(to));

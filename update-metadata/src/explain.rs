@@ -220,7 +220,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Images, Paused, UpdateExtensions};
+    use crate::{Paused, testing};
 
     fn version(text: &str) -> Version {
         text.parse().unwrap()
@@ -230,16 +230,8 @@ mod tests {
         "2026-02-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
     }
 
-    fn update(at: &str) -> Update {
-        Update {
-            variant: "demo".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: version(at),
-            max_version: version("1.9.0"),
-            waves: BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions::default(),
-        }
+    fn update(version: &str) -> Update {
+        testing::update(version, "1.9.0")
     }
 
     fn host(running: &str, reader: Reader) -> Host {

@@ -51,6 +51,8 @@ mod read;
 pub mod release;
 pub mod seed;
 pub mod span;
+#[cfg(test)]
+mod testing;
 pub mod updata;
 pub mod update;
 pub mod validate;

@@ -105,6 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing;
 
     fn t0() -> DateTime<Utc> {
         "2020-01-01T00:00:00Z".parse().unwrap()
@@ -115,15 +116,7 @@ mod tests {
     }
 
     fn update(waves: impl IntoIterator<Item = (u32, DateTime<Utc>)>) -> Update {
-        Update {
-            variant: "demo".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: "1.1.0".parse().unwrap(),
-            max_version: "1.1.0".parse().unwrap(),
-            waves: waves.into_iter().collect(),
-            images: crate::Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: crate::UpdateExtensions::default(),
-        }
+        Update { waves: waves.into_iter().collect(), ..testing::update("1.1.0", "1.1.0") }
     }
 
     /// The first whole minute at which `update` is offered, looked for from two hours before the start.

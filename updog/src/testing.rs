@@ -1,13 +1,17 @@
 //! Values for the tests of this crate.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use semver::Version;
 use signpost::discover::Source;
 use signpost::{BootBits, Partition, Set, SetName, Status};
+use update_metadata::{Images, Seed, Update, UpdateExtensions};
 use verity::RootHash;
 
+use crate::decide::choose::Machine;
 use crate::decide::standing::ChosenBy;
+use crate::decide::withheld::Withheld;
 use crate::flip::record::Entry;
 
 /// A host that runs set A with these bits; a second set is there if it has any.
@@ -36,12 +40,42 @@ fn set(name: SetName, bits: BootBits) -> Set {
     Set { name, boot: partition(first), root: partition(first + 1), hash: partition(first + 2), bits }
 }
 
+/// A version.
+pub(crate) fn v(text: &str) -> Version {
+    Version::parse(text).unwrap()
+}
+
+/// A release that is open to everybody.
+pub(crate) fn update(version: &str, max_version: &str) -> Update {
+    Update {
+        variant: "metal".to_owned(),
+        arch: "x86_64".to_owned(),
+        version: v(version),
+        max_version: v(max_version),
+        waves: BTreeMap::new(),
+        images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
+        extensions: UpdateExtensions::default(),
+    }
+}
+
+/// A host in the middle of its fleet, from which nothing is kept.
+pub(crate) fn machine(version: &str) -> Machine {
+    Machine {
+        variant: "metal".to_owned(),
+        arch: "x86_64".to_owned(),
+        version: v(version),
+        seed: Seed::new(1000).unwrap(),
+        barred: Vec::new(),
+        withheld: Withheld::default(),
+    }
+}
+
 /// What a set may hold.
 pub(crate) fn entry(version: &str, root_hash: RootHash) -> Entry {
     Entry {
         variant: "metal".to_owned(),
         arch: "x86_64".to_owned(),
-        version: Version::parse(version).unwrap(),
+        version: v(version),
         root_hash,
         recorded: "2024-06-01T00:00:00Z".parse().unwrap(),
         chosen_by: ChosenBy::Rule,

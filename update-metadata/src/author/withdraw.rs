@@ -142,33 +142,22 @@ mod tests {
 
     use super::*;
     use crate::author::{add_update, first_unordered};
+    use crate::testing::{update, update_of};
     use crate::waves::opens_at;
-    use crate::{Images, Pace, Seed, UpdateExtensions};
+    use crate::{Pace, Seed};
 
     fn hour(hours: i64) -> DateTime<Utc> {
         "2026-02-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
     }
 
-    fn update(variant: &str, version: &str, max_version: &str) -> Update {
-        Update {
-            variant: variant.to_owned(),
-            arch: "x86_64".to_owned(),
-            version: version.parse().unwrap(),
-            max_version: max_version.parse().unwrap(),
-            waves: BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions::default(),
-        }
-    }
-
     fn manifest(versions: &[&str]) -> Manifest {
-        let others = [update("other", "7.0.0", "7.0.0")];
-        let updates = versions.iter().map(|version| update("demo", version, version));
+        let others = [update_of("other", "7.0.0", "7.0.0")];
+        let updates = versions.iter().map(|version| update(version, version));
         others.into_iter().chain(updates).fold(Manifest::default(), add_update)
     }
 
     fn meant(version: &str) -> Selector {
-        Selector::of(&update("demo", version, version))
+        Selector::of(&update(version, version))
     }
 
     /// The list in short, `VERSION/MAX_VERSION`, without the other variant.
@@ -223,7 +212,7 @@ mod tests {
     #[test]
     fn a_resumed_update_is_offered_whatever_happened_meanwhile() {
         let paused = pause(manifest(&["1.0.0", "1.1.0"]), &meant("1.1.0"), hour(0)).unwrap();
-        let newer = add_update(paused.clone(), update("demo", "1.2.0", "1.2.0"));
+        let newer = add_update(paused.clone(), update("1.2.0", "1.2.0"));
         assert_eq!(
             list(&resume(newer, &meant("1.1.0"), hour(1)).unwrap()),
             ["1.0.0/1.2.0", "1.2.0/1.2.0", "1.1.0/1.2.0"]
@@ -231,7 +220,7 @@ mod tests {
         let mut lowered = paused.clone();
         lowered.updates[1].max_version = "1.0.0".parse().unwrap();
         assert_eq!(list(&resume(lowered, &meant("1.1.0"), hour(1)).unwrap()), ["1.0.0/1.1.0", "1.1.0/1.1.0"]);
-        let again = add_update(paused, update("demo", "1.1.0", "1.1.0"));
+        let again = add_update(paused, update("1.1.0", "1.1.0"));
         assert_eq!(resume(again, &meant("1.1.0"), hour(1)), Err(AuthorError::Twice(meant("1.1.0"))));
     }
 
@@ -281,7 +270,7 @@ mod tests {
             let waves = pace.apply(&waves).unwrap();
             let (since, until) = (minute(paused), minute(paused + lasted));
             let postponed = postpone(&waves, since, until).unwrap();
-            let check = Update { waves: postponed.clone(), ..update("demo", "1.0.0", "1.0.0") };
+            let check = Update { waves: postponed.clone(), ..update("1.0.0", "1.0.0") };
             prop_assert_eq!(first_unordered(&check), None);
             for seed in (0..=2048).map(|seed| Seed::new(seed).unwrap()) {
                 let (before, after) = (opens_at(&waves, seed).unwrap(), opens_at(&postponed, seed).unwrap());

@@ -287,44 +287,17 @@ mod tests {
     use chrono::{Duration, TimeZone as _};
     use proptest::prelude::*;
     use update_metadata::explain::{Host, Reader, explain};
-    use update_metadata::{Images, UpdateExtensions};
 
     use super::*;
     use crate::decide::withheld::tests::withheld;
+    use crate::testing::{machine, update, v};
 
     fn t(hours: i64) -> DateTime<Utc> {
         Utc.with_ymd_and_hms(2024, 6, 1, 0, 0, 0).unwrap() + Duration::hours(hours)
     }
 
-    fn v(text: &str) -> Version {
-        Version::parse(text).unwrap()
-    }
-
-    fn update(version: &str, max_version: &str) -> Update {
-        Update {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: v(version),
-            max_version: v(max_version),
-            waves: BTreeMap::new(),
-            images: Images { boot: "boot".to_owned(), root: "root".to_owned(), hash: "hash".to_owned() },
-            extensions: UpdateExtensions::default(),
-        }
-    }
-
     fn manifest(updates: Vec<Update>) -> Manifest {
         Manifest { updates, ..Manifest::default() }
-    }
-
-    fn machine(version: &str) -> Machine {
-        Machine {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: v(version),
-            seed: Seed::new(1000).unwrap(),
-            barred: Vec::new(),
-            withheld: Withheld::default(),
-        }
     }
 
     fn ask(wanted: Wanted) -> Request {

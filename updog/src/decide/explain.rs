@@ -255,37 +255,22 @@ mod tests {
     use std::collections::BTreeMap;
 
     use chrono::TimeDelta;
-    use update_metadata::{Images, Paused, Seed, UpdateExtensions};
+    use update_metadata::{Paused, Seed};
 
     use super::*;
     use crate::decide::choose::Barred;
-    use crate::decide::withheld::Withheld;
-
-    fn v(text: &str) -> Version {
-        Version::parse(text).unwrap()
-    }
+    use crate::testing::{self, v};
 
     fn hour(hours: i64) -> DateTime<Utc> {
         "2024-06-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
     }
 
     fn update(version: &str) -> Update {
-        Update {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: v(version),
-            max_version: v("1.9.0"),
-            waves: BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions::default(),
-        }
+        testing::update(version, "1.9.0")
     }
 
     fn machine() -> Machine {
         Machine {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: v("1.2.0"),
             seed: Seed::new(0).unwrap(),
             barred: vec![Barred {
                 variant: "metal".to_owned(),
@@ -294,7 +279,7 @@ mod tests {
                 until: None,
                 reason: "the kernel panicked".to_owned(),
             }],
-            withheld: Withheld::default(),
+            ..testing::machine("1.2.0")
         }
     }
 

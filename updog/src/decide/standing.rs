@@ -211,50 +211,24 @@ impl Judged {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use update_metadata::{Images, Paused, Seed, UpdateExtensions};
+    use update_metadata::Paused;
 
     use super::*;
-    use crate::decide::withheld::Withheld;
-    use crate::testing::{entry, hash};
-
-    fn version(text: &str) -> Version {
-        Version::parse(text).unwrap()
-    }
-
-    fn update(at: &str, max_version: &str) -> Update {
-        Update {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: version(at),
-            max_version: version(max_version),
-            waves: BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions::default(),
-        }
-    }
+    use crate::testing::{self, entry, hash, update, v};
 
     fn machine(barred: Vec<Barred>) -> Machine {
-        Machine {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: version("1.0.0"),
-            seed: Seed::new(7).unwrap(),
-            barred,
-            withheld: Withheld::default(),
-        }
+        Machine { barred, ..testing::machine("1.0.0") }
     }
 
     fn rules(locked_to: Option<&str>, minimum: Option<&str>) -> Rules {
-        Rules { locked_to: locked_to.map(version), minimum: minimum.map(version) }
+        Rules { locked_to: locked_to.map(v), minimum: minimum.map(v) }
     }
 
     fn barred() -> Vec<Barred> {
         vec![Barred {
             variant: "metal".to_owned(),
             arch: "x86_64".to_owned(),
-            version: version("1.1.0"),
+            version: v("1.1.0"),
             until: None,
             reason: "why".to_owned(),
         }]
@@ -305,7 +279,7 @@ mod tests {
     fn without_a_repository_only_what_is_certain_speaks_against_it() {
         let staged = entry("1.1.0", hash('1'));
         let kind = |lock, entry: &Entry| {
-            here(entry, &version("1.0.0"), &rules(lock, None), &[]).map(|against| against.kind)
+            here(entry, &v("1.0.0"), &rules(lock, None), &[]).map(|against| against.kind)
         };
         assert_eq!(kind(None, &staged), None);
         assert_eq!(kind(Some("1.0.0"), &staged), Some(Kind::Locked));

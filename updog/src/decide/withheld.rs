@@ -76,14 +76,14 @@ impl fmt::Display for By {
 #[cfg(test)]
 pub(crate) mod tests {
     use serde_json::json;
-    use update_metadata::{Images, Manifest, Seed, UpdateExtensions};
+    use update_metadata::Manifest;
 
     use super::*;
     use crate::decide::choose::{Choice, Machine, NotOffered, Request, Wanted, Waves, candidates, choose};
     use crate::decide::explain::explain;
     use crate::decide::standing::{ChosenBy, Kind, Rules, offered};
     use crate::decide::why;
-    use crate::testing::{entry, hash};
+    use crate::testing::{self, entry, hash, update, v};
 
     /// A hold of `guard` on what these fields name.
     pub(crate) fn withheld(names: &serde_json::Value) -> Withheld {
@@ -99,27 +99,13 @@ pub(crate) mod tests {
         }
     }
 
-    fn v(text: &str) -> Version {
-        Version::parse(text).unwrap()
-    }
-
     fn manifest() -> Manifest {
-        let update = |version: &str| Update {
-            variant: "metal".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: v(version),
-            max_version: v("1.2.0"),
-            waves: std::collections::BTreeMap::new(),
-            images: Images { boot: "b".to_owned(), root: "r".to_owned(), hash: "h".to_owned() },
-            extensions: UpdateExtensions::default(),
-        };
-        Manifest { updates: ["1.0.0", "1.1.0", "1.2.0"].map(update).to_vec(), ..Manifest::default() }
+        let updates = ["1.0.0", "1.1.0", "1.2.0"].map(|version| update(version, "1.2.0")).to_vec();
+        Manifest { updates, ..Manifest::default() }
     }
 
     fn machine(withheld: Withheld) -> Machine {
-        let seed = Seed::new(7).unwrap();
-        let (variant, arch) = ("metal".to_owned(), "x86_64".to_owned());
-        Machine { variant, arch, version: v("1.0.0"), seed, barred: Vec::new(), withheld }
+        Machine { withheld, ..testing::machine("1.0.0") }
     }
 
     fn chosen(machine: &Machine, wanted: Wanted) -> Choice {

@@ -3,19 +3,11 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use testdata::{Host, Release, VARIANT, World};
+use testdata::{Host, VARIANT, World};
 
-use crate::support::failure;
+use crate::support::{failure, offered};
 use crate::team_threats::Forger;
 use crate::tuf::signer::sha256;
-
-fn offered() -> (World, Host) {
-    let world = World::new();
-    world.publish(Release::new("1.1.0"));
-    let mut host = world.host("1.0.0");
-    assert_eq!(host.boot().version_at_once(), Some("1.0.0"));
-    (world, host)
-}
 
 /// A role for holds.
 fn guard<'a>(forger: &'a mut Forger<'_>, role: &str) -> &'a mut Value {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
-use testdata::{Host, Ran, Release, VARIANT, World};
+use testdata::{Host, Ran, VARIANT, World};
 
-use crate::support::failure;
+use crate::support::{failure, offered};
 use crate::tuf::signer::{Key, sha256, signed};
 
 const FAR: &str = "2099-01-01T00:00:00Z";
@@ -101,14 +101,6 @@ impl<'a> Forger<'a> {
             json!({ "snapshot.json": self.put(&file, &self.snapshot, &key("snapshot")) });
         let _meta = self.put("timestamp.json", &self.timestamp, &key("timestamp"));
     }
-}
-
-fn offered() -> (World, Host) {
-    let world = World::new();
-    world.publish(Release::new("1.1.0"));
-    let mut host = world.host("1.0.0");
-    assert_eq!(host.boot().version_at_once(), Some("1.0.0"));
-    (world, host)
 }
 
 /// Looks for an update, and gives the delegated roles that were asked for.
