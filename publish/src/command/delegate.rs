@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Duration, Utc};
-use host_io::SystemFs;
-use trusted_repo::author::{Delegation, PublicKey, Purpose};
+use trusted_repo::author::{Delegation, Purpose};
 
-use super::desk::{DeskArgs, LifetimeArgs};
+use super::desk::{ChangeArgs, public_key};
 use super::passphrase::PassphraseArgs;
 use crate::Error;
 use crate::delegate::{self, DelegateReport};
@@ -81,9 +80,7 @@ struct AddArgs {
     #[arg(long)]
     terminating: bool,
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,9 +88,7 @@ struct RemoveArgs {
     /// The name of the role
     name: String,
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
 }
 
 /// What a step answers with.
@@ -133,17 +128,16 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
             Ok(Answer::Written { first: args.out })
         }
         Step::Add(args) => {
-            let AddArgs { name, first, public_key, path, holds, terminating, desk, lifetimes } = *args;
-            let load = |path: &PathBuf| PublicKey::load(&SystemFs, path);
-            let keys = public_key.iter().map(load).collect::<Result<_, _>>()?;
+            let AddArgs { name, first, public_key: keys, path, holds, terminating, change } = *args;
+            let keys = keys.iter().map(public_key).collect::<Result<_, _>>()?;
             let purpose = if holds { Purpose::Holds } else { Purpose::Targets(path) };
             let delegation = Delegation { name, keys, threshold: 1, purpose, terminating };
-            let (desk, lifetimes) = (desk.desk()?, lifetimes.lifetimes()?);
+            let (desk, lifetimes) = change.read()?;
             delegate::add(&desk, &delegation, &first, lifetimes, now).await.map(Answer::Published)
         }
         Step::Remove(args) => {
-            let RemoveArgs { name, desk, lifetimes } = *args;
-            let (desk, lifetimes) = (desk.desk()?, lifetimes.lifetimes()?);
+            let RemoveArgs { name, change } = *args;
+            let (desk, lifetimes) = change.read()?;
             delegate::remove(&desk, &name, lifetimes, now).await.map(Answer::Published)
         }
     }

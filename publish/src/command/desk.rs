@@ -1,8 +1,10 @@
-//! Which repository is changed, and how long what is signed holds, as options.
+//! Which repository is changed, with which keys, and how long what is signed holds, as options.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::Duration;
+use host_io::SystemFs;
+use trusted_repo::author::PublicKey;
 
 use super::passphrase::PassphraseArgs;
 use crate::Lifetimes;
@@ -43,6 +45,25 @@ impl DeskArgs {
     }
 }
 
+/// A repository that is changed, and how long what is signed then holds.
+#[derive(Debug, clap::Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    desk: DeskArgs,
+    #[command(flatten)]
+    lifetimes: LifetimeArgs,
+}
+
+impl ChangeArgs {
+    /// As given.
+    ///
+    /// # Errors
+    /// As [`DeskArgs::desk`] and [`LifetimeArgs::lifetimes`].
+    pub fn read(self) -> Result<(Desk, Lifetimes), crate::Error> {
+        Ok((self.desk.desk()?, self.lifetimes.lifetimes()?))
+    }
+}
+
 /// How long the roles below root hold.
 #[derive(Debug, clap::Args)]
 pub struct LifetimeArgs {
@@ -80,4 +101,12 @@ impl LifetimeArgs {
             timestamp: days(self.timestamp_days),
         })
     }
+}
+
+/// The public half of a key, as its holder gave it out.
+///
+/// # Errors
+/// When the file cannot be read, or holds no Ed25519 key.
+pub fn public_key(path: impl AsRef<Path>) -> Result<PublicKey, crate::Error> {
+    Ok(PublicKey::load(&SystemFs, path.as_ref())?)
 }

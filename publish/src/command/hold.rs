@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use semver::Version;
 
-use super::desk::{DeskArgs, LifetimeArgs};
+use super::desk::ChangeArgs;
 use super::place::PlaceArgs;
 use crate::Error;
 use crate::hold::{self, HeldReport, HoldReport};
@@ -48,9 +48,7 @@ struct AddArgs {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,9 +56,7 @@ struct RemoveArgs {
     /// The version of the release
     version: Version,
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
 }
 
 /// What a step answers with.
@@ -97,13 +93,13 @@ impl std::fmt::Display for Answer {
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
     match args.step {
         Step::Add(args) => {
-            let AddArgs { version, reason, desk, lifetimes } = *args;
-            let (desk, lifetimes) = (desk.desk()?, lifetimes.lifetimes()?);
+            let AddArgs { version, reason, change } = *args;
+            let (desk, lifetimes) = change.read()?;
             hold::add(&desk, &version, &reason, lifetimes, now).await.map(Answer::Published)
         }
         Step::Remove(args) => {
-            let RemoveArgs { version, desk, lifetimes } = *args;
-            let (desk, lifetimes) = (desk.desk()?, lifetimes.lifetimes()?);
+            let RemoveArgs { version, change } = *args;
+            let (desk, lifetimes) = change.read()?;
             hold::remove(&desk, &version, lifetimes, now).await.map(Answer::Published)
         }
         Step::List(place) => hold::held(&place.into()).await.map(Answer::Held),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::desk::{DeskArgs, LifetimeArgs};
+use super::desk::ChangeArgs;
 use crate::Error;
 use crate::refresh::{RefreshReport, refresh};
 
@@ -11,9 +11,7 @@ use crate::refresh::{RefreshReport, refresh};
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -30,5 +28,6 @@ Examples:
 /// # Errors
 /// As [`refresh`].
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<RefreshReport, Error> {
-    refresh(&args.desk.desk()?, args.lifetimes.lifetimes()?, now).await
+    let (desk, lifetimes) = args.change.read()?;
+    refresh(&desk, lifetimes, now).await
 }

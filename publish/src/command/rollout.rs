@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use host_io::say;
 use semver::Version;
 
-use super::desk::{DeskArgs, LifetimeArgs};
+use super::desk::ChangeArgs;
 use crate::Error;
 use crate::rollout::{Action, RolloutReport, rollout};
 
@@ -17,9 +17,7 @@ pub struct Args {
     /// The version of the release
     version: Version,
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
     /// Do it without asking; the effect is still told
     #[arg(long)]
     yes: bool,
@@ -43,8 +41,8 @@ Examples:
 /// # Errors
 /// As [`rollout`].
 pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<RolloutReport, Error> {
-    let lifetimes = args.lifetimes.lifetimes()?;
-    let (version, yes) = (args.version.clone(), args.yes);
+    let Args { version, change, yes } = args;
+    let (desk, lifetimes) = change.read()?;
     let agree = |effect: &[String]| {
         say::line(&format!("{} {version}:", action.name()));
         for sentence in effect {
@@ -52,7 +50,7 @@ pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<Rollo
         }
         if yes { Ok(true) } else { asked() }
     };
-    rollout(&args.desk.desk()?, action, &args.version, lifetimes, now, agree).await
+    rollout(&desk, action, &version, lifetimes, now, agree).await
 }
 
 /// Asks whoever sits at the terminal. Without one the answer is no.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Duration, Utc};
 use host_io::{SystemFs, swap};
-use trusted_repo::author::{FirstRoot, KeyPair, PublicKey, RootChange};
+use trusted_repo::author::{FirstRoot, KeyPair, RootChange};
 
-use super::desk::{DeskArgs, LifetimeArgs};
+use super::desk::{ChangeArgs, public_key};
 use super::passphrase::PassphraseArgs;
 use crate::root::RootReport;
 use crate::{Error, root};
@@ -140,9 +140,7 @@ struct PublishArgs {
     /// The next root role
     file: PathBuf,
     #[command(flatten)]
-    desk: DeskArgs,
-    #[command(flatten)]
-    lifetimes: LifetimeArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -196,7 +194,8 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
         }
         Step::Show(args) => root::show(&args.file, args.from.as_deref())?,
         Step::Publish(args) => {
-            root::publish(&args.desk.desk()?, &args.file, args.lifetimes.lifetimes()?, now).await?
+            let (desk, lifetimes) = args.change.read()?;
+            root::publish(&desk, &args.file, lifetimes, now).await?
         }
         Step::NewKey(args) => return new_key(&args),
     };
@@ -204,19 +203,17 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Answer, Error> {
 }
 
 fn first(args: &NewArgs, now: DateTime<Utc>) -> Result<FirstRoot, Error> {
-    let load = |path: &PathBuf| PublicKey::load(&SystemFs, path);
     Ok(FirstRoot {
         expires: now + Duration::days(args.root_days.into()),
-        root: args.root_key.iter().map(load).collect::<Result<_, _>>()?,
+        root: args.root_key.iter().map(public_key).collect::<Result<_, _>>()?,
         threshold: args.root_threshold,
-        targets: load(&args.targets_key)?,
-        snapshot: load(&args.snapshot_key)?,
-        timestamp: load(&args.timestamp_key)?,
+        targets: public_key(&args.targets_key)?,
+        snapshot: public_key(&args.snapshot_key)?,
+        timestamp: public_key(&args.timestamp_key)?,
     })
 }
 
 fn change(args: &RotateArgs, now: DateTime<Utc>) -> Result<RootChange, Error> {
-    let load = |path: &PathBuf| PublicKey::load(&SystemFs, path);
     let roles = [
         ("targets", &args.targets_key),
         ("snapshot", &args.snapshot_key),
@@ -225,12 +222,12 @@ fn change(args: &RotateArgs, now: DateTime<Utc>) -> Result<RootChange, Error> {
     let mut replace = Vec::new();
     for (role, path) in roles {
         if let Some(path) = path {
-            replace.push((role.to_owned(), load(path)?));
+            replace.push((role.to_owned(), public_key(path)?));
         }
     }
     Ok(RootChange {
         expires: now + Duration::days(args.root_days.into()),
-        add: args.add_root_key.iter().map(load).collect::<Result<_, _>>()?,
+        add: args.add_root_key.iter().map(public_key).collect::<Result<_, _>>()?,
         remove: args.remove_root_key.clone(),
         threshold: args.root_threshold,
         replace,
