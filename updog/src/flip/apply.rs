@@ -3,15 +3,15 @@
 //! Each of them asks for the proof that it may happen. What the bits then are is `signpost`'s decision, which checks
 //! once more under the disk lock.
 
-use host_io::{Access, BootNote, SnapshotRequest};
-use signpost::{Command, OsDisk, Role, Set, Status};
+use host_io::{BootNote, SnapshotRequest};
+use signpost::{Command, OsDisk, Set, Status};
 
 use crate::after::observe;
 use crate::context::Context;
 use crate::decide::attempts::{Attempts, Release, Settled};
 use crate::decide::guard::{self, Staged};
 use crate::error::Error;
-use crate::flip::record::{self, Record};
+use crate::flip::record::Record;
 use crate::look::sets;
 use crate::write::install::ReadBack;
 
@@ -70,12 +70,7 @@ pub fn activate(disk: &OsDisk, proof: Proof<'_>) -> Result<Status, Error> {
 pub fn find_staged(context: &Context, disk: &OsDisk) -> Result<Staged, Error> {
     let status = disk.status()?;
     let record = Record::load(&*context.fs, &context.paths)?;
-    let found = match status.inactive() {
-        Some(Set { name, .. }) => {
-            record::root_hash_of(&*disk.open_partition(*name, Role::Hash, Access::Read)?)?
-        }
-        None => None,
-    };
+    let found = sets::inactive_root_hash(disk, &status)?;
     Ok(Staged::find(&status, &record, found)?)
 }
 

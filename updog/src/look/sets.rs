@@ -1,7 +1,8 @@
 //! What each set holds: which release, as far as the record knows it and the set itself tells.
 
 use host_io::Access;
-use signpost::{OsDisk, Role, SetName};
+use signpost::{OsDisk, Role, Set, SetName, Status};
+use verity::RootHash;
 
 use crate::context::Context;
 use crate::decide::attempts::Release;
@@ -30,4 +31,17 @@ pub fn running(context: &Context, disk: &OsDisk, set: SetName) -> Result<Release
         version: os.version_id,
         root_hash,
     })
+}
+
+/// The root hash of the set that does not run, by its whole tree; `None` where there is no such set, or no sound tree.
+///
+/// # Errors
+/// When its HASH partition cannot be read.
+pub fn inactive_root_hash(disk: &OsDisk, status: &Status) -> Result<Option<RootHash>, Error> {
+    match status.inactive() {
+        Some(Set { name, .. }) => {
+            Ok(record::root_hash_of(&*disk.open_partition(*name, Role::Hash, Access::Read)?)?)
+        }
+        None => Ok(None),
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use host_io::{Access, OperationLock, SnapshotRequest, report};
+use host_io::{OperationLock, SnapshotRequest, report};
 use semver::Version;
-use signpost::{Command, OsDisk, Role, Set};
+use signpost::{Command, OsDisk};
 use update_metadata::{migration_path, safe_target_name};
 
 use crate::after::observe;
@@ -12,7 +12,7 @@ use crate::after::rollback::{self, Kept, Plan, Proven, Settings, Wanted};
 use crate::context::Context;
 use crate::decide::attempts::Attempts;
 use crate::error::Error;
-use crate::flip::record::{self, Record};
+use crate::flip::record::Record;
 use crate::look::rehearsal;
 use crate::look::sets;
 use crate::look::stores::Stores;
@@ -96,12 +96,7 @@ fn go_back(context: &Context, args: Args) -> Result<Plan, Error> {
 fn plan(context: &Context, disk: &OsDisk, wanted: Wanted) -> Result<Plan, Error> {
     let status = disk.status()?;
     let record = Record::load(&*context.fs, &context.paths)?;
-    let found = match status.inactive() {
-        Some(Set { name, .. }) => {
-            record::root_hash_of(&*disk.open_partition(*name, Role::Hash, Access::Read)?)?
-        }
-        None => None,
-    };
+    let found = sets::inactive_root_hash(disk, &status)?;
     let (set, to) = rollback::target(&status, &record, found)?;
     let from = sets::running(context, disk, status.active)?;
     let proven = if status.active().bits.successful { Proven::Yes } else { Proven::No };
