@@ -13,6 +13,7 @@ use super::in_force::Cache;
 use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
 use crate::change;
+use crate::store::{self, Store};
 use settings_model::tree::nested;
 
 /// The transaction of callers that name none.
@@ -115,13 +116,7 @@ pub async fn commit(
     Extension(cache): Extension<Cache>,
     query: Result<Query<TxQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Key>>, Failure> {
-    let transaction = query?.0.name()?;
-    blocking(move || {
-        let done = api.store.commit(&transaction);
-        cache.changed();
-        Ok(Json(done?))
-    })
-    .await
+    put_in_force(api, cache, query, Store::commit).await
 }
 
 /// `POST /tx/apply`: brings the configuration in line with the settings in force. All of it: rendering is cheap, and a
@@ -157,9 +152,18 @@ pub async fn commit_and_apply(
     Extension(cache): Extension<Cache>,
     query: Result<Query<TxQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Key>>, Failure> {
+    put_in_force(api, cache, query, Store::commit_and_apply).await
+}
+
+async fn put_in_force(
+    api: Api,
+    cache: Cache,
+    query: Result<Query<TxQuery>, QueryRejection>,
+    how: fn(&Store, &str) -> Result<Vec<Key>, store::Error>,
+) -> Result<Json<Vec<Key>>, Failure> {
     let transaction = query?.0.name()?;
     blocking(move || {
-        let done = api.store.commit_and_apply(&transaction);
+        let done = how(&api.store, &transaction);
         cache.changed();
         Ok(Json(done?))
     })
