@@ -90,6 +90,13 @@ impl Fixture {
         fixture
     }
 
+    /// A repository that begins with this root role, which images ship; nothing is signed yet.
+    pub(crate) fn begin_at(&mut self, root: SignedRoot) {
+        self.anchor = root.bytes().to_vec();
+        self.editor = Editor::new(root);
+        self.target("manifest.json", MANIFEST);
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

@@ -39,9 +39,7 @@ async fn root_rotation_is_followed_and_remembered() {
     let mut fixture = Fixture::with(first);
     fixture.open().await.expect("root 1");
     // The chain begins with a root that says the same as the fixture's own.
-    fixture.anchor = root1.bytes().to_vec();
-    fixture.editor = trusted_repo::author::Editor::new(root1);
-    fixture.target("manifest.json", crate::fixture::MANIFEST);
+    fixture.begin_at(root1);
     fixture.editor.add_root(root2).expect("follows");
     fixture.editor.add_root(root3).expect("follows");
     fixture.signers = second.into_signers();
@@ -61,9 +59,7 @@ async fn rotation_after_a_theft_lets_versions_begin_again_once() {
     let root1 = first.root(1);
     let root2 = successor(&root1, &first, &second);
     let mut fixture = Fixture::with(first);
-    fixture.anchor = root1.bytes().to_vec();
-    fixture.editor = trusted_repo::author::Editor::new(root1);
-    fixture.target("manifest.json", crate::fixture::MANIFEST);
+    fixture.begin_at(root1);
     // The thief raised all versions.
     fixture.sign_after(1000, 1000, 1000);
     fixture.open().await.expect("fast-forwarded");
@@ -86,9 +82,7 @@ async fn rotation_forgets_the_timestamp_although_the_new_one_does_not_come() {
     let root2 = SignedRoot::first(&spec, &[&keys.root[0], &keys.root[1]]).expect("two of three");
     let [new, old] = both;
     let mut fixture = Fixture::with(Keys { timestamp: old, ..keys });
-    fixture.anchor = root1.bytes().to_vec();
-    fixture.editor = trusted_repo::author::Editor::new(root1);
-    fixture.target("manifest.json", crate::fixture::MANIFEST);
+    fixture.begin_at(root1);
     fixture.sign_after(1000, 1000, 1000);
     fixture.open().await.expect("fast-forwarded");
 
@@ -135,9 +129,7 @@ async fn flood_of_roots_is_cut_off_and_the_next_run_goes_on_from_there() {
     let mut fixture = Fixture::with(keys);
     let mut roots = fixture_roots.into_iter();
     let first = roots.next().expect("root 1");
-    fixture.anchor = first.bytes().to_vec();
-    fixture.editor = trusted_repo::author::Editor::new(first);
-    fixture.target("manifest.json", crate::fixture::MANIFEST);
+    fixture.begin_at(first);
     for root in roots {
         fixture.editor.add_root(root).expect("follows");
     }
@@ -153,9 +145,7 @@ async fn image_with_a_newer_root_takes_the_memory_over_and_rollback_stays_refuse
     let root1 = keys.root(1);
     let root2 = successor(&root1, &keys, &keys);
     let mut fixture = Fixture::with(keys);
-    fixture.anchor = root1.bytes().to_vec();
-    fixture.editor = trusted_repo::author::Editor::new(root1);
-    fixture.target("manifest.json", crate::fixture::MANIFEST);
+    fixture.begin_at(root1);
     fixture.sign_after(4, 4, 4);
     fixture.open().await.expect("seen by the old image");
     fixture.editor.add_root(root2.clone()).expect("follows");
