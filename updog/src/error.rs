@@ -11,8 +11,9 @@ use update_metadata::{NoPath, Seed};
 
 use crate::after::rollback;
 use crate::config;
-use crate::decide::choose::{Barred, Held};
+use crate::decide::choice::Held;
 use crate::decide::guard;
+use crate::decide::machine::Barred;
 use crate::decide::withheld::By;
 use crate::flip::record;
 use crate::look::plan::{OverBudget, Unsigned};

@@ -9,7 +9,7 @@ use signpost::{BootBits, Partition, Set, SetName, Status};
 use update_metadata::{Images, Seed, Update, UpdateExtensions};
 use verity::RootHash;
 
-use crate::decide::choose::Machine;
+use crate::decide::machine::Machine;
 use crate::decide::standing::ChosenBy;
 use crate::decide::withheld::Withheld;
 use crate::flip::record::Entry;

@@ -11,7 +11,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use verity::RootHash;
 
-use crate::decide::choose::Barred;
+use crate::decide::machine::Barred;
 
 /// How long an unexplained failure keeps a release away: after the first one, the second, the third.
 const PATIENCE: [TimeDelta; 3] = [TimeDelta::hours(1), TimeDelta::hours(6), TimeDelta::hours(24)];

@@ -8,112 +8,11 @@ use std::cmp::Reverse;
 use chrono::{DateTime, Utc};
 use semver::Version;
 use update_metadata::barrier::{next_barrier, next_hop};
-use update_metadata::explain::instant;
 use update_metadata::offer::Obstacle;
-use update_metadata::{Manifest, Readiness, Seed, Update};
+use update_metadata::{Manifest, Readiness, Update};
 
-use crate::decide::withheld::{By, Withheld};
-
-/// What the rule needs to know about the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
-    /// Which flavour of the system it wants.
-    pub variant: String,
-    /// Its architecture, in the manifest's words.
-    pub arch: String,
-    /// The running version.
-    pub version: Version,
-    /// Its place in the fleet.
-    pub seed: Seed,
-    /// Releases that it does not take, for what became of them here.
-    pub barred: Vec<Barred>,
-    /// Releases that are withheld from it and its like, whoever asks for them.
-    pub withheld: Withheld,
-}
-
-/// A release that was tried on this host and did not stay. It is not chosen, whoever asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Barred {
-    /// Its flavour.
-    pub variant: String,
-    /// Its architecture.
-    pub arch: String,
-    /// Its version.
-    pub version: Version,
-    /// From when on it may be tried again; `None` until a person says so.
-    pub until: Option<DateTime<Utc>>,
-    /// Why it did not stay.
-    pub reason: String,
-}
-
-/// Which version is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// The newest, or an older one when the running version was taken back.
-    Latest,
-    /// The one that the version lock names.
-    Locked(Version),
-    /// The one that a person named.
-    Image(Version),
-}
-
-/// Whether the schedule of an update counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waves {
-    /// Wait until this host's turn has come.
-    Respect,
-    /// Take what is published.
-    Ignore,
-}
-
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Which version.
-    pub wanted: Wanted,
-    /// Whether to wait for its wave.
-    pub waves: Waves,
-}
-
-/// The result of the rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    /// Take this update.
-    Update(Box<Update>),
-    /// There is nothing to do.
-    UpToDate,
-    /// There would be an update, and this host's turn comes later.
-    Held(Held),
-    /// The version that was asked for by name is not for this host.
-    NotOffered {
-        /// The version.
-        version: Version,
-        /// Why not.
-        reason: NotOffered,
-    },
-}
-
-/// An update whose wave has not opened yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Its version.
-    pub version: Version,
-    /// When this host's turn comes.
-    pub until: DateTime<Utc>,
-}
-
-/// Why a version is not offered to this host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotOffered {
-    /// The repository has no such version for this variant and architecture.
-    Unknown,
-    /// The manifest keeps it from this host.
-    Kept(Obstacle),
-    /// A role for holds withholds it.
-    Withheld(Box<By>),
-    /// It was tried here and did not stay.
-    Failed(Box<Barred>),
-}
+use crate::decide::choice::{Choice, Held, NotOffered, Request, Wanted, Waves};
+use crate::decide::machine::{Barred, Machine};
 
 /// Chooses the update for `machine` from `manifest`, at the time `now`.
 #[must_use]
@@ -258,49 +157,28 @@ fn why_not(manifest: &Manifest, machine: &Machine, version: &Version, now: DateT
     reason.unwrap_or(NotOffered::Unknown)
 }
 
-impl std::fmt::Display for NotOffered {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unknown => {
-                f.write_str("the repository has no such version for this variant and architecture")
-            }
-            Self::Kept(obstacle) => obstacle.fmt(f),
-            Self::Withheld(by) => by.fmt(f),
-            Self::Failed(barred) => barred.fmt(f),
-        }
-    }
-}
-
-impl std::fmt::Display for Barred {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.until {
-            Some(until) => write!(f, "it is tried again after {}: {}", instant(until), self.reason),
-            None => write!(f, "it is held: {}", self.reason),
-        }
-    }
-}
+#[cfg(test)]
+mod laws;
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use chrono::{Duration, TimeZone as _};
-    use proptest::prelude::*;
-    use update_metadata::explain::{Host, Reader, explain};
 
     use super::*;
     use crate::decide::withheld::tests::withheld;
     use crate::testing::{machine, update, v};
 
-    fn t(hours: i64) -> DateTime<Utc> {
+    pub(super) fn t(hours: i64) -> DateTime<Utc> {
         Utc.with_ymd_and_hms(2024, 6, 1, 0, 0, 0).unwrap() + Duration::hours(hours)
     }
 
-    fn manifest(updates: Vec<Update>) -> Manifest {
+    pub(super) fn manifest(updates: Vec<Update>) -> Manifest {
         Manifest { updates, ..Manifest::default() }
     }
 
-    fn ask(wanted: Wanted) -> Request {
+    pub(super) fn ask(wanted: Wanted) -> Request {
         Request { wanted, waves: Waves::Respect }
     }
 
@@ -525,82 +403,5 @@ mod tests {
         };
         assert_eq!(list(Waves::Respect), ["1.2.0", "1.0.0"]);
         assert_eq!(list(Waves::Ignore), ["1.3.0", "1.2.0", "1.0.0"]);
-    }
-
-    fn any_update() -> impl Strategy<Value = Update> {
-        (0u64..4, 0u64..4, any::<bool>(), prop::collection::btree_map(0u32..2100, -5i64..5, 0..3)).prop_map(
-            |(version, max, ours, waves)| {
-                let mut update = update(&format!("1.{version}.0"), &format!("1.{max}.0"));
-                if !ours {
-                    update.variant = "cloud".to_owned();
-                }
-                update.waves = waves.into_iter().map(|(bound, hour)| (bound, t(hour))).collect();
-                update
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_chosen_may_run_here_and_nothing_better_is_ready(
-            updates in prop::collection::vec(any_update(), 0..6), running in 0u64..4, seed in 0u32..=2048,
-        ) {
-            let manifest = manifest(updates);
-            let machine =
-                Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
-            let offered = candidates(&manifest, &machine, Waves::Respect, t(0));
-            match choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {
-                Choice::Update(chosen) => {
-                    prop_assert!(offered.contains(&chosen.as_ref()));
-                    prop_assert!(chosen.version > machine.version || machine.version > chosen.max_version);
-                    for other in &offered {
-                        prop_assert!(other.version <= chosen.version
-                            || !(other.version > machine.version || machine.version > other.max_version));
-                    }
-                }
-                Choice::UpToDate | Choice::Held(_) => {
-                    prop_assert!(offered.iter().all(|update| update.version <= machine.version
-                        && machine.version <= update.max_version));
-                }
-                Choice::NotOffered { .. } => prop_assert!(false, "nothing was asked for by name"),
-            }
-        }
-
-        #[test]
-        fn what_is_chosen_is_what_publishers_are_told(
-            updates in prop::collection::vec((any_update(), any::<bool>()), 0..6),
-            running in 0u64..4,
-            seed in 0u32..=2048,
-        ) {
-            let updates = updates.into_iter().map(|(mut update, barrier)| {
-                update.extensions.barrier = barrier;
-                update
-            });
-            let manifest = manifest(updates.collect());
-            let machine =
-                Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
-            let Machine { variant, arch, version, seed, .. } = machine.clone();
-            let reader = Reader::Ours { updater: v(env!("CARGO_PKG_VERSION")) };
-            let told = explain(&manifest, &Host { variant, arch, version, seed, reader }, t(0));
-            match choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {
-                Choice::Update(chosen) => prop_assert_eq!(told.takes, Some(&chosen.version)),
-                Choice::Held(held) => prop_assert_eq!(told.next, Some((&held.version, held.until))),
-                none => prop_assert!(told.takes.is_none() && told.next.is_none(), "{none:?} {told:?}"),
-            }
-        }
-
-        #[test]
-        fn what_is_held_is_taken_at_the_time_that_was_named(
-            updates in prop::collection::vec(any_update(), 0..6), running in 0u64..4, seed in 0u32..=2048,
-        ) {
-            let manifest = manifest(updates);
-            let machine =
-                Machine { seed: Seed::new(seed).unwrap(), ..machine(&format!("1.{running}.0")) };
-            if let Choice::Held(held) = choose(&manifest, &machine, &ask(Wanted::Latest), t(0)) {
-                prop_assert!(held.until > t(0));
-                let later = choose(&manifest, &machine, &ask(Wanted::Latest), held.until);
-                prop_assert!(matches!(later, Choice::Update(_)), "{later:?}");
-            }
-        }
     }
 }

@@ -11,7 +11,9 @@ use update_metadata::explain::instant;
 use update_metadata::waves::Rule;
 use update_metadata::{Manifest, Readiness, Update};
 
-use crate::decide::choose::{self, Choice, Machine, Request, Wanted, Waves, choose};
+use crate::decide::choice::{Choice, Request, Wanted, Waves};
+use crate::decide::choose::{self, choose};
+use crate::decide::machine::Machine;
 
 /// What a host makes of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -258,7 +260,7 @@ mod tests {
     use update_metadata::{Paused, Seed};
 
     use super::*;
-    use crate::decide::choose::Barred;
+    use crate::decide::machine::Barred;
     use crate::testing::{self, v};
 
     fn hour(hours: i64) -> DateTime<Utc> {

@@ -1,6 +1,8 @@
 //! Which release this host takes, and why: rules over values. Nothing here touches a disk, a file or the network, and
 //! no rule may depend on what a run has already changed.
 //!
+//! - [`machine`]: what is known of the host
+//! - [`choice`]: what can be asked, and answered
 //! - [`choose`]: which update
 //! - [`why`]: why none
 //! - [`explain`]: every version and its reason
@@ -11,9 +13,11 @@
 //! - [`guard`]: what is refused before anything changes
 
 pub mod attempts;
+pub mod choice;
 pub mod choose;
 pub mod explain;
 pub mod guard;
+pub mod machine;
 pub mod recall;
 pub mod standing;
 pub mod why;

@@ -16,7 +16,9 @@ use update_metadata::offer::Obstacle;
 use update_metadata::{Manifest, Update};
 
 use crate::config::VersionLock;
-use crate::decide::choose::{self, Barred, Machine, Wanted};
+use crate::decide::choice::Wanted;
+use crate::decide::choose;
+use crate::decide::machine::{Barred, Machine};
 use crate::flip::record::Entry;
 
 /// How this host takes updates, as far as it concerns what was chosen.

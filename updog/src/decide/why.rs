@@ -2,7 +2,8 @@
 
 use update_metadata::explain::instant;
 
-use crate::decide::choose::{Choice, Held, Machine, NotOffered};
+use crate::decide::choice::{Choice, Held, NotOffered};
+use crate::decide::machine::Machine;
 
 /// Why `choice` is no update for `machine`, as a sentence without a final stop.
 #[must_use]

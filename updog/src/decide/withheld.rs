@@ -79,8 +79,10 @@ pub(crate) mod tests {
     use update_metadata::Manifest;
 
     use super::*;
-    use crate::decide::choose::{Choice, Machine, NotOffered, Request, Wanted, Waves, candidates, choose};
+    use crate::decide::choice::{Choice, NotOffered, Request, Wanted, Waves};
+    use crate::decide::choose::{candidates, choose};
     use crate::decide::explain::explain;
+    use crate::decide::machine::Machine;
     use crate::decide::standing::{ChosenBy, Kind, Rules, offered};
     use crate::decide::why;
     use crate::testing::{self, entry, hash, update, v};

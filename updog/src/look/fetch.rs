@@ -13,7 +13,7 @@ use update_metadata::{Manifest, Update, manifest, migration_path, safe_target_na
 use crate::after::observe::{self, Keep};
 use crate::config::{self, Config};
 use crate::context::Context;
-use crate::decide::choose::Machine;
+use crate::decide::machine::Machine;
 use crate::decide::withheld::Withheld;
 use crate::error::Error;
 use crate::look::plan::{self, Budget, FilePlan, Plan};

@@ -2,6 +2,7 @@
 //! writes only to the cache of the next boot; it must never change a set or a boot bit.
 //!
 //! - [`fetch`]: the repository, the hash image, the files for the next boot
+//! - [`partitions`]: those of both sets, opened
 //! - [`survey`]: what the disk holds, and what follows from it
 //! - [`plan`]: what an update will move, as data
 //! - [`hash_partition`]: the tree that tells which release a set holds
@@ -11,6 +12,7 @@
 
 pub mod fetch;
 pub mod hash_partition;
+pub mod partitions;
 pub mod plan;
 pub mod rehearsal;
 pub mod sets;

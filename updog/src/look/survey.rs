@@ -4,145 +4,32 @@
 //! sets are looked at; and the rules in [`crate::look::plan`] make the rest of it. Before a set is written the indexes are kept
 //! until that is done: an update that is cut short goes on with them.
 
+mod index;
 mod pack;
+mod recipe;
+mod surveyor;
 
 use std::sync::Arc;
 
-use host_io::{Access, Disk};
-use signpost::{OsDisk, Partition, Role, Set, SetName, Status};
-use trusted_repo::{Repository, Slot, TargetInfo, VerifiedBytes};
-use update_metadata::{FramedImage, Update};
-use verity::{BLOCK_SIZE, RootHash};
+use signpost::Role;
+use trusted_repo::TargetInfo;
+use verity::BLOCK_SIZE;
 
-use crate::context::Context;
 use crate::error::Error;
-use crate::look::fetch::{self, Opened};
+use crate::look::fetch;
+use crate::look::partitions::{Running, Targets};
 use crate::look::plan::update::{ImageBytes, cheapest};
-use crate::look::plan::{
-    Budget, Bytes, FilePlan, ImagePlan, Lookup, Origins, Parts, Plan, Way, frames, origin, target_of,
-};
-use crate::tell::events::Phase;
+use crate::look::plan::{Bytes, FilePlan, ImagePlan, Lookup, Origins, Parts, Plan, Way, frames, origin};
 use crate::write::install::entrance::Entrances;
-use crate::write::install::index::Unusable;
 use crate::write::install::receipt::Receipts;
-use crate::write::install::scan::{self, BootInPlace};
+use crate::write::install::scan;
 use crate::write::install::tail;
-use crate::write::install::{self, Crew, Target, VerifiedIndex, VerifiedTree, WriteCount};
+use crate::write::install::{self, Target, VerifiedIndex, VerifiedTree};
 
+use self::index::{Wanted, said};
 pub use self::pack::Packed;
-pub(crate) use self::pack::partition;
-
-/// The partitions of the inactive set, opened. Clones are the same ones.
-#[derive(Clone)]
-pub struct Targets {
-    /// For boot.
-    pub boot: Target,
-    /// For root.
-    pub root: Target,
-    /// For hash.
-    pub hash: Target,
-}
-
-impl Targets {
-    /// Opens the partitions of `set`. What is written to them is counted in `count`.
-    ///
-    /// # Errors
-    /// When one of them is not where both the table and the kernel say, or cannot be opened.
-    pub fn open(disk: &OsDisk, set: &Set, access: Access, count: &WriteCount) -> Result<Self, Error> {
-        let open = |image: Role, partition: &Partition| -> Result<Target, Error> {
-            let opened = disk.open_partition(set.name, image, access)?;
-            let device = partition.node.display().to_string();
-            Ok(Target { image, disk: opened.into(), device, count: count.clone() })
-        };
-        Ok(Self {
-            boot: open(Role::Boot, &set.boot)?,
-            root: open(Role::Root, &set.root)?,
-            hash: open(Role::Hash, &set.hash)?,
-        })
-    }
-}
-
-/// The partitions of the running set, for reading: the partitions themselves, where one rotten block is an error and
-/// nothing more, not what is mounted.
-pub struct Running {
-    /// Which set it is.
-    pub set: SetName,
-    /// Its boot partition.
-    pub boot: Box<dyn Disk>,
-    /// Its root partition.
-    pub root: Box<dyn Disk>,
-    /// Its hash partition.
-    pub hash: Box<dyn Disk>,
-}
-
-impl Running {
-    /// Opens the partitions of the running set.
-    ///
-    /// # Errors
-    /// As [`Targets::open`].
-    pub fn open(disk: &OsDisk, status: &Status) -> Result<Self, Error> {
-        let set = status.active;
-        let open = |image| disk.open_partition(set, image, Access::Read);
-        Ok(Self { set, boot: open(Role::Boot)?, root: open(Role::Root)?, hash: open(Role::Hash)? })
-    }
-}
-
-/// How root is made.
-pub enum RootRecipe {
-    /// From what the disk has, and from frames where there is an index.
-    Parts(Parts, Option<Arc<VerifiedIndex>>),
-    /// From its stream, except the blocks that are in place.
-    Stream(Origins),
-}
-
-/// How root and its hash image are made.
-pub enum SystemRecipe {
-    /// The hash image is at hand: what root must be, and how it is made.
-    Known(Arc<VerifiedTree>, RootRecipe),
-    /// Both come of a pack.
-    Packed(Box<Packed>),
-}
-
-impl SystemRecipe {
-    /// The root hash of what comes out.
-    #[must_use]
-    pub fn root_hash(&self) -> RootHash {
-        match self {
-            Self::Known(tree, _) => tree.root_hash(),
-            Self::Packed(packed) => packed.pack.root_hash().expect("a pack of root has one"),
-        }
-    }
-}
-
-/// How boot is made.
-pub enum BootRecipe {
-    /// It is there.
-    InPlace(BootInPlace),
-    /// From what the disk has, and from frames.
-    Parts(Parts, Arc<VerifiedIndex>),
-    /// By a pack, and what that does not make from frames.
-    Packed(Box<Packed>, Arc<VerifiedIndex>),
-    /// From its stream.
-    Stream,
-}
-
-/// All that is known before anything changes.
-pub struct Survey {
-    /// What it will take.
-    pub plan: Plan,
-    /// How it is done.
-    pub recipes: Recipes,
-}
-
-/// How the images of one update are made.
-pub struct Recipes {
-    /// How root and its hash image are made.
-    pub system: SystemRecipe,
-    /// How boot is made.
-    pub boot: BootRecipe,
-    /// What is known of signed targets.
-    pub receipts: Receipts,
-}
+pub use self::recipe::{BootRecipe, Recipes, RootRecipe, Survey, SystemRecipe};
+pub use self::surveyor::Surveyor;
 
 /// What of root's hash image there is to begin with.
 enum Begun {
@@ -150,32 +37,6 @@ enum Begun {
     Tree(Arc<VerifiedTree>, ImagePlan),
     /// The pack that makes it.
     Packed(Box<Packed>),
-}
-
-/// What is wanted of an image, as far as that is known before its index is there.
-#[derive(Clone, Copy)]
-struct Wanted {
-    image_len: u64,
-    blocks: u64,
-}
-
-impl Wanted {
-    /// Perhaps all of it.
-    const ALL: Self = Self { image_len: u64::MAX, blocks: u64::MAX };
-}
-
-/// One update that is looked at.
-pub struct Surveyor<'a> {
-    /// The host.
-    pub context: &'a Context,
-    /// The repository and how this host takes updates.
-    pub opened: &'a Opened,
-    /// The update.
-    pub update: &'a Update,
-    /// How much may be fetched.
-    pub budget: Budget,
-    /// What is to follow: a look by itself keeps nothing.
-    pub access: Access,
 }
 
 impl Surveyor<'_> {
@@ -205,27 +66,6 @@ impl Surveyor<'_> {
         let plan = Plan::new(from, to, vec![boot_plan, root_plan, hash], indexes, staged);
         self.spend(to_come + plan.staged_to_come())?;
         Ok(Survey { plan, recipes: Recipes { system, boot, receipts } })
-    }
-
-    fn crew(&self) -> Crew<'_> {
-        Crew::new(&self.context.waiter, &self.context.events)
-    }
-
-    fn repository(&self) -> &Repository {
-        &self.opened.repository
-    }
-
-    fn target(&self, image: Role) -> Result<TargetInfo, Error> {
-        self.signed(target_of(self.update, image))
-    }
-
-    fn signed(&self, name: &str) -> Result<TargetInfo, Error> {
-        fetch::signed(self.context, self.repository(), name)
-    }
-
-    /// Refuses before `bytes` more are fetched than may be.
-    fn spend(&self, bytes: u64) -> Result<(), Error> {
-        Ok(self.budget.check(self.repository().bytes_fetched(), bytes)?)
     }
 
     /// The hash image, or the pack that makes it.
@@ -457,90 +297,4 @@ impl Surveyor<'_> {
         }
         Ok(scan::lookup_over(&*running.root, tree.tree(), self.crew())?)
     }
-
-    fn framed(&self, image: Role) -> Option<&FramedImage> {
-        let frames = self.update.extensions.frames.as_ref()?;
-        match image {
-            Role::Boot => frames.boot.as_ref(),
-            Role::Root => frames.root.as_ref(),
-            Role::Hash => None,
-        }
-    }
-
-    /// The index of an image's frames; or why the image does not come in frames, which is said. It is not fetched where
-    /// both together might be more than the stream.
-    fn index(
-        &self,
-        image: Role,
-        framed: &FramedImage,
-        stream: &TargetInfo,
-        wanted: Wanted,
-        indexes: &mut Vec<FilePlan>,
-    ) -> Result<Result<VerifiedIndex, String>, Error> {
-        let (data, index) = match (self.signed(&framed.data), self.signed(&framed.index)) {
-            (Ok(data), Ok(index)) => (data, index),
-            (Err(Error::Repository(trusted_repo::Error::MissingTarget { .. })), _)
-            | (_, Err(Error::Repository(trusted_repo::Error::MissingTarget { .. }))) => {
-                return Ok(Err(told(image, "its frames are named in the manifest and not signed")));
-            }
-            (Err(error), _) | (_, Err(error)) => return Err(error),
-        };
-        if index.length > blocks::index::MAX_LEN {
-            return Ok(Err(told(image, "the index of its frames is too long")));
-        }
-        let (slot, name) = match image {
-            Role::Boot => (Slot::BootIndex, "boot index"),
-            Role::Root | Role::Hash => (Slot::RootIndex, "root index"),
-        };
-        let repository = self.repository();
-        let (bytes, fetch_bytes): (VerifiedBytes, u64) = match repository.kept(slot, &index) {
-            Some(kept) => (kept, 0),
-            None => {
-                let Wanted { image_len, blocks } = wanted;
-                let frames = blocks::index::at_most(index.length, data.length, image_len, blocks);
-                if index.length.saturating_add(frames) > stream.length {
-                    return Ok(Err(told(image, "its frames and their index may be more than all of it")));
-                }
-                self.spend(index.length)?;
-                let fetched = match fetch::small(self.context, repository, &index, Phase::Fetch, name) {
-                    Err(error) if error.is_for_want_of_it() => {
-                        return Ok(Err(told(
-                            image,
-                            &format!("failed to {}", host_io::report::chain(&error)),
-                        )));
-                    }
-                    fetched => fetched?,
-                };
-                if self.access == Access::ReadWrite {
-                    repository.keep(slot, &fetched);
-                }
-                (fetched, index.length)
-            }
-        };
-        indexes.push(FilePlan { target: index.name, fetch_bytes });
-        let parsed = VerifiedIndex::parse(image, bytes, &data.name, data.length);
-        Ok(parsed.map_err(|unusable| said(image, &unusable)))
-    }
-
-    /// The index of root's frames, when it turns out later that so many blocks of its `len` bytes have to be fetched
-    /// after all.
-    ///
-    /// # Errors
-    /// When it does not come, or it would be more than may be fetched.
-    pub fn late_root_index(&self, len: u64, blocks: u64) -> Result<Option<VerifiedIndex>, Error> {
-        let Some(framed) = self.framed(Role::Root) else { return Ok(None) };
-        let wanted = Wanted { image_len: len, blocks };
-        let index = self.index(Role::Root, framed, &self.target(Role::Root)?, wanted, &mut Vec::new())?;
-        Ok(index.ok().filter(|index| index.check_len(len).is_ok()))
-    }
-}
-
-fn said(image: Role, unusable: &Unusable) -> String {
-    told(image, &format!("failed to {}", host_io::report::chain(unusable)))
-}
-
-/// The plain stream is taken instead, and people are told why.
-fn told(image: Role, why: &str) -> String {
-    tracing::warn!("the {image} image comes as a plain stream: {why}");
-    why.to_owned()
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::decide::choose::Choice;
+use crate::decide::choice::Choice;
 use crate::decide::why;
 use crate::error::Error;
 use crate::flip::record::Entry;

@@ -9,10 +9,11 @@ use trusted_repo::Slot;
 use update_metadata::PackedImage;
 use verity::{BLOCK_SIZE, RootHash};
 
-use super::{Running, Surveyor};
+use super::surveyor::Surveyor;
 use crate::error::Error;
 use crate::flip::record;
 use crate::look::fetch;
+use crate::look::partitions::{Running, partition};
 use crate::look::plan::{Bytes, FilePlan};
 use crate::tell::events::Phase;
 use crate::write::install::Target;
@@ -167,14 +168,6 @@ impl Surveyor<'_> {
         let parsed = VerifiedPack::parse(image, &bytes, (&body.name, body.length), base);
         let why = |unusable: Unusable| format!("failed to {}", host_io::report::chain(&unusable));
         Ok(parsed.map(Some).map_err(why))
-    }
-}
-
-/// The partition of the running set that has an image.
-pub(crate) fn partition(running: &Running, image: Role) -> &dyn host_io::Disk {
-    match image {
-        Role::Boot => &*running.boot,
-        Role::Root | Role::Hash => &*running.root,
     }
 }
 

@@ -3,7 +3,8 @@
 use update_metadata::Update;
 
 use crate::context::Context;
-use crate::decide::choose::{Choice, NotOffered, candidates, choose};
+use crate::decide::choice::{Choice, NotOffered};
+use crate::decide::choose::{candidates, choose};
 use crate::decide::why;
 use crate::error::Error;
 use crate::flip::review;

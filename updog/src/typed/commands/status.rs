@@ -13,7 +13,7 @@ use crate::after::health::Entries;
 use crate::after::observe::{self, Keep, failed_boot};
 use crate::context::Context;
 use crate::decide::attempts::Attempts;
-use crate::decide::choose::Barred;
+use crate::decide::machine::Barred;
 use crate::decide::recall;
 use crate::error::Error;
 use crate::flip::next_boot::{self, Why};
