@@ -5,7 +5,9 @@
 //! - `roots`: wrong root, rotation, flood, two roots that nothing joins
 //! - `expiry`: each role, a clock that is wrong
 //! - `targets`: swapped, shortened, prolonged, missing; frames cut short or followed by bytes
-//! - `network`: unreachable, a portal, server errors, resets, ranges, stalls
+//! - `served`: a repository behind a server that misbehaves
+//! - `network`: unreachable, a portal, server errors, stalls, redirects
+//! - `resumed`: resets and ranges
 //! - `link`: TLS, proxies, waits, bandwidth
 //! - `mirrors`: several places with the same repository; frames
 //! - `midway`: an LZ4 frame that is entered at one of its blocks
@@ -33,7 +35,9 @@ mod mirrors;
 mod network;
 mod plain_client;
 mod power_cut;
+mod resumed;
 mod roots;
 mod runs;
+mod served;
 mod targets;
 mod unchanged;
