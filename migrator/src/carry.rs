@@ -17,7 +17,7 @@ use crate::cached::{Cached, Program};
 use crate::course::Direction;
 use crate::error::Error;
 use crate::exec::{self, Place, Said, Sealed};
-use crate::room;
+use crate::need;
 use crate::scratch::{Room, STORES, Scratch};
 
 /// Runs the migrations on copies of `contents` and returns what comes out. Nothing but the scratch directory changes.
@@ -31,7 +31,7 @@ pub async fn carry(
     direction: Direction,
     room: Room,
 ) -> Result<Contents, Error> {
-    let store = room::store(&contents)?;
+    let store = need::store(&contents)?;
     let mut work = Work { request, room, store, state: State::Known(contents), scratch: None };
     for (index, name) in cached.names().iter().enumerate() {
         tracing::info!("running migration {name} ({} of {})", index + 1, cached.names().len());

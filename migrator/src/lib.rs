@@ -10,8 +10,8 @@
 //! - [`bits`]: what the boot bits say of the two sets
 //! - [`cached`]: the cached repository: which migrations lead to the target, and their verified programs
 //! - [`fit`]: whether what comes out fits the image that reads it
-//! - [`amount`]: how much lies in a directory; [`free`]: whether there is room
-//! - [`room`]: what all of it takes of the partition
+//! - [`amount`]: how much lies in a directory; [`room`]: whether so much is free
+//! - [`need`]: what all of it takes of the partition
 //! - [`scratch`]: the directory in which migrations work
 //! - [`exec`]: running one program from sealed memory, within limits
 //! - [`sandbox`]: the child that a migration becomes, and what it gives up
@@ -31,9 +31,9 @@ pub mod course;
 pub mod error;
 pub mod exec;
 pub mod fit;
-pub mod free;
 pub mod limits;
 pub mod lost;
+pub mod need;
 pub mod note;
 pub mod rehearse;
 pub mod room;

@@ -22,7 +22,7 @@ use crate::course::Direction;
 use crate::error::Error;
 use crate::fit;
 use crate::lost;
-use crate::room::Need;
+use crate::need::Need;
 use crate::scratch::Room;
 use crate::settle;
 

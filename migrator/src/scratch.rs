@@ -15,7 +15,7 @@ use host_io::{Fs, SystemFs};
 use crate::amount::Amount;
 use crate::args::Request;
 use crate::error::Error;
-use crate::free::is_free;
+use crate::room::is_free;
 use crate::sandbox::OWN_USER;
 
 /// How the name of such a directory begins beside the stores, where a power cut may leave one.

@@ -19,8 +19,8 @@ use crate::course::{Course, Direction, Wish, course};
 use crate::error::Error;
 use crate::fit;
 use crate::lost;
+use crate::need::Need;
 use crate::note::Note;
-use crate::room::Need;
 use crate::scratch::{Room, Scratch};
 
 /// Makes the live store fit the wanted version, and notes for the other set how far this boot came.
