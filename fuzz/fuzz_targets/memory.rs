@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use fuzz::memory_fs::MemoryFs;
+use host_io::MemoryFs;
 use libfuzzer_sys::fuzz_target;
 use ring::digest::{SHA256, digest};
 use trusted_repo::fuzzing::remembered;

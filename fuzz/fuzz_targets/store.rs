@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use datastore::{links, store_dir};
-use fuzz::memory_fs::MemoryFs;
+use host_io::MemoryFs;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -2,9 +2,7 @@
 //! whatever comes out; a reader that panics, never ends or takes unbounded memory is a finding.
 //!
 //! - [`input`]: an input cut into fields
-//! - [`memory_fs`]: files in memory behind the trait that product code reads them through
 //! - [`gpt`]: a disk in memory with a partition table to be damaged
 
 pub mod gpt;
 pub mod input;
-pub mod memory_fs;

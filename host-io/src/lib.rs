@@ -10,7 +10,8 @@
 //! - [`clock`]: the time, as a value that is asked for once at the edge
 //! - [`buffer`]: memory that direct I/O takes
 //! - [`disk`]: read, write, sync on a block device or an image file, and read back what is on the medium
-//! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition; `system_fs`: the machine's own
+//! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition; `system_fs`: the machine's own,
+//!   `memory_fs`: one in memory
 //! - [`swap`]: "new, synced, swapped" itself
 //! - [`lock`]: the operation lock and the disk lock
 //! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
@@ -36,6 +37,7 @@ pub mod host;
 pub mod lock;
 pub mod log;
 pub mod machine;
+mod memory_fs;
 pub mod paths;
 pub mod redacted;
 pub mod report;
@@ -53,6 +55,7 @@ pub use disk::{Access, Disk, DiskRange, FileDisk, Medium};
 pub use fs::Fs;
 pub use host::{Host, OsRelease, SystemHost};
 pub use lock::{DirLock, DiskLock, OperationLock};
+pub use memory_fs::MemoryFs;
 pub use paths::Paths;
 pub use report::Advise;
 pub use snapshot_request::SnapshotRequest;

@@ -1,14 +1,17 @@
-//! Any sequence of changes, against a map in memory.
+//! Any sequence of changes, against a map in memory; with the files on a disk and with the files in memory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use datastore::store_dir::{self, Contents, Settings};
-use datastore::{Key, Value};
-use host_io::SystemFs;
+use datastore::{Datastore, Key, Value};
+use host_io::fs::Kind;
+use host_io::{Fs, MemoryFs, SystemFs};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{create, data_dirs, open, settings};
+use super::{create, open, quick, settings, version};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
@@ -86,69 +89,88 @@ proptest! {
         };
         let pending = pending.into_iter().filter(|(_, settings)| !settings.is_empty()).collect();
         let contents = Contents { live, metadata, pending, ..Contents::default() };
-        store_dir::write(&SystemFs, &data, &contents).unwrap();
-        prop_assert_eq!(store_dir::read(&SystemFs, &data).unwrap(), contents);
+        let memory = MemoryFs::default().with_dir(dir.path().to_str().unwrap());
+        for fs in [&SystemFs as &dyn Fs, &memory] {
+            store_dir::write(fs, &data, &contents).unwrap();
+            prop_assert_eq!(&store_dir::read(fs, &data).unwrap(), &contents);
+        }
     }
 
     #[test]
     fn a_store_does_what_a_map_does(changes in prop::collection::vec(any_change(), 1..16)) {
         let base = tempfile::tempdir().unwrap();
-        let mut store = create(base.path(), "1.0.0");
-        let mut live = Settings::new();
-        let mut pending: BTreeMap<&str, Settings> = BTreeMap::new();
-        for change in changes {
-            match change {
-                Change::Set(tx, settings) => {
-                    let mut wanted = pending.get(TRANSACTIONS[tx]).cloned().unwrap_or_default();
-                    wanted.extend(settings.clone());
-                    let result = store.set_pending(TRANSACTIONS[tx], &settings);
-                    prop_assert_eq!(result.is_ok(), fits(&wanted));
-                    if result.is_ok() && !wanted.is_empty() {
-                        pending.insert(TRANSACTIONS[tx], wanted);
-                    }
-                }
-                Change::Delete(tx) => {
-                    let wanted: Vec<Key> = pending.remove(TRANSACTIONS[tx]).unwrap_or_default().into_keys().collect();
-                    prop_assert_eq!(store.delete_transaction(TRANSACTIONS[tx]).unwrap(), wanted);
-                }
-                Change::Commit(tx) => {
-                    let settings = pending.get(TRANSACTIONS[tx]).cloned().unwrap_or_default();
-                    let mut wanted = live.clone();
-                    wanted.extend(settings.clone());
-                    match store.commit(TRANSACTIONS[tx]) {
-                        Ok(keys) => {
-                            prop_assert!(fits(&wanted));
-                            prop_assert_eq!(keys, settings.into_keys().collect::<Vec<_>>());
-                            pending.remove(TRANSACTIONS[tx]);
-                            live = wanted;
-                        }
-                        Err(_) => prop_assert!(!fits(&wanted)),
-                    }
-                }
-                Change::Populate(defaults) => {
-                    let has_place = |key: &Key| !live.keys().any(|other| key.is_below(other) || other.is_below(key));
-                    let mut wanted = defaults.clone();
-                    wanted.retain(|key, _| has_place(key));
-                    wanted.extend(live.clone());
-                    let result = store.populate(&defaults);
-                    prop_assert_eq!(result.is_ok(), fits(&wanted));
-                    if let Ok(keys) = result {
-                        let new: Vec<Key> = wanted.keys().filter(|key| !live.contains_key(*key)).cloned().collect();
-                        prop_assert_eq!(keys, new);
-                        live = wanted;
-                    }
-                }
-                Change::Reopen => store = open(base.path()),
-            }
-            prop_assert_eq!(&store.live().unwrap(), &live);
-            let names: Vec<&str> = pending.keys().copied().collect();
-            prop_assert_eq!(store.transactions().unwrap(), names);
-            for (tx, settings) in &pending {
-                prop_assert_eq!(&store.pending(tx).unwrap(), settings);
-            }
-            prop_assert_eq!(data_dirs(base.path()), 1);
+        for fs in [quick() as Arc<dyn Fs>, Arc::new(MemoryFs::default())] {
+            does_what_a_map_does(&fs, base.path(), &changes)?;
         }
     }
+}
+
+fn does_what_a_map_does(fs: &Arc<dyn Fs>, base: &Path, changes: &[Change]) -> Result<(), TestCaseError> {
+    let mut store = Datastore::create(Arc::clone(fs), base, &version("1.0.0")).unwrap();
+    let mut live = Settings::new();
+    let mut pending: BTreeMap<&str, Settings> = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Set(tx, settings) => {
+                let mut wanted = pending.get(TRANSACTIONS[*tx]).cloned().unwrap_or_default();
+                wanted.extend(settings.clone());
+                let result = store.set_pending(TRANSACTIONS[*tx], settings);
+                prop_assert_eq!(result.is_ok(), fits(&wanted));
+                if result.is_ok() && !wanted.is_empty() {
+                    pending.insert(TRANSACTIONS[*tx], wanted);
+                }
+            }
+            Change::Delete(tx) => {
+                let wanted: Vec<Key> =
+                    pending.remove(TRANSACTIONS[*tx]).unwrap_or_default().into_keys().collect();
+                prop_assert_eq!(store.delete_transaction(TRANSACTIONS[*tx]).unwrap(), wanted);
+            }
+            Change::Commit(tx) => {
+                let settings = pending.get(TRANSACTIONS[*tx]).cloned().unwrap_or_default();
+                let mut wanted = live.clone();
+                wanted.extend(settings.clone());
+                match store.commit(TRANSACTIONS[*tx]) {
+                    Ok(keys) => {
+                        prop_assert!(fits(&wanted));
+                        prop_assert_eq!(keys, settings.into_keys().collect::<Vec<_>>());
+                        pending.remove(TRANSACTIONS[*tx]);
+                        live = wanted;
+                    }
+                    Err(_) => prop_assert!(!fits(&wanted)),
+                }
+            }
+            Change::Populate(defaults) => {
+                let has_place =
+                    |key: &Key| !live.keys().any(|other| key.is_below(other) || other.is_below(key));
+                let mut wanted = defaults.clone();
+                wanted.retain(|key, _| has_place(key));
+                wanted.extend(live.clone());
+                let result = store.populate(defaults);
+                prop_assert_eq!(result.is_ok(), fits(&wanted));
+                if let Ok(keys) = result {
+                    let new: Vec<Key> =
+                        wanted.keys().filter(|key| !live.contains_key(*key)).cloned().collect();
+                    prop_assert_eq!(keys, new);
+                    live = wanted;
+                }
+            }
+            Change::Reopen => store = Datastore::open(Arc::clone(fs), base).unwrap(),
+        }
+        prop_assert_eq!(&store.live().unwrap(), &live);
+        let names: Vec<&str> = pending.keys().copied().collect();
+        prop_assert_eq!(store.transactions().unwrap(), names);
+        for (tx, settings) in &pending {
+            prop_assert_eq!(&store.pending(tx).unwrap(), settings);
+        }
+        prop_assert_eq!(data_dirs(&**fs, base), 1);
+    }
+    Ok(())
+}
+
+/// How many data directories there are.
+fn data_dirs(fs: &dyn Fs, base: &Path) -> usize {
+    let is_one = |name: &str| fs.kind(&base.join(name).join("live")).unwrap() == Some(Kind::Directory);
+    fs.list(base).unwrap().iter().filter(|entry| entry.name.contains('_') && is_one(&entry.name)).count()
 }
 
 #[test]
