@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use apiserver::change;
+use apiserver::change::{self, Nulls};
 use libfuzzer_sys::fuzz_target;
 use settings_model::{Model, tree};
 
@@ -15,13 +15,14 @@ fuzz_target!(|text: &str| {
         assert!(setting.kind.takes(&value), "a default is a value");
     }
     let pairs: Vec<String> = body.lines().map(str::to_owned).collect();
-    for changes in
-        [change::from_json(&model, body.as_bytes()), change::from_pairs(&model, &pairs)].into_iter().flatten()
-    {
+    let asked = [Nulls::Say, Nulls::TakeAway].map(|nulls| change::from_json(&model, body.as_bytes(), nulls));
+    let set = asked.into_iter().map(|asked| asked.map(|asked| asked.set));
+    for changes in set.chain([change::from_pairs(&model, &pairs)]).flatten() {
         for (key, value) in &changes {
             assert!(model.get(key).is_some_and(|setting| setting.kind.takes(value)), "only what is known");
         }
         let body = tree::nested(&changes).to_string();
-        assert_eq!(change::from_json(&model, body.as_bytes()).expect("it reads back"), changes);
+        let again = change::from_json(&model, body.as_bytes(), Nulls::TakeAway).expect("it reads back");
+        assert_eq!((again.set, again.away), (changes, Vec::new()));
     }
 });

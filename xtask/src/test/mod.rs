@@ -66,6 +66,22 @@ pub(crate) fn run(args: &Args) -> Outcome {
             "--quiet",
         ],
     );
+    // Looked at and not linked, so that neither libFuzzer nor a nightly toolchain is needed: a target that an API has left
+    // behind would be found by nobody.
+    steps.cargo_with(
+        "fuzz targets",
+        &[
+            "check",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--bins",
+            "--target-dir",
+            "target",
+            "--locked",
+            "--quiet",
+        ],
+        &[("CUSTOM_LIBFUZZER_PATH", "target/none/libnone.a")],
+    );
     if crate::bootpick::can_be_built() {
         steps.xtask("boot program", &["bootpick"]);
     } else {
