@@ -4,7 +4,7 @@
 //! holder adds one, without seeing anybody else's key. It becomes a [`SignedRoot`] only when the keys of the root before
 //! and its own keys both have signed it often enough.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +16,7 @@ use super::sign::{at_once, signature};
 use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
 use crate::metadata::now::{from_jiff, to_jiff};
+use crate::metadata::quorum::material;
 
 /// What changes from one root role to the next.
 #[derive(Debug, Clone)]
@@ -146,16 +147,22 @@ impl RootDraft {
             }
         }
         for key in &change.add {
-            if holders.keyids.contains(&key.key_id()) {
+            let coming = key.tuf_key();
+            let known = holders.keyids.iter().filter_map(|id| root.keys.get(id));
+            // By another name perhaps: how it is written down is no part of a key.
+            if known.map(material).any(|known| known == material(&coming)) {
                 return Err(refused(format!("the key {} is a root key already", key.id())));
             }
             holders.keyids.push(key.key_id());
+            root.keys.insert(key.key_id(), coming);
         }
         if let Some(threshold) = change.threshold {
             holders.threshold = NonZeroU64::new(threshold.into())
                 .ok_or_else(|| refused("no signature at all would be asked for".to_owned()))?;
         }
-        if holders.threshold.get() > holders.keyids.len() as u64 {
+        let keys: HashSet<&[u8]> =
+            holders.keyids.iter().filter_map(|id| root.keys.get(id)).map(material).collect();
+        if holders.threshold.get() > keys.len() as u64 {
             return Err(refused("more signatures would be asked for than there are keys".to_owned()));
         }
         for (role, key) in &change.replace {
@@ -169,8 +176,7 @@ impl RootDraft {
                 RoleKeys { keyids: vec![key.key_id()], threshold: NonZeroU64::MIN, _extra: HashMap::new() };
             root.roles.insert(role, keys);
         }
-        let coming = change.add.iter().chain(change.replace.iter().map(|(_, key)| key));
-        root.keys.extend(coming.map(|key| (key.key_id(), key.tuf_key())));
+        root.keys.extend(change.replace.iter().map(|(_, key)| (key.key_id(), key.tuf_key())));
         // A key that signs for nobody is not carried on.
         let roles = root.roles.clone();
         root.keys.retain(|id, _| roles.values().any(|role| role.keyids.contains(id)));
@@ -340,8 +346,9 @@ fn count(root: &Root, draft: &Signed<Root>) -> Count {
     let mut seen = Vec::new();
     for signature in &draft.signatures {
         let alone = Signed { signed: draft.signed.clone(), signatures: vec![signature.clone()] };
-        if !seen.contains(&&signature.keyid) && one.verify_role(&alone).is_ok() {
-            seen.push(&signature.keyid);
+        let Some(key) = root.keys.get(&signature.keyid).map(material) else { continue };
+        if !seen.contains(&key) && one.verify_role(&alone).is_ok() {
+            seen.push(key);
         }
     }
     Count { have: seen.len() as u64, need }
@@ -349,8 +356,11 @@ fn count(root: &Root, draft: &Signed<Root>) -> Count {
 
 #[cfg(test)]
 mod tests {
+    use tough::schema::key::Key;
+
     use super::*;
     use crate::author::RootSpec;
+    use crate::author::sign::sign;
 
     fn key() -> KeyPair {
         KeyPair::generate().expect("random")
@@ -450,6 +460,24 @@ mod tests {
         let forged = RootDraft::parse(later.as_bytes()).expect("still a root role");
         assert_eq!(forged.counts(&first).0.have, 0);
         assert!(forged.finish(&first).is_err());
+    }
+
+    #[test]
+    fn a_holder_whose_key_was_written_down_in_another_way_is_no_new_one() {
+        let (old, other) = ([key(), key()], [key()]);
+        let mut role = first(&old, &other).role();
+        let mut odd = serde_json::to_value(old[0].public()).expect("plain data");
+        odd["x-remark"] = "written by another tool".into();
+        let odd: Key = serde_json::from_value(odd).expect("a key");
+        let holders = role.roles.get_mut(&RoleType::Root).expect("a root role");
+        (holders.keyids[0], holders.threshold) = (odd.key_id().expect("plain data"), NonZeroU64::MIN);
+        role.keys.insert(odd.key_id().expect("plain data"), odd);
+        role.keys.remove(&old[0].key_id());
+        let root = sign(role, &[&old[1]]).expect("signed");
+        let root = SignedRoot::parse(&serde_json::to_vec(&root).expect("plain data")).expect("by one of two");
+        let again = RootChange { add: vec![old[0].public_key()], ..change() };
+        let why = RootDraft::successor(&root, &again).expect_err("it is there").to_string();
+        assert!(why.contains("is a root key already"), "{why}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{Error, KeyPair, SignedRoot};
 use crate::metadata;
 use crate::metadata::file_name::published;
 use crate::metadata::pattern::Asked;
+use crate::metadata::quorum;
 use crate::metadata::signed::{Delegate, Raw};
 use crate::open::offline;
 use crate::open::walk::Verified;
@@ -219,7 +220,7 @@ impl Editor {
             });
         }
         let newest = self.newest_root();
-        if root.version() != newest.version() + 1 || newest.role().verify_role(&root.signed()).is_err() {
+        if root.version() != newest.version() + 1 || quorum::verify(&newest.role(), &root.signed()).is_err() {
             return Err(Error::Root {
                 version: root.version(),
                 reason: format!("it does not follow version {}", newest.version()),

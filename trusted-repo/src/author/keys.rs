@@ -159,7 +159,7 @@ impl KeyPair {
         PublicKey { key: self.public() }
     }
 
-    pub(super) fn signature(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn signature(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
 

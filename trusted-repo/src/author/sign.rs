@@ -6,6 +6,7 @@ use tough::schema::{Role, Root, Signature, Signed};
 
 use super::source::Sign;
 use super::{Error, KeyPair};
+use crate::metadata::quorum;
 
 /// `role` with a signature by each of `keys`. Nothing is verified yet.
 pub(super) async fn sign_with<T: Role>(role: T, keys: &[&dyn Sign]) -> Result<Signed<T>, Error> {
@@ -40,7 +41,7 @@ pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 /// The bytes of a signed role, if `root` accepts it. A role with too few signatures is never handed out.
 pub(super) fn sealed<T: Role>(role: &Signed<T>, root: &Root) -> Result<Vec<u8>, Error> {
-    root.verify_role(role).map_err(|error| refused::<T>(&error.to_string()))?;
+    quorum::verify(root, role).map_err(|why| refused::<T>(&why))?;
     let mut bytes = serde_json::to_vec_pretty(role).map_err(|error| refused::<T>(&format!("{error}")))?;
     bytes.push(b'\n');
     Ok(bytes)

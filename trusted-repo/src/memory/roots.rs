@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tough::schema::{RoleType, Root, Signed};
 
+use crate::metadata::quorum;
+
 /// Versions and exact bytes.
 pub(crate) type Chain = BTreeMap<u64, Bytes>;
 
@@ -19,7 +21,7 @@ impl KnownRoot {
     /// Parses a root role that is signed by a threshold of its own keys. The error is what is wrong with it.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let role: Signed<Root> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        role.signed.verify_role(&role).map_err(|error| error.to_string())?;
+        quorum::verify(&role.signed, &role)?;
         Ok(Self { role, bytes: Bytes::copy_from_slice(bytes) })
     }
 
@@ -29,7 +31,7 @@ impl KnownRoot {
 
     /// Whether `next` is this root's successor.
     pub(crate) fn vouches_for(&self, next: &Self) -> bool {
-        next.version() == self.version() + 1 && self.role.signed.verify_role(&next.role).is_ok()
+        next.version() == self.version() + 1 && quorum::verify(&self.role.signed, &next.role).is_ok()
     }
 
     /// Whether both say the same; signatures and layout may differ.

@@ -5,6 +5,7 @@
 //! (`docs/decisions/0021-delegations-are-searched.md`).
 //!
 //! - `signed`: a file with its signatures, and who may have made them
+//! - `quorum`: whether enough different keys have signed
 //! - [`hashes`]: the digests of a file: SHA-256, SHA-512 or both
 //! - `named`: what timestamp and snapshot say of the files below them
 //! - `targets`: what a targets role lists, and to whom it delegates
@@ -18,6 +19,7 @@ pub mod hashes;
 pub(crate) mod named;
 pub mod now;
 pub(crate) mod pattern;
+pub(crate) mod quorum;
 pub(crate) mod signed;
 pub mod still;
 pub(crate) mod targets;

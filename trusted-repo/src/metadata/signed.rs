@@ -14,6 +14,8 @@ use tough::schema::decoded::{Decoded, Hex};
 use tough::schema::key::Key;
 use tough::schema::{Role, RoleKeys, RoleType, Root, Signature, Signed};
 
+use super::quorum;
+
 /// A role below root that nobody has vouched for yet. `K` is tough's role of the same kind.
 pub(crate) struct Claim<K> {
     envelope: Signed<Raw<K>>,
@@ -37,7 +39,7 @@ impl<K: Role> Claim<K> {
 
     /// Whether a threshold of the keys has signed it that `authority` names for roles of this kind; else why not.
     pub(crate) fn check_signatures(&self, authority: &Root) -> Result<(), String> {
-        authority.verify_role(&self.envelope).map_err(|error| error.to_string())
+        quorum::verify(authority, &self.envelope)
     }
 
     /// What it says.

@@ -15,6 +15,7 @@ use crate::memory::start::MOST_ROOTS;
 use crate::metadata::file_name::{plain, published};
 use crate::metadata::named::{Named, Snapshot, Timestamp};
 use crate::metadata::now::{EffectiveNow, from_jiff};
+use crate::metadata::quorum;
 use crate::metadata::signed::Claim;
 use crate::metadata::targets::Targets;
 use crate::transport::Fault;
@@ -94,8 +95,7 @@ impl Walk<'_> {
         let next = serde_json::from_slice(bytes).map_err(|error| self.malformed("root", error))?;
         let next = KnownRoot { role: next, bytes: bytes.clone() };
         for authority in [trusted, &next] {
-            let signed = authority.role.signed.verify_role(&next.role);
-            signed.map_err(|error| self.unsigned("root", &error.to_string()))?;
+            quorum::verify(&authority.role.signed, &next.role).map_err(|why| self.unsigned("root", &why))?;
         }
         let (before, version) = (trusted.version(), next.version());
         if version != before + 1 {

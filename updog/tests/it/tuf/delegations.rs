@@ -381,6 +381,24 @@ fn threshold_of_a_delegated_role_counts_each_key_once() {
 }
 
 #[test]
+fn key_under_two_right_identities_counts_once_for_a_delegated_role() {
+    let mut stage = Stage::new();
+    let one = Key::ed25519();
+    let keys = vec![one.remarked("again"), one];
+    let role = stage.delegate_from("targets", "A", ALL);
+    role["keyids"] = json!([keys[0].id, keys[1].id]);
+    role["threshold"] = json!(2);
+    for key in &keys {
+        stage.role("targets")["delegations"]["keys"][&key.id] = key.public.clone();
+    }
+    list(&mut stage, "A", "there", b"there");
+    stage.signers.insert("A".to_owned(), keys);
+    stage.publish_next();
+    stage.init();
+    lost(&stage, "there", "the delegated role \"A\" is not signed as targets asks for", &["A"]);
+}
+
+#[test]
 fn bins_by_digest_are_found_without_asking_for_any_other() {
     let mut stage = Stage::new();
     let bin = |name: &str| sha256(name.as_bytes())[..1].to_owned();

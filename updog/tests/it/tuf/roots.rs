@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::signer::{Key, signed};
-use super::stage::Stage;
+use super::stage::{BELOW, Stage};
 
 #[test]
 fn a_client_begins_with_a_root_and_walks_to_the_newest() {
@@ -111,6 +111,54 @@ fn roots_without_a_threshold_of_old_or_new_keys_are_refused() {
     ];
     for chain in chains {
         assert!(!rotates(chain), "{chain:?}");
+    }
+}
+
+#[test]
+fn a_key_under_two_identities_is_one_holder() {
+    for (one, again) in [
+        (Key::ed25519(), (|key| key.remarked("again")) as fn(&Key) -> Key),
+        (Key::rsa(), |key| key.remarked("again")),
+        (Key::ecdsa(), |key| key.remarked("again")),
+        (Key::ecdsa(), Key::of_old),
+    ] {
+        // As the first root, as the next one, and for each role below.
+        let mut stage = Stage::new();
+        stage.keys("root", 2, vec![again(&one), again(&one).remarked("once more")]);
+        assert_eq!(stage.init_with(stage.envelope("root").to_string().as_bytes()).code, 1);
+        stage.refused("find a trusted root");
+
+        let mut stage = Stage::new();
+        stage.init();
+        let before = stage.signers.remove("root").unwrap();
+        stage.keys("root", 2, vec![again(&one), one.remarked("")]);
+        stage.signers.get_mut("root").unwrap().extend(before);
+        stage.next_root();
+        stage.refused("the root role is not signed");
+        stage.trusts([1, 0, 0, 0]);
+
+        for role in BELOW {
+            let mut stage = Stage::new();
+            stage.keys(role, 2, vec![again(&one), one.remarked("")]);
+            stage.publish_root();
+            stage.publish();
+            stage.init();
+            stage.refused(&format!("the {role} role is not signed"));
+        }
+    }
+}
+
+#[test]
+fn a_holder_may_sign_under_any_identity_and_another_one_makes_two() {
+    for left_out in 0..2 {
+        let mut stage = Stage::new();
+        let (one, two) = (Key::ed25519(), Key::ecdsa());
+        stage.keys("timestamp", 2, vec![one.remarked("again"), one, two]);
+        stage.publish_root();
+        let _ = stage.signers.get_mut("timestamp").unwrap().remove(left_out);
+        stage.publish();
+        stage.init();
+        stage.refreshed();
     }
 }
 

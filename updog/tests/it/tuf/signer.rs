@@ -1,5 +1,7 @@
 //! Keys of the three types that the specification names, and JSON in the canonical form that is signed.
 
+use std::sync::Arc;
+
 use ring::digest::{SHA256, SHA512, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -12,7 +14,7 @@ const P256_SPKI: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
 
 /// A key that signs.
 pub(crate) struct Key {
-    pair: Pair,
+    pair: Arc<Pair>,
     pub(crate) public: Value,
     pub(crate) id: String,
 }
@@ -59,13 +61,31 @@ impl Key {
 
     fn new(pair: Pair, keytype: &str, scheme: &str, public: &str) -> Self {
         let public = json!({ "keytype": keytype, "scheme": scheme, "keyval": { "public": public } });
+        Self::written(Arc::new(pair), public)
+    }
+
+    fn written(pair: Arc<Pair>, public: Value) -> Self {
         let id = sha256(&canonical(&public));
         Self { pair, public, id }
     }
 
+    /// The same key with a remark, which makes another identity that is as right.
+    pub(crate) fn remarked(&self, remark: &str) -> Self {
+        let mut public = self.public.clone();
+        public["x-remark"] = json!(remark);
+        Self::written(Arc::clone(&self.pair), public)
+    }
+
+    /// The same key of the older kind: an ECDSA key had its scheme for a type once.
+    pub(crate) fn of_old(&self) -> Self {
+        let mut public = self.public.clone();
+        public["keytype"] = public["scheme"].clone();
+        Self::written(Arc::clone(&self.pair), public)
+    }
+
     fn sign(&self, message: &[u8]) -> String {
         let random = SystemRandom::new();
-        match &self.pair {
+        match &*self.pair {
             Pair::Ed25519(pair) => hex(pair.sign(message).as_ref()),
             Pair::Ecdsa(pair) => hex(pair.sign(&random, message).unwrap().as_ref()),
             Pair::Rsa(pair) => {
