@@ -286,8 +286,9 @@ impl Error {
 impl Advise for Error {
     fn code(&self) -> &'static str {
         match self {
-            Self::Metadata { source, .. } => match source {
+            Self::Metadata { name, source, .. } => match source {
                 Fault::Html { .. } | Fault::TooLong { .. } => "not_a_repository",
+                source if source.is_missing() && is_named_by_another(name) => "missing_target",
                 source if source.is_missing() => "not_a_repository",
                 Fault::Credentials { .. } | Fault::Environment(_) => "failed",
                 Fault::OverBudget { .. } => "over_budget",
@@ -318,6 +319,9 @@ impl Advise for Error {
 
     fn help(&self) -> Option<String> {
         let text = match self {
+            Self::Metadata { name, source: Fault::Missing, .. } if is_named_by_another(name) => {
+                "tell the repository's owner: it is not complete, or this mirror has not caught up with it"
+            }
             Self::Metadata { source, .. } | Self::Target { source, .. } => return Some(help_for(source)),
             Self::Malformed { .. } => "check that the metadata URL leads to a TUF repository",
             Self::Expired { .. } => {
@@ -360,6 +364,12 @@ impl Advise for Error {
         };
         Some(text.to_owned())
     }
+}
+
+/// Whether a metadata file is asked for because signed metadata names it: then there is a repository, and it lacks the file.
+/// Only timestamp and roots are asked for by anybody who has nothing yet.
+fn is_named_by_another(name: &str) -> bool {
+    name != "timestamp.json" && name != "root.json" && !name.ends_with(".root.json")
 }
 
 /// What helps is another thing for each way in which holds can be unknown.

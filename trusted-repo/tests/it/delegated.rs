@@ -115,7 +115,7 @@ async fn set_for_the_next_boot_has_the_roles_that_its_targets_need_pinned_and_no
     };
     let offline = open().await.expect("opened");
     assert_eq!(offline.fetch("a-target", 100).await.expect("without a network").bytes(), b"a-target");
-    assert_refused(offline.fetch("b-target", 100).await, "not_a_repository", "2.team-b.json");
+    assert_refused(offline.fetch("b-target", 100).await, "missing_target", "2.team-b.json");
     // The role is pinned like everything else.
     let role = paths.metadata_cache().join("2.team-a.json");
     let mut bytes = std::fs::read(&role).expect("staged");
@@ -159,7 +159,7 @@ async fn delegated_role_that_one_place_lacks_comes_from_another() {
     let base = Url::parse(&server.url("")).expect("an address");
     let mut source = fixture.source_at(&base);
     let repository = fixture.open_from(source.clone(), &fixture.anchor, today()).await.expect("opened");
-    assert_refused(repository.target("a-target").await, "not_a_repository", "fetch 2.team-a.json");
+    assert_refused(repository.target("a-target").await, "missing_target", "fetch 2.team-a.json");
     let directory = fixture.source();
     source.mirrors = vec![Mirror {
         metadata_base_url: directory.metadata_base_url,

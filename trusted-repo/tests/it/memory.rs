@@ -146,7 +146,7 @@ async fn partial_progress_is_kept_when_a_later_role_fails() {
     fixture.open().await.expect("version 1");
     fixture.sign();
     std::fs::remove_file(fixture.path("repo/metadata/2.targets.json")).expect("an outage");
-    assert_refused(fixture.open().await, "not_a_repository", "fetch 2.targets.json");
+    assert_refused(fixture.open().await, "missing_target", "fetch 2.targets.json");
     let remembered = |name: &str| -> u64 {
         let bytes = std::fs::read(fixture.memory().join(name)).expect("remembered");
         let role: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");

@@ -45,6 +45,19 @@ async fn server_without_a_repository() {
 }
 
 #[tokio::test]
+async fn who_lacks_what_its_metadata_names_is_a_repository_that_is_not_complete() {
+    for (missing, code, help) in [
+        ("timestamp.json", "not_a_repository", "check the URL: there is no TUF repository"),
+        ("2.snapshot.json", "missing_target", "tell the repository's owner: it is not complete"),
+        ("2.targets.json", "missing_target", "tell the repository's owner: it is not complete"),
+    ] {
+        let served = Served::new();
+        served.server.fault(missing, Fault::Status(404));
+        assert_refused(served.open().await, code, help);
+    }
+}
+
+#[tokio::test]
 async fn captive_portal_answers_html() {
     let served = Served::new();
     served.server.fault("", Fault::Html);

@@ -278,7 +278,7 @@ fn a_role_for_holds_that_cannot_be_had_or_trusted_or_understood_lets_no_host_tak
             "gone",
             |world| drop(fs::remove_file(world.metadata_dir().join("2.guard.json"))),
             "2.guard.json",
-            "not_a_repository",
+            "missing_target",
             COPY,
         ),
         (
