@@ -269,7 +269,7 @@ impl Prospect {
         let job =
             Job { context, opened: &opened, update: &update, budget, set, plan: &plan, running: &running };
         let after_clear = |source| {
-            let (fetched, written) = (context.account.fetched(), context.written.bytes());
+            let (fetched, written) = (context.account.settled(), context.written.bytes());
             let version = update.version.clone();
             Error::AfterClear { version, set, fetched, written, source: Box::new(source) }
         };

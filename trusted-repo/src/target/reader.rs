@@ -60,8 +60,13 @@ impl Supply {
                 let first = places.first().map_or(0, |(number, ..)| *number);
                 let (sender, receiver) = mpsc::channel(QUEUE);
                 let (name, mirrors) = (name.to_owned(), Arc::clone(mirrors));
+                let taking = carrier.taking();
                 let delivery = Delivery { carrier, expected, name, mirrors, sender, handed_out: from };
-                tokio::spawn(delivery.run(places));
+                tokio::spawn(async move {
+                    delivery.run(places).await;
+                    // What it held has been given up and counted by now.
+                    drop(taking);
+                });
                 (first, Origin::Web(receiver))
             }
         }
@@ -174,7 +179,7 @@ impl std::fmt::Debug for TargetReader {
     }
 }
 
-/// Carries downloads to a reader, and stops when nobody reads any more. What was handed out cannot be taken back, so
+/// Carries downloads to a reader, and stops at once when nobody reads any more, also one that waits for the network. What was handed out cannot be taken back, so
 /// when an object begins again its known part is passed over, and another place goes on where one has failed; the digest
 /// at the end judges all parts together.
 struct Delivery {
@@ -187,7 +192,16 @@ struct Delivery {
 }
 
 impl Delivery {
-    async fn run(mut self, places: Vec<(usize, Place, String)>) {
+    async fn run(self, places: Vec<(usize, Place, String)>) {
+        let reader = self.sender.clone();
+        tokio::select! {
+            biased;
+            () = reader.closed() => {}
+            () = self.all(places) => {}
+        }
+    }
+
+    async fn all(mut self, places: Vec<(usize, Place, String)>) {
         let mut first = None;
         for (number, place, file) in places {
             match self.one(number, &place, &file).await {

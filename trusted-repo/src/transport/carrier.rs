@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use host_io::Fs;
 
+use super::account::Taking;
 use super::download::{Download, Expected, Part, Piece};
 use super::validator::Validator;
 use super::web::Web;
@@ -70,6 +71,11 @@ impl Carrier {
     /// Bytes that have come over the network so far.
     pub(crate) fn fetched(&self) -> u64 {
         self.web.as_ref().map_or(0, |web| web.account.fetched())
+    }
+
+    /// For whoever takes bytes by itself, beside the one who reads them.
+    pub(crate) fn taking(&self) -> Option<Taking> {
+        self.web.as_ref().map(|web| web.account.taking())
     }
 
     /// A part of an object at a web server; `None` when `place` is none.

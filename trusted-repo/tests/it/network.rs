@@ -57,6 +57,25 @@ async fn who_lacks_what_its_metadata_names_is_a_repository_that_is_not_complete(
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn download_whose_reader_is_gone_ends_at_once_and_what_it_took_is_known() {
+    let served = Served::new();
+    let source = served.fixture.source_at(&Url::parse(&served.server.url("")).expect("an address"));
+    let account = source.account.clone();
+    let repository = served.fixture.open_from(source, &served.fixture.anchor, today()).await.expect("opened");
+    let listed = repository.target("root.lz4").await.expect("listed");
+    assert!(account.is_settled(), "what is read at once is over");
+    served.server.fault("root.lz4", Fault::Stall);
+    let reader = repository.open_target(&listed).expect("there");
+    let server = &served.server;
+    tokio::task::block_in_place(|| server.wait_for("root.lz4", Duration::from_secs(60)).expect("asked"));
+    assert!(!account.is_settled(), "it waits for the network");
+    drop(reader);
+    let settled = tokio::task::block_in_place(|| account.settled());
+    assert!(account.is_settled(), "nobody waits for what nobody reads");
+    assert_eq!(settled, account.fetched());
+}
+
 #[tokio::test]
 async fn captive_portal_answers_html() {
     let served = Served::new();

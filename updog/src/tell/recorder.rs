@@ -80,7 +80,7 @@ impl Recorder {
             evidence.ended = Some(self.clock.now());
             evidence.outcome = outcome;
             evidence.error = error.map(Failure::of);
-            evidence.bytes.fetched = self.account.fetched();
+            evidence.bytes.fetched = self.account.settled();
             if evidence.read_back.is_none() {
                 evidence.bytes.written = self.written.bytes();
             }
