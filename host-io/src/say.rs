@@ -20,7 +20,12 @@ pub fn line(text: &str) {
     piece(&format!("{text}\n"));
 }
 
-/// Says `text` on stderr, as it is.
+/// Says a line on stderr to the program of ours that started this one and takes it apart: as it is, whatever marks it has.
+pub fn to_our_parent(text: &str) {
+    bare(format!("{text}\n").as_bytes());
+}
+
+/// Says `text` on stderr, with no line break behind it.
 pub fn piece(text: &str) {
     let _never_fails = Stderr.write_all(text.as_bytes());
 }

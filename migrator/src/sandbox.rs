@@ -142,17 +142,17 @@ pub fn become_migration(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let mut report = Report::default();
     let started = enter(&orders, &mut report).map(|program| {
-        say::line(&report.line());
+        say::to_our_parent(&report.line());
         turn_into(&program, &arguments, &orders.scratch)
     });
     let error = match started {
         Ok(error) => error,
         Err(error) => {
-            say::line(&report.line());
+            say::to_our_parent(&report.line());
             error
         }
     };
-    say::line(&format!("{OURS}{error}"));
+    say::to_our_parent(&format!("{OURS}{error}"));
     ExitCode::from(NOT_STARTED)
 }
 
