@@ -18,6 +18,7 @@
 //! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
 //! - [`report`]: how an error becomes one sentence with a next step
 //! - [`redacted`]: a text in which somebody may have written an address, as it may be shown
+//! - [`plain`]: words of others, as they may stand on a terminal or in a log
 //! - [`say`]: whatever a program says on stdout and stderr
 //! - [`log`]: narration on stderr; [`bar`]: one line there that says how far something is
 //! - [`guards`]: guards by name
@@ -39,6 +40,7 @@ pub mod log;
 pub mod machine;
 mod memory_fs;
 pub mod paths;
+pub mod plain;
 pub mod redacted;
 pub mod report;
 mod reset;

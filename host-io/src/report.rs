@@ -11,6 +11,8 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use crate::plain::{draws, in_a_line};
+
 /// An error that knows what a person should do next, and its name for programs.
 pub trait Advise: Error {
     /// The next step, as a sentence without a final stop. `None` where there is nothing better to say.
@@ -24,7 +26,7 @@ pub trait Advise: Error {
     }
 }
 
-/// The errors of a chain, joined with ": ", without a program's name. A layer that says what its predecessor already
+/// The errors of a chain, joined with ": ", without a program's name, in one line whatever foreign errors have in theirs. A layer that says what its predecessor already
 /// said (libraries often repeat their source) is not said twice.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
@@ -37,7 +39,12 @@ pub fn chain(error: &dyn Error) -> String {
         }
         next = layer.source();
     }
-    text
+    // Words of others may have line breaks, which would begin another line of a log, or worse.
+    if text.contains(draws) { one_line(&text) } else { text }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(in_a_line).collect()
 }
 
 /// What one layer says. TOML draws the place into several lines, which mean nothing in one.
@@ -58,12 +65,11 @@ pub fn toml_in_a_line(error: &toml::de::Error) -> String {
     }
 }
 
-/// What a program prints on stderr when it fails: the chain and, where there is one, the help line. Line breaks inside
-/// a foreign error become spaces: one failure, one line.
+/// What a program prints on stderr when it fails: the chain and, where there is one, the help line.
 #[must_use]
 pub fn sentence(program: &str, error: &dyn Advise) -> String {
-    let chain = chain(as_error(error)).split_whitespace().collect::<Vec<_>>().join(" ");
-    match error.help() {
+    let chain = one_line(&chain(as_error(error)));
+    match error.help().map(|help| one_line(&help)) {
         Some(help) => format!("{program}: failed to {chain}\nhelp: {help}"),
         None => format!("{program}: failed to {chain}"),
     }
@@ -75,7 +81,7 @@ pub fn json(error: &dyn Advise) -> serde_json::Value {
     serde_json::json!({
         "code": error.code(),
         "message": format!("failed to {}", chain(as_error(error))),
-        "help": error.help(),
+        "help": error.help().map(|help| one_line(&help)),
     })
 }
 
@@ -162,6 +168,8 @@ mod tests {
 
     #[test]
     fn a_chain_is_one_sentence_and_one_next_step() {
+        let drawing = Outer(std::io::Error::other("device\r\nWARN\u{1b}[2J is \u{202e}full"));
+        assert_eq!(chain(&drawing), "write root image: device WARN\u{fffd}[2J is \u{fffd}full");
         let error = Outer(std::io::Error::other("device\nis full"));
         assert_eq!(
             sentence("updog", &error),

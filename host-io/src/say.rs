@@ -4,14 +4,20 @@
 //! that is a reason to end: what is said on stderr is lost then, and the work goes on. Only an answer that was the whole
 //! point of a command is missed ([`answer`]); one about work that is done is mourned on stderr ([`outcome`]).
 //!
+//! Whatever words of others are in it, a terminal obeys none of them ([`plain`](crate::plain)): on stderr always, for it ends
+//! in a log as well; on stdout where that is a terminal or the journal, for programs
+//! and files get answers as they are.
+//!
 //! The standard library has opened `/dev/null` for descriptors 0 to 2 that were closed at the start, and ignores SIGPIPE;
 //! the tests of the programs hold us to both.
 
 #![expect(clippy::disallowed_methods, reason = "everybody else comes here")]
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 
+use crate::plain::painted;
 pub use crate::stderr::stderr_is_terminal;
 use crate::stderr::{bare, is_dumb};
 
@@ -36,6 +42,7 @@ pub fn piece(text: &str) {
 /// When stdout cannot be written for another reason, a full disk for one.
 pub fn answer(text: &str) -> io::Result<()> {
     crate::bar::hide();
+    let text = if is_for_people() { Cow::Owned(painted(text)) } else { Cow::Borrowed(text) };
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -56,6 +63,20 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether what stdout says is for eyes: on a terminal, or later in the journal.
+fn is_for_people() -> bool {
+    let journal = std::env::var("JOURNAL_STREAM").ok();
+    stdout_is_terminal()
+        || rustix::fs::fstat(io::stdout())
+            .is_ok_and(|stdout| names(journal.as_deref(), stdout.st_dev, stdout.st_ino))
+}
+
+/// Whether systemd's `JOURNAL_STREAM` (systemd.exec(5)) is this file: a program that was started with another one has the
+/// variable all the same.
+fn names(journal: Option<&str>, dev: u64, ino: u64) -> bool {
+    journal.is_some_and(|journal| journal == format!("{dev}:{ino}"))
+}
+
 /// Whether a person reads stdout who wants colours, on a terminal that has them.
 #[must_use]
 pub fn stdout_in_colour() -> bool {
@@ -74,14 +95,14 @@ fn wants_colour(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     !is_dumb(variable("TERM")) && !unwanted
 }
 
-/// stderr as a writer that takes everything: what nobody hears is lost.
+/// stderr as a writer that takes everything: what nobody hears is lost. It is given whole letters, and as a rule whole lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         crate::bar::hide();
-        bare(bytes);
+        bare(painted(&String::from_utf8_lossy(bytes)).as_bytes());
         Ok(bytes.len())
     }
 
@@ -93,6 +114,12 @@ impl Write for Stderr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_journal_is_known_by_its_file_and_not_by_the_variable_alone() {
+        assert!(names(Some("9:4711"), 9, 4711));
+        assert!(!names(Some("9:4711"), 9, 4712) && !names(Some("x"), 9, 4711) && !names(None, 9, 4711));
+    }
 
     #[test]
     fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {

@@ -6,12 +6,13 @@
 //! was to be kept from.
 
 use chrono::{DateTime, Utc};
+use host_io::plain;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::names::{is_drawing, safe_target_name};
+use crate::names::safe_target_name;
 use crate::update::Update;
 
 /// The longest file of holds that is read, in bytes.
@@ -155,8 +156,8 @@ impl Hold {
     /// The reason in one line of bearable length: whoever signs it does not draw on the terminals of others.
     #[must_use]
     pub fn reason_in_a_line(&self) -> String {
-        let plain = |letter: char| if is_drawing(letter) { ' ' } else { letter };
-        let line: String = self.reason.chars().take(MAX_REASON).map(plain).collect();
+        let spaced = |letter: char| if plain::draws(letter) { ' ' } else { letter };
+        let line: String = self.reason.chars().take(MAX_REASON).map(spaced).collect();
         match line.trim() {
             "" => "no reason is given".to_owned(),
             line => line.to_owned(),

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use host_io::plain;
+
 use super::outcome::{Outcome, Point, RuleOutcome, bits, grouped, rate, span};
 
 const WIDTH: f64 = 760.0;
@@ -263,7 +265,7 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            letter if letter.is_control() => escaped.push(' '),
+            letter if plain::draws(letter) => escaped.push(' '),
             letter => escaped.push(letter),
         }
     }
@@ -285,6 +287,6 @@ mod tests {
 
     #[test]
     fn a_name_cannot_break_out_of_the_picture() {
-        assert_eq!(escape("<a href=\"x\">&\n"), "&lt;a href=&quot;x&quot;&gt;&amp; ");
+        assert_eq!(escape("<a href=\"x\">&\n\u{202e}b"), "&lt;a href=&quot;x&quot;&gt;&amp;  b");
     }
 }

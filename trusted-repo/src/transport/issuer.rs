@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use host_io::plain;
+
 /// The longest name that is shown.
 const LONGEST: usize = 100;
 /// The end of each attribute that is shown, of those below `2.5.4`, with the letters that people know it by.
@@ -83,7 +85,7 @@ pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
             let Some((_, value)) = attribute.any() else { continue };
             if let Some((_, letters)) = SHOWN.iter().find(|(end, _)| kind == [0x55, 0x04, *end]) {
                 let value = String::from_utf8_lossy(value);
-                let clean = value.chars().filter(|letter| !letter.is_control() && *letter != '"');
+                let clean = value.chars().filter(|letter| !plain::draws(*letter) && *letter != '"');
                 shown.push(format!("{letters}={}", clean.take(LONGEST).collect::<String>()));
             }
         }
@@ -150,6 +152,14 @@ mod tests {
         assert!(!is_of_itself(&certificate));
         let authority = CertificateDer::from_pem_slice(AUTHORITY).expect("a certificate");
         assert!(is_of_itself(&authority));
+    }
+
+    #[test]
+    fn a_name_that_draws_is_shown_without_that() {
+        let mut certificate = CertificateDer::from_pem_slice(SERVER).expect("a certificate").to_vec();
+        let at = certificate.windows(8).position(|bytes| bytes == b"Root of ").expect("the issuer's name");
+        certificate[at..at + 4].copy_from_slice("\u{202e}\u{7}".as_bytes());
+        assert_eq!(issuer(&certificate).as_deref(), Some("O=Loopback Tests, CN= of the Loopback"));
     }
 
     #[test]

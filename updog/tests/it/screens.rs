@@ -1,14 +1,15 @@
 //! What a person sees on a terminal.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use serde_json::{Value, json};
 use testdata::{Host, Release, program};
 
-use crate::support::{offered, offered_by};
+use crate::support::{offered, offered_by, reconfigure};
 
 /// What `updog ARGS` writes to a terminal of so many columns.
 fn on_a_terminal(host: &Host, args: &[&str], columns: u16, term: &str) -> String {
@@ -42,6 +43,33 @@ fn at_the_end_a_terminal_of_any_width_shows_the_answer_and_no_bar() {
         for line in before.split(['\r', '\n']).filter(|line| line.ends_with("\x1b[K")) {
             assert!(line.trim_end_matches("\x1b[K").chars().count() < usize::from(columns), "{line:?}");
         }
+    }
+}
+
+#[test]
+fn words_of_others_do_nothing_to_a_terminal() {
+    const ODD: &str = "a\u{202e}b\u{1b}[2Jc\u{9b}1Ad\u{1b}[8me";
+    const SHOWN: &str = "a\u{fffd}b\u{fffd}[2Jc\u{fffd}1Ad\u{fffd}[8me";
+    let (_world, host) = offered();
+    let _ = host.run("updog", &["update"]).expect_ok();
+    let dir = host.paths().history();
+    let record = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+    let record = record.filter(|path| path.extension().is_some_and(|ext| ext == "json")).max().unwrap();
+    let mut known: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    known["notes"] = json!([ODD]);
+    fs::write(&record, known.to_string()).unwrap();
+    let shown = on_a_terminal(&host, &["history", "1"], 80, "xterm");
+    assert!(shown.contains(SHOWN), "{shown:?}");
+    // A program gets it as it is.
+    let piped = host.run("updog", &["history", "1"]).expect_ok();
+    assert!(piped.stdout.contains(ODD), "{piped}");
+    // What is narrated may end in a log.
+    reconfigure(&host, |text| format!("\"a\\u202eb\\u001b[2Jc\" = 1\n{text}"));
+    for said in
+        [on_a_terminal(&host, &["check-update"], 80, "xterm"), host.run("updog", &["check-update"]).stderr]
+    {
+        let line = said.lines().find(|line| line.contains("[2Jc")).unwrap_or_else(|| panic!("{said:?}"));
+        assert!(!line.contains('\u{202e}') && !line.contains("\u{1b}[2J"), "{line:?}");
     }
 }
 

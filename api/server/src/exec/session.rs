@@ -15,6 +15,7 @@ use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt as _, StreamExt as _};
+use host_io::plain;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc::error::TrySendError;
@@ -154,8 +155,7 @@ fn program(asked: &Initialize) -> String {
 /// Words of a client as they may stand in a log: in one line, and not for ever.
 fn for_log(words: &str) -> String {
     let mut shown = words.chars();
-    let plain = |found: char| if found.is_control() { char::REPLACEMENT_CHARACTER } else { found };
-    let mut text: String = shown.by_ref().take(LONGEST_IN_LOG).map(plain).collect();
+    let mut text: String = shown.by_ref().take(LONGEST_IN_LOG).map(plain::in_a_line).collect();
     if shown.next().is_some() {
         text.push('…');
     }
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(named(&[]), "");
         // Neither a line nor a gigabyte of their own.
         assert_eq!(named(&["a\u{1b}[2J\u{7}b"]), "a\u{fffd}[2J\u{fffd}b");
-        assert_eq!(for_log("a\nINFO b"), "a\u{fffd}INFO b");
+        assert_eq!(for_log("a\nINFO \u{202e}b"), "a\u{fffd}INFO \u{fffd}b");
         assert_eq!(named(&["x".repeat(1 << 20).as_str()]).chars().count(), LONGEST_IN_LOG + 1);
     }
 }

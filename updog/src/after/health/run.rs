@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use host_io::plain;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::unix::pipe;
@@ -106,9 +107,7 @@ impl Kept {
     fn text(&self) -> String {
         let bytes: Vec<u8> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes).replace('\r', "");
-        let plain =
-            |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
-        text.trim_end().chars().map(plain).collect()
+        text.trim_end().chars().map(plain::in_lines).collect()
     }
 }
 
@@ -134,9 +133,10 @@ mod tests {
         let failed = run("echo one; echo two >&2; echo three; exit 3", LONG).unwrap_err();
         assert_eq!(failed.why, "ended with exit status: 3, saying \"one; two; three\"");
         assert_eq!(failed.said, "one\ntwo\nthree");
-        let failed = run("seq 100000; printf 'the \\033[31mreason\\n'; exit 1", LONG).unwrap_err();
+        let failed =
+            run("seq 100000; printf 'the \\033[31mrea\\342\\200\\256son\\n'; exit 1", LONG).unwrap_err();
         assert!(failed.said.len() <= KEPT_OUTPUT + 8, "{}", failed.said.len());
-        assert!(failed.said.ends_with("100000\nthe \u{fffd}[31mreason"), "{}", failed.said);
+        assert!(failed.said.ends_with("100000\nthe \u{fffd}[31mrea\u{fffd}son"), "{}", failed.said);
         assert!(failed.why.len() < 600 && failed.why.contains("99999; 100000; the "), "{}", failed.why);
         assert_eq!(run("exit 7", LONG).unwrap_err().why, "ended with exit status: 7");
     }
