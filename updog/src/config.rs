@@ -12,6 +12,7 @@ use host_io::{Advise, Fs, Paths};
 use semver::Version;
 use serde::Deserialize;
 use thiserror::Error;
+use toml::de::DeTable;
 use trusted_repo::{Address, Exception, Mirror, ProxyAddress, Tls};
 use update_metadata::Seed;
 
@@ -227,18 +228,13 @@ pub fn load(fs: &dyn Fs, paths: &Paths) -> Result<Config, Error> {
 
 /// Keys that nothing is made of, with their lines: most of them are typing mistakes.
 fn unknown_keys(text: &str) -> Vec<(String, usize)> {
-    let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
-    let unknown = table.keys().filter(|key| !KEYS.contains(&key.replace('-', "_").as_str()));
-    unknown
-        .map(|key| {
-            let names = |line: &str| {
-                line.trim_start_matches([' ', '[', '"']).strip_prefix(key.as_str()).is_some_and(|rest| {
-                    rest.trim_start_matches('"').trim_start().starts_with(['=', '.', ']'])
-                })
-            };
-            (key.clone(), text.lines().position(names).map_or(0, |at| at + 1))
-        })
-        .collect()
+    let Ok(table) = DeTable::parse(text) else { return Vec::new() };
+    let unknown = table.get_ref().keys().filter(|key| {
+        let known = key.get_ref().replace('-', "_");
+        !KEYS.contains(&known.as_str())
+    });
+    let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    unknown.map(|key| (key.get_ref().to_string(), line(key.span().start))).collect()
 }
 
 /// Parses the text of a configuration; `path` is for the error only.
@@ -443,6 +439,13 @@ something_newer = { a = 1 }
         let typo =
             "metadata_base_url = \"x\"\nmetadata_bse_url = 1\ndata-budget = 5\nnice = 3\n[extra]\na = 1\n";
         assert_eq!(unknown_keys(typo), [("extra".to_owned(), 5), ("metadata_bse_url".to_owned(), 2)]);
+        let written_oddly = "nice = 3\n 'one' = 1\n\"tw\\u006f\" = 2\nthree.x = 3\n[[four]]\na = 1\n";
+        let mut found = unknown_keys(written_oddly);
+        found.sort_by_key(|(_, line)| *line);
+        assert_eq!(
+            found,
+            [("one", 2), ("two", 3), ("three", 4), ("four", 5)].map(|(key, line)| (key.to_owned(), line))
+        );
         // Nothing that the shipped template renders is warned about on every run.
         let template = include_str!("../../dist/usr/share/bottlerocket/templates/updog.toml");
         let keys: Vec<&str> = template
