@@ -411,11 +411,10 @@ fn help_for(fault: &Fault) -> String {
         Fault::Proxy { .. } => "check the proxy's address, and whether it asks for a login or forbids this host",
         Fault::Environment(_) => "correct that variable, or take it away",
         Fault::Credentials { .. } => "correct the file: it has to be PEM, a client certificate with its key",
-        Fault::Status { status, .. } if *status >= 500 || *status == 429 => {
-            "the server has a problem; try again later"
-        }
+        Fault::Status { status: 429, .. } => "it is asked more often than it allows; try again later",
+        Fault::Status { status, .. } if *status >= 500 => "the server has a problem; try again later",
         Fault::Status { .. } => "check the URL, and what a proxy on the way demands",
-        Fault::Missing => "check the URL: there is no TUF repository",
+        Fault::Missing => "check the address: there is no TUF repository",
         Fault::Html { .. } => {
             "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"
         }

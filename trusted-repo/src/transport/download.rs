@@ -315,6 +315,10 @@ impl Download {
                 self.begin(answer, &head).await
             }
             StatusCode::OK => self.begin(answer, &head).await,
+            // All of it, from a cache that knows objects by their parts only.
+            StatusCode::PARTIAL_CONTENT if !in_part && head.range.is_some_and(|range| range.is_whole()) => {
+                self.begin(answer, &head).await
+            }
             status => {
                 answer.discard().await?;
                 let host = self.host.clone();

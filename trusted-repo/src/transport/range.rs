@@ -17,12 +17,17 @@ pub(crate) struct ContentRange {
 impl ContentRange {
     /// Parses the header's value; anything that is not exactly a range of bytes is `None`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (range, total) = of_bytes(text)?.split_once('/')?;
         let (first, last) = range.split_once('-')?;
         let (first, last) = (number(first)?, number(last)?);
         let total = if total == "*" { None } else { Some(number(total)?) };
         let sane = first <= last && total.is_none_or(|total| last < total);
         sane.then_some(Self { first, last, total })
+    }
+
+    /// Whether it is all of its object.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.first == 0 && self.total == Some(self.last + 1)
     }
 
     /// How many bytes of this part lie before `position`, if it continues an object of `length` bytes there. A cache may
@@ -32,6 +37,12 @@ impl ContentRange {
         let same_object = self.total.is_none_or(|total| total == length) && self.last < length;
         (before <= MOST_PASSED_OVER && self.last >= position && same_object).then_some(before)
     }
+}
+
+/// What follows the unit, which is written in any case, where it is bytes.
+pub(crate) fn of_bytes(text: &str) -> Option<&str> {
+    let (unit, range) = text.trim().split_once(' ')?;
+    unit.eq_ignore_ascii_case("bytes").then(|| range.trim_start())
 }
 
 /// Digits only: `u64::from_str` would take a plus sign.
@@ -60,6 +71,7 @@ mod tests {
         assert_eq!(before("bytes 100-199/*"), Some(0), "a length that nobody tells");
         assert_eq!(before("bytes 64-199/200"), Some(36), "from the start of a block");
         assert_eq!(before("bytes 0-199/*"), Some(100));
+        assert_eq!(before("Bytes  100-199/200"), Some(0), "a unit has no case");
     }
 
     #[test]
@@ -71,6 +83,13 @@ mod tests {
         let far = ContentRange::parse("bytes 0-9999999/*").expect("a range");
         assert_eq!(far.before(MOST_PASSED_OVER, 10_000_000), Some(MOST_PASSED_OVER));
         assert_eq!(far.before(MOST_PASSED_OVER + 1, 10_000_000), None, "too much for nothing");
+    }
+
+    #[test]
+    fn a_part_from_the_first_byte_to_the_last_is_the_whole() {
+        let whole = |text| ContentRange::parse(text).expect("a range").is_whole();
+        assert!(whole("bytes 0-99/100"));
+        assert!(!whole("bytes 0-98/100") && !whole("bytes 1-99/100") && !whole("bytes 0-99/*"));
     }
 
     #[test]

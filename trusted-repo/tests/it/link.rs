@@ -95,6 +95,75 @@ fn behind_tls(fixture: &Fixture, clients: bool) -> Url {
     Url::parse(&format!("https://{address}/")).expect("an address")
 }
 
+/// What nobody can put to what came before: several parts in one body, an encoded one, one that does not say which it is.
+#[tokio::test]
+async fn answer_that_is_no_plain_part_is_passed_over_and_the_object_begins_again() {
+    for odd in [
+        "Content-Type: multipart/byteranges; boundary=X\r\n",
+        "Content-Encoding: gzip\r\nContent-Range: bytes RANGE\r\n",
+        "Content-Encoding: identity\r\nContent-Encoding: br\r\nContent-Range: bytes RANGE\r\n",
+        "",
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.target("root.lz4", &noise(1, 300_000));
+        fixture.sign();
+        let repo = fixture.repo();
+        let broke = std::sync::Mutex::new(false);
+        let address = answering(move |_, head| {
+            let answer = file_answer(&repo, head);
+            if !head.contains("root.lz4") {
+                return answer;
+            }
+            let range = head.lines().find_map(|line| line.strip_prefix("range: bytes="));
+            if let Some(from) = range.and_then(|range| range.strip_suffix('-')) {
+                let said = odd.replace("RANGE", &format!("{from}-299999/300000"));
+                let head =
+                    format!("HTTP/1.1 206 Part\r\n{said}Content-Length: 4\r\nConnection: close\r\n\r\nnone");
+                return head.into_bytes();
+            }
+            // The first time it breaks off in the middle.
+            let first = !std::mem::replace(&mut *broke.lock().expect("no panic"), true);
+            if first { answer[..150_000].to_vec() } else { answer }
+        });
+        let source = fixture.source_at(&Url::parse(&format!("http://{address}/")).expect("an address"));
+        let account = source.account.clone();
+        let repository = open(&fixture, source).await.expect("opened");
+        let before = account.fetched();
+        let whole = repository.fetch("root.lz4", 1 << 20).await.expect("begun again");
+        assert_eq!(whole.bytes(), noise(1, 300_000), "{odd:?}");
+        assert!(account.fetched() > before + 440_000, "{odd:?}: it was resumed");
+    }
+}
+
+/// A cache that knows objects by their parts only.
+#[tokio::test]
+async fn object_that_comes_as_the_one_part_of_itself_is_whole_and_a_smaller_part_is_none() {
+    let fixture = Fixture::new();
+    for short in [0, 1] {
+        let repo = fixture.repo();
+        let address = answering(move |_, head| {
+            let answer = file_answer(&repo, head);
+            let at = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head") + 4;
+            let body = answer[at..].to_vec();
+            if !answer.starts_with(b"HTTP/1.1 200") {
+                return answer;
+            }
+            let (len, last) = (body.len() - short, body.len() - short - 1);
+            let head = format!(
+                "HTTP/1.1 206 Part\r\nContent-Length: {len}\r\nContent-Range: bytes 0-{last}/{}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            [head.into_bytes(), body[..len].to_vec()].concat()
+        });
+        let source = fixture.source_at(&Url::parse(&format!("http://{address}/")).expect("an address"));
+        let opened = open(&fixture, source).await;
+        match short {
+            0 => drop(opened.expect("the whole")),
+            _ => assert_refused(opened, "unreachable", "answered with status 206"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn authority_of_a_bundle_is_trusted_and_an_unknown_one_is_named() {
     let fixture = Fixture::new();
