@@ -24,6 +24,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The file that was given is no root role.
+    #[error("read the root role {path}: it is none ({reason})")]
+    NoRoot {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A word that becomes part of a path or a target name has odd letters.
     #[error("use {value:?} as {what}: only letters, digits and ._+- may be in it")]
     Name {
@@ -334,6 +342,9 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::File { .. } => "check the path, the permissions and the free space",
+            Self::NoRoot { .. } => {
+                "give the root.json that images ship; \"pubrepo init\" leaves it beside the keys"
+            }
             Self::Name { .. } => "choose another word",
             Self::KeysServed { .. } => "give --keys a directory outside of the repository",
             Self::Exists { .. } => "add releases to it with \"pubrepo add\", or choose another directory",
@@ -409,6 +420,10 @@ mod tests {
     #[test]
     fn failures_are_told_in_these_words() {
         for (failure, words) in [
+            (
+                Error::NoRoot { path: "/data/file".into(), reason: "expected value".into() },
+                "read the root role /data/file: it is none (expected value)",
+            ),
             (
                 Error::PackBase { version: Version::new(1, 0, 0), reason: "it is gone".into() },
                 "make a pack with 1.0.0: it is gone",

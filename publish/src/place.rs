@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use host_io::SystemFs;
 use host_io::redacted::redacted;
 use tempfile::TempDir;
+use trusted_repo::memory::view;
 use trusted_repo::{Address, Repository, Source, open_online};
 use url::Url;
 
@@ -52,6 +53,9 @@ impl Place {
         );
         let root = std::fs::read(&self.trusted_root)
             .map_err(|error| Error::file("read the root role", &self.trusted_root, error))?;
+        if let Err(trusted_repo::Error::Anchor { reason }) = view::anchor(&root) {
+            return Err(Error::NoRoot { path: self.trusted_root.clone(), reason });
+        }
         let memory = tempfile::tempdir().map_err(|error| Error::file("make", std::env::temp_dir(), error))?;
         let repository = open_online(Arc::new(SystemFs), source, &root, memory.path(), now).await?;
         Ok(Opened { repository, _memory: memory })

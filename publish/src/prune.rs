@@ -196,6 +196,11 @@ fn odd(dir: &Path, why: &str) -> Error {
     )
 }
 
+/// A count as it is read.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 impl fmt::Display for PruneReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for file in &self.files {
@@ -204,11 +209,18 @@ impl fmt::Display for PruneReport {
         let (count, kept) = (self.files.len(), self.kept);
         let freed = mib(self.files.iter().map(|file| file.length).sum());
         let asked = self.metadata.len();
-        write!(f, "metadata of {asked} variants and architectures asked, {kept} files kept")?;
+        let asked = counted(asked, "variant and architecture", "variants and architectures");
+        write!(f, "the metadata of {asked} was asked, {} kept", counted(kept, "file is", "files are"))?;
         match (count, self.removed) {
             (0, _) => write!(f, "\nnothing to remove"),
-            (_, true) => write!(f, "\nremoved: {count} files, {freed}"),
-            (_, false) => write!(f, "\nnothing was removed; with --yes it would be {count} files, {freed}"),
+            (_, true) => write!(f, "\nremoved: {}, {freed}", counted(count, "file", "files")),
+            (_, false) => {
+                write!(
+                    f,
+                    "\nnothing was removed; with --yes it would be {}, {freed}",
+                    counted(count, "file", "files")
+                )
+            }
         }
     }
 }

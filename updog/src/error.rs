@@ -275,6 +275,10 @@ impl Advise for Error {
             }
             Self::First(refused) => refused.help(),
             Self::AfterClearOfIdle { .. } => Some("nothing on that disk boots; run the same command again".to_owned()),
+            Self::Missing { option: "--variant" } => Some(
+                "give --variant, the kind of system as its repository names it: the directory above ARCH/timestamp.json"
+                    .to_owned(),
+            ),
             Self::Missing { option } => Some(format!("give {option}")),
             Self::Unconfirmed => Some(
                 "after it an older state of the repository is not told from a newer one, once; to do it, add --yes"

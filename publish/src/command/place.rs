@@ -8,8 +8,11 @@ use crate::place::Place;
 #[derive(Debug, clap::Args)]
 pub struct PlaceArgs {
     /// The address or directory that has VARIANT/ARCH/ and targets/
-    #[arg(value_name = "URL|DIR")]
-    base: String,
+    #[arg(value_name = "URL|DIR", required_unless_present = "repo")]
+    base: Option<String>,
+    /// The same, by the name that it has in the commands that change it
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "base")]
+    repo: Option<String>,
     /// The root role that images ship
     #[arg(long, value_name = "FILE")]
     trusted_root: PathBuf,
@@ -26,7 +29,8 @@ pub struct PlaceArgs {
 
 impl From<PlaceArgs> for Place {
     fn from(args: PlaceArgs) -> Self {
-        let PlaceArgs { base, trusted_root, variant, arch, targets } = args;
+        let PlaceArgs { base, repo, trusted_root, variant, arch, targets } = args;
+        let base = base.or(repo).expect("one of them is required");
         Self { base, variant, arch, trusted_root, targets }
     }
 }

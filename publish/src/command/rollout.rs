@@ -15,7 +15,11 @@ use crate::rollout::{Action, RolloutReport, rollout};
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The version of the release
-    version: Version,
+    #[arg(required_unless_present = "named")]
+    version: Option<Version>,
+    /// The same, by the name that it has in "add"
+    #[arg(long = "version", id = "named", value_name = "VERSION", hide = true, conflicts_with = "version")]
+    named: Option<Version>,
     #[command(flatten)]
     change: ChangeArgs,
     /// Do it without asking; the effect is still told
@@ -41,7 +45,8 @@ Examples:
 /// # Errors
 /// As [`rollout`].
 pub async fn run(action: Action, args: Args, now: DateTime<Utc>) -> Result<RolloutReport, Error> {
-    let Args { version, change, yes } = args;
+    let Args { version, named, change, yes } = args;
+    let version = version.or(named).expect("one of them is required");
     let (desk, lifetimes) = change.read()?;
     let agree = |effect: &[String]| {
         say::line(&format!("{} {version}:", action.name()));

@@ -2,7 +2,7 @@
 
 use testdata::noise;
 
-use crate::fixture::{Fixture, pubrepo};
+use crate::fixture::{Fixture, done, pubrepo, refused};
 
 const WHERE: [&str; 8] = ["--repo", "repo", "--keys", "keys", "--variant", "metal", "--arch", "x86_64"];
 
@@ -56,4 +56,26 @@ fn a_usage_error_is_told_on_stderr() {
     assert!(String::from_utf8_lossy(&help.stdout).contains("pubrepo init --repo"));
     let hidden = pubrepo(&fixture, &["add", "--help"]);
     assert!(!String::from_utf8_lossy(&hidden.stdout).contains("allow-missing"));
+}
+
+#[test]
+fn what_was_typed_is_named_and_the_names_of_one_command_count_in_another() {
+    let fixture = Fixture::empty();
+    let _ = done(pubrepo(&fixture, &[&["init"], &WHERE[..]].concat()));
+    fixture.write("boot", &noise(1, 100));
+    fixture.write("root", &noise(1, 16 * 4096));
+    let images = ["--version", "1.0.0", "--boot", "boot", "--root", "root"];
+    let _ = done(pubrepo(&fixture, &[&["add"], &WHERE[..], &images].concat()));
+    let seen = ["--variant", "metal", "--arch", "x86_64", "--trusted-root"];
+    let listed =
+        |place: &[&str]| done(pubrepo(&fixture, &[&["list"], place, &seen, &["keys/root.json"]].concat()));
+    assert_eq!(listed(&["repo"]), listed(&["--repo", "repo"]));
+    let none = pubrepo(&fixture, &[&["list", "repo"], &seen[..], &["boot"]].concat());
+    refused(&none, "failed to read the root role boot: it is none (");
+    let recalled =
+        done(pubrepo(&fixture, &[&["pause"], &WHERE[..], &["--version", "1.0.0", "--yes"]].concat()));
+    assert!(recalled.contains("1.0.0"), "{recalled}");
+    assert_eq!(pubrepo(&fixture, &[&["pause"], &WHERE[..], &["--yes"]].concat()).status.code(), Some(2));
+    let pruned = done(pubrepo(&fixture, &["prune", "--repo", "repo"]));
+    assert!(pruned.starts_with("the metadata of 1 variant and architecture was asked, "), "{pruned}");
 }

@@ -16,7 +16,8 @@ use host_io::swap;
 use semver::Version;
 use signpost::{IdleDisk, OsDisk, Role, SetName};
 use trusted_repo::lz4::Lz4Reader;
-use trusted_repo::{Address, Repository, Source};
+use trusted_repo::memory::view;
+use trusted_repo::{Address, Fault, Repository, Source};
 use update_metadata::{Manifest, Update, manifest};
 
 use crate::context::Context;
@@ -179,8 +180,19 @@ fn open(context: &Context, order: &Order, trust: &Path) -> Result<Repository, Er
     let source = Source::new(metadata, base.directory("targets"));
     let anchor = std::fs::read(&order.trusted_root)
         .map_err(|source| Refused::Root { path: order.trusted_root.clone(), source })?;
+    if let Err(trusted_repo::Error::Anchor { reason }) = view::anchor(&anchor) {
+        return Err(Refused::NoRoot { path: order.trusted_root.clone(), reason }.into());
+    }
     let (fs, now) = (Arc::clone(&context.fs), context.clock.now());
-    Ok(context.waiter.wait(Box::pin(trusted_repo::open_online(fs, source, &anchor, trust, now)))??)
+    let opened = context.waiter.wait(Box::pin(trusted_repo::open_online(fs, source, &anchor, trust, now)))?;
+    opened.map_err(|error| match error {
+        // Named here as it was typed, and not by the address that was made of it.
+        trusted_repo::Error::Metadata { name, source: Fault::Missing, .. } if name == "timestamp.json" => {
+            let (variant, arch) = (order.variant.clone(), order.arch.clone());
+            Error::from(Refused::NoRepository { repo: redacted(&order.repo), variant, arch })
+        }
+        error => error.into(),
+    })
 }
 
 /// The version that was named, or the newest that may run. No host waits for its turn here.

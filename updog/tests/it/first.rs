@@ -104,6 +104,27 @@ fn what_must_not_be_overwritten_is_refused_and_nothing_is_changed() {
     );
     refused(&host, elsewhere.path(), &["--force", "--image", "9.9.9"], "the repository offers 1.1.0");
     refused(&host, elsewhere.path(), &["--force", "--persistent", "/nowhere"], "/nowhere");
+    // What was typed is named as it was typed.
+    let no_root = host.disk().path().to_str().unwrap();
+    let why = format!("failed to read the root role {no_root}: it is none (");
+    refused(&host, elsewhere.path(), &["--force", "--trusted-root", no_root], &why);
+    let inside = world.metadata_dir();
+    let inside = inside.to_str().unwrap();
+    let why = |flavour: &str, place: &str| {
+        format!(
+            "find a repository for {} in {place}: {flavour}/timestamp.json is not there",
+            flavour.replace('/', " ")
+        )
+    };
+    let (typed, arch) = (world.repo_dir(), std::env::consts::ARCH);
+    let typed = typed.to_str().unwrap();
+    refused(
+        &host,
+        elsewhere.path(),
+        &["--force", "--repo", inside],
+        &why(&format!("metal-dev/{arch}"), inside),
+    );
+    refused(&host, elsewhere.path(), &["--force", "--arch", "riscv"], &why("metal-dev/riscv", typed));
     assert!(std::fs::read(host.disk().path()).unwrap() == before);
 
     // Not even by force from a host that runs from it.

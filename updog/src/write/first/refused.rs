@@ -38,6 +38,24 @@ pub enum Refused {
         /// Why.
         source: std::io::Error,
     },
+    /// The file that was given is no root role.
+    #[error("read the root role {path}: it is none ({reason})")]
+    NoRoot {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// There is no metadata for this flavour in the place that was given.
+    #[error("find a repository for {variant} {arch} in {repo}: {variant}/{arch}/timestamp.json is not there")]
+    NoRepository {
+        /// The place.
+        repo: String,
+        /// For which flavour.
+        variant: String,
+        /// For which architecture.
+        arch: String,
+    },
     /// Nothing fits.
     #[error("find {what} for {variant} {arch}: the repository offers {offered}")]
     NotOffered {
@@ -83,7 +101,10 @@ impl Advise for Refused {
                     "nothing was changed; with --force neither set boots any more until the new release was read back"
                 }
                 Self::Address(_) => "give a directory that \"pubrepo\" made or mirrored, or its address",
-                Self::Root { .. } => "give the root.json of the repository's keys, from a place that you trust",
+                Self::Root { .. } | Self::NoRoot { .. } => "give the root.json of the repository's keys, from a place that you trust",
+                Self::NoRepository { .. } => {
+                    "--repo is what has VARIANT/ARCH and targets, as \"pubrepo\" makes it; look which of them --variant and --arch can name"
+                }
                 Self::NotOffered { .. } => "name one of these with --image, or another flavour with --variant",
                 Self::Withheld { .. } => "nothing was changed; name another version with --image",
                 Self::Persistent { .. } => {
@@ -98,6 +119,8 @@ impl Advise for Refused {
         match self {
             Self::Running { .. } | Self::Proven { .. } => "disallowed",
             Self::NotOffered { .. } | Self::Withheld { .. } => "no_update",
+            Self::NoRepository { .. } => "not_a_repository",
+            Self::NoRoot { .. } => "untrusted",
             Self::Address(_) | Self::Root { .. } | Self::Persistent { .. } => "failed",
         }
     }
@@ -128,6 +151,18 @@ mod tests {
                     source: std::io::Error::other("the disk is gone"),
                 },
                 "read the root role /data/file",
+            ),
+            (
+                Refused::NoRoot { path: "/data/file".into(), reason: "expected value".into() },
+                "read the root role /data/file: it is none (expected value)",
+            ),
+            (
+                Refused::NoRepository {
+                    repo: "/stick".into(),
+                    variant: "metal".into(),
+                    arch: "x86_64".into(),
+                },
+                "find a repository for metal x86_64 in /stick: metal/x86_64/timestamp.json is not there",
             ),
             (
                 Refused::Persistent {
