@@ -24,6 +24,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Metadata beside the targets cannot be read, so nobody knows what it names.
+    #[error("know what the metadata {path} names")]
+    Neighbour {
+        /// The file, or the directory that lacks one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The file that was given is no root role.
     #[error("read the root role {path}: it is none ({reason})")]
     NoRoot {
@@ -342,6 +350,9 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::File { .. } => "check the path, the permissions and the free space",
+            Self::Neighbour { .. } => {
+                "nothing was removed, as it may name any file; put it back from a copy, or take its directory away if nobody asks there any more"
+            }
             Self::NoRoot { .. } => {
                 "give the root.json that images ship; \"pubrepo init\" leaves it beside the keys"
             }
@@ -420,6 +431,13 @@ mod tests {
     #[test]
     fn failures_are_told_in_these_words() {
         for (failure, words) in [
+            (
+                Error::Neighbour {
+                    path: "/repo/cloud/x86_64/timestamp.json".into(),
+                    source: io::Error::other("the disk is gone"),
+                },
+                "know what the metadata /repo/cloud/x86_64/timestamp.json names",
+            ),
             (
                 Error::NoRoot { path: "/data/file".into(), reason: "expected value".into() },
                 "read the root role /data/file: it is none (expected value)",

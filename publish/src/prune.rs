@@ -169,8 +169,9 @@ impl Named {
 }
 
 fn role(path: &Path) -> Result<Value, Error> {
-    let bytes = SystemFs.read(path).map_err(|error| Error::file("read the metadata", path, error))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::file("read the metadata", path, error.into()))
+    let unread = |source| Error::Neighbour { path: path.to_owned(), source };
+    let bytes = SystemFs.read(path).map_err(unread)?;
+    serde_json::from_slice(&bytes).map_err(|error| unread(error.into()))
 }
 
 fn version(role: &Value, name: &str) -> Option<u64> {
@@ -189,11 +190,8 @@ fn files(role: &Value) -> Vec<String> {
 }
 
 fn odd(dir: &Path, why: &str) -> Error {
-    Error::file(
-        "understand the metadata in",
-        dir,
-        std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned()),
-    )
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned());
+    Error::Neighbour { path: dir.to_owned(), source }
 }
 
 /// A count as it is read.

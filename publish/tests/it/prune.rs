@@ -1,6 +1,7 @@
 //! What is pruned, and what is not.
 
 use chrono::Duration;
+use host_io::Advise as _;
 use publish::InitOptions;
 use publish::prune::{PruneOptions, PruneReport, prune};
 
@@ -57,5 +58,6 @@ async fn a_neighbour_that_cannot_be_read_keeps_everything() {
     let options = PruneOptions { repo: fixture.path("repo"), grace: Duration::zero(), dry_run: false };
     let error = prune(&options, today() + Duration::days(400)).expect_err("its targets may lie here");
     assert!(error.to_string().contains("cloud/x86_64/timestamp.json"), "{error}");
+    assert!(error.help().is_some_and(|help| help.starts_with("nothing was removed")), "{error}");
     assert_eq!(fixture.published(), before);
 }
