@@ -12,13 +12,23 @@ pub(crate) fn workspace() -> PathBuf {
     own.parent().expect("xtask lies one folder below the top").to_owned()
 }
 
-/// A call of the cargo that runs us, in the workspace's top folder.
+/// A call of the cargo that runs us, in the workspace's top folder. What the cargo that runs us says of our own package is
+/// kept from it: build scripts that ask for that (ring's does) would run again in each of the two, one after the other, and
+/// everything above them would be built again.
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(workspace());
+    for (name, _) in std::env::vars_os() {
+        if OF_OUR_PACKAGE.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes())) {
+            command.env_remove(name);
+        }
+    }
     command
 }
+
+/// How the names begin of what cargo tells the programs of a package.
+const OF_OUR_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// The arguments that build every program. xtask itself is left out: it runs at this moment, and was just built.
 pub(crate) const BUILD_PROGRAMS: [&str; 6] =
@@ -31,4 +41,19 @@ pub(crate) fn metadata() -> Result<Value, Box<dyn Error>> {
         return Err(format!("read cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_of_cargo_is_told_nothing_of_our_own_package() {
+        let command = cargo();
+        let removed = |name: &str| command.get_envs().any(|(of, value)| of == name && value.is_none());
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"] {
+            assert!(std::env::var_os(name).is_some(), "cargo tells it to this test");
+            assert!(removed(name), "{name}");
+        }
+    }
 }
