@@ -130,8 +130,8 @@ fn expect(
         let medium = played.at(step);
         let full = played.full.iter().any(|full| full.start < step && step <= full.end);
         let state = State::new(medium.tree(&played.read.kinds), medium.disk, full, published);
-        let (.., came) = bench.go_on(&state, Boot::Uncut, story.again, published)?;
-        let (.., back) = bench.go_on(&state, Boot::Uncut, BACK, published)?;
+        let (_, came) = bench.go_on(&state, Boot::Uncut, story.again, published)?;
+        let (_, back) = bench.go_on(&state, Boot::Uncut, BACK, published)?;
         let seen = &came.seen;
         let uncut =
             [(&seen.booted, &seen.settings), (&came.booted, &came.settings), (&back.booted, &back.settings)];

@@ -1,5 +1,6 @@
 //! States become hosts, several at a time.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +25,8 @@ pub(super) const BACK: &[Typed] = &[("updog", &["rollback"])];
 /// How far a look at the states of a story goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
-    /// So many different ways to go on from a state are gone to their end: the same again, and back.
+    /// So many different ways to go on from a state are gone to their end, the same again and back; more only where a boot
+    /// shows what none of these has shown.
     pub(super) ends: [usize; 2],
     /// Whether the first violation is enough.
     pub(super) one_is_enough: bool,
@@ -34,20 +36,28 @@ pub(super) struct Reach {
 #[derive(Default)]
 pub(super) struct Memos {
     seen: Mutex<Memo<Seen>>,
-    again: Mutex<Memo<Came>>,
-    back: Mutex<Memo<Came>>,
+    again: Mutex<Ways>,
+    back: Mutex<Ways>,
+}
+
+/// Ways that were gone to their end.
+#[derive(Default)]
+struct Ways {
+    memo: Memo<Came>,
+    /// What their first boots have shown: where another end is to be expected.
+    shown: HashSet<String>,
 }
 
 impl Memos {
     /// How many ways were gone to their end so far: the same again, and back.
     pub(super) fn ends(&self) -> [usize; 2] {
-        [&self.again, &self.back].map(|memo| memo.lock().expect("nobody panics while holding it").len())
+        [&self.again, &self.back].map(|ways| ways.lock().expect("nobody panics while holding it").memo.len())
     }
 
     /// What tells two states apart to a host that goes on from them: states with the same answer do the same.
     pub(super) fn way_on(&self, state: &State) -> Hash {
         let again = self.again.lock().expect("nobody panics while holding it");
-        again.key(state).unwrap_or(state.hash)
+        again.memo.key(state).unwrap_or(state.hash)
     }
 }
 
@@ -133,11 +143,8 @@ impl<'a> Shared<'a> {
     fn one(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
         let broken = judge::of_medium(&case.state, case.step, case.table, self.expected);
         self.note(case, broken, &[Invariant::Whole, Invariant::Trust, Invariant::Kept, Invariant::Table]);
-        let came = self.go_on(case, bench, (&self.memos.again, self.reach.ends[0]), self.again, dice)?;
-        let seen = match &came {
-            Some(came) => Arc::new(came.seen.clone()),
-            None => self.look(case, bench, dice)?,
-        };
+        let (seen, came) =
+            self.go_on(case, bench, (&self.memos.again, self.reach.ends[0]), self.again, dice)?;
         let broken = judge::of_seen(&case.state, &seen, self.expected);
         self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);
         if let Some(came) = came {
@@ -148,7 +155,8 @@ impl<'a> Shared<'a> {
         // The other set is proven: whoever wants to go back to it can.
         let other = seen.booted.set.map(|set| case.table.bits[usize::from(set == Set::A)]);
         if other.is_some_and(|bits| bootable(bits) && bits.successful)
-            && let Some(came) = self.go_on(case, bench, (&self.memos.back, self.reach.ends[1]), BACK, dice)?
+            && let (_, Some(came)) =
+                self.go_on(case, bench, (&self.memos.back, self.reach.ends[1]), BACK, dice)?
         {
             let broken = judge::of_the_way_back(&case.state, &came, self.expected);
             self.note(case, broken, &[Invariant::WayBack]);
@@ -156,38 +164,36 @@ impl<'a> Shared<'a> {
         Ok(())
     }
 
-    /// Goes on from a state to its end, as long as not enough ways were gone.
+    /// What a boot of a state shows, and what comes of going on from there to the end: where a way like it was gone, where
+    /// not enough were, or where no way was gone from what it shows.
     fn go_on(
         &self,
         case: &Case,
         bench: &mut Bench,
-        (memo, ends): (&Mutex<Memo<Came>>, usize),
+        (ways, ends): (&Mutex<Ways>, usize),
         typed: &[Typed],
         dice: &mut Dice,
-    ) -> Result<Option<Arc<Came>>, Box<dyn Error>> {
-        let memo = || memo.lock().expect("nobody panics while holding it");
-        let (known, enough) = {
-            let memo = memo();
-            (memo.find(&case.state), memo.len() >= ends)
-        };
+    ) -> Result<(Arc<Seen>, Option<Arc<Came>>), Box<dyn Error>> {
+        let ways = || ways.lock().expect("nobody panics while holding it");
+        let known = ways().memo.find(&case.state);
         if let Some(known) = known {
             if dice.below(PROVEN) == 0 {
-                let (.., real) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
+                let (_, real) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
                 self.proven(real.agrees(&known), &real, &known)?;
             }
-            return Ok(Some(known));
+            return Ok((Arc::new(known.seen.clone()), Some(known)));
         }
-        if enough {
-            return Ok(None);
+        let seen = self.look(case, bench, dice)?;
+        let wanted = {
+            let mut ways = ways();
+            ways.shown.insert(seen.shown()) || ways.memo.len() < ends
+        };
+        if !wanted {
+            return Ok((seen, None));
         }
-        let (first, looks, came) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
+        let (looks, came) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
         self.found().runs += 1;
-        self.memos.seen.lock().expect("nobody panics while holding it").keep(
-            &case.state,
-            first,
-            came.seen.clone(),
-        );
-        Ok(Some(memo().keep(&case.state, looks, came)))
+        Ok((seen, Some(ways().memo.keep(&case.state, looks, came))))
     }
 
     /// Lets a state boot and looks at it.

@@ -130,6 +130,12 @@ impl Seen {
     pub(super) fn agrees(&self, other: &Self) -> bool {
         self.booted == other.booted && self.settings == other.settings && self.bits == other.bits
     }
+
+    /// What [`Seen::agrees`] is about, as text.
+    pub(super) fn shown(&self) -> String {
+        let Self { booted, settings, bits, .. } = self;
+        format!("{booted:?} {settings} {bits:?}")
+    }
 }
 
 /// What came of typing something on it, and booting once more.
@@ -235,21 +241,20 @@ impl Bench {
         Ok((self.looks(&lines, &state.tree), seen))
     }
 
-    /// [`Bench::look`], then types what is to be typed, and boots once more. The first looks are those until then.
+    /// [`Bench::look`], then types what is to be typed, and boots once more.
     pub(super) fn go_on(
         &mut self,
         state: &State,
         first: Boot,
         typed: &[Typed],
         published: &Published,
-    ) -> Result<(Looks, Looks, Came), Box<dyn Error>> {
+    ) -> Result<(Looks, Came), Box<dyn Error>> {
         let mut host = self.start(state)?;
         if first == Boot::LostOnce {
             let _whichever = host.lose_power_in_boot();
         }
         let record = Record::at(&self.record);
         let seen = look(&mut host);
-        let first = self.looks(&record.lines()?, &state.tree);
         record.room().free()?;
         let mut came = go_on(&mut host, seen, typed);
         drop(host);
@@ -262,7 +267,7 @@ impl Bench {
             came.classes[place] = published.class_of(place, &self.disk().read_all(&set.label(role)));
         }
         came.delta = delta(&state.tree, &Tree::scan(&self.dir)?);
-        Ok((first, self.looks(&lines, &state.tree), came))
+        Ok((self.looks(&lines, &state.tree), came))
     }
 
     /// The host that is laid out here, as it was when it was off in this state.

@@ -93,7 +93,7 @@ pub(super) fn again(
     let unproven = |bits: &BootBits| bootable(*bits) && !bits.successful;
     let lost = match first.table.bits.iter().any(unproven) {
         true => {
-            let (.., came) = bench.go_on(&first.state, Boot::LostOnce, typed, published)?;
+            let (_, came) = bench.go_on(&first.state, Boot::LostOnce, typed, published)?;
             Some(End { first_boot_lost: true, ..end_of(&first.state, &came, shapes) })
         }
         false => None,
