@@ -1,6 +1,6 @@
 //! The states of a story, each once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::ops::Range;
 
@@ -24,6 +24,8 @@ pub(super) struct Case {
     pub(super) table: Table,
     /// The step before which it was left.
     pub(super) step: usize,
+    /// So many acts had ended by then.
+    pub(super) ended: usize,
     /// Whether only sectors of the table and names were under way.
     pub(super) bare: bool,
     pub(super) place: String,
@@ -81,6 +83,8 @@ pub(super) struct Making<'a> {
     pub(super) published: &'a Published,
     /// From and until which steps the persistent partition is full.
     pub(super) full: &'a [Range<usize>],
+    /// After how many steps each act had ended.
+    pub(super) milestones: &'a [usize],
     pub(super) measure: Measure,
     pub(super) rng_seed: u64,
 }
@@ -90,9 +94,10 @@ pub(super) struct Cases<'a> {
     making: &'a Making<'a>,
     read: &'a Read,
     left: VecDeque<Epoch>,
-    known: HashSet<Hash>,
-    /// Media that were made: most subsets leave what another one has left.
-    media: HashSet<Hash>,
+    /// States that were made, with how many acts had ended at most.
+    known: HashMap<Hash, usize>,
+    /// The same of media: most subsets leave what another one has left.
+    media: HashMap<Hash, usize>,
     dice: Dice,
     pub(super) count: Count,
     /// What was found of half-written images, and not taken yet.
@@ -105,36 +110,45 @@ impl<'a> Cases<'a> {
         let mut dice = Dice::new(making.rng_seed);
         let epochs = Epochs::of(making.base, read, &mut dice);
         let count = Count { epochs: epochs.all.len(), syncs: epochs.syncs.len(), ..Count::default() };
-        let (left, known, media) = (epochs.all.into(), HashSet::new(), HashSet::new());
+        let (left, known, media) = (epochs.all.into(), HashMap::new(), HashMap::new());
         Self { making, read, left, known, media, dice, count, broken: Vec::new() }
     }
 
-    /// The states of the next epoch that differ from all before them; `None` after the last one.
+    /// The states of the next epoch that differ from all before them, and those that were left before an act had ended and
+    /// are left afterwards as well; `None` after the last epoch.
     pub(super) fn next(&mut self, tables: &mut Tables<'_>) -> Result<Option<Vec<Case>>, Box<dyn Error>> {
-        let Making { name, published, full, measure, .. } = *self.making;
+        let Making { name, published, full, milestones, measure, .. } = *self.making;
         let Some(mut epoch) = self.left.pop_front() else { return Ok(None) };
         let (extent, subsets) = epoch.subsets(measure, &mut self.dice);
         self.count.whole_epochs += usize::from(extent == Extent::All);
         self.count.cuts += subsets.len();
         let full = full.iter().any(|full| full.start < epoch.step && epoch.begin < full.end);
+        let ended = milestones.iter().filter(|milestone| **milestone <= epoch.step).count();
         let mut cases = Vec::new();
         for landed in subsets {
             let medium = epoch.left(&landed);
-            if !self.media.insert(medium.key(&self.read.kinds) ^ u128::from(full)) {
+            if !is_more(&mut self.media, medium.key(&self.read.kinds) ^ u128::from(full), ended) {
                 continue;
             }
             let mut state = State::new(medium.tree(&self.read.kinds), medium.disk, full, published);
-            if self.known.insert(state.hash) {
+            if is_more(&mut self.known, state.hash, ended) {
                 let table = tables.read(&state.disk)?;
                 state.booted_with(table.picked.0);
                 let place = place(name, epoch.number, &landed);
-                cases.push(Case { state, table, step: epoch.step, bare: epoch.is_bare(), place });
+                let (step, bare) = (epoch.step, epoch.is_bare());
+                cases.push(Case { state, table, step, ended, bare, place });
             }
         }
         self.count.states += cases.len();
         images(name, &mut epoch, published, tables, self)?;
         Ok(Some(cases))
     }
+}
+
+/// Whether it is not known yet, or only from when fewer acts had ended. From now on it is.
+fn is_more(known: &mut HashMap<Hash, usize>, hash: Hash, ended: usize) -> bool {
+    let before = known.insert(hash, ended);
+    before.is_none_or(|before| before < ended)
 }
 
 /// What names a state: story, epoch, and which of the epoch's units have landed; after a stroke the same of a second cut.

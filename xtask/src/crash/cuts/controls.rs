@@ -24,6 +24,8 @@ pub(super) enum Mistake {
     Forgets(&'static str),
     /// Syncs of just this name are forgotten.
     ForgetsOnly(String),
+    /// The last sync whose name has this in it is forgotten.
+    ForgetsLast(&'static str),
     /// A guard of the programs is left out.
     WithoutGuard(&'static str),
     /// The set is marked valid before it is written.
@@ -86,6 +88,12 @@ pub(super) const CONTROLS: &[Control] = &[
         story: "rollback",
         mistake: Mistake::Forgets("sync of the disk"),
     },
+    // Every sector of it is old or new, and one copy is whole at each instant: only that it was acknowledged is not true.
+    Control {
+        name: "taking-back-not-synced",
+        story: "rollback-taken-back",
+        mistake: Mistake::ForgetsLast("sync of the disk"),
+    },
     Control {
         name: "unproven-set-cleared-beside",
         story: "clear-before-proof",
@@ -105,6 +113,11 @@ impl Mistake {
         match self {
             Self::Forgets(name) => forget(&mut read.steps, |sync| sync.contains(name)),
             Self::ForgetsOnly(name) => forget(&mut read.steps, |sync| sync == name),
+            Self::ForgetsLast(name) => {
+                let syncs = |told: &Told| matches!(told.step, Step::Settle(_)) && told.name.contains(name);
+                let last = read.steps.iter().rposition(syncs).expect("the story syncs it");
+                forget(&mut read.steps[last..=last], |_| true);
+            }
             // That is done by programs: there is nothing to change in what they did with it.
             Self::WithoutGuard(_) => {}
             Self::MarksFirst => {

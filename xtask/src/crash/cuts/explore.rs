@@ -149,7 +149,7 @@ fn expect(
         code = came.code();
     }
     let (trust, promises) = (played.trust(), played.promises());
-    Ok(Expected { settings, trust, promises, code, ends, milestones: played.milestones.clone() })
+    Ok(Expected { settings, trust, promises, code, ends })
 }
 
 /// A directory in memory where there is one: what thousands of hosts write is nobody's.

@@ -165,7 +165,7 @@ impl<'a> Exploring<'a> {
             for (path, contents) in unguarded.trust() {
                 trust.entry(path).or_default().extend(contents);
             }
-            Expected { trust, promises: Vec::new(), milestones: Vec::new(), ..expected.clone() }
+            Expected { trust, promises: Vec::new(), ..expected.clone() }
         });
         let (played, expected) = (unguarded.as_ref().unwrap_or(played), own.as_ref().unwrap_or(expected));
         let wrong = mistake.made(&played.read);
@@ -197,6 +197,7 @@ impl<'a> Exploring<'a> {
             base: &played.base,
             published: self.published,
             full: &played.full,
+            milestones: &played.milestones,
             measure,
             rng_seed: self.extents.rng_seed,
         }

@@ -149,7 +149,7 @@ impl<'a> Shared<'a> {
         self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);
         if let Some(came) = came {
             let end = end_of(&case.state, &came, self.shapes);
-            let broken = judge::of_the_same_again(&came, &end, case.step, self.expected);
+            let broken = judge::of_the_same_again(&came, &end, case.ended, self.expected);
             self.note(case, broken, &[Invariant::Again]);
         }
         // The other set is proven: whoever wants to go back to it can.

@@ -96,8 +96,6 @@ pub(super) struct Expected {
     pub(super) code: Option<i32>,
     /// Where it all ends when nothing is cut, from before the first act and after each.
     pub(super) ends: Vec<End>,
-    /// Where in the record each act had ended.
-    pub(super) milestones: Vec<usize>,
 }
 
 /// An end, up to times, names that are drawn, and history.
@@ -178,8 +176,8 @@ pub(super) fn of_seen(state: &State, seen: &Seen, expected: &Expected) -> Vec<Br
     broken
 }
 
-/// What came of doing the same again after a cut at `step`.
-pub(super) fn of_the_same_again(came: &Came, end: &End, step: usize, expected: &Expected) -> Vec<Broken> {
+/// What came of doing the same again after a cut by which so many acts had `ended`.
+pub(super) fn of_the_same_again(came: &Came, end: &End, ended: usize, expected: &Expected) -> Vec<Broken> {
     let mut broken = Vec::new();
     if let (Some(version), Some(set)) = (&came.seen.booted.version, came.seen.booted.set) {
         let (said, bits) = &came.api;
@@ -198,7 +196,7 @@ pub(super) fn of_the_same_again(came: &Came, end: &End, step: usize, expected: &
         hold(false, format!("{:?} where nothing is cut, and not {:?}", expected.code, came.typed.last()));
     }
     // An act that had ended is not undone.
-    let ends = expected.ends_after(step);
+    let ends = expected.ends_after(ended);
     let nearest = ends.iter().map(|known| differences(end, known)).min_by_key(|told| told.join("; ").len());
     let told = nearest.expect("before the first act there is an end, and each has one");
     hold(told.is_empty(), format!("another end: {}", told.join("; ")));
@@ -227,10 +225,9 @@ pub(super) fn of_the_way_back(state: &State, came: &Came, expected: &Expected) -
 }
 
 impl Expected {
-    /// The ends that are left after a cut at `step`.
-    pub(super) fn ends_after(&self, step: usize) -> &[End] {
-        let ended = self.milestones.iter().filter(|milestone| **milestone < step).count();
-        &self.ends[ended.min(self.ends.len())..]
+    /// The ends that are left once so many acts had ended.
+    pub(super) fn ends_after(&self, ended: usize) -> &[End] {
+        &self.ends[ended..]
     }
 
     /// Whether a version has these settings where nothing is cut.

@@ -111,8 +111,7 @@ pub(super) fn again(
         ..promise.clone()
     });
     expected.promises = kept.collect();
-    let ends = expected.ends_after(first.step).iter().cloned().chain(lost).collect();
-    (expected.ends, expected.milestones) = (ends, Vec::new());
+    expected.ends = expected.ends_after(first.ended).iter().cloned().chain(lost).collect();
     Ok(Second { played, expected })
 }
 
