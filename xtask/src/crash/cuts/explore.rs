@@ -34,6 +34,8 @@ pub(crate) fn run(extents: &Extents) -> Outcome {
     let of_state = extents.state.as_ref().and_then(|state| state.split(':').next());
     let wanted = |story: &&Story| match (of_state, &extents.story) {
         (Some(name), _) => story.name == name,
+        // Names begin alike; a whole one is just that story.
+        (None, Some(name)) if STORIES.iter().any(|story| story.name == name) => story.name == name,
         (None, Some(name)) => story.name.starts_with(name.as_str()),
         (None, None) => true,
     };
