@@ -9,7 +9,7 @@
 //! - [`boot_program`]: the boot program's own work, where a story has it
 //! - [`story_log`]: from lines of a record to steps
 //! - [`medium`]: what lands, and what a medium then holds; [`tree`]: the persistent partition as a value
-//! - [`epochs`]: all states between two syncs
+//! - [`epochs`]: all states between two syncs; [`units`]: what lands there, one without the other
 //! - [`cases`]: the states of a story, each once; [`hands`]: looking at all of them
 //! - [`twice`]: what is done after a first cut, cut again
 //! - [`live`]: a state as a host; [`memo`]: runs that need not be made twice
@@ -38,6 +38,7 @@ mod story_log;
 mod table;
 mod tree;
 mod twice;
+mod units;
 
 pub(super) use explore::run;
 pub(super) use extents::{Depth, Extents};
