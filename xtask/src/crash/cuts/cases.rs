@@ -31,17 +31,22 @@ pub(super) struct Case {
     pub(super) place: String,
 }
 
+/// How many there are, and of how many a state was made in which something is lost that was under way there.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub(super) struct Hit {
+    pub(super) there: usize,
+    pub(super) hit: usize,
+}
+
 /// How the states of a story were found.
 #[derive(Default)]
 pub(super) struct Count {
     /// Subsets that were made.
     pub(super) cuts: usize,
-    /// Different states among them.
-    pub(super) states: usize,
-    pub(super) epochs: usize,
+    pub(super) epochs: Hit,
     /// Epochs of which every subset was made.
     pub(super) whole_epochs: usize,
-    pub(super) syncs: usize,
+    pub(super) syncs: Hit,
     /// Half-written images that were held against the table.
     pub(super) images: usize,
 }
@@ -94,6 +99,8 @@ pub(super) struct Cases<'a> {
     making: &'a Making<'a>,
     read: &'a Read,
     left: VecDeque<Epoch>,
+    /// The number of the epoch that each sync ends.
+    syncs: Vec<usize>,
     /// States that were made, with how many acts had ended at most.
     known: HashMap<Hash, usize>,
     /// The same of media: most subsets leave what another one has left.
@@ -109,9 +116,12 @@ impl<'a> Cases<'a> {
     pub(super) fn of(making: &'a Making<'a>, read: &'a Read) -> Self {
         let mut dice = Dice::new(making.rng_seed);
         let epochs = Epochs::of(making.base, read, &mut dice);
-        let count = Count { epochs: epochs.all.len(), syncs: epochs.syncs.len(), ..Count::default() };
-        let (left, known, media) = (epochs.all.into(), HashMap::new(), HashMap::new());
-        Self { making, read, left, known, media, dice, count, broken: Vec::new() }
+        let there = |there| Hit { there, hit: 0 };
+        let count =
+            Count { epochs: there(epochs.all.len()), syncs: there(epochs.syncs.len()), ..Count::default() };
+        let Epochs { all, syncs } = epochs;
+        let (left, known, media) = (all.into(), HashMap::new(), HashMap::new());
+        Self { making, read, left, syncs, known, media, dice, count, broken: Vec::new() }
     }
 
     /// The states of the next epoch that differ from all before them, and those that were left before an act had ended and
@@ -122,6 +132,10 @@ impl<'a> Cases<'a> {
         let (extent, subsets) = epoch.subsets(measure, &mut self.dice);
         self.count.whole_epochs += usize::from(extent == Extent::All);
         self.count.cuts += subsets.len();
+        if subsets.iter().any(|landed| landed.is_empty() || landed.contains(&false)) {
+            self.count.epochs.hit += 1;
+            self.count.syncs.hit += self.syncs.iter().filter(|before| **before == epoch.number).count();
+        }
         let full = full.iter().any(|full| full.start < epoch.step && epoch.begin < full.end);
         let ended = milestones.iter().filter(|milestone| **milestone <= epoch.step).count();
         let mut cases = Vec::new();
@@ -139,7 +153,6 @@ impl<'a> Cases<'a> {
                 cases.push(Case { state, table, step, ended, bare, place });
             }
         }
-        self.count.states += cases.len();
         images(name, &mut epoch, published, tables, self)?;
         Ok(Some(cases))
     }

@@ -67,8 +67,8 @@ pub(super) struct Epoch {
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     pub(super) all: Vec<Epoch>,
-    /// Names of all syncs, in their order.
-    pub(super) syncs: Vec<String>,
+    /// The number of the last epoch before each sync, in their order: its states are those that the sync ends.
+    pub(super) syncs: Vec<usize>,
 }
 
 impl Epochs {
@@ -90,10 +90,11 @@ impl Epochs {
                     grown = true;
                 }
                 Step::Settle(settle) => {
-                    epochs.syncs.push(told.name.clone());
                     if std::mem::take(&mut grown) {
                         epochs.push(&durable, &pending, read, place, &stores, dice);
                     }
+                    // Before the first change there is nothing to be lost: that is what the first epoch begins with.
+                    epochs.syncs.push(epochs.all.len().max(1));
                     let settled: Vec<_> =
                         pending.extract_if(.., |(_, change)| settle.covers(change)).collect();
                     land(&mut durable, &settled);

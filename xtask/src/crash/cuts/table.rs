@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::cases::Count;
+use super::cases::{Count, Hit};
 use super::judge::{Broken, Invariant};
 
 /// A broken promise, and how to see it again.
@@ -53,10 +53,10 @@ pub(super) struct Figures {
     pub(super) cuts: usize,
     /// Different states among them that no story before had.
     pub(super) distinct: usize,
-    pub(super) epochs: usize,
+    pub(super) epochs: Hit,
     /// Of these every subset was made.
     pub(super) whole_epochs: usize,
-    pub(super) syncs: usize,
+    pub(super) syncs: Hit,
     /// Half-written images that were held against the table.
     pub(super) images: usize,
     /// States that were run on a host; the others saw what one of these saw.
@@ -167,9 +167,9 @@ impl Figures {
             self.name,
             self.cuts,
             self.distinct,
-            self.epochs,
+            self.epochs.there,
             self.whole_epochs,
-            self.syncs,
+            self.syncs.there,
             self.images,
             self.firsts,
             self.second_cuts,
@@ -209,6 +209,15 @@ pub(super) fn sum(all: &[Figures], distinct: usize, unplayed: usize) {
         "{distinct} distinct states, {violations} violations, {unplayed} stories not played; {} of {} mistakes made on purpose were caught",
         controls().filter(|control| control.by.is_some()).count(),
         controls().count()
+    );
+    let hits = |of: fn(&Figures) -> Hit| {
+        let all = all.iter().map(of);
+        all.fold(Hit::default(), |sum, one| Hit { there: sum.there + one.there, hit: sum.hit + one.hit })
+    };
+    let (epochs, syncs) = (hits(|figures| figures.epochs), hits(|figures| figures.syncs));
+    println!(
+        "{} of {} epochs and {} of {} syncs were cut before what was under way there had landed",
+        epochs.hit, epochs.there, syncs.hit, syncs.there
     );
     for invariant in Invariant::ALL {
         let (checks, broken) = all.iter().fold((0, 0), |(checks, broken), figures| {
