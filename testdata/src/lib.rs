@@ -27,6 +27,7 @@
 //! - [`program`](mod@program): where the programs under test lie
 
 pub mod disk;
+mod elf;
 pub mod frozen_store;
 pub mod host;
 pub mod image;

@@ -10,6 +10,7 @@ use publish::{Bases, FrameSize, Framing, Level};
 use semver::Version;
 
 use crate::disk::Layout;
+use crate::elf::stripped;
 use crate::image::Images;
 use crate::image::Size;
 use crate::image::boot::Kernel;
@@ -284,10 +285,11 @@ const LISTS: [(&str, &str); 3] = [
 
 /// Writes a migration as its author hands it over: a program, with its list of steps at the end where it is one of those.
 fn write_migration(name: &str, path: &Path) -> io::Result<()> {
+    let read = |path: PathBuf| fs::read(path).map(stripped);
     match LISTS.iter().find(|(listed, _)| *listed == name) {
-        None => fs::copy(migration_program(name), path).map(drop),
+        None => fs::write(path, read(migration_program(name))?),
         Some((_, list)) => {
-            let program = fs::read(program("declared-migration"))?;
+            let program = read(program("declared-migration"))?;
             let packed = migration_helpers::declared::pack(&program, list).map_err(io::Error::other)?;
             fs::write(path, packed)
         }
