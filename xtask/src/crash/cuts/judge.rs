@@ -70,7 +70,7 @@ impl Invariant {
 pub(super) struct Table {
     pub(super) whole: [bool; 2],
     pub(super) bits: [BootBits; 2],
-    /// What it is when the firmware has picked, and whether both copies are whole then.
+    /// What the firmware has made of it, and whether both copies are whole then.
     pub(super) picked: (Hash, bool),
 }
 
@@ -273,11 +273,15 @@ fn differences(end: &End, expected: &End) -> Vec<String> {
         |line: &&Arc<str>| !expected.first_boot_lost || !FIRST_BOOT.iter().any(|of| line.contains(of));
     let missing = expected.tree.iter().filter(|line| !end.tree.contains(line)).filter(counts);
     told.extend(missing.map(|line| format!("without {line}")));
-    let more = end.tree.iter().filter(|line| !expected.tree.contains(line)).filter(counts);
+    // A release that waits longer than it does where nothing is cut may be judged meanwhile, which is remembered.
+    let more = end.tree.iter().filter(|line| !expected.tree.contains(line) && !line.contains(JUDGED));
+    let more = more.filter(counts);
     told.extend(more.map(|line| format!("with {line}")));
     told
 }
 
+/// What a release that waits was judged by last: the part of a path.
+const JUDGED: &str = "/record/judged.json ";
 /// What is remembered of first boots: parts of paths.
 const FIRST_BOOT: [&str; 2] = ["/record/attempts.json", "/record/boot/"];
 
@@ -389,6 +393,22 @@ mod tests {
         for (other, differs) in others.iter().zip([1, 2]) {
             assert_eq!(differences(other, &lost).len(), differs);
         }
+    }
+
+    #[test]
+    fn a_judgement_that_came_on_the_way_is_no_difference_and_another_one_or_none_is() {
+        let end = |lines: &[&str]| End {
+            first_boot_lost: false,
+            version: None,
+            settings: Value::Null,
+            bits: [BootBits::default(); 2],
+            classes: Vec::new(),
+            tree: lines.iter().map(|line| Arc::from(*line)).collect(),
+        };
+        let judged = "var/lib/bottlerocket/update/record/judged.json";
+        let (none, one, other) = (end(&[]), end(&[&format!("{judged} 1")]), end(&[&format!("{judged} 2")]));
+        assert!(differences(&one, &none).is_empty());
+        assert!(!differences(&none, &one).is_empty() && !differences(&other, &one).is_empty());
     }
 
     #[test]
