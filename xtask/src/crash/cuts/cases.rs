@@ -7,6 +7,7 @@ use std::ops::Range;
 use testdata::{BootBits, Set};
 
 use super::epochs::{Epoch, Epochs, Extent, Measure};
+use super::firmware::pick;
 use super::judge::{Broken, Invariant, Table, bootable};
 use super::live::{Bench, State};
 use super::medium::{Disk, Medium, Partition};
@@ -72,7 +73,7 @@ impl Tables<'_> {
         };
         let picked = match whole {
             [false, false] => (hash, false),
-            _ => self.bench.pick(),
+            _ => pick(self.bench.dir()),
         };
         let table = Table { whole, bits, picked };
         self.known.insert(hash, table);

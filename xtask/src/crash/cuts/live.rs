@@ -216,17 +216,6 @@ impl Bench {
         Ok(())
     }
 
-    /// Lets the firmware pick, mend and pay, and nothing else. What the table is then, and whether both copies are whole.
-    pub(super) fn pick(&self) -> (Hash, bool) {
-        let mut host = Host::found_in(&self.dir, HostOptions::default());
-        let _whichever = host.lose_power_in_boot();
-        let mut hasher = Hasher::new();
-        for (_, bytes) in host.disk().tables() {
-            hasher.add(&bytes);
-        }
-        (hasher.end(), host.disk().whole_tables() == [true, true])
-    }
-
     /// The disk of the host.
     pub(super) fn disk(&self) -> DiskImage {
         DiskImage::at(self.dir.join("disk.img"))
