@@ -349,8 +349,15 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
         run(("apiclient", &["update", "check"]));
         api = (answer(&host.run("apiclient", &["raw", "-u", "/updates/status"])), bits(host));
         for &command in typed {
-            // Who only asks is told, and lets nothing go.
-            if run(command) && command.1.first() != Some(&"check-update") {
+            let told = run(command);
+            let insists = match command.1.first() {
+                // Who only asks is told, and lets nothing go.
+                Some(&"check-update") => false,
+                // Who wants the newest may have got an older one meanwhile.
+                Some(&"update") => told || is_held(host),
+                _ => told,
+            };
+            if insists {
                 run(("updog", &["clear-failed"]));
                 run(command);
             }
@@ -363,6 +370,12 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
     };
     let bits = bits(host);
     Came { seen, api, typed: all, booted, settings, bits, classes: Vec::new(), delta: Delta::new() }
+}
+
+/// Whether a release is not taken for what became of it here.
+fn is_held(host: &Host) -> bool {
+    let status = answer(&host.run("updog", &["status", "--json"]));
+    status["held"].as_array().is_some_and(|held| !held.is_empty())
 }
 
 /// Whether a path is not there because of a name in it that was drawn. What is missing below a drawn name that is there
