@@ -16,17 +16,17 @@ pub(crate) struct Depth {
 impl Depth {
     /// What every change is tried with.
     pub(crate) const QUICK: Self =
-        Self { measures: [Measure { store: 5, ..first(64) }, second(4, false, 8)], ends: 4, firsts: [1, 0] };
+        Self { measures: [first(5, 64), second(4, false, 8)], ends: 4, firsts: [1, 0] };
     /// Where nothing else is asked for.
     pub(crate) const USUAL: Self =
-        Self { measures: [first(512), second(6, false, 32)], ends: 12, firsts: [4, 4] };
+        Self { measures: [first(5, 256), second(4, false, 16)], ends: 6, firsts: [1, 1] };
     /// What takes hours.
     pub(crate) const FULL: Self =
-        Self { measures: [first(8192), second(8, true, 64)], ends: 400, firsts: [24, 8] };
+        Self { measures: [first(6, 1024), second(6, true, 32)], ends: 8, firsts: [2, 1] };
 }
 
-const fn first(drawn: usize) -> Measure {
-    Measure { all: ALL_SUBSETS, store: ALL_SUBSETS, pairs: true, drawn }
+const fn first(store: usize, drawn: usize) -> Measure {
+    Measure { all: ALL_SUBSETS, store, pairs: true, drawn }
 }
 
 const fn second(all: usize, pairs: bool, drawn: usize) -> Measure {

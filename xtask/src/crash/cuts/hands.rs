@@ -61,6 +61,9 @@ impl Memos {
     }
 }
 
+/// What a boot of a state shows, and what came of going on from there, where that was done.
+type Shown = (Arc<Seen>, Option<Arc<Came>>);
+
 /// What all hands share.
 pub(super) struct Shared<'a> {
     pub(super) again: &'a [Typed],
@@ -173,7 +176,7 @@ impl<'a> Shared<'a> {
         (ways, ends): (&Mutex<Ways>, usize),
         typed: &[Typed],
         dice: &mut Dice,
-    ) -> Result<(Arc<Seen>, Option<Arc<Came>>), Box<dyn Error>> {
+    ) -> Result<Shown, Box<dyn Error>> {
         let ways = || ways.lock().expect("nobody panics while holding it");
         let known = ways().memo.find(&case.state);
         if let Some(known) = known {
