@@ -127,7 +127,7 @@ fn expect(
     bench: &mut Bench,
 ) -> Result<Expected, Box<dyn Error>> {
     let mut settings = Vec::new();
-    let (mut ends, mut code) = (Vec::new(), None);
+    let mut ends = Vec::new();
     for step in std::iter::once(0).chain(played.milestones.iter().copied()) {
         let medium = played.at(step);
         let full = played.full.iter().any(|full| full.start < step && step <= full.end);
@@ -148,10 +148,9 @@ fn expect(
             }
         }
         ends.push(end_of(&state, &came, shapes));
-        code = came.code();
     }
     let (trust, promises) = (played.trust(), played.promises());
-    Ok(Expected { settings, trust, promises, code, ends })
+    Ok(Expected { settings, trust, promises, ends })
 }
 
 /// A directory in memory where there is one: what thousands of hosts write is nobody's.

@@ -82,6 +82,7 @@ pub(super) struct Shared<'a> {
 pub(super) fn end_of(state: &State, came: &Came, shapes: &Shapes) -> End {
     End {
         first_boot_lost: false,
+        code: came.code(),
         version: came.booted.version.clone(),
         settings: came.settings.clone(),
         bits: came.bits,
