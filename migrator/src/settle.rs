@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use datastore::links::{self, Chain};
 use datastore::store_dir::{self, Contents};
+use host_io::fs::Kind;
 use host_io::lock::DirLock;
 use host_io::{Fs, SnapshotRequest, report, swap};
+use semver::Version;
 
 use crate::args::Request;
 use crate::bits;
 use crate::cached::Cached;
-use crate::course::{Course, Direction, Wish, course};
+use crate::course::{Course, Direction, Proof, Sets, Wish, course};
 use crate::error::Error;
 use crate::fit;
 use crate::lost;
@@ -68,6 +70,7 @@ async fn follow(fs: &Arc<dyn Fs>, request: &Request, wish: impl Fn(&Chain) -> Wi
     };
     let Some(direction) = Direction::between(&live.version, target) else {
         tracing::info!("settings are of {target} already");
+        finish_fall_back(&**fs, request, &live);
         return Ok(());
     };
     tracing::info!("settings are of {}, the system is {target}", live.version);
@@ -122,6 +125,30 @@ fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
     switch(fs, base, kept)?;
     prune(fs, base, &[]);
     Ok(())
+}
+
+/// Drops what a fall back that was cut after its switch has left: stores of newer releases than the proven one that runs,
+/// while the other set's boot was never marked good. Nobody would return to them: such a release migrates afresh.
+fn finish_fall_back(fs: &dyn Fs, request: &Request, live: &Chain) {
+    let base = &*request.base;
+    let stores: Vec<(Version, String)> = fs
+        .list(base)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|entry| entry.kind == Kind::Directory && entry.name != live.data_dir)
+        .filter_map(|entry| {
+            let (version, _) = entry.name.strip_prefix('v')?.rsplit_once('_')?;
+            Some((Version::parse(version).ok()?, entry.name))
+        })
+        .collect();
+    let (newer, older): (Vec<_>, Vec<_>) =
+        stores.into_iter().partition(|(version, _)| *version > live.version);
+    let never_good = Sets::Known { running: Proof::Proven, other: Proof::Unproven };
+    if newer.is_empty() || bits::read(&request.paths) != never_good {
+        return;
+    }
+    tracing::info!("the other set's boot was never marked good: what is left of its settings is dropped");
+    prune(fs, base, &older.iter().map(|(_, dir)| dir.as_str()).collect::<Vec<_>>());
 }
 
 /// Links the kept store in place of one whose system does not start any more. Nothing is run; that store stays.
