@@ -9,7 +9,9 @@ use host_io::{Access, OperationLock, swap};
 use semver::Version;
 use signpost::{OsDisk, Role, SetName, Status};
 
+use crate::after::observe;
 use crate::context::Context;
+use crate::decide::attempts::{Release, Settled};
 use crate::decide::standing::{self, Against, Judged, Rules};
 use crate::error::Error;
 use crate::flip::apply;
@@ -59,7 +61,12 @@ pub fn review(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, E
             tracing::warn!("{} does not boot next any more: {}", entry.version, against.why);
             Some(TakenBack { version: entry.version, against })
         }
-        (Some(_) | None, _) => None,
+        // A flip that was taken back, and cut before that was noted: no boot of it is awaited any more.
+        (Some(_) | None, None) => {
+            observe::change(context, |attempts| attempts.settled(&Release::from(&entry), Settled::TakenBack));
+            None
+        }
+        (Some(_) | None, Some(_)) => None,
     };
     keep(context, &now);
     Ok(taken_back)

@@ -1,6 +1,7 @@
 //! What was decided stays true until it is done: releases that are taken back, paused, locked out or forbidden between
 //! being installed and being booted.
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
@@ -47,6 +48,26 @@ fn lock(host: &Host, version: &str) {
 
 fn against(host: &Host) -> Value {
     host.run("updog", &["status", "--json"]).expect_ok().json()["inactive"]["against"].clone()
+}
+
+#[test]
+fn no_boot_is_awaited_of_a_release_whose_flip_was_taken_back_though_the_power_went_before_that_was_noted() {
+    let (world, host) = activated();
+    let record = host.paths().record();
+    let awaited = || {
+        let text = fs::read_to_string(record.join("attempts.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["releases"][0]["awaited"].clone()
+    };
+    let before = fs::read(record.join("attempts.json")).unwrap();
+    assert!(awaited().is_object());
+    world.recall("1.1.0");
+    refresh(&host);
+    assert_eq!((host.bits(Set::B), awaited()), (STAGED, Value::Null));
+    // The bits were durable, and nothing that comes after them.
+    fs::write(record.join("attempts.json"), before).unwrap();
+    fs::remove_file(record.join("judged.json")).unwrap();
+    refresh(&host);
+    assert_eq!((host.bits(Set::B), awaited()), (STAGED, Value::Null));
 }
 
 #[test]
