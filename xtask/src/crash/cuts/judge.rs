@@ -377,6 +377,7 @@ mod tests {
     fn when_a_first_boot_was_lost_is_no_other_end_and_what_boots_then_is() {
         let end = |priority, lines: &[&str]| End {
             first_boot_lost: false,
+            code: Some(0),
             version: Some("1.0.0".to_owned()),
             settings: Value::Null,
             bits: [BootBits { priority, tries: 0, successful: true }, BootBits::default()],
