@@ -29,7 +29,7 @@ pub(super) struct Measure {
     pub(super) store: usize,
     /// Of more: every one and every pair missing, and alone.
     pub(super) pairs: bool,
-    /// Of more: so many that are drawn.
+    /// Of more: so many that are drawn, and a quarter of them where a store of settings is written.
     pub(super) drawn: usize,
 }
 
@@ -209,8 +209,8 @@ impl Epoch {
                 subsets.push((0..count).map(|unit| !chosen(unit)).collect());
             }
         }
-        subsets
-            .extend((0..measure.drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
+        let drawn = if self.store { measure.drawn / 4 } else { measure.drawn };
+        subsets.extend((0..drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
         (Extent::Drawn, subsets)
     }
 
