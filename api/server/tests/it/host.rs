@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use host_io::Paths;
+use rustix::fs::OFlags;
 use serde_json::Value;
 
 /// What the image knows beside what is shipped.
@@ -197,8 +198,13 @@ impl Host {
 
     /// Lets an `updog` go on that waits at `cat "$dir/gate"`.
     pub(crate) fn open_gate(&self) {
-        // Opening for writing waits for the reader: both are then at the gate.
-        drop(fs::OpenOptions::new().write(true).open(self.fake("gate")).unwrap());
+        // A pipe without a reader is not opened for a writer who will not wait: an `updog` that never comes to the gate
+        // fails the test, which would stand still else.
+        let not_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+        let gate = self.fake("gate");
+        drop(until("an updog comes to the gate", || {
+            fs::OpenOptions::new().write(true).custom_flags(not_waiting).open(&gate).ok()
+        }));
     }
 }
 
