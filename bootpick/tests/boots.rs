@@ -33,6 +33,8 @@ enum Event {
 struct Recorded {
     sectors: BTreeMap<u64, [u8; 512]>,
     events: std::rc::Rc<std::cell::RefCell<Vec<Event>>>,
+    /// How often each sector was read.
+    reads: BTreeMap<u64, u32>,
     refuses: bool,
     forgets: bool,
 }
@@ -46,6 +48,7 @@ impl Sectors for Recorded {
 
     fn read(&mut self, lba: u64, buf: &mut [u8]) -> Result<(), Self::Error> {
         for (lba, sector) in (lba..).zip(buf.as_chunks_mut::<512>().0) {
+            *self.reads.entry(lba).or_default() += 1;
             *sector = self.sectors.get(&lba).copied().unwrap_or([0; 512]);
         }
         Ok(())
@@ -162,7 +165,7 @@ fn disk(a: (BootBits, u64), b: (BootBits, u64)) -> Recorded {
         sectors.insert(header_at, header(header_at, other, entries_at, &entries));
         sectors.extend((entries_at..).zip(entries.as_chunks::<512>().0.iter().copied()));
     }
-    Recorded { sectors, events: Default::default(), refuses: false, forgets: false }
+    Recorded { sectors, events: Default::default(), reads: BTreeMap::new(), refuses: false, forgets: false }
 }
 
 fn start(disk: &mut Recorded, unloadable: &[u32]) -> Played {
@@ -249,6 +252,30 @@ fn a_proven_set_that_never_reaches_its_root_is_left_after_three_starts() {
     for other in [(PROVEN, 3), (BootBits { tries: 0, successful: false, ..PROVEN }, 0)] {
         let played = start(&mut disk(other, (newer, 3)), &[]);
         assert_eq!(played.left[0].boot, Uuid::from_u128(B.into()));
+    }
+}
+
+#[test]
+fn a_healthy_start_of_a_proven_set_reads_each_copy_once_and_writes_each_once() {
+    let mut disk = disk((PROVEN, 0), (BootBits::CLEAR, 0));
+    let played = start(&mut disk, &[]);
+    let events = played.events.borrow();
+    let before: Vec<_> = events.iter().take_while(|event| **event != Event::Load(A)).collect();
+    let write = |event: &&Event| if let Event::Write(lba) = event { Some(*lba) } else { None };
+    let written: Vec<u64> = before.iter().filter_map(write).collect();
+    // Of each copy its header and the sector of the entry, the backup first.
+    assert_eq!(written, [SECTORS - 33, SECTORS - 1, 2, 1]);
+    assert_eq!(
+        before.iter().filter(|event| ***event == Event::Sync).count(),
+        3,
+        "one first, one for each copy"
+    );
+    for (lba, times) in &disk.reads {
+        let expected = if written.contains(lba) { 2 } else { 1 };
+        assert_eq!(
+            *times, expected,
+            "sector {lba}: once to judge it, and what was written to see that it landed"
+        );
     }
 }
 
