@@ -144,8 +144,9 @@ fn nothing_keeps_the_deadline_of_a_boot_from_being_kept() {
 
 #[test]
 fn the_deadline_of_a_boot_stands_behind_nothing_that_may_stand_still() {
-    // What puts a unit behind others although it does not say so (systemd.exec(5), systemd.unit(5)).
-    const WAITS: [&str; 9] = [
+    // What puts a unit behind others although it does not say so (systemd.exec(5), systemd.unit(5), systemd.timer(5),
+    // systemd.service(5)).
+    const WAITS: [&str; 15] = [
         "After",
         "PrivateTmp",
         "RequiresMountsFor",
@@ -155,6 +156,12 @@ fn the_deadline_of_a_boot_stands_behind_nothing_that_may_stand_still() {
         "StateDirectory",
         "CacheDirectory",
         "LogsDirectory",
+        "ConfigurationDirectory",
+        "RootImage",
+        "LogNamespace",
+        "WantsMountsFor",
+        "OnCalendar",
+        "Sockets",
     ];
     for unit in ["boot-deadline.timer", "boot-deadline.service", "boot-deadline-note.service"] {
         let text = fs::read_to_string(dist("usr/lib/systemd/system").join(unit)).unwrap();
@@ -167,6 +174,22 @@ fn the_deadline_of_a_boot_stands_behind_nothing_that_may_stand_still() {
         let note = ("After", "boot-deadline-note.service");
         assert!(behind.iter().all(|of| *of == note && unit == "boot-deadline.service"), "{unit}: {behind:?}");
     }
+    for unit in files(&dist("usr/lib/systemd/system")) {
+        let text = fs::read_to_string(&unit).unwrap();
+        let mut before = text.lines().filter(|line| line.starts_with("Before="));
+        assert!(!before.any(|line| line.contains("boot-deadline")), "{}", unit.display());
+    }
+}
+
+#[test]
+fn the_deadline_of_a_boot_does_not_bring_back_a_host_that_is_switched_off() {
+    let timer = fs::read_to_string(dist("usr/lib/systemd/system/boot-deadline.timer")).unwrap();
+    for line in ["Conflicts=shutdown.target", "Before=shutdown.target"] {
+        assert!(timer.lines().any(|has| has == line), "{line}");
+    }
+    // It asks for a shutdown itself, and goes on to harder ways when that comes to no end.
+    let service = fs::read_to_string(dist("usr/lib/systemd/system/boot-deadline.service")).unwrap();
+    assert!(!service.contains("shutdown.target"));
 }
 
 #[test]
