@@ -21,7 +21,7 @@ const MOST_LINKS: usize = 40;
 #[derive(Clone, Default)]
 pub struct MemoryFs {
     root: Directory,
-    /// Held through each change, so that nobody sees half of one.
+    /// Held through each change and each look, so that nobody sees half of a change.
     change: Arc<Mutex<()>>,
 }
 
@@ -162,30 +162,42 @@ impl MemoryFs {
         self
     }
 
-    /// Puts an empty directory in the same way.
+    /// Makes a directory in the same way; one that is there is left as it is.
     #[must_use]
     pub fn with_dir(self, path: &str) -> Self {
-        self.put(Path::new(path), Node::Directory(Directory::default()));
+        if !matches!(self.kind(Path::new(path)), Ok(Some(Kind::Directory))) {
+            self.put(Path::new(path), Node::Directory(Directory::default()));
+        }
         self
     }
 
     /// What is in the way is replaced.
     fn put(&self, path: &Path, node: Node) {
+        let mut names = Vec::new();
+        for part in path.components() {
+            match part {
+                Component::Normal(name) => names.push(name.to_owned()),
+                Component::ParentDir => drop(names.pop()),
+                _ => {}
+            }
+        }
+        let Some(name) = names.pop() else { return };
         let mut above = self.root.clone();
-        let mut names = path.components().filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_owned()),
-            _ => None,
-        });
-        let Some(mut name) = names.next() else { return };
         for below in names {
-            let next = match above.get(&name) {
+            let next = match above.get(&below) {
                 Some(Node::Directory(directory)) => directory,
                 _ => Directory::default(),
             };
-            above.put(name, Node::Directory(next.clone()));
-            (above, name) = (next, below);
+            above.put(below, Node::Directory(next.clone()));
+            above = next;
         }
         above.put(name, node);
+    }
+
+    /// [`MemoryFs::find`] for whoever changes nothing.
+    fn look(&self, path: &Path, at_end: AtEnd) -> io::Result<Place> {
+        let _nobody_changes_it = held(&self.change);
+        self.find(path, at_end)
     }
 
     fn find(&self, path: &Path, at_end: AtEnd) -> io::Result<Place> {
@@ -259,7 +271,7 @@ impl HeldDir for Directory {
 
 impl Fs for MemoryFs {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.find(path, AtEnd::Follow)?.there()?.content()
+        self.look(path, AtEnd::Follow)?.there()?.content()
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
@@ -267,7 +279,7 @@ impl Fs for MemoryFs {
     }
 
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
-        match self.find(path, AtEnd::Stay) {
+        match self.look(path, AtEnd::Stay) {
             Ok(place) => Ok(place.node.map(|node| node.kind())),
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR)) => {
                 Ok(None)
@@ -277,15 +289,15 @@ impl Fs for MemoryFs {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        Ok(self.find(dir, AtEnd::Follow)?.there()?.directory()?.list())
+        Ok(self.look(dir, AtEnd::Follow)?.there()?.directory()?.list())
     }
 
     fn hold(&self, dir: &Path) -> io::Result<Box<dyn HeldDir + '_>> {
-        Ok(Box::new(self.find(dir, AtEnd::Stay)?.there()?.directory()?))
+        Ok(Box::new(self.look(dir, AtEnd::Stay)?.there()?.directory()?))
     }
 
     fn read_link(&self, link: &Path) -> io::Result<PathBuf> {
-        match self.find(link, AtEnd::Stay)?.there()? {
+        match self.look(link, AtEnd::Stay)?.there()? {
             Node::Link(target) => Ok(target),
             Node::Directory(_) | Node::File(_) => Err(Errno::INVAL.into()),
         }
@@ -377,7 +389,7 @@ impl Fs for MemoryFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.find(dir, AtEnd::Follow)?.there().map(drop)
+        self.look(dir, AtEnd::Follow)?.there().map(drop)
     }
 
     fn sync_all(&self, dir: &Path) -> io::Result<()> {
@@ -385,7 +397,7 @@ impl Fs for MemoryFs {
     }
 
     fn read_regular(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        self.find(path, AtEnd::Stay)?.there()?.regular(limit)
+        self.look(path, AtEnd::Stay)?.there()?.regular(limit)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
@@ -511,6 +523,18 @@ mod tests {
                 prop_assert_eq!(answer(&memory, &base, &ask), answer(&SystemFs, &base, &ask), "{:?}", ask);
             }
         }
+    }
+
+    #[test]
+    fn what_is_put_makes_its_way_and_takes_nothing_away() {
+        let fs = MemoryFs::default().with("/a/b/../c", b"c").with_dir("/a").with_link("/d/e", "c");
+        let names = |dir: &str| {
+            fs.list(Path::new(dir)).unwrap().into_iter().map(|entry| entry.name).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (names("/"), names("/a"), names("/d")),
+            (vec!["a".into(), "d".into()], vec!["c".into()], vec!["e".into()])
+        );
     }
 
     #[test]

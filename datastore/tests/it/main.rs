@@ -27,8 +27,9 @@ use std::sync::Arc;
 
 use datastore::store_dir::Settings;
 use datastore::{Datastore, Key, Value};
-use host_io::SystemFs;
 use host_io::explore::CutFs;
+use host_io::fs::Kind;
+use host_io::{Fs, SystemFs};
 use semver::Version;
 
 fn key(text: &str) -> Key {
@@ -58,10 +59,16 @@ fn open(base: &Path) -> Datastore {
 
 /// The names in a directory, sorted.
 fn names(dir: &Path) -> Vec<String> {
-    host_io::Fs::list(&SystemFs, dir).unwrap().into_iter().map(|entry| entry.name).collect()
+    SystemFs.list(dir).unwrap().into_iter().map(|entry| entry.name).collect()
 }
 
 /// How many data directories there are.
 fn data_dirs(base: &Path) -> usize {
-    names(base).iter().filter(|name| base.join(name).join("live").is_dir() && name.contains('_')).count()
+    data_dirs_of(&SystemFs, base)
+}
+
+/// The same in any file system.
+fn data_dirs_of(fs: &dyn Fs, base: &Path) -> usize {
+    let is_one = |name: &str| fs.kind(&base.join(name).join("live")).unwrap() == Some(Kind::Directory);
+    fs.list(base).unwrap().iter().filter(|entry| entry.name.contains('_') && is_one(&entry.name)).count()
 }

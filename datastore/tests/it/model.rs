@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use datastore::store_dir::{self, Contents, Settings};
 use datastore::{Datastore, Key, Value};
-use host_io::fs::Kind;
 use host_io::{Fs, MemoryFs, SystemFs};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{create, open, quick, settings, version};
+use super::{create, data_dirs_of, open, quick, settings, version};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
@@ -162,15 +161,9 @@ fn does_what_a_map_does(fs: &Arc<dyn Fs>, base: &Path, changes: &[Change]) -> Re
         for (tx, settings) in &pending {
             prop_assert_eq!(&store.pending(tx).unwrap(), settings);
         }
-        prop_assert_eq!(data_dirs(&**fs, base), 1);
+        prop_assert_eq!(data_dirs_of(&**fs, base), 1);
     }
     Ok(())
-}
-
-/// How many data directories there are.
-fn data_dirs(fs: &dyn Fs, base: &Path) -> usize {
-    let is_one = |name: &str| fs.kind(&base.join(name).join("live")).unwrap() == Some(Kind::Directory);
-    fs.list(base).unwrap().iter().filter(|entry| entry.name.contains('_') && is_one(&entry.name)).count()
 }
 
 #[test]
