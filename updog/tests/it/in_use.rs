@@ -116,8 +116,7 @@ fn a_partition_that_somebody_uses_is_refused_before_the_clear_and_the_user_is_na
                 continue;
             }
             run("blockdev --flushbufs $0", &disk.0).unwrap();
-            // A kernel that is short of memory writes to a swap area whenever it likes.
-            let before = Snapshot::but_for(&host, (begin == "swapon $0").then_some(role));
+            let before = Snapshot::with_swap(&host, (begin == "swapon $0").then_some(role));
             let ran = host.run("updog", &["update", "--json"]);
             run(end, &node).unwrap();
             let refused = failure(&ran);

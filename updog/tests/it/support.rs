@@ -104,24 +104,32 @@ pub(crate) struct Snapshot {
     bits: [BootBits; 2],
     active: Vec<Vec<u8>>,
     inactive: Vec<Vec<u8>>,
-    /// The role of a partition of the inactive set that somebody else may write meanwhile.
-    others: Option<&'static str>,
+    /// The role of a partition of the inactive set that is a swap area meanwhile.
+    swap: Option<&'static str>,
     trust: BTreeMap<PathBuf, Vec<u8>>,
     shared: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Snapshot {
     pub(crate) fn of(host: &Host) -> Self {
-        Self::but_for(host, None)
+        Self::with_swap(host, None)
     }
 
-    /// The same without what is in one partition of the inactive set, by role.
-    pub(crate) fn but_for(host: &Host, others: Option<&'static str>) -> Self {
+    /// The same where a partition of the inactive set, by role, is a swap area: of that the header counts, an image's first
+    /// place, as a kernel that is short of memory writes behind it whenever it likes.
+    pub(crate) fn with_swap(host: &Host, swap: Option<&'static str>) -> Self {
+        const HEADER: usize = 4096;
         let set = host.active_set().expect("it runs");
-        let partitions = |set: Set, roles: &[&str]| -> Vec<Vec<u8>> {
-            roles.iter().map(|role| host.disk().read_all(&set.label(role))).collect()
+        let partitions = |set: Set, swap: Option<&str>| {
+            let read = |role: &str| {
+                let mut bytes = host.disk().read_all(&set.label(role));
+                if swap == Some(role) {
+                    bytes.truncate(HEADER);
+                }
+                bytes
+            };
+            ["BOOT", "ROOT", "HASH"].map(read).to_vec()
         };
-        let all = ["BOOT", "ROOT", "HASH"];
         let paths = host.paths();
         let mut shared = tree(&paths.cache());
         shared.extend(tree(&paths.record()));
@@ -132,12 +140,9 @@ impl Snapshot {
         shared.extend(tree(&paths.migrations_cache()));
         Self {
             bits: [host.bits(Set::A), host.bits(Set::B)],
-            active: partitions(set, &all),
-            inactive: partitions(
-                set.other(),
-                &all.into_iter().filter(|role| Some(*role) != others).collect::<Vec<_>>(),
-            ),
-            others,
+            active: partitions(set, None),
+            inactive: partitions(set.other(), swap),
+            swap,
             trust: tree(&paths.trust()),
             shared,
         }
@@ -145,14 +150,14 @@ impl Snapshot {
 
     /// Nothing changed at all, remembered trust included.
     pub(crate) fn assert_unchanged(&self, host: &Host) {
-        let now = Self::but_for(host, self.others);
+        let now = Self::with_swap(host, self.swap);
         assert!(self.trust == now.trust, "remembered trust changed");
         self.assert_disk_unchanged(host);
     }
 
     /// Neither set changed, nor which of them boots.
     pub(crate) fn assert_sets_unchanged(&self, host: &Host) {
-        let now = Self::but_for(host, self.others);
+        let now = Self::with_swap(host, self.swap);
         assert_eq!(self.bits, now.bits, "boot bits changed");
         assert!(self.active == now.active, "the running set changed");
         assert!(self.inactive == now.inactive, "the other set changed");
@@ -161,7 +166,7 @@ impl Snapshot {
     /// Nothing changed but what may be learnt from a repository whose metadata is good.
     pub(crate) fn assert_disk_unchanged(&self, host: &Host) {
         self.assert_sets_unchanged(host);
-        let now = Self::but_for(host, self.others);
+        let now = Self::with_swap(host, self.swap);
         let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&self.shared), names(&now.shared), "files came or went");
         assert!(self.shared == now.shared, "what both sets share changed");
