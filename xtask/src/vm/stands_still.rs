@@ -18,6 +18,13 @@ const DEADLINE: &str = "[Timer]\nOnBootSec=\nOnBootSec=4min\n";
 const STANDS_STILL: &str = r#"/bin/sh -c 'echo "<4>a unit stands still"; exec sleep infinity'"#;
 /// What the console shows then.
 pub(super) const SAID: &str = "a unit stands still";
+/// The note asks for a reboot as well, which would hide whether the deadline works: where it cannot reach the service
+/// manager it is written all the same, and what follows is the deadline's.
+const NOTE_THAT_REACHES_NOBODY: &str = "[Service]\nRestrictAddressFamilies=\nRestrictAddressFamilies=none\n";
+/// What the deadline does is shown on the console.
+const DEADLINE_THAT_IS_HEARD: &str = "[Service]\nSyslogLevel=warning\n";
+/// What the console shows when the deadline itself resets the machine.
+pub(super) const RESET: &str = "resetting the machine: systemctl reboot --ignore-inhibitors";
 
 /// Which unit it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +44,19 @@ impl Unit {
         }
     }
 
+    /// Whether the deadline alone can reset the machine, as its note reaches nobody.
+    pub(super) fn leaves_it_to_the_deadline(self) -> bool {
+        self == Self::Migrator
+    }
+
     /// Its file below [`UNITS`], what that says, and whose wants it is among.
     fn file(self) -> (&'static str, String, Option<&'static str>) {
         match self {
             Self::BeforeFileSystems => (
                 "stands-still.service",
                 format!(
-                    "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\n\
+                    "[Unit]\nDefaultDependencies=no\nWants=local-fs-pre.target\n\
+                     Before=local-fs-pre.target local-fs.target\n\
                      [Service]\nType=oneshot\nExecStart={STANDS_STILL}\n"
                 ),
                 Some("local-fs.target.wants"),
@@ -57,12 +70,17 @@ impl Unit {
     }
 }
 
-/// Publishes the page's tree once more, as `version`, in which `unit` stands still; the tree itself is then as before.
+/// Publishes the page's tree once more, as `version`, in which `unit` stands still. Of that the tree keeps its version and
+/// some empty directories.
 pub(super) fn publish(dir: &Path, version: &str, unit: Unit) -> Result<(), Box<dyn Error>> {
     let units = dir.join("tree").join(UNITS);
     let (file, text, wants) = unit.file();
     let mut added = vec![put(&units.join(file), &text)?];
     added.push(put(&units.join("boot-deadline.timer.d/soon.conf"), DEADLINE)?);
+    if unit.leaves_it_to_the_deadline() {
+        added.push(put(&units.join("boot-deadline-note.service.d/alone.conf"), NOTE_THAT_REACHES_NOBODY)?);
+        added.push(put(&units.join("boot-deadline.service.d/heard.conf"), DEADLINE_THAT_IS_HEARD)?);
+    }
     if let Some(wants) = wants {
         let link = units.join(wants).join(file);
         fs::create_dir_all(units.join(wants))?;
@@ -81,8 +99,9 @@ pubrepo add --repo repo --keys keys --variant demo --arch x86_64 --version "$VER
     --boot "$VERSION"/boot.img --root "$VERSION"/root.img --hash "$VERSION"/hash.img"#;
     let mut shell = Command::new("sh");
     shell.args(["-c", line]).current_dir(dir).env("VERSION", version).env("SRC", workspace());
-    said(shell.env("PATH", format!("{}:{path}", programs.display())))?;
-    Ok(added.iter().try_for_each(fs::remove_file)?)
+    let published = said(shell.env("PATH", format!("{}:{path}", programs.display())));
+    added.iter().try_for_each(fs::remove_file)?;
+    published.map(drop)
 }
 
 /// Writes a file, and says where it is.
