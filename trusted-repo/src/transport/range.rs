@@ -27,7 +27,7 @@ impl ContentRange {
 
     /// Whether it is all of its object.
     pub(crate) fn is_whole(&self) -> bool {
-        self.first == 0 && self.total == Some(self.last + 1)
+        self.first == 0 && self.total.is_some_and(|total| self.last.checked_add(1) == Some(total))
     }
 
     /// How many bytes of this part lie before `position`, if it continues an object of `length` bytes there. A cache may
@@ -90,6 +90,8 @@ mod tests {
         let whole = |text| ContentRange::parse(text).expect("a range").is_whole();
         assert!(whole("bytes 0-99/100"));
         assert!(!whole("bytes 0-98/100") && !whole("bytes 1-99/100") && !whole("bytes 0-99/*"));
+        assert!(whole("bytes 0-18446744073709551614/18446744073709551615"));
+        assert!(!whole("bytes 0-18446744073709551615/*"), "no length has it");
     }
 
     #[test]

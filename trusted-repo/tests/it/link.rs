@@ -102,6 +102,7 @@ async fn answer_that_is_no_plain_part_is_passed_over_and_the_object_begins_again
         "Content-Type: multipart/byteranges; boundary=X\r\n",
         "Content-Encoding: gzip\r\nContent-Range: bytes RANGE\r\n",
         "Content-Encoding: identity\r\nContent-Encoding: br\r\nContent-Range: bytes RANGE\r\n",
+        "Content-Range: bytes 0-18446744073709551615/*\r\n",
         "",
     ] {
         let mut fixture = Fixture::new();
@@ -139,8 +140,10 @@ async fn answer_that_is_no_plain_part_is_passed_over_and_the_object_begins_again
 #[tokio::test]
 async fn object_that_comes_as_the_one_part_of_itself_is_whole_and_a_smaller_part_is_none() {
     let fixture = Fixture::new();
-    for short in [0, 1] {
-        let repo = fixture.repo();
+    // A length that no number has is that of nothing.
+    let endless = "bytes 0-18446744073709551615/*".to_owned();
+    for (short, said) in [(0, None), (1, None), (0, Some(endless))] {
+        let (repo, range) = (fixture.repo(), said.clone());
         let address = answering(move |_, head| {
             let answer = file_answer(&repo, head);
             let at = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head") + 4;
@@ -149,16 +152,16 @@ async fn object_that_comes_as_the_one_part_of_itself_is_whole_and_a_smaller_part
                 return answer;
             }
             let (len, last) = (body.len() - short, body.len() - short - 1);
+            let range = range.clone().unwrap_or_else(|| format!("bytes 0-{last}/{}", body.len()));
             let head = format!(
-                "HTTP/1.1 206 Part\r\nContent-Length: {len}\r\nContent-Range: bytes 0-{last}/{}\r\nConnection: close\r\n\r\n",
-                body.len()
+                "HTTP/1.1 206 Part\r\nContent-Length: {len}\r\nContent-Range: {range}\r\nConnection: close\r\n\r\n"
             );
             [head.into_bytes(), body[..len].to_vec()].concat()
         });
         let source = fixture.source_at(&Url::parse(&format!("http://{address}/")).expect("an address"));
         let opened = open(&fixture, source).await;
-        match short {
-            0 => drop(opened.expect("the whole")),
+        match (short, said) {
+            (0, None) => drop(opened.expect("the whole")),
             _ => assert_refused(opened, "unreachable", "answered with status 206"),
         }
     }
