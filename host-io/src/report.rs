@@ -26,8 +26,8 @@ pub trait Advise: Error {
     }
 }
 
-/// The errors of a chain, joined with ": ", without a program's name, in one line whatever foreign errors have in theirs. A layer that says what its predecessor already
-/// said (libraries often repeat their source) is not said twice.
+/// The errors of a chain, joined with ": ", without a program's name, in one line whatever foreign errors have in theirs.
+/// A layer that says what its predecessor already said (libraries often repeat their source) is not said twice.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

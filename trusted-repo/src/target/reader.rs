@@ -179,9 +179,9 @@ impl std::fmt::Debug for TargetReader {
     }
 }
 
-/// Carries downloads to a reader, and stops at once when nobody reads any more, also one that waits for the network. What was handed out cannot be taken back, so
-/// when an object begins again its known part is passed over, and another place goes on where one has failed; the digest
-/// at the end judges all parts together.
+/// Carries downloads to a reader, and stops at once when nobody reads any more, also one that waits for the network. What
+/// was handed out cannot be taken back, so when an object begins again its known part is passed over, and another place
+/// goes on where one has failed; the digest at the end judges all parts together.
 struct Delivery {
     carrier: Carrier,
     expected: Expected,
