@@ -71,9 +71,13 @@ async fn download_whose_reader_is_gone_ends_at_once_and_what_it_took_is_known() 
     tokio::task::block_in_place(|| server.wait_for("root.lz4", Duration::from_secs(60)).expect("asked"));
     assert!(!account.is_settled(), "it waits for the network");
     drop(reader);
-    let settled = tokio::task::block_in_place(|| account.settled());
-    assert!(account.is_settled(), "nobody waits for what nobody reads");
-    assert_eq!(settled, account.fetched());
+    // Each waits for two seconds at most, which a busy machine may need more often than once.
+    let ended = |_| {
+        tokio::task::block_in_place(|| account.settled());
+        account.is_settled()
+    };
+    assert!((0..30).any(ended), "nobody waits for what nobody reads");
+    assert_eq!(account.settled(), account.fetched());
 }
 
 #[tokio::test]
