@@ -41,7 +41,12 @@ impl Advise for Error {
 
     fn help(&self) -> Option<String> {
         let text = match self {
-            Self::Metadata { name, source: Fault::Missing, .. } if is_named_by_another(name) => {
+            Self::Metadata { name, place, source: Fault::Missing } if is_named_by_another(name) => {
+                if !place.contains("://") {
+                    return Some(format!(
+                        "the copy in {place} is not complete: copy the repository there again; where an update was staged there, stage it again"
+                    ));
+                }
                 "tell the repository's owner: it is not complete, or this mirror has not caught up with it"
             }
             Self::Metadata { source, .. } | Self::Target { source, .. } => return Some(help_for(source)),
@@ -165,4 +170,25 @@ fn help_for(fault: &Fault) -> String {
         Fault::Other(_) => "check the URL and the proxy",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_completes_metadata_is_whoever_keeps_the_place_that_lacks_it() {
+        let lacking = |name: &str, place: &str| {
+            let error =
+                Error::Metadata { name: name.to_owned(), place: place.to_owned(), source: Fault::Missing };
+            (error.code(), error.help().expect("a next step"))
+        };
+        let (code, help) = lacking("3.team.json", "https://repo.example/metadata/");
+        assert!(code == "missing_target" && help.contains("the repository's owner"), "{help}");
+        let (code, help) = lacking("3.team.json", "/var/lib/updates/metadata");
+        assert!(code == "missing_target" && !help.contains("owner"), "{help}");
+        assert!(help.contains("/var/lib/updates/metadata is not complete"), "{help}");
+        let (code, help) = lacking("timestamp.json", "https://repo.example/metadata/");
+        assert!(code == "not_a_repository" && help.contains("check the address"), "{help}");
+    }
 }
