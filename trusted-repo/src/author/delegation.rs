@@ -14,6 +14,7 @@ use super::source::{self, KeySource, Sign};
 use super::written::{date, meta, targets_role};
 
 use crate::metadata::file_name::TOP_LEVEL;
+use crate::metadata::holder::holders;
 use crate::metadata::pattern::matches;
 use crate::metadata::signed::{Claim, Delegate, Raw};
 use crate::metadata::targets::Targets;
@@ -69,8 +70,9 @@ impl Delegation {
         let mut ids: Vec<String> = self.keys.iter().map(PublicKey::id).collect();
         ids.sort();
         ids.dedup();
-        if self.threshold == 0 || u64::from(self.threshold) > ids.len() as u64 {
-            let (threshold, keys) = (self.threshold, ids.len());
+        let keys: Vec<_> = self.keys.iter().map(PublicKey::tuf_key).collect();
+        let (threshold, keys) = (u64::from(self.threshold), holders(&keys));
+        if threshold == 0 || threshold > keys {
             return Err(refused(format!("{threshold} of {keys} keys cannot sign it")));
         }
         let paths = self.purpose.paths();
@@ -263,6 +265,7 @@ fn may_begin(pattern: &str, start: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::author::KeyPair;
 
     #[test]
     fn what_only_the_targets_role_may_list_is_reached_by_no_pattern() {
@@ -286,6 +289,24 @@ mod tests {
         {
             assert_eq!(reaches(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn one_key_in_two_writings_cannot_sign_for_two() {
+        let (one, two) = (KeyPair::generate().expect("random"), KeyPair::generate().expect("random"));
+        let mut odd = serde_json::to_value(one.public_key().tuf_key()).expect("plain data");
+        odd["x-remark"] = "written by another tool".into();
+        let odd = PublicKey { key: serde_json::from_value(odd).expect("a key") };
+        let of = |keys: Vec<PublicKey>| Delegation {
+            name: "team".to_owned(),
+            keys,
+            threshold: 2,
+            purpose: Purpose::Holds,
+            terminating: false,
+        };
+        let why = of(vec![one.public_key(), odd.clone()]).role().expect_err("one holder").to_string();
+        assert!(why.contains("2 of 1 keys cannot sign it"), "{why}");
+        of(vec![one.public_key(), odd, two.public_key()]).role().expect("two holders");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! holder adds one, without seeing anybody else's key. It becomes a [`SignedRoot`] only when the keys of the root before
 //! and its own keys both have signed it often enough.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
@@ -15,8 +15,9 @@ use super::root::SPEC_VERSION;
 use super::sign::{at_once, signature};
 use super::source::{self, KeySource, Sign};
 use super::{Error, KeyPair, SignedRoot};
+use crate::metadata::holder::{holders as number_of_holders, may_be_one};
 use crate::metadata::now::{from_jiff, to_jiff};
-use crate::metadata::quorum::material;
+use crate::metadata::quorum;
 
 /// What changes from one root role to the next.
 #[derive(Debug, Clone)]
@@ -91,13 +92,13 @@ impl RootDraft {
     /// When a holder stands there twice, or the threshold would be out of reach.
     pub fn first(spec: &FirstRoot) -> Result<Self, Error> {
         let refused = |reason: String| Error::Root { version: 1, reason };
-        let mut holders: Vec<_> = Vec::new();
-        for key in &spec.root {
-            if holders.contains(&key.key_id()) {
+        for (at, key) in spec.root.iter().enumerate() {
+            // By another name perhaps: how it is written down is no part of a key.
+            if spec.root[..at].iter().any(|before| may_be_one(&before.tuf_key(), &key.tuf_key())) {
                 return Err(refused(format!("the key {} is there twice", key.id())));
             }
-            holders.push(key.key_id());
         }
+        let holders: Vec<_> = spec.root.iter().map(PublicKey::key_id).collect();
         let threshold = NonZeroU64::new(spec.threshold.into())
             .ok_or_else(|| refused("no signature at all would be asked for".to_owned()))?;
         if threshold.get() > holders.len() as u64 {
@@ -148,9 +149,8 @@ impl RootDraft {
         }
         for key in &change.add {
             let coming = key.tuf_key();
-            let known = holders.keyids.iter().filter_map(|id| root.keys.get(id));
-            // By another name perhaps: how it is written down is no part of a key.
-            if known.map(material).any(|known| known == material(&coming)) {
+            let mut known = holders.keyids.iter().filter_map(|id| root.keys.get(id));
+            if known.any(|known| may_be_one(known, &coming)) {
                 return Err(refused(format!("the key {} is a root key already", key.id())));
             }
             holders.keyids.push(key.key_id());
@@ -160,9 +160,8 @@ impl RootDraft {
             holders.threshold = NonZeroU64::new(threshold.into())
                 .ok_or_else(|| refused("no signature at all would be asked for".to_owned()))?;
         }
-        let keys: HashSet<&[u8]> =
-            holders.keyids.iter().filter_map(|id| root.keys.get(id)).map(material).collect();
-        if holders.threshold.get() > keys.len() as u64 {
+        let keys = holders.keyids.iter().filter_map(|id| root.keys.get(id));
+        if holders.threshold.get() > number_of_holders(keys) {
             return Err(refused("more signatures would be asked for than there are keys".to_owned()));
         }
         for (role, key) in &change.replace {
@@ -338,20 +337,7 @@ impl RootDraft {
 /// Valid signatures on `draft` by different root keys of `root`.
 fn count(root: &Root, draft: &Signed<Root>) -> Count {
     let need = root.roles.get(&RoleType::Root).map_or(1, |role| role.threshold.get());
-    // tough only says whether a threshold is reached; with a threshold of one it speaks about one signature.
-    let mut one = root.clone();
-    if let Some(role) = one.roles.get_mut(&RoleType::Root) {
-        role.threshold = NonZeroU64::MIN;
-    }
-    let mut seen = Vec::new();
-    for signature in &draft.signatures {
-        let alone = Signed { signed: draft.signed.clone(), signatures: vec![signature.clone()] };
-        let Some(key) = root.keys.get(&signature.keyid).map(material) else { continue };
-        if !seen.contains(&key) && one.verify_role(&alone).is_ok() {
-            seen.push(key);
-        }
-    }
-    Count { have: seen.len() as u64, need }
+    Count { have: quorum::count(root, draft), need }
 }
 
 #[cfg(test)]
@@ -478,6 +464,18 @@ mod tests {
         let again = RootChange { add: vec![old[0].public_key()], ..change() };
         let why = RootDraft::successor(&root, &again).expect_err("it is there").to_string();
         assert!(why.contains("is a root key already"), "{why}");
+    }
+
+    #[test]
+    fn a_first_root_role_with_one_key_in_two_writings_is_no_draft() {
+        let (holders, other) = ([key(), key()], key());
+        let mut spec = first_spec(&holders, &other);
+        let mut odd = serde_json::to_value(holders[0].public()).expect("plain data");
+        odd["x-remark"] = "written by another tool".into();
+        spec.root[1].key = serde_json::from_value(odd).expect("a key");
+        assert_ne!(spec.root[0].id(), spec.root[1].id());
+        let why = RootDraft::first(&spec).expect_err("one holder").to_string();
+        assert!(why.contains("is there twice"), "{why}");
     }
 
     #[test]

@@ -13,14 +13,13 @@ use tough::schema::key::{EcdsaKey, Ed25519Key, Ed25519Scheme, Key as TufKey, Rsa
 
 use super::Error;
 use super::source::{self, KeySource, SecureRandom, Sign, SourceError, async_trait};
+use crate::metadata::holder::ED25519_SPKI;
 
 const PEM_TAG: &str = "PRIVATE KEY";
 const ENCRYPTED_TAG: &str = "ENCRYPTED PRIVATE KEY";
 /// What guessing a passphrase costs; OWASP's advice for PBKDF2 with SHA-256.
 const ITERATIONS: u32 = 600_000;
 const PUBLIC_TAG: &str = "PUBLIC KEY";
-/// What stands in front of the 32 bytes of an Ed25519 public key (RFC 8410).
-const SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// Nobody but the owner reads a key.
 const MODE: u32 = 0o600;
 
@@ -150,7 +149,7 @@ impl KeyPair {
     /// The half that everybody may have, as a PEM file.
     #[must_use]
     pub fn public_pem(&self) -> String {
-        pem::encode(&pem::Pem::new(PUBLIC_TAG, [SPKI, self.pair.public_key().as_ref()].concat()))
+        pem::encode(&pem::Pem::new(PUBLIC_TAG, [ED25519_SPKI, self.pair.public_key().as_ref()].concat()))
     }
 
     /// The half that everybody may have.
@@ -197,7 +196,7 @@ impl PublicKey {
         if pem.tag() != PUBLIC_TAG {
             return Err(format!("it holds a {:?}, not a {PUBLIC_TAG:?}", pem.tag()));
         }
-        if let Some(raw) = pem.contents().strip_prefix(SPKI).filter(|raw| raw.len() == 32) {
+        if let Some(raw) = pem.contents().strip_prefix(ED25519_SPKI).filter(|raw| raw.len() == 32) {
             return Ok(Self { key: ed25519(raw) });
         }
         // Written again from its bytes: the identity of a key depends on its text.

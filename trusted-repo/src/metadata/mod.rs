@@ -5,6 +5,7 @@
 //! (`docs/decisions/0021-delegations-are-searched.md`).
 //!
 //! - `signed`: a file with its signatures, and who may have made them
+//! - `holder`: what tells the holders of keys apart
 //! - `quorum`: whether enough different keys have signed
 //! - [`hashes`]: the digests of a file: SHA-256, SHA-512 or both
 //! - `named`: what timestamp and snapshot say of the files below them
@@ -16,6 +17,7 @@
 
 pub(crate) mod file_name;
 pub mod hashes;
+pub(crate) mod holder;
 pub(crate) mod named;
 pub mod now;
 pub(crate) mod pattern;
