@@ -291,19 +291,44 @@ pub(crate) fn sweep_garbage(fs: &dyn Fs, base: &Path) -> Result<(), Error> {
 /// When there is no live chain, or the storage refuses. A cut leaves stores that the next call removes.
 pub fn prune(fs: &dyn Fs, base: &Path, keep: &[&str]) -> Result<(), Error> {
     let live = read(fs, base)?.ok_or_else(|| Error::Absent { base: base.to_owned() })?;
-    let remove = |name: &str| {
-        let path = base.join(name);
-        fs.remove_file(&path).map_err(Error::io("remove", &path))
-    };
     // A store that was put aside as damaged was kept for a person; another version's settings are past that.
     if store_dir::read_live(fs, &base.join(&live.data_dir)).is_ok() {
         remove_damaged(fs, base)?;
     }
-    // The link goes before its directory, so that a link never names a store that is half removed.
-    for chain in patch_links(fs, base)? {
-        if chain.data_dir != live.data_dir && !keep.contains(&chain.data_dir.as_str()) {
-            remove(&format!("v{}", chain.version))?;
+    let mut going = patch_links(fs, base)?;
+    going.retain(|chain| chain.data_dir != live.data_dir && !keep.contains(&chain.data_dir.as_str()));
+    drop_stores(fs, base, &going)
+}
+
+/// The stores of newer versions than that of `live`, by their links; also those whose links are gone already.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn newer(fs: &dyn Fs, base: &Path, live: &Chain) -> Result<Vec<Chain>, Error> {
+    let mut stores = patch_links(fs, base)?;
+    for entry in fs.list(base).map_err(Error::io("list", base))? {
+        let named = stores.iter().any(|chain| chain.data_dir == entry.name);
+        if let (Kind::Directory, false, Some(version)) = (entry.kind, named, data_dir_version(&entry.name)) {
+            stores.push(Chain { version, data_dir: entry.name });
         }
+    }
+    stores.retain(|chain| chain.version > live.version && chain.data_dir != live.data_dir);
+    Ok(stores)
+}
+
+/// Removes these stores, none of which is the live one, with their links, and what no link names. What was put aside as
+/// damaged stays.
+///
+/// # Errors
+/// When the storage refuses. A cut leaves stores that the next call removes.
+pub fn drop_stores(fs: &dyn Fs, base: &Path, going: &[Chain]) -> Result<(), Error> {
+    let remove = |name: &str| {
+        let path = base.join(name);
+        fs.remove_file(&path).map_err(Error::io("remove", &path))
+    };
+    // The link goes before its directory, so that a link never names a store that is half removed.
+    for chain in patch_links(fs, base)?.iter().filter(|chain| going.contains(chain)) {
+        remove(&format!("v{}", chain.version))?;
     }
     // First minor links that lead nowhere now, then major ones.
     for _ in 0..2 {

@@ -9,10 +9,8 @@ use std::sync::Arc;
 
 use datastore::links::{self, Chain};
 use datastore::store_dir::{self, Contents};
-use host_io::fs::Kind;
 use host_io::lock::DirLock;
 use host_io::{Fs, SnapshotRequest, report, swap};
-use semver::Version;
 
 use crate::args::Request;
 use crate::bits;
@@ -128,27 +126,21 @@ fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
 }
 
 /// Drops what a fall back that was cut after its switch has left: stores of newer releases than the proven one that runs,
-/// while the other set's boot was never marked good. Nobody would return to them: such a release migrates afresh.
+/// while the other set's boot was never marked good. Nobody would return to them: such a release migrates afresh. No
+/// version changes here, so a store of this one that was put aside as damaged still waits for its person.
 fn finish_fall_back(fs: &dyn Fs, request: &Request, live: &Chain) {
     let base = &*request.base;
-    let stores: Vec<(Version, String)> = fs
-        .list(base)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|entry| entry.kind == Kind::Directory && entry.name != live.data_dir)
-        .filter_map(|entry| {
-            let (version, _) = entry.name.strip_prefix('v')?.rsplit_once('_')?;
-            Some((Version::parse(version).ok()?, entry.name))
-        })
-        .collect();
-    let (newer, older): (Vec<_>, Vec<_>) =
-        stores.into_iter().partition(|(version, _)| *version > live.version);
-    let never_good = Sets::Known { running: Proof::Proven, other: Proof::Unproven };
-    if newer.is_empty() || bits::read(&request.paths) != never_good {
-        return;
+    let dropped = links::newer(fs, base, live).and_then(|newer| {
+        let never_good = Sets::Known { running: Proof::Proven, other: Proof::Unproven };
+        if newer.is_empty() || bits::read(&request.paths) != never_good {
+            return Ok(());
+        }
+        tracing::info!("the other set's boot was never marked good: what is left of its settings is dropped");
+        links::drop_stores(fs, base, &newer)
+    });
+    if let Err(error) = dropped {
+        tracing::warn!("what is left of dropped settings stays for now: failed to {}", report::chain(&error));
     }
-    tracing::info!("the other set's boot was never marked good: what is left of its settings is dropped");
-    prune(fs, base, &older.iter().map(|(_, dir)| dir.as_str()).collect::<Vec<_>>());
 }
 
 /// Links the kept store in place of one whose system does not start any more. Nothing is run; that store stays.

@@ -36,6 +36,32 @@ fn falling_back_links_the_kept_store_and_runs_nothing() {
 }
 
 #[test]
+fn what_a_cut_fall_back_left_goes_and_what_was_put_aside_or_kept_for_an_older_release_stays() {
+    let host = updated(&[RENAME]);
+    host.bits(true, false);
+    host.boot("1.0.0").expect_ok();
+    let base = host.base();
+    let dirs = ["v1.1.0_aaaaaaaaaaaaaaaa", "damaged-v1.0.0_bbbbbbbbbbbbbbbb", "v1.0.5_cccccccccccccccc"];
+    for dir in dirs {
+        fs::create_dir(base.join(dir)).unwrap();
+    }
+    // Between releases without migrations a store keeps its name: only its link says whose it is.
+    for (link, dir) in [("v1.1.0", dirs[0]), ("v1.2.0", dirs[0]), ("v0.9.0", dirs[2])] {
+        std::os::unix::fs::symlink(dir, base.join(link)).unwrap();
+    }
+    let left = || dirs.map(|dir| base.join(dir).is_dir());
+    // While the other set was good once, all of it stays.
+    host.bits(true, true);
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(left(), [true; 3]);
+    host.bits(true, false);
+    host.boot("1.0.0").expect_ok();
+    assert_eq!(left(), [false, true, true]);
+    let links = ["v1.1.0", "v1.2.0", "v0.9.0"].map(|link| base.join(link).is_symlink());
+    assert_eq!((links, host.store().0.as_str()), ([false, false, true], "1.0.0"));
+}
+
+#[test]
 fn after_a_fall_back_the_same_update_migrates_afresh() {
     let host = updated(&[RENAME, ADD]);
     host.bits(true, false);
