@@ -95,6 +95,12 @@ fn attempt(context: &Context, change: impl FnOnce(Attempts) -> Attempts) -> (Att
     (after, saved)
 }
 
+/// Whether the boot of any release is awaited, as far as is remembered. The disk is not looked at.
+#[must_use]
+pub fn awaits_any(context: &Context) -> bool {
+    load(&*context.fs, &context.paths).awaits_any()
+}
+
 /// The names of the crash dumps that are there.
 #[must_use]
 pub fn dumps(context: &Context) -> Vec<String> {

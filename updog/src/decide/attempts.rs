@@ -240,6 +240,12 @@ impl Attempts {
         tried.awaited.as_ref().map(|awaited| awaited.dumps.as_slice())
     }
 
+    /// Whether the boot of any release is awaited.
+    #[must_use]
+    pub fn awaits_any(&self) -> bool {
+        self.releases.iter().any(|tried| tried.awaited.is_some())
+    }
+
     /// Every release that did not stay, the last one first.
     #[must_use]
     pub fn marked(&self) -> Vec<(&Release, &Mark)> {

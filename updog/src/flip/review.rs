@@ -49,10 +49,19 @@ pub fn review(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, E
     let Opened { manifest, signed, machine, config, .. } = opened;
     let rules = Rules::of(&config.version_lock, config.minimum_version.as_ref());
     let now = Judged::new(signed.hashes.hex(), rules.clone(), machine);
-    if before(context).as_ref() == Some(&now) {
+    let known = before(context).as_ref() == Some(&now);
+    if known && !observe::awaits_any(context) {
         return Ok(None);
     }
     let Some((disk, status, set, entry)) = waiting(context)? else { return Ok(None) };
+    // A flip that was taken back, by whomever, and cut before that was noted: no boot of it is awaited any more. What was
+    // judged before tells nothing of that.
+    if next_boot::other(&status).is_none() {
+        observe::change(context, |attempts| attempts.settled(&Release::from(&entry), Settled::TakenBack));
+    }
+    if known {
+        return Ok(None);
+    }
     let against = standing::offered(&entry, manifest, machine, &rules);
     note(context, set, &entry, against.as_ref());
     let taken_back = match (against, next_boot::other(&status)) {
@@ -61,12 +70,7 @@ pub fn review(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, E
             tracing::warn!("{} does not boot next any more: {}", entry.version, against.why);
             Some(TakenBack { version: entry.version, against })
         }
-        // A flip that was taken back, and cut before that was noted: no boot of it is awaited any more.
-        (Some(_) | None, None) => {
-            observe::change(context, |attempts| attempts.settled(&Release::from(&entry), Settled::TakenBack));
-            None
-        }
-        (Some(_) | None, Some(_)) => None,
+        (Some(_) | None, _) => None,
     };
     keep(context, &now);
     Ok(taken_back)

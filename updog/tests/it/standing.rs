@@ -52,22 +52,30 @@ fn against(host: &Host) -> Value {
 
 #[test]
 fn no_boot_is_awaited_of_a_release_whose_flip_was_taken_back_though_the_power_went_before_that_was_noted() {
-    let (world, host) = activated();
-    let record = host.paths().record();
-    let awaited = || {
-        let text = fs::read_to_string(record.join("attempts.json")).unwrap();
-        serde_json::from_str::<Value>(&text).unwrap()["releases"][0]["awaited"].clone()
+    type TakeBack = fn(&World, &Host);
+    let by_a_check: TakeBack = |world, host| {
+        world.recall("1.1.0");
+        refresh(host);
     };
-    let before = fs::read(record.join("attempts.json")).unwrap();
-    assert!(awaited().is_object());
-    world.recall("1.1.0");
-    refresh(&host);
-    assert_eq!((host.bits(Set::B), awaited()), (STAGED, Value::Null));
-    // The bits were durable, and nothing that comes after them.
-    fs::write(record.join("attempts.json"), before).unwrap();
-    fs::remove_file(record.join("judged.json")).unwrap();
-    refresh(&host);
-    assert_eq!((host.bits(Set::B), awaited()), (STAGED, Value::Null));
+    let by_a_person: TakeBack = |_, host| drop(host.run("updog", &["update-revert"]).expect_ok());
+    for (who, take_back) in [("a check", by_a_check), ("a person", by_a_person)] {
+        let (world, host) = activated();
+        // It is judged before, and by the same things afterwards: that alone is no reason to look again.
+        refresh(&host);
+        let record = host.paths().record();
+        let awaited = || {
+            let text = fs::read_to_string(record.join("attempts.json")).unwrap();
+            serde_json::from_str::<Value>(&text).unwrap()["releases"][0]["awaited"].clone()
+        };
+        let before = fs::read(record.join("attempts.json")).unwrap();
+        assert!(awaited().is_object() && record.join("judged.json").exists(), "{who}");
+        take_back(&world, &host);
+        assert_eq!((host.bits(Set::B), awaited()), (STAGED, Value::Null), "{who}");
+        // The bits were durable, and nothing that comes after them.
+        fs::write(record.join("attempts.json"), before).unwrap();
+        refresh(&host);
+        assert_eq!((host.bits(Set::B), awaited()), (STAGED, Value::Null), "{who}");
+    }
 }
 
 #[test]
