@@ -7,8 +7,8 @@ use std::ops::Range;
 use testdata::{BootBits, Set};
 
 use super::epochs::{Epoch, Epochs, Extent, Measure};
-use super::firmware::pick;
-use super::judge::{Broken, Invariant, Table, bootable};
+use super::firmware::{bootable, pick};
+use super::judge::{Broken, Invariant, Table};
 use super::live::{Bench, State};
 use super::medium::{Disk, Medium, Partition};
 use super::published::{Class, IMAGES, Published};

@@ -12,9 +12,10 @@ use testdata::World;
 use super::exploring::{Exploring, Known};
 use super::extents::Extents;
 use super::hands::{BACK, end_of};
-use super::judge::{Expected, Shapes};
+use super::judge::Expected;
 use super::live::{Bench, Boot, State};
 use super::published::Published;
+use super::shapes::Shapes;
 use super::stage::{self, Played};
 use super::story::{STORIES, Story};
 use super::table::{self, Figures};
@@ -150,7 +151,7 @@ fn expect(
         ends.push(end_of(&state, &came, shapes));
     }
     let (trust, promises) = (played.trust(), played.promises());
-    Ok(Expected { settings, trust, promises, ends })
+    Ok(Expected { waited: false, settings, trust, promises, ends })
 }
 
 /// A directory in memory where there is one: what thousands of hosts write is nobody's.

@@ -1,8 +1,8 @@
-//! What the firmware makes of a table, before any program runs.
+//! What the firmware makes of a table, before any program runs, and what its bits say of a set.
 
 use std::path::Path;
 
-use testdata::{Host, HostOptions};
+use testdata::{BootBits, Host, HostOptions};
 
 use super::tree::{Hash, Hasher};
 
@@ -19,9 +19,19 @@ pub(super) fn pick(dir: &Path) -> (Hash, bool) {
     (hasher.end(), host.disk().whole_tables() == [true, true])
 }
 
+/// Whether a boot program would start it.
+pub(super) fn bootable(bits: BootBits) -> bool {
+    bits.priority > 0 && (bits.tries > 0 || bits.successful)
+}
+
+/// Whether it waits for its first boot, or to be told that it boots next.
+pub(super) fn waits(bits: BootBits) -> bool {
+    bits.tries > 0 && !bits.successful
+}
+
 #[cfg(test)]
 mod tests {
-    use testdata::{BootBits, DiskImage, Layout, Set};
+    use testdata::{DiskImage, Layout, Set};
 
     use super::*;
 
@@ -40,5 +50,12 @@ mod tests {
         let ((before, _), paid_before) = picked(0);
         assert_eq!(paid_now, paid_before, "the tables are the same then");
         assert_ne!(now, before);
+    }
+
+    #[test]
+    fn a_set_waits_until_it_is_started_or_proven() {
+        let waiting = [(0, 1, false), (2, 1, false), (2, 0, false), (1, 0, true), (0, 0, false)]
+            .map(|(priority, tries, successful)| waits(BootBits { priority, tries, successful }));
+        assert_eq!(waiting, [true, true, false, false, false]);
     }
 }

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex};
 use testdata::Set;
 
 use super::cases::Case;
-use super::judge::{self, Broken, End, Expected, Invariant, Shapes, bootable};
+use super::firmware::bootable;
+use super::judge::{self, Broken, End, Expected, Invariant};
 use super::live::{Bench, Boot, Came, Seen, State, Typed, changed};
 use super::memo::Memo;
 use super::published::Published;
+use super::shapes::Shapes;
 use super::table::{Found, Violation};
 use super::tree::Hash;
 use crate::crash::dice::Dice;
@@ -80,14 +82,16 @@ pub(super) struct Shared<'a> {
 
 /// The end that a state comes to.
 pub(super) fn end_of(state: &State, came: &Came, shapes: &Shapes) -> End {
+    let tree = changed(&state.tree, &came.delta);
     End {
         first_boot_lost: false,
         code: came.code(),
+        judged: judge::is_judged(&tree),
         version: came.booted.version.clone(),
         settings: came.settings.clone(),
         bits: came.bits,
         classes: came.classes.clone(),
-        tree: shapes.of(&changed(&state.tree, &came.delta)),
+        tree: shapes.of(&tree),
     }
 }
 
@@ -153,7 +157,7 @@ impl<'a> Shared<'a> {
         self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);
         if let Some(came) = came {
             let end = end_of(&case.state, &came, self.shapes);
-            let broken = judge::of_the_same_again(&came, &end, case.ended, self.expected);
+            let broken = judge::of_the_same_again(&came, &end, (case.ended, case.table), self.expected);
             self.note(case, broken, &[Invariant::Again]);
         }
         // The other set is proven: whoever wants to go back to it can.

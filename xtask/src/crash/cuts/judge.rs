@@ -2,15 +2,15 @@
 //! programs under test.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::Value;
 use testdata::{BootBits, Set};
 
+use super::firmware::{bootable, waits};
 use super::live::{Came, Seen, State};
 use super::published::Class;
-use super::story_log::plain;
-use super::tree::{Hash, Node, Tree, hash};
+use super::tree::{Hash, Node, Tree};
 
 /// What must hold at every instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -86,6 +86,8 @@ pub(super) struct Promise {
 /// What a story may end in.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
+    /// Whether a set waited for its first boot before all of it, where that is not the beginning of the story.
+    pub(super) waited: bool,
     /// The settings of each version, as they are when nothing is cut.
     pub(super) settings: Vec<(String, Value)>,
     /// What each memory of trust has held in the course of the story; `None` where it was absent.
@@ -103,6 +105,8 @@ pub(super) struct End {
     pub(super) first_boot_lost: bool,
     /// The exit code of what is typed last.
     pub(super) code: Option<i32>,
+    /// Whether what is remembered of a judgement is one.
+    pub(super) judged: bool,
     pub(super) version: Option<String>,
     pub(super) settings: Value,
     pub(super) bits: [BootBits; 2],
@@ -176,8 +180,13 @@ pub(super) fn of_seen(state: &State, seen: &Seen, expected: &Expected) -> Vec<Br
     broken
 }
 
-/// What came of doing the same again after a cut by which so many acts had `ended`.
-pub(super) fn of_the_same_again(came: &Came, end: &End, ended: usize, expected: &Expected) -> Vec<Broken> {
+/// What came of doing the same again after a cut by which so many acts had `ended`, and which left this `table`.
+pub(super) fn of_the_same_again(
+    came: &Came,
+    end: &End,
+    (ended, table): (usize, Table),
+    expected: &Expected,
+) -> Vec<Broken> {
     let mut broken = Vec::new();
     if let (Some(version), Some(set)) = (&came.seen.booted.version, came.seen.booted.set) {
         let (said, bits) = &came.api;
@@ -194,7 +203,10 @@ pub(super) fn of_the_same_again(came: &Came, end: &End, ended: usize, expected: 
     };
     // An act that had ended is not undone.
     let ends = expected.ends_after(ended);
-    let nearest = ends.iter().map(|known| differences(end, known)).min_by_key(|told| told.join("; ").len());
+    let on_the_way = [table.bits, came.seen.bits, came.api.1, came.bits];
+    let waited = expected.waited || on_the_way.iter().flatten().any(|bits| waits(*bits));
+    let nearest =
+        ends.iter().map(|known| differences(end, known, waited)).min_by_key(|told| told.join("; ").len());
     let told = nearest.expect("before the first act there is an end, and each has one");
     hold(told.is_empty(), format!("another end: {}; typed last: {:?}", told.join("; "), came.typed.last()));
     broken
@@ -247,12 +259,20 @@ fn lies(bits: [BootBits; 2], index: usize, runs: &str, version: &Value, next_to_
     lies
 }
 
-/// Whether a boot program would start it.
-pub(super) fn bootable(bits: BootBits) -> bool {
-    bits.priority > 0 && (bits.tries > 0 || bits.successful)
+/// Whether what is remembered of a judgement can be read as one.
+pub(super) fn is_judged(tree: &Tree) -> bool {
+    let mut files = tree.nodes.iter().filter(|(path, _)| path.ends_with(JUDGED.trim_end()));
+    files.any(|(_, node)| match node {
+        Node::File { content, .. } => {
+            let judged = serde_json::from_slice::<Value>(&content.bytes).unwrap_or_default();
+            judged["manifest_sha256"].is_string() && judged["rules"].is_object() && judged["held"].is_array()
+        }
+        Node::Dir { .. } | Node::Link { .. } => false,
+    })
 }
 
-fn differences(end: &End, expected: &End) -> Vec<String> {
+/// What is another end; `waited` tells whether a set waited somewhere on the way to it.
+fn differences(end: &End, expected: &End, waited: bool) -> Vec<String> {
     let mut told = Vec::new();
     if end.code != expected.code {
         told.push(format!("the exit code {:?} and not {:?}", end.code, expected.code));
@@ -274,102 +294,20 @@ fn differences(end: &End, expected: &End) -> Vec<String> {
     let missing = expected.tree.iter().filter(|line| !end.tree.contains(line)).filter(counts);
     told.extend(missing.map(|line| format!("without {line}")));
     // A release that waits longer than it does where nothing is cut may be judged meanwhile, which is remembered.
-    let more = end.tree.iter().filter(|line| !expected.tree.contains(line) && !line.contains(JUDGED));
+    let is_only_judged = |line: &str| waited && end.judged && line.contains(JUDGED);
+    let more = end.tree.iter().filter(|line| !expected.tree.contains(line) && !is_only_judged(line));
     let more = more.filter(counts);
     told.extend(more.map(|line| format!("with {line}")));
     told
 }
 
-/// What a release that waits was judged by last: the part of a path.
+/// What a release that waits was judged by last, in a line of a shape.
 const JUDGED: &str = "/record/judged.json ";
 /// What is remembered of first boots: parts of paths.
 const FIRST_BOOT: [&str; 2] = ["/record/attempts.json", "/record/boot/"];
 
-/// Trees up to times, names that are drawn, and history: one line a name. Lines are made once.
-pub(super) struct Shapes {
-    /// What has to do with history in this story: parts of paths.
-    history: &'static [&'static str],
-    lines: Mutex<HashMap<(String, Hash), Arc<str>>>,
-}
-
-impl Shapes {
-    pub(super) fn new(history: &'static [&'static str]) -> Self {
-        Self { history, lines: Mutex::default() }
-    }
-
-    pub(super) fn of(&self, tree: &Tree) -> Vec<Arc<str>> {
-        let mut known = self.lines.lock().expect("nobody panics while holding it");
-        // What the API was asked last, and what it then found, is history as well. A name that ends in `.new` is removed
-        // by the next writer of what it would have become.
-        // What the spare store holds is an older store, whichever was the last one that a commit has left.
-        let told = |path: &str| {
-            path.contains("/record/history")
-                || path.ends_with("/record/status.json")
-                || path.contains("/datastore/.spare")
-                // Without a note in it.
-                || path.ends_with("/record/boot")
-                || self.history.iter().any(|part| path.contains(part))
-        };
-        let begun = |path: &str| path.split('/').any(|name| name.starts_with('.') && name.ends_with(".new"));
-        let left = left_behind(tree);
-        let nodes = tree.nodes.iter().filter(|(path, _)| {
-            !told(path) && !begun(path) && !left.iter().any(|dir| path.starts_with(dir.as_str()))
-        });
-        let mut lines: Vec<Arc<str>> = nodes
-            .map(|(path, node)| {
-                let key = (path.clone(), node.hash());
-                Arc::clone(known.entry(key).or_insert_with(|| line(path, node).into()))
-            })
-            .collect();
-        lines.sort();
-        lines
-    }
-}
-
-/// States of trust and cache that no link leads to, one of each: whoever writes there next removes it.
-fn left_behind(tree: &Tree) -> Vec<String> {
-    let links = tree.nodes.keys().filter(|path| path.contains("/update/") && path.ends_with("/current"));
-    let bases = links.filter_map(|link| Some((link.strip_suffix("current")?, tree.resolve(link, true)?)));
-    let unlinked = bases.flat_map(|(base, linked)| {
-        let below = tree.nodes.range(base.to_owned()..).take_while(move |(path, _)| path.starts_with(base));
-        let dirs = below.filter(|(_, node)| matches!(node, Node::Dir { .. })).map(|(path, _)| path);
-        let left: Vec<&String> =
-            dirs.filter(|path| !path[base.len()..].contains('/') && **path != linked).collect();
-        // Only ever one: a writer that left more has removed none.
-        if left.len() == 1 { left } else { Vec::new() }
-    });
-    unlinked.cloned().collect()
-}
-
-fn line(path: &str, node: &Node) -> String {
-    let what = match node {
-        Node::File { content, .. } => format!("{:032x}", timeless(&content.bytes)),
-        Node::Dir { .. } => "directory".to_owned(),
-        Node::Link { target } => format!("-> {}", plain(&target.to_string_lossy())),
-    };
-    format!("{} {what}", plain(path))
-}
-
-/// The hash of a file whose times are left out where it is JSON.
-fn timeless(bytes: &[u8]) -> Hash {
-    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return hash(bytes) };
-    blank(&mut value);
-    hash(value.to_string().as_bytes())
-}
-
-fn blank(value: &mut Value) {
-    match value {
-        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => text.clear(),
-        Value::Array(all) => all.iter_mut().for_each(blank),
-        Value::Object(all) => all.values_mut().for_each(blank),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::crash::cuts::tree::Content;
 
@@ -377,6 +315,7 @@ mod tests {
     fn when_a_first_boot_was_lost_is_no_other_end_and_what_boots_then_is() {
         let end = |priority, lines: &[&str]| End {
             first_boot_lost: false,
+            judged: true,
             code: Some(0),
             version: Some("1.0.0".to_owned()),
             settings: Value::Null,
@@ -387,12 +326,12 @@ mod tests {
         let early = end(1, &["var/record/attempts.json 1", "var/record/sets.json 1"]);
         let late =
             end(1, &["var/record/attempts.json 2", "var/record/boot/1.1.0.json 1", "var/record/sets.json 1"]);
-        assert_eq!(differences(&late, &early).len(), 3);
+        assert_eq!(differences(&late, &early, true).len(), 3);
         let lost = End { first_boot_lost: true, ..early };
-        assert!(differences(&late, &lost).is_empty());
+        assert!(differences(&late, &lost, true).is_empty());
         let others = [end(2, &["var/record/sets.json 1"]), end(1, &["var/record/sets.json 2"])];
         for (other, differs) in others.iter().zip([1, 2]) {
-            assert_eq!(differences(other, &lost).len(), differs);
+            assert_eq!(differences(other, &lost, true).len(), differs);
         }
     }
 
@@ -400,6 +339,7 @@ mod tests {
     fn a_judgement_that_came_on_the_way_is_no_difference_and_another_one_or_none_is() {
         let end = |lines: &[&str]| End {
             first_boot_lost: false,
+            judged: true,
             code: None,
             version: None,
             settings: Value::Null,
@@ -409,32 +349,19 @@ mod tests {
         };
         let judged = "var/lib/bottlerocket/update/record/judged.json";
         let (none, one, other) = (end(&[]), end(&[&format!("{judged} 1")]), end(&[&format!("{judged} 2")]));
-        assert!(differences(&one, &none).is_empty());
-        assert!(!differences(&none, &one).is_empty() && !differences(&other, &one).is_empty());
-    }
-
-    #[test]
-    fn a_state_that_no_link_leads_to_is_no_difference_and_one_that_is_linked_is() {
-        let tree = |linked: &str, dirs: &[(&str, &[u8])]| {
+        assert!(differences(&one, &none, true).is_empty());
+        assert!(!differences(&none, &one, true).is_empty() && !differences(&other, &one, true).is_empty());
+        // Where nothing waited there was nothing to be judged; and half of a file is no judgement.
+        assert!(!differences(&one, &none, false).is_empty());
+        assert!(!differences(&End { judged: false, ..one }, &none, true).is_empty());
+        let tree = |text: &str| {
             let mut tree = Tree::default();
-            let base = "var/lib/update/trust/key";
-            let link = Node::Link { target: PathBuf::from(linked) };
-            tree.nodes.insert(format!("{base}/current"), link);
-            for above in ["var", "var/lib", "var/lib/update", "var/lib/update/trust", base] {
-                tree.nodes.insert(above.to_owned(), Node::Dir { mode: 0o755 });
-            }
-            for (dir, bytes) in dirs {
-                tree.nodes.insert(format!("{base}/{dir}"), Node::Dir { mode: 0o755 });
-                let file = Node::File { content: Content::new(bytes), mode: 0o644 };
-                tree.nodes.insert(format!("{base}/{dir}/snapshot.json"), file);
-            }
-            Shapes::new(&[]).of(&tree)
+            let file = Node::File { content: Content::new(text.as_bytes()), mode: 0o644 };
+            tree.nodes.insert(judged.to_owned(), file);
+            tree
         };
-        let alone = tree("aaaaaaaaaaaaaaaaaaaa", &[("aaaaaaaaaaaaaaaaaaaa", b"new")]);
-        let old: (&str, &[u8]) = ("bbbbbbbbbbbbbbbbbbbb", b"old");
-        let beside = tree("aaaaaaaaaaaaaaaaaaaa", &[("aaaaaaaaaaaaaaaaaaaa", b"new"), old]);
-        let behind = tree("bbbbbbbbbbbbbbbbbbbb", &[("aaaaaaaaaaaaaaaaaaaa", b"new"), old]);
-        assert_eq!(alone, beside);
-        assert_ne!(alone, behind);
+        let whole = r#"{"manifest_sha256":"00","rules":{"locked_to":null,"minimum":null},"held":[]}"#;
+        assert!(is_judged(&tree(whole)));
+        assert!(!is_judged(&tree(&whole[..40])) && !is_judged(&tree("{}")) && !is_judged(&Tree::default()));
     }
 }

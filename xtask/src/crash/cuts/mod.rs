@@ -15,7 +15,7 @@
 //! - [`live`]: a state as a host; [`firmware`]: what starts of it; [`memo`]: runs that need not be made twice
 //! - [`controls`]: mistakes made on purpose, each of which has to be caught
 //! - [`published`]: what was published, and what of it a partition holds
-//! - [`judge`]: the nine promises
+//! - [`judge`]: the nine promises; [`shapes`]: what may differ between two ways to the same end
 //! - [`explore`]: one story from its record to its figures; [`exploring`]: cutting it; [`extents`]: how far
 //! - [`table`]: the figures, for people and as JSON
 
@@ -33,6 +33,7 @@ mod live;
 mod medium;
 mod memo;
 mod published;
+mod shapes;
 mod stage;
 mod story;
 mod story_log;

@@ -6,10 +6,12 @@ use std::error::Error;
 use testdata::BootBits;
 
 use super::cases::Case;
+use super::firmware::{bootable, waits};
 use super::hands::{Memos, end_of};
-use super::judge::{End, Expected, Promise, Shapes, bootable};
+use super::judge::{End, Expected, Promise};
 use super::live::{Bench, Boot, Typed};
 use super::published::Published;
+use super::shapes::Shapes;
 use super::stage::Played;
 use super::tree::Hash;
 use crate::crash::dice::Dice;
@@ -101,6 +103,7 @@ pub(super) fn again(
     let _same_as_ever = bench.go_on(&first.state, Boot::Uncut, typed, published)?;
     let played = Played::of(bench.off(&first.state), bench.dir(), &bench.record(), &[])?;
     let mut expected = expected.clone();
+    expected.waited |= first.table.bits.iter().any(|bits| waits(*bits));
     for (path, contents) in played.trust() {
         expected.trust.entry(path).or_default().extend(contents);
     }
