@@ -12,6 +12,7 @@ use host_io::explore::record::{Line, Look, Record};
 use serde_json::Value;
 use testdata::{BootBits, DiskImage, Host, HostOptions, Ran, Set};
 
+use super::insisting::Lost;
 use super::medium::{Disk, Partition};
 use super::published::{Class, IMAGES, Published};
 use super::story_log::{Places, is_drawn};
@@ -245,7 +246,10 @@ impl Bench {
         let record = Record::at(&self.record);
         let seen = look(&mut host);
         record.room().free()?;
-        let mut came = go_on(&mut host, seen, typed);
+        let at_once = seen.booted.set.filter(|_| seen.booted.failed.is_empty());
+        let lost = Lost::found(at_once, seen.bits, &state.classes, &state.tree);
+        let is_missed = |host: &Host| is_held(host) && lost.is_missed(host, published);
+        let mut came = go_on(&mut host, seen, typed, is_missed);
         drop(host);
         let lines = record.lines()?;
         // What programs wrote to is laid out again next time.
@@ -333,7 +337,8 @@ fn look(host: &mut Host) -> Seen {
     }
 }
 
-fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
+/// `is_missed` tells of an update whether a release that was lost is newer than what it came to.
+fn go_on(host: &mut Host, seen: Seen, typed: &[Typed], is_missed: impl Fn(&Host) -> bool) -> Came {
     let mut all = Vec::new();
     let mut api = (Value::Null, seen.bits);
     if seen.booted.version.is_some() {
@@ -353,8 +358,8 @@ fn go_on(host: &mut Host, seen: Seen, typed: &[Typed]) -> Came {
             let insists = match command.1.first() {
                 // Who only asks is told, and lets nothing go.
                 Some(&"check-update") => false,
-                // Who wants the newest may have got an older one meanwhile.
-                Some(&"update") => told || is_held(host),
+                // Who wants the newest has nothing new, or an older one meanwhile.
+                Some(&"update") => is_missed(host),
                 _ => told,
             };
             if insists {

@@ -12,7 +12,7 @@
 //! - [`epochs`]: all states between two syncs; [`units`]: what lands there, one without the other
 //! - [`cases`]: the states of a story, each once; [`hands`]: looking at all of them
 //! - [`twice`]: what is done after a first cut, cut again
-//! - [`live`]: a state as a host; [`firmware`]: what starts of it; [`memo`]: runs that need not be made twice
+//! - [`live`]: a state as a host; [`insisting`]: when a person insists there; [`firmware`]: what starts of it; [`memo`]: runs that need not be made twice
 //! - [`controls`]: mistakes made on purpose, each of which has to be caught
 //! - [`published`]: what was published, and what of it a partition holds
 //! - [`judge`]: the nine promises; [`shapes`]: what may differ between two ways to the same end
@@ -28,6 +28,7 @@ mod exploring;
 mod extents;
 mod firmware;
 mod hands;
+mod insisting;
 mod judge;
 mod live;
 mod medium;
