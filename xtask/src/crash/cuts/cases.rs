@@ -32,7 +32,7 @@ pub(super) struct Case {
     pub(super) place: String,
 }
 
-/// How many there are, and of how many a state was made in which something is lost that was under way there.
+/// How many there are in which something can be lost, and of how many a state was made in which some of that is.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
 pub(super) struct Hit {
     pub(super) there: usize,
@@ -117,9 +117,8 @@ impl<'a> Cases<'a> {
     pub(super) fn of(making: &'a Making<'a>, read: &'a Read) -> Self {
         let mut dice = Dice::new(making.rng_seed);
         let epochs = Epochs::of(making.base, read, &mut dice);
-        let there = |there| Hit { there, hit: 0 };
-        let count =
-            Count { epochs: there(epochs.all.len()), syncs: there(epochs.syncs.len()), ..Count::default() };
+        let [epochs_there, syncs_there] = epochs.there().map(|there| Hit { there, hit: 0 });
+        let count = Count { epochs: epochs_there, syncs: syncs_there, ..Count::default() };
         let Epochs { all, syncs } = epochs;
         let (left, known, media) = (all.into(), HashMap::new(), HashMap::new());
         Self { making, read, left, syncs, known, media, dice, count, broken: Vec::new() }
@@ -131,9 +130,9 @@ impl<'a> Cases<'a> {
         let Making { name, published, full, milestones, measure, .. } = *self.making;
         let Some(mut epoch) = self.left.pop_front() else { return Ok(None) };
         let (extent, subsets) = epoch.subsets(measure, &mut self.dice);
-        self.count.whole_epochs += usize::from(extent == Extent::All);
+        self.count.whole_epochs += usize::from(extent == Extent::All && epoch.len() > 0);
         self.count.cuts += subsets.len();
-        if subsets.iter().any(|landed| landed.is_empty() || landed.contains(&false)) {
+        if subsets.iter().any(|landed| landed.contains(&false)) {
             self.count.epochs.hit += 1;
             self.count.syncs.hit += self.syncs.iter().filter(|before| **before == epoch.number).count();
         }

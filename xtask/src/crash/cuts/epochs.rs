@@ -33,6 +33,25 @@ pub(super) struct Measure {
     pub(super) drawn: usize,
 }
 
+/// Where an epoch writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// In a store of settings, perhaps elsewhere, too.
+    Store,
+    /// Nowhere in one.
+    Elsewhere,
+}
+
+impl Measure {
+    /// How many subsets are drawn.
+    pub(super) const fn draws(&self, written: Written) -> usize {
+        match written {
+            Written::Store => self.drawn / 4,
+            Written::Elsewhere => self.drawn,
+        }
+    }
+}
+
 /// How much of an epoch was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -67,7 +86,8 @@ pub(super) struct Epoch {
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     pub(super) all: Vec<Epoch>,
-    /// The number of the last epoch before each sync, in their order: its states are those that the sync ends.
+    /// The number of the last epoch before each sync, in their order: its states are those that the sync ends. It is 0 before
+    /// the first change.
     pub(super) syncs: Vec<usize>,
 }
 
@@ -93,8 +113,7 @@ impl Epochs {
                     if std::mem::take(&mut grown) {
                         epochs.push(&durable, &pending, read, place, &stores, dice);
                     }
-                    // Before the first change there is nothing to be lost: that is what the first epoch begins with.
-                    epochs.syncs.push(epochs.all.len().max(1));
+                    epochs.syncs.push(epochs.all.len());
                     let settled: Vec<_> =
                         pending.extract_if(.., |(_, change)| settle.covers(change)).collect();
                     land(&mut durable, &settled);
@@ -103,6 +122,16 @@ impl Epochs {
         }
         epochs.push(&durable, &pending, read, read.steps.len(), &stores, dice);
         epochs
+    }
+
+    /// How many epochs and syncs there are where something can be lost.
+    pub(super) fn there(&self) -> [usize; 2] {
+        let loses = |epoch: &&Epoch| epoch.len() > 0;
+        let of_those = |before: &&usize| {
+            let epoch = before.checked_sub(1).and_then(|place| self.all.get(place));
+            epoch.filter(loses).is_some()
+        };
+        [self.all.iter().filter(loses).count(), self.syncs.iter().filter(of_those).count()]
     }
 
     fn push(
@@ -209,7 +238,7 @@ impl Epoch {
                 subsets.push((0..count).map(|unit| !chosen(unit)).collect());
             }
         }
-        let drawn = if self.store { measure.drawn / 4 } else { measure.drawn };
+        let drawn = measure.draws(if self.store { Written::Store } else { Written::Elsewhere });
         subsets.extend((0..drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
         (Extent::Drawn, subsets)
     }
@@ -354,6 +383,26 @@ mod tests {
         lines.push(Line::SyncDir { path: PathBuf::from("/h/var") });
         let mut epochs = outcomes(&lines);
         assert!(epochs.remove(&None) && epochs.remove(&Some(b"old".to_vec())) && epochs.is_empty());
+    }
+
+    #[test]
+    fn where_nothing_is_under_way_there_is_nothing_to_be_hit() {
+        let there = |lines: &[Line]| {
+            let mut tree = Tree::default();
+            tree.nodes.insert("var".to_owned(), Node::Dir { mode: 0o755 });
+            let mut kinds = Vec::new();
+            let base = Medium::of(&tree, disk(), &mut kinds);
+            let places = Places { host: PathBuf::from("/h"), images: vec![(4096, 4096)] };
+            let read = read(lines, DATA, &base, kinds, &places).unwrap();
+            let epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+            (epochs.all.len(), epochs.there())
+        };
+        let sync = || Line::SyncDir { path: PathBuf::from("/h/var") };
+        let make = |name| Line::MakeDir { path: path(name), mode: 0o755 };
+        assert_eq!(there(&[]), (1, [0, 0]));
+        assert_eq!(there(&[sync(), sync()]), (1, [0, 0]));
+        assert_eq!(there(&[sync(), make("one"), sync()]), (2, [1, 1]));
+        assert_eq!(there(&[make("one"), sync(), make("two")]), (2, [2, 1]));
     }
 
     #[test]
