@@ -17,15 +17,15 @@ use cuts::{Depth, Extents};
 #[derive(Parser)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  cargo xtask crash --quick\n  cargo xtask crash --story first-update\n  cargo xtask crash api --rounds 10 --rng-seed 1"
+    after_help = after_help()
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// Fewer subsets of what is too much for all of them, and fewer ways gone to their end
+    /// Less than usual of some things: see the figures
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Many more of both
+    /// More than usual of some things, which takes hours: see the figures
     #[arg(long)]
     full: bool,
     /// Only stories whose name begins so
@@ -49,6 +49,13 @@ pub(crate) struct Args {
 enum What {
     /// Kill apiserver, updog or both at random moments of an update, and hold every status against the disk
     Api(api::Args),
+}
+
+fn after_help() -> String {
+    let examples = "Examples:\n  cargo xtask crash --quick\n  cargo xtask crash --story first-update\n  cargo xtask crash api --rounds 10 --rng-seed 1";
+    let figures = Depth::figures()
+        .map(|(what, [quick, usual, full])| format!("  {what:<74} {quick:>5} {usual:>5} {full:>5}\n"));
+    format!("Figures of --quick, neither and --full:\n{}\n{examples}", figures.concat())
 }
 
 /// Plays it and tells it.

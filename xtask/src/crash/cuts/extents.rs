@@ -1,6 +1,6 @@
 //! How far a run goes.
 
-use super::epochs::{ALL_SUBSETS, Measure};
+use super::epochs::{ALL_SUBSETS, Measure, Written};
 
 /// How much of everything is tried.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,39 @@ impl Depth {
     /// What takes hours.
     pub(crate) const FULL: Self =
         Self { measures: [first(6, 1024), second(6, true, 32)], ends: 8, firsts: [2, 1] };
+}
+
+impl Depth {
+    /// What each is about, with the figures of a quick, a usual and a full run.
+    pub(crate) fn figures() -> [(&'static str, [String; 3]); 11] {
+        let each = |of: fn(&Self) -> usize| {
+            [Self::QUICK, Self::USUAL, Self::FULL].map(|depth| of(&depth).to_string())
+        };
+        let pairs = [Self::QUICK, Self::USUAL, Self::FULL]
+            .map(|depth| if depth.measures[1].pairs { "yes" } else { "no" }.to_owned());
+        [
+            ("every subset of up to so many things", each(|depth| depth.measures[0].all)),
+            ("every subset where a store of settings is written", each(|depth| depth.measures[0].store)),
+            ("drawn subsets of more", each(|depth| depth.measures[0].draws(Written::Elsewhere))),
+            (
+                "drawn subsets where a store of settings is written",
+                each(|depth| depth.measures[0].draws(Written::Store)),
+            ),
+            (
+                "ways gone to their end in any case, in each story and after each first cut",
+                each(|depth| depth.ends),
+            ),
+            ("first cuts in each story between sectors and names", each(|depth| depth.firsts[0])),
+            ("other first cuts in each story", each(|depth| depth.firsts[1])),
+            ("after those: every subset of up to so many things", each(|depth| depth.measures[1].all)),
+            ("after those: drawn subsets of more", each(|depth| depth.measures[1].draws(Written::Elsewhere))),
+            (
+                "after those: drawn subsets where a store of settings is written",
+                each(|depth| depth.measures[1].draws(Written::Store)),
+            ),
+            ("after those: each one and each pair missing, and alone", pairs),
+        ]
+    }
 }
 
 const fn first(store: usize, drawn: usize) -> Measure {
@@ -59,5 +92,20 @@ impl Extents {
     pub(super) fn wants_below(&self, place: &str) -> bool {
         let first = self.state.as_ref().and_then(|state| state.split_once('/'));
         first.is_some_and(|(first, _)| first == place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_the_figures_of_each_depth() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/crash-consistency.md");
+        let text = std::fs::read_to_string(path).expect("it lies beside this");
+        for (what, [quick, usual, full]) in Depth::figures() {
+            let row = format!("| {what} | {quick} | {usual} | {full} |");
+            assert!(text.lines().any(|line| line == row), "{row}");
+        }
     }
 }
