@@ -140,6 +140,21 @@ impl Inspection {
                 "partition {number} is a third boot partition; it is ignored, as it never boots"
             ));
         }
+        let bits = |name: SetName| self.set(name).map_or(BootBits::CLEAR, |set| set.bits);
+        // As the boot program passes it over (`pick`).
+        let worn = |name: &SetName, next: SetName| {
+            bits(*name).successful
+                && self.attempts(*name) == Attempts::MOST
+                && bits(*name).priority > bits(next).priority
+        };
+        if let Some(next) = self.next()
+            && let Some(worn) = [SetName::A, SetName::B].into_iter().find(|name| worn(name, next))
+        {
+            notes.push(format!(
+                "set {worn} is proven and did not reach its root in {} starts: set {next} is started instead, until an update or a rollback to set {worn}",
+                Attempts::MOST.get()
+            ));
+        }
         if self.next().is_none() {
             notes.push(
                 "no set would boot after a reset: run \"signpost mark-successful-boot\" and \"signpost cancel-upgrade\" now"

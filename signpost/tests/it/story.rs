@@ -284,6 +284,8 @@ fn the_set_that_is_left_for_good_is_not_shown_as_the_next_one() {
     image.set_attributes(BOOT_B, newer.patch(0b11 << 58));
     let status = image.run_as("A", &["status"]).ok();
     assert!(status.stdout.contains("Next:    Set A\n"), "{status:?}");
+    let why = "set B is proven and did not reach its root in 3 starts: set A is started instead";
+    assert!(status.stderr.contains(why), "{status:?}");
     let report: serde_json::Value =
         serde_json::from_str(&image.run_as("A", &["status", "--json"]).ok().stdout).unwrap();
     assert_eq!(report["next_reason"], "set B did not reach its root in 3 starts, and set A is proven");

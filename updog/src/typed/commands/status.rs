@@ -43,6 +43,8 @@ pub struct View {
     pub settings: Stores,
     /// The releases that this host does not take now, for what became of them here.
     pub held: Vec<HeldBack>,
+    /// What is wrong with the disk or its sets, or done about it, a sentence each.
+    pub disk: Vec<String>,
 }
 
 /// The health checks of a boot.
@@ -276,6 +278,7 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
         proven: active.bits.successful,
         held: Vec::new(),
         settings: Stores::default(),
+        disk: status.notes.clone(),
     }
 }
 
@@ -337,6 +340,7 @@ fn text(view: &View) -> Vec<String> {
             None => "          it is held until \"updog clear-failed\", or a newer release".to_owned(),
         });
     }
+    lines.extend(view.disk.iter().map(|what| format!("Disk:     {what}")));
     lines.extend(view.health.cannot_run.iter().map(|what| format!("Health:   {what}")));
     lines.extend(
         view.health
@@ -392,6 +396,7 @@ mod tests {
                 "proven": true,
                 "settings": {"version": null, "kept": []},
                 "held": [],
+                "disk": [],
             })
         );
         let mut lines = vec![

@@ -156,6 +156,11 @@ pub(super) fn proven_rot(stage: &mut Stage<'_>) -> Result<(), Unmet> {
     stage.boots_into("1.0.0")?;
     let (motd, mode) = (stage.setting("motd")?, stage.setting("ntp.mode")?);
     stage.expect(motd == "kept" && mode == "burst", "the kept settings of 1.0.0 are linked")?;
+    let stores = stage.guest("ls -d /var/lib/bottlerocket/datastore/v1.1.0_*")?;
+    stage.expect(!stores.is_empty(), "those of 1.1.0 are still there")?;
+    let status = stage.guest("updog status")?;
+    let why = "set B is proven and did not reach its root in 3 starts: set A is started instead";
+    stage.expect(status.contains(why), "the status says why 1.0.0 runs")?;
     stage.power_off()?;
     stage.judge_with_rotten(Set::B)
 }
