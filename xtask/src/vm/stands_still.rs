@@ -1,5 +1,6 @@
 //! Releases of docs/boot.md's Debian in which a unit of its service manager stands still, so that the boot comes to no
-//! end. All that resets them is the units in `dist/`, as they are but for the time that they give.
+//! end. All that resets them is the units in `dist/`, as they are but for the time that they give: the deadline's note asks
+//! for a reboot first, so that the deadline itself, which comes after it, is shown by the machines that hold reboots up.
 
 use std::error::Error;
 use std::fs;
@@ -18,18 +19,11 @@ const DEADLINE: &str = "[Timer]\nOnBootSec=\nOnBootSec=4min\n";
 const STANDS_STILL: &str = r#"/bin/sh -c 'echo "<4>a unit stands still"; exec sleep infinity'"#;
 /// What the console shows then.
 pub(super) const SAID: &str = "a unit stands still";
-/// The note asks for a reboot as well, which would hide whether the deadline works: where it cannot reach the service
-/// manager it is written all the same, and what follows is the deadline's.
-const NOTE_THAT_REACHES_NOBODY: &str = "[Service]\nRestrictAddressFamilies=\nRestrictAddressFamilies=none\n";
-/// What the deadline does is shown on the console.
-const DEADLINE_THAT_IS_HEARD: &str = "[Service]\nSyslogLevel=warning\n";
-/// What the console shows when the deadline itself resets the machine.
-pub(super) const RESET: &str = "resetting the machine: systemctl reboot --ignore-inhibitors";
 
 /// Which unit it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
-    /// One that the file systems wait for, and with them nearly every unit there is, as the check of one could be.
+    /// One that `local-fs.target` waits for, and with it nearly every unit there is.
     BeforeFileSystems,
     /// Ours, that carries settings over.
     Migrator,
@@ -39,14 +33,9 @@ impl Unit {
     /// What a person would call it.
     pub(super) fn what(self) -> &'static str {
         match self {
-            Self::BeforeFileSystems => "a unit that every file system waits for",
+            Self::BeforeFileSystems => "a unit that local-fs.target waits for",
             Self::Migrator => "the migrator",
         }
-    }
-
-    /// Whether the deadline alone can reset the machine, as its note reaches nobody.
-    pub(super) fn leaves_it_to_the_deadline(self) -> bool {
-        self == Self::Migrator
     }
 
     /// Its file below [`UNITS`], what that says, and whose wants it is among.
@@ -55,8 +44,7 @@ impl Unit {
             Self::BeforeFileSystems => (
                 "stands-still.service",
                 format!(
-                    "[Unit]\nDefaultDependencies=no\nWants=local-fs-pre.target\n\
-                     Before=local-fs-pre.target local-fs.target\n\
+                    "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\n\
                      [Service]\nType=oneshot\nExecStart={STANDS_STILL}\n"
                 ),
                 Some("local-fs.target.wants"),
@@ -77,10 +65,6 @@ pub(super) fn publish(dir: &Path, version: &str, unit: Unit) -> Result<(), Box<d
     let (file, text, wants) = unit.file();
     let mut added = vec![put(&units.join(file), &text)?];
     added.push(put(&units.join("boot-deadline.timer.d/soon.conf"), DEADLINE)?);
-    if unit.leaves_it_to_the_deadline() {
-        added.push(put(&units.join("boot-deadline-note.service.d/alone.conf"), NOTE_THAT_REACHES_NOBODY)?);
-        added.push(put(&units.join("boot-deadline.service.d/heard.conf"), DEADLINE_THAT_IS_HEARD)?);
-    }
     if let Some(wants) = wants {
         let link = units.join(wants).join(file);
         fs::create_dir_all(units.join(wants))?;
