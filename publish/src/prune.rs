@@ -150,7 +150,8 @@ impl Named {
                     return Err(odd(dir, "a snapshot lists a role without version"));
                 };
                 let path = dir.join(format!("{of}.{name}"));
-                if number != current && !path.exists() {
+                let unread = |source| Error::Neighbour { path: path.clone(), source };
+                if number != current && !path.try_exists().map_err(unread)? {
                     // Whoever took it away knew that nobody needs it; what it named goes by its other names.
                     continue;
                 }

@@ -5,7 +5,7 @@ use host_io::Advise as _;
 use publish::InitOptions;
 use publish::prune::{PruneOptions, PruneReport, prune};
 
-use crate::fixture::{Fixture, today};
+use crate::fixture::{ARCH, Fixture, VARIANT, today};
 
 fn pruned(fixture: &Fixture, after: Duration, dry_run: bool) -> PruneReport {
     let options = PruneOptions { repo: fixture.path("repo"), grace: Duration::days(7), dry_run };
@@ -60,4 +60,21 @@ async fn a_neighbour_that_cannot_be_read_keeps_everything() {
     assert!(error.to_string().contains("cloud/x86_64/timestamp.json"), "{error}");
     assert!(error.help().is_some_and(|help| help.starts_with("nothing was removed")), "{error}");
     assert_eq!(fixture.published(), before);
+}
+
+#[tokio::test]
+async fn older_metadata_that_cannot_be_looked_for_keeps_everything_and_what_was_taken_away_does_not() {
+    let fixture = Fixture::new().await;
+    fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
+    fixture.add(&fixture.release("1.1.0", 2)).await.expect("published");
+    let older = fixture.path(&format!("repo/{VARIANT}/{ARCH}/2.targets.json"));
+    std::fs::remove_file(&older).expect("it was there");
+    // A link to itself: whether there is something is not known.
+    std::os::unix::fs::symlink(&older, &older).expect("made");
+    let options = PruneOptions { repo: fixture.path("repo"), grace: Duration::zero(), dry_run: false };
+    let error = prune(&options, today() + Duration::days(400)).expect_err("it may name any file");
+    assert!(error.to_string().contains("2.targets.json"), "{error}");
+    assert!(error.help().is_some_and(|help| help.starts_with("nothing was removed")), "{error}");
+    std::fs::remove_file(&older).expect("it was there");
+    prune(&options, today() + Duration::days(400)).expect("taken away on purpose");
 }
