@@ -3,13 +3,17 @@
 //! A manifest, a server, a health check or a label on a disk may say anything, and a terminal obeys some of it: it clears
 //! itself, takes a line back, writes backwards, or hides what comes. What people read of it has none of that.
 
-/// Whether a letter changes how a terminal shows others, or shows nothing itself: controls, marks of the direction of
-/// writing, and what has no width. With U+202E alone a line reads backwards.
+/// Whether a letter changes how a terminal shows others, or hides what is there: controls, marks of the direction of
+/// writing, and what has no width. With U+202E alone a line reads backwards, and a mark of direction that nobody sees
+/// (U+200E, U+200F, U+061C) turns round the numbers behind it.
+///
+/// The joiners U+200C and U+200D are none: Persian and the languages of India are not written without them, nor are
+/// pictures that are put together. All they do is to the shape of the letters beside them.
 #[must_use]
 pub fn draws(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -25,7 +29,14 @@ pub fn in_lines(letter: char) -> char {
     if matches!(letter, '\n' | '\t') { letter } else { in_a_line(letter) }
 }
 
-/// A text of several lines, in which our own colours stay: `ESC [ N m` with a number that neither hides nor reverses.
+/// A text of several lines. It has no colours: whatever looks like one is somebody else's.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().map(in_lines).collect()
+}
+
+/// A text of several lines that we have coloured, in which those colours stay. Words of others have to be plain in it
+/// already: nobody can tell their colours from ours any more.
 #[must_use]
 pub fn painted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -49,10 +60,10 @@ pub fn painted(text: &str) -> String {
 fn colour(text: &str) -> &str {
     let number = text.strip_prefix("\u{1b}[").and_then(|text| text.split_once('m')).map(|(number, _)| number);
     match number {
-        // Plain, bold, faint, slanted, underlined, and the eight colours.
-        Some(
-            number @ ("0" | "1" | "2" | "3" | "4" | "30" | "31" | "32" | "33" | "34" | "35" | "36" | "37"),
-        ) => &text[.."\u{1b}[m".len() + number.len()],
+        // Those of a status and of a log line: plain, bold, faint, slanted, and the colours of levels.
+        Some(number @ ("0" | "1" | "2" | "3" | "31" | "32" | "33" | "34" | "35")) => {
+            &text[.."\u{1b}[m".len() + number.len()]
+        }
         _ => "",
     }
 }
@@ -64,12 +75,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_that_draw_are_known_and_those_of_any_language_are_none() {
-        for letter in "\n\u{1b}\u{9b}\u{202e}\u{2066}\u{200f}\u{feff}\u{2028}\u{e0041}".chars() {
+    fn letters_that_draw_are_known_and_what_languages_are_written_with_are_none() {
+        let drawing = "\n\u{1b}\u{9b}\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200e}\u{200f}\u{61c}\u{feff}\u{2028}\u{e0041}";
+        for letter in drawing.chars() {
             assert!(draws(letter), "{letter:?}");
             assert_eq!(in_a_line(letter), '\u{fffd}');
         }
-        assert!(!"aÄ ж語ع🦀 \u{301}—".contains(draws));
+        for text in ["aÄ ж語ع🦀 \u{301}—", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}🚒", "مرحبا", "שלום"]
+        {
+            assert!(!text.contains(draws), "{text}");
+        }
         assert_eq!(
             "a\n\tb\rc\u{202e}d".chars().map(in_lines).collect::<String>(),
             "a\n\tb\u{fffd}c\u{fffd}d"
@@ -79,10 +94,19 @@ mod tests {
     #[test]
     fn our_colours_stay_and_nothing_else_that_a_terminal_obeys() {
         assert_eq!(painted("\u{1b}[31mred\u{1b}[0m\n"), "\u{1b}[31mred\u{1b}[0m\n");
-        for wrong in ["[2J", "[8m", "[7m", "[1A", "]0;title\u{7}", "[31;8m", "[m", "c", ""] {
+        for wrong in
+            ["[2J", "[8m", "[7m", "[30m", "[37m", "[4m", "[1A", "]0;title\u{7}", "[31;8m", "[m", "c", ""]
+        {
             let shown = painted(&format!("a\u{1b}{wrong}b"));
             assert!(shown.starts_with("a\u{fffd}"), "{wrong:?}: {shown:?}");
             assert!(!shown.contains(['\u{1b}', '\u{7}']), "{wrong:?}: {shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_nobody_has_coloured_has_no_colours() {
+        for colour in ["30", "31", "32", "1", "0"] {
+            assert_eq!(shown(&format!("a\u{1b}[{colour}mb\n")), format!("a\u{fffd}[{colour}mb\n"));
         }
     }
 

@@ -5,8 +5,9 @@
 //! point of a command is missed ([`answer`]); one about work that is done is mourned on stderr ([`outcome`]).
 //!
 //! Whatever words of others are in it, a terminal obeys none of them ([`plain`](crate::plain)): on stderr always, for it ends
-//! in a log as well; on stdout where that is a terminal or the journal, for programs
-//! and files get answers as they are.
+//! in a log as well; on stdout where that is a terminal or the journal, for programs and files get answers as they are.
+//! Colours are taken for ours in two places only, which keep those of others out before: a log line, whose fields
+//! tracing has escaped, and [`answer_in_colour`].
 //!
 //! The standard library has opened `/dev/null` for descriptors 0 to 2 that were closed at the start, and ignores SIGPIPE;
 //! the tests of the programs hold us to both.
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 
-use crate::plain::painted;
+use crate::plain::{painted, shown};
 pub use crate::stderr::stderr_is_terminal;
 use crate::stderr::{bare, is_dumb};
 
@@ -33,7 +34,8 @@ pub fn to_our_parent(text: &str) {
 
 /// Says `text` on stderr, with no line break behind it.
 pub fn piece(text: &str) {
-    let _never_fails = Stderr.write_all(text.as_bytes());
+    crate::bar::hide();
+    bare(shown(text).as_bytes());
 }
 
 /// Gives an answer on stdout, as it is. A reader that has gone away, as `head` does, has had enough and is no failure.
@@ -41,8 +43,20 @@ pub fn piece(text: &str) {
 /// # Errors
 /// When stdout cannot be written for another reason, a full disk for one.
 pub fn answer(text: &str) -> io::Result<()> {
+    give(text, shown)
+}
+
+/// [`answer`] with colours of ours in it, and no words of others that are not [plain](crate::plain::in_a_line) already.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_in_colour(text: &str) -> io::Result<()> {
+    give(text, painted)
+}
+
+fn give(text: &str, for_people: fn(&str) -> String) -> io::Result<()> {
     crate::bar::hide();
-    let text = if is_for_people() { Cow::Owned(painted(text)) } else { Cow::Borrowed(text) };
+    let text = if is_for_people() { Cow::Owned(for_people(text)) } else { Cow::Borrowed(text) };
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -95,9 +109,10 @@ fn wants_colour(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     !is_dumb(variable("TERM")) && !unwanted
 }
 
-/// stderr as a writer that takes everything: what nobody hears is lost. It is given whole letters, and as a rule whole lines.
+/// stderr as a writer of log lines that takes everything: what nobody hears is lost. It is given whole letters, and as a
+/// rule whole lines.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Stderr;
+pub(crate) struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,6 +1,9 @@
 //! The status for people.
 
 use std::fmt;
+use std::path::Path;
+
+use host_io::plain::in_a_line;
 
 use crate::inspect::Inspection;
 use crate::set::SetName;
@@ -28,6 +31,12 @@ impl<'a> Screen<'a> {
     fn paint(&self, paint: Paint, text: impl fmt::Display) -> String {
         if self.colour { format!("\x1b[{}m{text}\x1b[0m", paint as u8) } else { text.to_string() }
     }
+
+    /// Beside our colours its name has none of its own.
+    fn path(&self, path: &Path) -> String {
+        let name = path.display().to_string();
+        if self.colour { name.chars().map(in_a_line).collect() } else { name }
+    }
 }
 
 /// What a colour says; the values are the terminal's.
@@ -42,7 +51,7 @@ enum Paint {
 impl fmt::Display for Screen<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.found;
-        writeln!(f, "OS disk: {}", found.disk().display())?;
+        writeln!(f, "OS disk: {}", self.path(found.disk()))?;
         for set in [SetName::A, SetName::B].into_iter().filter_map(|name| found.set(name)) {
             let tries = if set.bits.tries > 0 { Paint::Open } else { Paint::Bold };
             let successful = if set.bits.successful { Paint::Good } else { Paint::Open };
@@ -50,9 +59,9 @@ impl fmt::Display for Screen<'_> {
                 f,
                 "Set {}:   boot={} root={} hash={} priority={} tries_left={} successful={}",
                 set.name,
-                set.boot.node.display(),
-                set.root.node.display(),
-                set.hash.node.display(),
+                self.path(&set.boot.node),
+                self.path(&set.root.node),
+                self.path(&set.hash.node),
                 self.paint(Paint::Bold, set.bits.priority),
                 self.paint(tries, set.bits.tries),
                 self.paint(successful, set.bits.successful)

@@ -8,6 +8,11 @@ pub(crate) fn give(text: &str) -> Result<(), Error> {
     say::answer(text).map_err(Error::Answer)
 }
 
+/// Writes `text`, which is coloured, to stdout.
+pub(crate) fn give_in_colour(text: &str) -> Result<(), Error> {
+    say::answer_in_colour(text).map_err(Error::Answer)
+}
+
 /// Says what is true on the disk after a change.
 pub(crate) fn narrate(status: &Status) {
     match status.next {

@@ -34,8 +34,11 @@ pub(super) fn run(args: &Args, disk: &OsDisk) -> Result<(), Error> {
         let report = serde_json::to_string_pretty(&Report::new(&found)).expect("a report is plain data");
         answer::give(&format!("{report}\n"))?;
     } else {
-        let screen = if say::stdout_in_colour() { Screen::in_colour(&found) } else { Screen::new(&found) };
-        answer::give(&screen.to_string())?;
+        if say::stdout_in_colour() {
+            answer::give_in_colour(&Screen::in_colour(&found).to_string())?;
+        } else {
+            answer::give(&Screen::new(&found).to_string())?;
+        }
     }
     args.words.mention();
     for note in found.notes() {

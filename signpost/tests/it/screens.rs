@@ -202,6 +202,20 @@ fn colours_change_no_word() {
 }
 
 #[test]
+fn the_name_of_a_disk_image_has_no_colours_beside_ours() {
+    let image = disks::factory();
+    let odd = image.dir.path().join("a\u{1b}[32mdisk");
+    std::fs::rename(&image.path, &odd).unwrap();
+    let choice = signpost::discover::Choice { disk: Some(odd), active: Some(signpost::SetName::A) };
+    let paths = host_io::Paths::under(image.dir.path());
+    let found = signpost::OsDisk::discover_with(&paths, &choice).unwrap().inspect().unwrap();
+    let coloured = Screen::in_colour(&found).to_string();
+    let first = coloured.lines().next().unwrap();
+    assert!(first.ends_with("a\u{fffd}[32mdisk"), "{first:?}");
+    assert!(Screen::new(&found).to_string().contains("a\u{1b}[32mdisk"), "as it is, for files");
+}
+
+#[test]
 fn an_answer_that_cannot_be_written_is_a_failure() {
     let image = disks::factory();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_signpost"))

@@ -48,8 +48,8 @@ fn at_the_end_a_terminal_of_any_width_shows_the_answer_and_no_bar() {
 
 #[test]
 fn words_of_others_do_nothing_to_a_terminal() {
-    const ODD: &str = "a\u{202e}b\u{1b}[2Jc\u{9b}1Ad\u{1b}[8me";
-    const SHOWN: &str = "a\u{fffd}b\u{fffd}[2Jc\u{fffd}1Ad\u{fffd}[8me";
+    const ODD: &str = "a\u{202e}b\u{1b}[2Jc\u{9b}1Ad\u{1b}[8me\u{1b}[30mf\u{1b}[32mg";
+    const SHOWN: &str = "a\u{fffd}b\u{fffd}[2Jc\u{fffd}1Ad\u{fffd}[8me\u{fffd}[30mf\u{fffd}[32mg";
     let (_world, host) = offered();
     let _ = host.run("updog", &["update"]).expect_ok();
     let dir = host.paths().history();
@@ -64,12 +64,15 @@ fn words_of_others_do_nothing_to_a_terminal() {
     let piped = host.run("updog", &["history", "1"]).expect_ok();
     assert!(piped.stdout.contains(ODD), "{piped}");
     // What is narrated may end in a log.
-    reconfigure(&host, |text| format!("\"a\\u202eb\\u001b[2Jc\" = 1\n{text}"));
+    reconfigure(&host, |text| format!("\"a\\u202eb\\u001b[2Jc\\u001b[30md\\u001b[32me\" = 1\n{text}"));
     for said in
         [on_a_terminal(&host, &["check-update"], 80, "xterm"), host.run("updog", &["check-update"]).stderr]
     {
         let line = said.lines().find(|line| line.contains("[2Jc")).unwrap_or_else(|| panic!("{said:?}"));
-        assert!(!line.contains('\u{202e}') && !line.contains("\u{1b}[2J"), "{line:?}");
+        assert!(!line.contains('\u{202e}'), "{line:?}");
+        for odd in ["\u{1b}[2J", "\u{1b}[30m", "\u{1b}[32me"] {
+            assert!(!line.contains(odd), "{line:?}");
+        }
     }
 }
 
