@@ -66,7 +66,7 @@ impl IndexError {
 }
 
 impl Index {
-    /// Reads an index. What it takes in memory is bounded by `bytes`, and these by [`MAX_LEN`].
+    /// Reads an index. What it takes in memory is bounded by `bytes`, and these by [`MAX_LEN`](super::MAX_LEN).
     ///
     /// # Errors
     /// When anything in it is not exactly as it must be.
