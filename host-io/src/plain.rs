@@ -58,7 +58,10 @@ pub fn painted(text: &str) -> String {
 
 /// The change of colour that a text begins with; empty where it begins with something else.
 fn colour(text: &str) -> &str {
-    let number = text.strip_prefix("\u{1b}[").and_then(|text| text.split_once('m')).map(|(number, _)| number);
+    let number = text.strip_prefix("\u{1b}[").and_then(|text| {
+        // Of two digits at most; a text may begin a colour a million times and end none.
+        text.bytes().take(3).position(|byte| byte == b'm').map(|end| &text[..end])
+    });
     match number {
         // Those of a status and of a log line: plain, bold, faint, slanted, and the colours of levels.
         Some(number @ ("0" | "1" | "2" | "3" | "31" | "32" | "33" | "34" | "35")) => {
