@@ -16,7 +16,9 @@ use super::holder::holders;
 /// Whether a threshold of the keys has signed `signed` that `authority` names for roles of its kind; else why not.
 pub(crate) fn verify<T: Role>(authority: &Root, signed: &Signed<T>) -> Result<(), String> {
     authority.verify_role(signed).map_err(|error| error.to_string())?;
-    let Some(role) = authority.roles.get(&T::TYPE) else { return Ok(()) };
+    let Some(role) = authority.roles.get(&T::TYPE) else {
+        return Err("nobody is named who could have signed it".to_owned());
+    };
     let ids: HashSet<_> = role.keyids.iter().collect();
     let keys: Vec<&Key> = ids.into_iter().filter_map(|id| authority.keys.get(id)).collect();
     if holders(keys.iter().copied()) == keys.len() as u64 {
