@@ -11,6 +11,7 @@
 //! - `refusals`: disks that are not as they should be, as image files and as block devices
 //! - `fake_host`: a host that is made of files
 //! - `devices`: finding the disk and the running set
+//! - `witnesses`: who else says which set runs
 //! - `esp`: the partitions that firmware starts from
 //! - `loops`: block devices, where the machine lets us make them
 //! - `tables`: random tables and random damage
@@ -47,3 +48,4 @@ mod story;
 mod tables;
 mod terminal;
 mod torn;
+mod witnesses;
