@@ -3,7 +3,7 @@
 
 use clap::{Parser, ValueEnum};
 
-use crate::vm::{self, needs};
+use crate::vm::{self, host, needs};
 use crate::{Outcome, bench, dist, fuzz};
 
 /// Arguments of `cargo xtask setup`.
@@ -24,6 +24,8 @@ pub(crate) struct Args {
 enum Task {
     /// `cargo xtask vm`
     Vm,
+    /// `cargo xtask vm host-update`: the container host
+    Host,
     /// `cargo xtask dist`
     Dist,
     /// `cargo xtask bench`
@@ -36,9 +38,21 @@ impl Task {
     fn name(self) -> &'static str {
         match self {
             Self::Vm => "vm",
+            Self::Host => "host",
             Self::Dist => "dist",
             Self::Bench => "bench",
             Self::Fuzz => "fuzz",
+        }
+    }
+
+    /// What somebody wants to run.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Vm => "cargo xtask vm",
+            Self::Host => "cargo xtask vm host-update",
+            Self::Dist => "cargo xtask dist",
+            Self::Bench => "cargo xtask bench",
+            Self::Fuzz => "cargo xtask fuzz",
         }
     }
 
@@ -46,6 +60,7 @@ impl Task {
     fn packages(self) -> Vec<&'static str> {
         match self {
             Self::Vm => [needs::missing(), needs::missing_for_arm()].concat(),
+            Self::Host => [needs::missing(), host::missing()].concat(),
             Self::Dist => dist::missing(),
             Self::Bench => bench::missing(),
             Self::Fuzz => Vec::new(),
@@ -56,6 +71,7 @@ impl Task {
     fn others(self) -> Vec<String> {
         match self {
             Self::Vm | Self::Bench => Vec::new(),
+            Self::Host => host::missing_others(),
             Self::Dist => dist::missing_others(),
             Self::Fuzz => fuzz::missing(),
         }
@@ -65,6 +81,7 @@ impl Task {
     fn fetch(self) -> Result<(), Box<dyn std::error::Error>> {
         match self {
             Self::Vm => needs::all_there().and_then(|()| vm::fetch()),
+            Self::Host => dist::fetch_packer(),
             Self::Dist => dist::fetch(),
             Self::Bench => Ok(()),
             Self::Fuzz => fuzz::fetch(),
@@ -81,14 +98,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for task in &args.tasks {
         let (name, packages, others) = (task.name(), task.packages(), task.others());
         if packages.is_empty() && others.is_empty() {
-            println!("Nothing is missing for cargo xtask {name}.");
+            println!("Nothing is missing for {}.", task.command());
             continue;
         }
         if !packages.is_empty() {
-            println!("Missing for cargo xtask {name}: the Debian packages {}.", packages.join(" "));
+            println!("Missing for {}: the Debian packages {}.", task.command(), packages.join(" "));
         }
         for other in others {
-            println!("Missing for cargo xtask {name}: {other}.");
+            println!("Missing for {}: {other}.", task.command());
         }
         println!("To install it, as root where there are packages: cargo xtask setup --for {name} --install");
     }

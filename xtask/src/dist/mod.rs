@@ -32,7 +32,7 @@ use clap::Parser;
 use crate::Outcome;
 use release::Release;
 
-pub(crate) use needs::{fetch, missing, missing_others};
+pub(crate) use needs::{fetch, fetch_packer, missing, missing_others, missing_packer};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(Parser)]
@@ -57,6 +57,17 @@ pub(crate) struct Args {
     /// Only make the files, judge nothing
     #[arg(long, hide = true)]
     only_make: bool,
+}
+
+/// Puts the packages for a host into `out`, of the programs that every scenario plays with: neither optimised nor judged.
+pub(crate) fn try_out(out: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let release = Release::read(true, None)?;
+    std::fs::create_dir_all(out)?;
+    stage::lay(&programs::at_hand(&out.join("programs"))?, &release)?;
+    for package in [&stage::HOST, &stage::BOOT] {
+        packages::deb(package, &release, &release.debian(), packages::Packed::Fast, out)?;
+    }
+    Ok(())
 }
 
 /// Makes the packages, then judges them.

@@ -26,6 +26,7 @@ struct CargoTool {
     version: &'static str,
 }
 
+/// The one that packs comes first.
 const CARGO_TOOLS: [CargoTool; 2] = [
     CargoTool { name: "cargo-deb", version: "3.8.0" },
     CargoTool { name: "cargo-cyclonedx", version: "0.5.9" },
@@ -46,6 +47,16 @@ pub(crate) fn missing_others() -> Vec<String> {
     lacks
 }
 
+/// What is missing here to pack programs that are there already.
+pub(crate) fn missing_packer() -> Vec<String> {
+    CARGO_TOOLS[..1].iter().filter(|tool| !there(tool)).map(|tool| tool.name.to_owned()).collect()
+}
+
+/// Fetches that.
+pub(crate) fn fetch_packer() -> Result<(), Box<dyn Error>> {
+    fetch_tools(&CARGO_TOOLS[..1])
+}
+
 /// Refuses in one sentence where something is missing.
 pub(super) fn all_there() -> Result<(), Box<dyn Error>> {
     let packages = missing().into_iter().map(|package| format!("the Debian package {package}"));
@@ -62,19 +73,24 @@ pub(super) fn all_there() -> Result<(), Box<dyn Error>> {
 
 /// Fetches what no Debian package has: cargo's tools, and the standard library of static programs.
 pub(crate) fn fetch() -> Result<(), Box<dyn Error>> {
-    for tool in CARGO_TOOLS.iter().filter(|tool| !there(tool)) {
+    fetch_tools(&CARGO_TOOLS)?;
+    if !has_target(&static_target()) {
+        let status = Command::new("rustup").args(["target", "add", &static_target()]).status()?;
+        if !status.success() {
+            return Err(format!("add the target {} with rustup: {status}", static_target()).into());
+        }
+    }
+    Ok(())
+}
+
+fn fetch_tools(tools: &[CargoTool]) -> Result<(), Box<dyn Error>> {
+    for tool in tools.iter().filter(|tool| !there(tool)) {
         let mut command = cargo();
         command.args(["install", tool.name, "--version", tool.version, "--locked", "--quiet", "--root"]);
         command.arg(tools_dir());
         let status = command.status()?;
         if !status.success() {
             return Err(format!("install {} {}: cargo ended with {status}", tool.name, tool.version).into());
-        }
-    }
-    if !has_target(&static_target()) {
-        let status = Command::new("rustup").args(["target", "add", &static_target()]).status()?;
-        if !status.success() {
-            return Err(format!("add the target {} with rustup: {status}", static_target()).into());
         }
     }
     Ok(())

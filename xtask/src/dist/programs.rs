@@ -7,8 +7,10 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use super::manuals;
 use super::needs::static_target;
 use super::release::{Release, place};
+use crate::bench::tools::{command, said};
 use crate::bootpick::{self, Arch, Toolchain};
 use crate::cargo::{cargo, workspace};
 
@@ -42,6 +44,18 @@ pub(super) fn build(release: &Release) -> Result<Built, Box<dyn Error>> {
     let arch = if std::env::consts::ARCH == "aarch64" { Arch::Aarch64 } else { Arch::X86_64 };
     let bootpick = bootpick::build(arch, Toolchain::Rustup, &same_bytes_anywhere()?)?;
     Ok(Built { programs, bootpick })
+}
+
+/// Those that were built beside this program, stripped into `dir`.
+pub(super) fn at_hand(dir: &Path) -> Result<Built, Box<dyn Error>> {
+    std::fs::create_dir_all(dir)?;
+    let mut programs = BTreeMap::new();
+    for program in manuals::HOST.iter().chain(&manuals::PUBLISH) {
+        let stripped = dir.join(program.name);
+        said(command("strip").arg("-o").arg(&stripped).arg(testdata::program(program.name)))?;
+        programs.insert(program.name.to_owned(), stripped);
+    }
+    Ok(Built { programs, bootpick: bootpick::build(Arch::X86_64, Toolchain::Rustup, &[])? })
 }
 
 fn compile(

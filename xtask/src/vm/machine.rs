@@ -41,6 +41,8 @@ pub(super) struct Parts<'a> {
     pub(super) until: Option<Instant>,
     /// How large the machine is.
     pub(super) size: MachineSize,
+    /// A line that whoever runs the machine wrote into its tables (SMBIOS, type 11).
+    pub(super) table: Option<&'a str>,
 }
 
 /// How large a machine is.
@@ -105,6 +107,9 @@ impl Machine {
             "user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80,guestfwd=tcp:{REPOSITORY}:80-cmd:busybox nc 127.0.0.1 {}",
             parts.repository
         ));
+        if let Some(line) = parts.table {
+            qemu.arg("-smbios").arg(format!("type=11,value={line}"));
+        }
         let patience = match parts.size {
             MachineSize::Small => PATIENCE,
             MachineSize::Distribution => 4 * PATIENCE,

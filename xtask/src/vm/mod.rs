@@ -10,12 +10,16 @@
 //! - [`door`]: the way to the guest's API from outside
 //! - [`stage`]: a repository, a disk and the boots of one scenario
 //! - [`scenario`]: what happens, and what each must show
+//! - [`distribution`]: a machine with systemd, seen from outside
+//! - [`host`]: the container host of `examples/`
 //! - [`walk`], [`stands_still`]: the disk of docs/boot.md, started; releases for it that come to no end
 
 mod dice;
 mod disk;
+mod distribution;
 mod door;
 mod firmware;
+pub(crate) mod host;
 mod image;
 mod initramfs;
 mod kernel;
@@ -40,9 +44,10 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo, workspace};
+use host::ContainerHost;
 use image::Workshop;
 use kernel::Kernel;
-use scenario::{SCENARIOS, Scenario};
+use scenario::{Play, SCENARIOS, Scenario};
 use stage::Stage;
 use unmet::Unmet;
 
@@ -111,7 +116,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
     let bootpick = if args.direct { None } else { Some(boot_program()?) };
-    let workshop = Workshop::set_up(&work, &home().join("kernel"))?;
+    // Only the small system is made of it.
+    let workshop = chosen
+        .iter()
+        .any(|scenario| matches!(scenario.play, Play::Small(_)))
+        .then(|| Workshop::set_up(&work, &home().join("kernel")))
+        .transpose()?;
     let logs = args.logs.clone().unwrap_or_else(|| home().join("logs"));
     let (mut failed, mut summary) = (0, Vec::new());
     for round in 1..=args.repeat {
@@ -125,14 +135,25 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 println!("{}: {}", scenario.name, scenario.about);
             }
             let began = Instant::now();
-            let mut stage =
-                Stage::set(&workshop, &work.join(scenario.name), bootpick.as_deref(), !args.json)?
-                    .with_rounds(args.rounds, args.rng_seed)
-                    .with_end(until);
-            let outcome = (scenario.play)(&mut stage);
+            let dir = work.join(scenario.name);
+            let (outcome, boots, counts) = match (scenario.play, &workshop) {
+                (Play::Small(play), Some(workshop)) => {
+                    let mut stage = Stage::set(workshop, &dir, bootpick.as_deref(), !args.json)?
+                        .with_rounds(args.rounds, args.rng_seed)
+                        .with_end(until);
+                    let outcome = play(&mut stage);
+                    (outcome, stage.boots(), json!(stage.counts()))
+                }
+                (Play::Small(_), None) => return Err("find the workshop: it was not set up".into()),
+                (Play::Host(play), _) => {
+                    let set = ContainerHost::set(&dir, &home(), bootpick.as_deref(), (!args.json, until));
+                    match set {
+                        Ok(mut host) => (play(&mut host), host.boots(), json!({})),
+                        Err(unmet) => (Err(unmet), 0, json!({})),
+                    }
+                }
+            };
             let seconds = began.elapsed().as_secs_f64();
-            let (boots, counts) = (stage.boots(), json!(stage.counts()));
-            let dir = stage.strike();
             summary.push(match &outcome {
                 Ok(()) => format!("{}: ok, {seconds:.0} s", scenario.name),
                 Err(unmet) if unmet.not_run => format!("{}: NOT RUN", scenario.name),
@@ -152,7 +173,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
                     report(args, scenario, round, Told::Failed { unmet: &unmet, logs: &kept, seconds });
                 }
             }
-            std::fs::remove_dir_all(&dir)?;
+            if dir.exists() {
+                std::fs::remove_dir_all(&dir)?;
+            }
         }
     }
     std::fs::remove_dir_all(&work)?;

@@ -114,12 +114,6 @@ impl<'a> Stage<'a> {
         &self.counts
     }
 
-    /// Ends whatever runs, and gives the directory with the logs.
-    pub(super) fn strike(mut self) -> PathBuf {
-        self.machine = None;
-        self.dir.clone()
-    }
-
     /// How often the machine was started.
     pub(super) fn boots(&self) -> usize {
         self.boots
@@ -198,6 +192,7 @@ impl<'a> Stage<'a> {
             dir: &self.dir,
             until: self.until,
             size: MachineSize::Small,
+            table: None,
         };
         self.machine = Some(Machine::start(&parts)?);
         Ok(())

@@ -5,7 +5,7 @@ use std::fmt;
 /// What was to be shown and was not.
 #[derive(Debug)]
 pub(super) struct Unmet {
-    what: String,
+    pub(super) what: String,
     /// Whether nothing was found wrong, but it could not be played to its end here.
     pub(super) not_run: bool,
 }

@@ -5,14 +5,26 @@ mod demo;
 mod disks;
 mod failures;
 mod firmware;
+mod host;
 mod outcome;
 mod power;
 mod update;
 
+use super::host::ContainerHost;
 use super::stage::Stage;
 use super::unmet::Unmet;
 
-type Play = fn(&mut Stage<'_>) -> Result<(), Unmet>;
+type OnStage = fn(&mut Stage<'_>) -> Result<(), Unmet>;
+type OnHost = fn(&mut ContainerHost<'_>) -> Result<(), Unmet>;
+
+/// What a scenario is played with.
+#[derive(Clone, Copy)]
+pub(super) enum Play {
+    /// The scenarios' own small system.
+    Small(OnStage),
+    /// The container host of `examples/`.
+    Host(OnHost),
+}
 
 /// One scenario.
 pub(super) struct Scenario {
@@ -102,12 +114,31 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a rotten block in the running root: the update fetches what it cannot copy",
         disks::bit_rot,
     ),
+    host(
+        "host-update",
+        "the container host: boots with containerd, takes a release by its timer, marks it good",
+        host::update,
+    ),
+    host(
+        "host-twice",
+        "its images, built twice from the same packages, byte for byte; nothing is started",
+        host::twice,
+    ),
+    host(
+        "host-admin",
+        "its admin container: switched on, entered at a terminal, asked, switched off",
+        host::admin,
+    ),
 ];
 
-const fn ci(name: &'static str, about: &'static str, play: Play) -> Scenario {
-    Scenario { name, about, ci: true, play }
+const fn ci(name: &'static str, about: &'static str, play: OnStage) -> Scenario {
+    Scenario { name, about, ci: true, play: Play::Small(play) }
 }
 
-const fn more(name: &'static str, about: &'static str, play: Play) -> Scenario {
-    Scenario { name, about, ci: false, play }
+const fn more(name: &'static str, about: &'static str, play: OnStage) -> Scenario {
+    Scenario { name, about, ci: false, play: Play::Small(play) }
+}
+
+const fn host(name: &'static str, about: &'static str, play: OnHost) -> Scenario {
+    Scenario { name, about, ci: false, play: Play::Host(play) }
 }
