@@ -117,6 +117,14 @@ impl Notice {
                 text.trim().to_owned()
             });
         }
+        // Of that licence only the holders differ, and the manifest names them.
+        if texts.is_empty() && one.licence == "MIT" && !one.authors.is_empty() {
+            let words = fs::read_to_string(workspace().join("LICENSE-MIT"))?;
+            texts.push(format!(
+                "Named by the crate's manifest; its source has no file with it.\n\n{}",
+                words.trim()
+            ));
+        }
         if texts.is_empty() {
             return Err(format!(
                 "find the licence of {} {}: its source has no file that tells",
@@ -248,7 +256,11 @@ mod tests {
             dir: dir.path().to_owned(),
             authors: vec!["A. N. Author".to_owned()],
         };
-        assert!(Notice::of(&one("MIT")).is_err(), "a notice that is missing may not be left out");
+        assert!(Notice::of(&one("ISC")).is_err(), "a notice that is missing may not be left out");
+        let nobody = Crate { authors: Vec::new(), ..one("MIT") };
+        assert!(Notice::of(&nobody).is_err(), "nor may the holders");
+        let named = Notice::of(&one("MIT")).unwrap();
+        assert!(named.text.contains("Permission is hereby granted") && named.holders == "A. N. Author");
         fs::write(dir.path().join("LICENSE-MIT"), "Copyright (c) 2020 Some One\n\nPermission is hereby\n")
             .unwrap();
         let notice = Notice::of(&one("MIT")).unwrap();
