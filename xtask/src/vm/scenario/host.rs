@@ -12,14 +12,14 @@ pub(super) fn update(host: &mut ContainerHost<'_>) -> Result<(), Unmet> {
     host.build("1.1.0")?;
     host.first_boot()?;
     host.shows("watch: containerd is active")?;
-    host.shows("Runs          1.0.0")?;
+    host.shows("VERSION_ID=1.0.0")?;
     let first = (host.console().contains(FIRST_BOOT), machine_id(host)?);
     host.expect(first.0, "it is the first boot of this host")?;
     host.publish("1.1.0")?;
     host.takes("1.1.0", SECOND)?;
     host.boots_into("1.1.0", SECOND)?;
     host.shows("watch: containerd is active")?;
-    host.shows("Runs          1.1.0")?;
+    host.shows("VERSION_ID=1.1.0")?;
     let second = (host.console().contains(FIRST_BOOT), machine_id(host)?);
     host.expect(
         !second.0 && second.1 == first.1,
