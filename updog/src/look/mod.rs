@@ -6,12 +6,13 @@
 //! - [`survey`]: what the disk holds, and what follows from it
 //! - [`plan`]: what an update will move, as data
 //! - [`hash_partition`]: the tree that tells which release a set holds
-//! - [`sets`]: what each set holds
+//! - [`sets`]: what each set holds; [`host`]: all of it, as it is told
 //! - [`rehearsal`]: the migrations of the next boot, tried while nothing has changed
 //! - [`stores`]: what settings are kept, and how they differ
 
 pub mod fetch;
 pub mod hash_partition;
+pub mod host;
 pub mod partitions;
 pub mod plan;
 pub mod rehearsal;
