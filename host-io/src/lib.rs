@@ -12,7 +12,7 @@
 //! - [`disk`]: read, write, sync on a block device or an image file, and read back what is on the medium
 //! - [`fs`]: the few operations that "new, synced, swapped" needs on the persistent partition; `system_fs`: the machine's own,
 //!   `memory_fs`: one in memory
-//! - [`swap`]: "new, synced, swapped" itself
+//! - [`swap`]: "new, synced, swapped" itself; [`public_file`]: the same where more rights than ours may read it
 //! - [`lock`]: the operation lock and the disk lock
 //! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
 //! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
@@ -41,6 +41,7 @@ pub mod machine;
 mod memory_fs;
 pub mod paths;
 pub mod plain;
+pub mod public_file;
 pub mod redacted;
 pub mod report;
 mod reset;

@@ -154,6 +154,24 @@ impl Paths {
         self.at("run/updog/progress.json")
     }
 
+    /// The directory of [`Paths::metrics`], as seen from the root. The image fixes it: whoever could name another one would
+    /// have root write there.
+    pub const METRICS_DIR: &str = "run/update-stack";
+    /// The name of that file; `node_exporter` takes whatever ends so.
+    pub const METRICS_NAME: &str = "update-stack.prom";
+
+    /// What monitoring reads of this host's updates, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.at(Self::METRICS_DIR).join(Self::METRICS_NAME)
+    }
+
+    /// What has been counted for [`Paths::metrics`], over reboots.
+    #[must_use]
+    pub fn metrics_tally(&self) -> PathBuf {
+        self.record().join("metrics/tally.json")
+    }
+
     /// What is gone after each boot; on most systems it lies in memory.
     #[must_use]
     pub fn run(&self) -> PathBuf {
