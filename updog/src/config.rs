@@ -49,6 +49,8 @@ pub struct Config {
     pub minimum_version: Option<Version>,
     /// How far an update gives way to other work (see [`crate::give_way`]).
     pub nice: u8,
+    /// Whether what monitoring reads is written.
+    pub metrics: bool,
 }
 
 impl Config {
@@ -182,10 +184,12 @@ struct Raw {
     minimum_version: String,
     #[serde(default)]
     nice: i64,
+    #[serde(default)]
+    metrics: bool,
 }
 
 /// All keys of [`Raw`], and those that are for others.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "metadata_base_url",
     "targets_base_url",
     "seed",
@@ -200,6 +204,7 @@ const KEYS: [&str; 16] = [
     "data_budget",
     "minimum_version",
     "nice",
+    "metrics",
     // When updates may start is for whoever starts them: `apiclient update apply --if-in-window`.
     "hold_until",
     "window",
@@ -216,14 +221,29 @@ struct RawMirror {
 /// # Errors
 /// When the file is missing, malformed, or has a value that makes no sense.
 pub fn load(fs: &dyn Fs, paths: &Paths) -> Result<Config, Error> {
-    let path = paths.updog_config();
-    let bytes = fs.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let text = String::from_utf8_lossy(&bytes);
+    let (path, text) = text(fs, paths)?;
     let config = parse(&text, path.clone())?;
     for (key, line) in unknown_keys(&text) {
         tracing::warn!("{} has the unknown key {key} in line {line}, which is ignored", path.display());
     }
     Ok(config)
+}
+
+/// [`load`] once more in the same run: what is to be said of it was said.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_quietly(fs: &dyn Fs, paths: &Paths) -> Result<Config, Error> {
+    let (path, text) = text(fs, paths)?;
+    parse(&text, path)
+}
+
+fn text(fs: &dyn Fs, paths: &Paths) -> Result<(PathBuf, String), Error> {
+    let path = paths.updog_config();
+    match fs.read(&path) {
+        Ok(bytes) => Ok((path, String::from_utf8_lossy(&bytes).into_owned())),
+        Err(source) => Err(Error::Read { path, source }),
+    }
 }
 
 /// Keys that nothing is made of, with their lines: most of them are typing mistakes.
@@ -290,6 +310,7 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
             .ok()
             .filter(|nice| *nice <= give_way::MOST)
             .ok_or_else(|| bad("nice", &raw.nice.to_string(), "it is not between 0 and 19".to_owned()))?,
+        metrics: raw.metrics,
     })
 }
 

@@ -10,6 +10,7 @@ use trusted_repo::Account;
 
 use crate::error::Error;
 use crate::tell::events::{Events, Format};
+use crate::tell::metrics::seen::Seen;
 use crate::tell::recorder::Recorder;
 use crate::wait::Waiter;
 use crate::write::install::WriteCount;
@@ -30,6 +31,8 @@ pub struct Context {
     pub events: Events,
     /// What this run decided and did, for later.
     pub evidence: Recorder,
+    /// What this run sees that only the metrics are for.
+    pub seen: Seen,
     /// What this run fetches, and how much that may be.
     pub account: Account,
     /// What this run writes to a set.
@@ -71,6 +74,7 @@ impl Context {
             waiter: Waiter::new().map_err(Error::Start)?,
             events: Events::new(format, Arc::clone(&fs), Arc::clone(&clock), &paths, command),
             evidence: recorder.counting(account.clone(), written.clone()),
+            seen: Seen::default(),
             account,
             written,
             fs,

@@ -187,7 +187,9 @@ pub fn look(context: &Context, asked: &Asked, access: Access) -> Result<Look, Er
         review_if(context, &opened, access)?;
         return Err(unknown);
     }
-    let update = match choose(manifest, machine, &request(asked, config), context.clock.now()) {
+    let choice = choose(manifest, machine, &request(asked, config), context.clock.now());
+    context.seen.chose(&choice);
+    let update = match choice {
         Choice::Update(update) => update,
         choice @ (Choice::UpToDate | Choice::Held(_) | Choice::NotOffered { .. }) => {
             return nothing(context, &opened, choice, access);

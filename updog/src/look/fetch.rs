@@ -72,6 +72,17 @@ pub fn open(context: &Context, variant: Option<&str>, purse: Purse) -> Result<Op
 /// # Errors
 /// As [`open`].
 pub async fn opened(context: &Context, variant: Option<&str>, purse: Purse) -> Result<Opened, Error> {
+    let begun = context.seen.took();
+    let opened = ask(context, variant, purse).await;
+    let known = opened.as_ref().map(|opened| {
+        let of_here = |update: &&Update| opened.machine.withheld.update(update).is_some();
+        u64::try_from(opened.manifest.updates.iter().filter(of_here).count()).unwrap_or(u64::MAX)
+    });
+    context.seen.asked(context.clock.now(), begun, known);
+    opened
+}
+
+async fn ask(context: &Context, variant: Option<&str>, purse: Purse) -> Result<Opened, Error> {
     let config = config::load(&*context.fs, &context.paths)?;
     context.account.limit(match purse {
         Purse::Open => None,

@@ -6,9 +6,11 @@
 //! - [`evidence`]: what one run decided and did
 //! - [`recorder`]: taking it down
 //! - [`history`]: the newest of these records
+//! - [`metrics`]: what monitoring sees
 
 pub mod answer;
 pub mod events;
 pub mod evidence;
 pub mod history;
+pub mod metrics;
 pub mod recorder;

@@ -22,6 +22,7 @@ pub struct Recorder {
     account: Account,
     written: WriteCount,
     draft: Mutex<Option<Evidence>>,
+    ended: Mutex<Option<Evidence>>,
 }
 
 /// Adds the time from its making to its end to a phase.
@@ -37,7 +38,16 @@ impl Recorder {
     #[must_use]
     pub fn new(fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, paths: &Paths, command: &'static str) -> Self {
         let (account, written) = (Account::default(), WriteCount::default());
-        Self { fs, clock, paths: paths.clone(), command, account, written, draft: Mutex::new(None) }
+        Self {
+            fs,
+            clock,
+            paths: paths.clone(),
+            command,
+            account,
+            written,
+            draft: Mutex::new(None),
+            ended: Mutex::new(None),
+        }
     }
 
     /// The same, with what the run's bytes are counted in: they are in the record however it ends.
@@ -85,7 +95,14 @@ impl Recorder {
                 evidence.bytes.written = self.written.bytes();
             }
             history::keep(&*self.fs, &self.paths, &mut evidence);
+            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(evidence);
         }
+    }
+
+    /// How it ended, once it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<Evidence> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn draft(&self) -> MutexGuard<'_, Option<Evidence>> {

@@ -17,9 +17,10 @@ use semver::Version;
 use crate::context::{Context, Run};
 use crate::error::Error;
 use crate::tell::events::Format;
+use crate::tell::metrics::publish;
 use crate::typed::commands::{
-    check_update, clear_failed, confirm_boot, explain, history, install, plan, prepare, rollback, status,
-    trust, tuf, update, update_apply, update_image, update_revert,
+    check_update, clear_failed, confirm_boot, explain, history, install, metrics, plan, prepare, rollback,
+    status, trust, tuf, update, update_apply, update_image, update_revert,
 };
 use crate::typed::exit;
 use crate::update::Asked;
@@ -152,6 +153,15 @@ enum Command {
     History {
         /// The run, by its number
         id: Option<String>,
+    },
+    /// Tell monitoring about this host, in the text format of Prometheus
+    #[command(
+        after_help = "Examples:\n  updog metrics                          everything that is known now\n  updog metrics --write                  also into the file that node_exporter reads"
+    )]
+    Metrics {
+        /// Bring the file that node_exporter reads up to date as well
+        #[arg(long)]
+        write: bool,
     },
     /// Mark this boot good, once the API answers and the health checks pass
     ConfirmBoot(confirm_boot::Args),
@@ -295,6 +305,7 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
     let name = command.name();
     let context = Context::new(Run { command: name, format, root, at })?;
     let only_asks = dry_run || command == Command::Plan;
+    let counts = !dry_run && command.counts();
     let result = match command {
         Command::CheckUpdate => check_update::run(&context, &check_update::Args { all, asked, review }),
         Command::Prepare => {
@@ -312,6 +323,7 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         Command::Status { verify } => status::run(&context, status::Args { verify }),
         Command::Explain => explain::run(&context, &explain::Args { asked }),
         Command::History { id } => history::run(&context, &history::Args { id }),
+        Command::Metrics { write } => metrics::run(&context, write),
         Command::ConfirmBoot(args) => confirm_boot::run(&context, &args),
         Command::Install(args) => install::run(&context, *args, asked.variant, asked.image),
         Command::ClearFailed => clear_failed::run(&context),
@@ -325,6 +337,9 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         context.events.failed(&exit::event(error));
     }
     let unwritten = context.events.close();
+    if counts {
+        publish::after(&context, name, result.as_ref().err());
+    }
     context.waiter.close();
     match (result, unwritten) {
         // With --json the events are the answer.
@@ -340,6 +355,29 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
 }
 
 impl Command {
+    /// Whether monitoring is told of it: it looks for a release, or changes something. What gives a boot up has no time.
+    fn counts(&self) -> bool {
+        match self {
+            Self::CheckUpdate
+            | Self::Update
+            | Self::UpdateImage
+            | Self::UpdateApply
+            | Self::UpdateRevert
+            | Self::ClearFailed
+            | Self::Rollback { .. } => true,
+            Self::ConfirmBoot(args) => args.give_up.is_none(),
+            Self::Prepare
+            | Self::Plan
+            | Self::Status { .. }
+            | Self::Explain
+            | Self::History { .. }
+            | Self::Metrics { .. }
+            | Self::Install(_)
+            | Self::Trust(_)
+            | Self::Tuf(_) => false,
+        }
+    }
+
     /// Its name as it is typed.
     fn name(&self) -> &'static str {
         match self {
@@ -353,6 +391,7 @@ impl Command {
             Self::Status { .. } => "status",
             Self::Explain => "explain",
             Self::History { .. } => "history",
+            Self::Metrics { .. } => "metrics",
             Self::ConfirmBoot(_) => "confirm-boot",
             Self::Install(_) => "install",
             Self::ClearFailed => "clear-failed",

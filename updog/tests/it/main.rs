@@ -18,6 +18,7 @@
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
 //! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
+//! - [`metrics`]: what monitoring sees of a host
 //! - [`rehearsal`]: migrations that are tried before anything is cleared
 //! - [`packs`]: releases with packs, so that only the difference moves
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
@@ -59,6 +60,7 @@ mod holds;
 mod in_use;
 mod install;
 mod memory;
+mod metrics;
 mod packs;
 mod refused;
 mod rehearsal;

@@ -45,6 +45,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(progress::progress))
         .routes(routes!(updates::history))
         .routes(routes!(updates::explain))
+        .routes(routes!(updates::metrics))
         .routes(routes!(updates::refresh))
         .routes(routes!(updates::prepare))
         .routes(routes!(updates::activate))

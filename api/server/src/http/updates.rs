@@ -3,8 +3,8 @@
 use api_model::{CommandType, UpdateStatus};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -157,6 +157,20 @@ pub async fn history(State(api): State<Api>) -> Result<Json<Value>, Failure> {
 ))]
 pub async fn explain(State(api): State<Api>) -> Result<Json<Value>, Failure> {
     Ok(Json(api.updates.explain().await?))
+}
+
+/// `GET /metrics`: what monitoring sees of this host's updates, in the text format of Prometheus.
+///
+/// # Errors
+/// 500 when it cannot be told.
+#[utoipa::path(get, path = "/metrics", responses(
+    (status = 200, body = String, content_type = "text/plain", description = "The metrics, in the text format of Prometheus"),
+    Nothing, Disallowed, Busy, Unable,
+))]
+pub async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Failure> {
+    // Scrapers go by the version in it.
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], api.updates.metrics().await?))
 }
 
 /// Starts a command: 204 once it is under way.

@@ -1,8 +1,9 @@
-//! What is asked of `updog` beside the four commands: going back, clearing what failed, history, explanations.
+//! What is asked of `updog` beside the four commands: going back, clearing what failed, history, explanations, metrics.
 //!
 //! None of it is a command of the update states, so none of it is ever the last command in a status: readers of that
 //! know four words and no others.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::dispatcher::{Dispatcher, lock_is_held};
@@ -15,6 +16,12 @@ pub enum Rollback {
     Migrate,
     /// Those that were kept when that set was left.
     RestoreSnapshot,
+}
+
+/// What `updog metrics` answers.
+#[derive(Deserialize)]
+struct Metrics {
+    prometheus: String,
 }
 
 impl Rollback {
@@ -58,6 +65,27 @@ impl Dispatcher {
     /// When `updog` cannot tell.
     pub async fn history(&self) -> Result<Value, Refusal> {
         self.0.updog.ask(&["history"]).await.map_err(|error| Refusal::of(Errand::History, &error))
+    }
+
+    /// What monitoring sees, in the text format of Prometheus. Nothing is changed.
+    ///
+    /// # Errors
+    /// When `updog` cannot tell.
+    pub async fn metrics(&self) -> Result<String, Refusal> {
+        self.ask_for_metrics(&["metrics"]).await
+    }
+
+    /// Brings the file up to date that monitoring reads: nobody else may have done anything since this host started.
+    pub async fn write_metrics(&self) {
+        if let Err(error) = self.ask_for_metrics(&["metrics", "--write"]).await {
+            tracing::warn!("failed to {}", host_io::report::chain(&error));
+        }
+    }
+
+    async fn ask_for_metrics(&self, words: &[&str]) -> Result<String, Refusal> {
+        let told: Metrics =
+            self.0.updog.ask(words).await.map_err(|error| Refusal::of(Errand::Metrics, &error))?;
+        Ok(told.prometheus)
     }
 
     /// Every known version with its verdict. It may ask the repository, so it is not bound to a time of ours.

@@ -22,6 +22,8 @@ pub enum Errand {
     History,
     /// Why this version and not that one.
     Explain,
+    /// What monitoring sees.
+    Metrics,
 }
 
 impl std::fmt::Display for Errand {
@@ -33,6 +35,7 @@ impl std::fmt::Display for Errand {
             Self::ClearFailed => f.write_str("clear what failed"),
             Self::History => f.write_str("read the history"),
             Self::Explain => f.write_str("explain the updates"),
+            Self::Metrics => f.write_str("tell the metrics of updates"),
         }
     }
 }

@@ -117,6 +117,7 @@ fn fits(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
 fn talkative() -> Host {
     let host = host();
     host.on("history", "echo '[{\"id\":\"1\"}]'");
+    host.on("metrics", "echo '{\"prometheus\":\"update_stack_boot_proven 1\\\\n\"}'");
     host.on(
         "explain",
         "echo '{\"running\":{},\"seed\":7,\"now\":\"2024-10-24T12:00:00Z\",\"updates\":[{}]}'",
@@ -144,9 +145,14 @@ fn every_operation_of_the_description_answers_as_it_says() {
     ] {
         api.ask("get", uri, "");
     }
-    for uri in
-        ["/updates/status", "/updates/progress", "/updates/history", "/updates/explain", "/openapi.json"]
-    {
+    for uri in [
+        "/updates/status",
+        "/updates/progress",
+        "/updates/history",
+        "/updates/explain",
+        "/metrics",
+        "/openapi.json",
+    ] {
         api.ask("get", uri, "");
     }
     for uri in [
@@ -228,8 +234,10 @@ fn refusals_are_described_too() {
             host.on(command, &error(code, "failed to do that"));
             assert_eq!(api.ask("post", &format!("/actions/{action}"), "").status, status);
         }
-        host.on("explain", &error(code, "failed to do that"));
-        assert_eq!(api.ask("get", "/updates/explain", "").status, status);
+        for (command, uri) in [("explain", "/updates/explain"), ("metrics", "/metrics")] {
+            host.on(command, &error(code, "failed to do that"));
+            assert_eq!(api.ask("get", uri, "").status, status);
+        }
     }
     host.on("status", "exit 3");
     assert_eq!(api.ask("get", "/updates/status", "").status, 500);

@@ -44,7 +44,9 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
             Format::Text => answer::lines(offered.into_iter().map(line)),
         };
     }
-    match choose(manifest, machine, &request, now) {
+    let choice = choose(manifest, machine, &request, now);
+    context.seen.chose(&choice);
+    match choice {
         Choice::Update(update) => {
             // Nobody is pointed at an update that cannot be taken: without its migrations it would be refused later.
             fetch::staged(context, &opened, &update)?;

@@ -22,6 +22,7 @@ pub mod confirm_boot;
 pub mod explain;
 pub mod history;
 pub mod install;
+pub mod metrics;
 pub mod plan;
 pub mod prepare;
 pub mod rollback;
