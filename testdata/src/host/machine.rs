@@ -3,14 +3,15 @@
 use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use host_io::Paths;
 use serde_json::Value;
+use verity::RootHash;
 
 use super::Ear;
-use super::boot::{Attempt, BootReport, Failure, Outcome, Picked, Stage, fail};
+use super::boot::{Attempt, BootReport, Failure, Outcome, Picked, Stage, fail, root_hash};
 use super::firmware::{self, Pick};
 use super::programs::{Programs, Ran, Running, Service, put};
 use crate::disk::{BootBits, DiskImage, Layout, Set};
@@ -34,6 +35,8 @@ pub struct HostOptions {
     pub layout: Layout,
     /// Whether the words of every program are kept in `DIR/logs`.
     pub logs: bool,
+    /// Roots of a format that is not read here, by their hash, each with a directory that has what lies in it.
+    pub known_roots: Vec<(RootHash, PathBuf)>,
 }
 
 /// Whether a boot is marked good once it stands.
@@ -309,7 +312,10 @@ impl Host {
     fn run_set(&mut self, picked: &Picked, pick: &Pick, proof: Proof) -> Result<(), Failure> {
         let loaded = picked.load(&self.disk)?;
         picked.verify(&self.disk, &loaded.command_line).map_err(|failure| self.panicked(failure))?;
-        let marker = picked.unpack(&self.disk, self.paths.root())?;
+        let hash = root_hash(&loaded.command_line);
+        let known = self.options.known_roots.iter().find(|(known, _)| Some(*known) == hash);
+        let marker =
+            picked.unpack(&self.disk, self.paths.root(), known.map(|(_, unpacked)| unpacked.as_path()))?;
         let described = || -> io::Result<()> {
             put(
                 &self.paths.kernel_command_line(),

@@ -63,6 +63,20 @@ fn a_set_that_succeeded_once_is_started_again_and_again() {
 }
 
 #[test]
+fn a_root_that_is_known_by_its_hash_is_verified_and_not_read() {
+    let world = World::new();
+    let release = Release::new("1.0.0");
+    let unpacked = world.dir().join("unpacked");
+    std::fs::create_dir_all(unpacked.join("usr/lib")).expect("a directory of its own");
+    std::fs::write(unpacked.join("usr/lib/os-release"), "VERSION_ID=7.7.7\n").expect("a file of its own");
+    let known_roots = vec![(world.images(&release).root_hash, unpacked)];
+    let mut host = world.host_of(&release, HostOptions { known_roots, ..HostOptions::default() });
+    assert_eq!(host.boot().attempts[0].version.as_deref(), Some("7.7.7"));
+    host.disk().write(&Set::A.label("ROOT"), 0, b"other");
+    assert_eq!(stages(&host.boot())[0], (Set::A, Stage::Verify));
+}
+
+#[test]
 fn a_disk_without_a_table_boots_nothing() {
     let world = World::new();
     let layout = Layout { table: Table::None, ..Layout::default() };
