@@ -49,10 +49,12 @@ pub(crate) struct Args {
 enum What {
     /// Kill apiserver, updog or both at random moments of an update, and hold every status against the disk
     Api(api::Args),
+    /// Cut the record of a machine's disk at any write, let the kernel mount what is left, and hold it to the same promises
+    SecondOpinion(cuts::below::Args),
 }
 
 fn after_help() -> String {
-    let examples = "Examples:\n  cargo xtask crash --quick\n  cargo xtask crash --story first-update\n  cargo xtask crash api --rounds 10 --rng-seed 1";
+    let examples = "Examples:\n  cargo xtask crash --quick\n  cargo xtask crash --story first-update\n  cargo xtask crash api --rounds 10 --rng-seed 1\n  cargo xtask crash second-opinion --points 600 --boots 20";
     let figures = Depth::figures()
         .map(|(what, [quick, usual, full])| format!("  {what:<74} {quick:>5} {usual:>5} {full:>5}\n"));
     format!("Figures of --quick, neither and --full:\n{}\n{examples}", figures.concat())
@@ -62,6 +64,7 @@ fn after_help() -> String {
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
         Some(What::Api(args)) => api::run(args),
+        Some(What::SecondOpinion(args)) => cuts::below::run(args),
         None => cuts::run(&Extents {
             depth: match (args.quick, args.full) {
                 (true, _) => Depth::QUICK,

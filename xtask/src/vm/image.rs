@@ -26,6 +26,10 @@ const MODULES: [&str; 1] = ["virtio_net"];
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// Where the unified image lies in BOOT, as mtools name it.
 pub(super) const UNIFIED: &str = "::EFI/Linux/ours.efi";
+/// What the images are called, in a directory for each release.
+const BOOT_IMAGE: &str = "boot.fat";
+const ROOT: &str = "root.erofs";
+const HASH: &str = "root.verity";
 /// How large a BOOT is.
 const BOOT: u64 = 36 * MIB;
 
@@ -85,13 +89,25 @@ impl Workshop {
         Ok(Self { kernel, programs, initrd, dir: dir.to_owned() })
     }
 
+    /// The images of a release without a flaw that was built last.
+    pub(super) fn built(&self, version: &str) -> Result<Images, Box<dyn Error>> {
+        let dir = self.place(version, Flaw::None);
+        let hash = dir.join(HASH);
+        let root_hash = verity::HashTree::parse(&fs::read(&hash)?)?.root_hash();
+        Ok(Images { boot: dir.join(BOOT_IMAGE), root: dir.join(ROOT), hash, root_hash })
+    }
+
+    fn place(&self, version: &str, flaw: Flaw) -> PathBuf {
+        self.dir.join(format!("{version}-{}", flaw.name()))
+    }
+
     /// Builds the images of a release.
     pub(super) fn build(&self, wanted: &Wanted<'_>) -> Result<Images, Box<dyn Error>> {
-        let dir = self.dir.join(format!("{}-{}", wanted.version, wanted.flaw.name()));
+        let dir = self.place(wanted.version, wanted.flaw);
         fs::create_dir_all(&dir)?;
         let tree = dir.join("tree");
         self.fill(&tree, wanted)?;
-        let root = dir.join("root.erofs");
+        let root = dir.join(ROOT);
         // The same bytes for the same tree.
         said(
             command("mkfs.erofs")
@@ -100,18 +116,18 @@ impl Workshop {
         )?;
         fs::remove_dir_all(&tree)?;
         let hashed = hash::build(&root)?;
-        fs::write(dir.join("root.verity"), &hashed.bytes)?;
+        fs::write(dir.join(HASH), &hashed.bytes)?;
         let command_line = format!(
             "console=ttyS0 gpt panic=1 loglevel=6 root=/dev/mapper/root rootfstype=erofs ro systemd.gpt_auto=no \
              signpost.roothash={} signpost.watchdog={} sysctl.kernel.hung_task_timeout_secs=900 no_timer_check {}",
             hashed.root_hash, wanted.watchdog, wanted.words
         );
-        let boot = dir.join("boot.fat");
+        let boot = dir.join(BOOT_IMAGE);
         match wanted.signer {
             None => self.boot(&boot, command_line.trim(), wanted.flaw)?,
             Some(signer) => self.unified_boot(&boot, command_line.trim(), signer)?,
         }
-        Ok(Images { boot, root, hash: dir.join("root.verity"), root_hash: hashed.root_hash })
+        Ok(Images { boot, root, hash: dir.join(HASH), root_hash: hashed.root_hash })
     }
 
     /// BOOT as a FAT file system.

@@ -12,6 +12,7 @@
 //! - [`scenario`]: what happens, and what each must show
 //! - [`distribution`]: a machine with systemd, seen from outside
 //! - [`host`]: the container host of `examples/`
+//! - [`recording`]: an update and the way back, recorded for others to cut; [`trial`]: a disk of theirs, started
 //! - [`walk`], [`stands_still`]: the disk of docs/boot.md, started; releases for it that come to no end
 
 mod dice;
@@ -23,17 +24,19 @@ pub(crate) mod host;
 mod image;
 mod initramfs;
 mod kernel;
-mod machine;
+pub(crate) mod machine;
 pub(crate) mod needs;
 mod program;
+pub(crate) mod recording;
 mod scenario;
 mod signer;
 mod stage;
 mod stands_still;
+pub(crate) mod trial;
 mod units;
 mod unmet;
 pub(crate) mod walk;
-mod writes;
+pub(crate) mod writes;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -233,7 +236,7 @@ fn report(args: &Args, scenario: &Scenario, round: u32, told: Told<'_>) {
 }
 
 /// Where everything lies that is made.
-fn home() -> PathBuf {
+pub(crate) fn home() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     workspace().join(target).join("vm")
 }

@@ -2,7 +2,8 @@
 //!
 //! QEMU's `blklogwrites` records them in the format of Linux's dm-log-writes: a superblock, then for each write one sector
 //! that describes it, and its data. What a guest was told to be on the medium is what came before its last flush; of
-//! what came later, a disk may have kept anything, in any order.
+//! what came later, a disk may have kept anything, in any order. The record is in the order in which things ended: what
+//! was under way while a flush was made and ended first counts as flushed, which a disk need not have done.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -16,11 +17,12 @@ use crate::bench::tools::{command, said};
 const SECTOR: u64 = 512;
 const MAGIC: u64 = 0x006a_7366_7773_6872;
 const FLUSH: u64 = 1;
+const FUA: u64 = 2;
 const DISCARD: u64 = 4;
 
 /// One thing that the guest did to its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Bytes were written.
     Write {
         /// Where they go on the disk.
@@ -29,6 +31,8 @@ pub(super) enum Step {
         from: u64,
         /// How many.
         len: u64,
+        /// Whether they were on the medium when it was answered for, whatever is flushed.
+        durable: bool,
     },
     /// All that was written before is on the medium.
     Flush,
@@ -37,9 +41,11 @@ pub(super) enum Step {
 }
 
 /// The record of one power cycle.
-pub(super) struct Record {
+pub(crate) struct Record {
     file: File,
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
+    /// Whether there is everything that its superblock counts.
+    pub(crate) complete: bool,
 }
 
 /// How a cut is made of a record.
@@ -53,7 +59,7 @@ pub(super) struct Cut {
 
 impl Record {
     /// Reads a record as far as it goes: its machine may have lost its power.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let end = file.metadata()?.len();
         let mut sector = [0; 512];
@@ -61,9 +67,10 @@ impl Record {
         if word(&sector, 0) != MAGIC {
             return Err(io::Error::other("it is no record of writes"));
         }
-        let mut steps = Vec::new();
+        let counted = word(&sector, 2);
+        let (mut steps, mut read) = (Vec::new(), 0);
         let mut at = SECTOR;
-        while at + SECTOR <= end {
+        while read < counted && at + SECTOR <= end {
             file.seek(SeekFrom::Start(at))?;
             file.read_exact(&mut sector)?;
             at += SECTOR;
@@ -81,20 +88,29 @@ impl Record {
                 if at + len > end {
                     break;
                 }
-                steps.push(Step::Write { at: place * SECTOR, from: at, len });
+                let durable = flags & FUA != 0;
+                steps.push(Step::Write { at: place * SECTOR, from: at, len, durable });
                 at += len;
             }
+            read += 1;
         }
-        Ok(Self { file, steps })
+        Ok(Self { file, steps, complete: read == counted })
     }
 
     /// How many steps a record has so far.
-    pub(super) fn len(path: &Path) -> usize {
+    pub(crate) fn len(path: &Path) -> usize {
         Self::open(path).map_or(0, |record| record.steps.len())
     }
 
+    /// The bytes of a write.
+    pub(crate) fn bytes(&self, from: u64, len: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(len).expect("a write fits into memory")];
+        self.file.read_exact_at(&mut bytes, from)?;
+        Ok(bytes)
+    }
+
     /// The last flush before a place.
-    pub(super) fn last_flush(&self, before: usize) -> Option<usize> {
+    pub(crate) fn last_flush(&self, before: usize) -> Option<usize> {
         self.steps[..before].iter().rposition(|step| *step == Step::Flush)
     }
 
@@ -116,13 +132,16 @@ impl Record {
             return file.sync_all();
         }
         let mut later: Vec<Step> = self.steps[durable..cut.steps].to_vec();
-        later.retain(|step| matches!(step, Step::Write { .. }) && dice.below(2) == 0);
+        later.retain(|step| match step {
+            Step::Write { durable, .. } => *durable || dice.below(2) == 0,
+            Step::Flush | Step::Discard => false,
+        });
         for index in (1..later.len()).rev() {
             let other = usize::try_from(dice.below(index as u64 + 1)).expect("an index");
             later.swap(index, other);
         }
         for step in later {
-            let in_part = dice.below(4) == 0;
+            let in_part = !matches!(step, Step::Write { durable: true, .. }) && dice.below(4) == 0;
             self.write(&file, step, |_| !in_part || dice.below(2) == 0)?;
         }
         file.sync_all()
@@ -130,9 +149,8 @@ impl Record {
 
     /// Does a write again, sector by sector where `kept` says so.
     fn write(&self, disk: &File, step: Step, mut kept: impl FnMut(u64) -> bool) -> io::Result<()> {
-        let Step::Write { at, from, len } = step else { return Ok(()) };
-        let mut bytes = vec![0; usize::try_from(len).expect("a write fits into memory")];
-        self.file.read_exact_at(&mut bytes, from)?;
+        let Step::Write { at, from, len, .. } = step else { return Ok(()) };
+        let bytes = self.bytes(from, len)?;
         let sectors: Vec<bool> = (0..len / SECTOR).map(&mut kept).collect();
         if sectors.iter().all(|kept| *kept) {
             return disk.write_all_at(&bytes, at);
@@ -159,6 +177,7 @@ mod tests {
         let path = dir.join("record");
         let mut bytes = vec![0; 512];
         bytes[..8].copy_from_slice(&MAGIC.to_le_bytes());
+        bytes[16..24].copy_from_slice(&(writes.len() as u64).to_le_bytes());
         for &number in writes {
             let mut head = vec![0; 512];
             if number == 0 {
@@ -212,7 +231,36 @@ mod tests {
         record(dir.path(), &[1, 0, 2]);
         let path = dir.path().join("record");
         let bytes = fs::read(&path).unwrap();
+        assert!(Record::open(&path).unwrap().complete);
         fs::write(&path, &bytes[..bytes.len() - 100]).unwrap();
-        assert_eq!(Record::open(&path).unwrap().steps.len(), 2);
+        let record = Record::open(&path).unwrap();
+        assert_eq!((record.steps.len(), record.complete), (2, false));
+    }
+
+    #[test]
+    fn what_the_superblock_does_not_count_yet_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        record(dir.path(), &[1, 0, 2]);
+        let path = dir.path().join("record");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[16] = 2;
+        fs::write(&path, bytes).unwrap();
+        let record = Record::open(&path).unwrap();
+        assert_eq!((record.steps.len(), record.complete), (2, true));
+        assert_eq!(record.steps[1], Step::Flush);
+    }
+
+    #[test]
+    fn a_write_that_is_durable_by_itself_is_never_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        record(dir.path(), &[1, 2]);
+        let path = dir.path().join("record");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[512 + 16] = 2;
+        fs::write(&path, bytes).unwrap();
+        let record = Record::open(&path).unwrap();
+        let outcomes: std::collections::BTreeSet<Vec<u8>> =
+            (0..60).map(|seed| left(dir.path(), &record, Cut { steps: 2, pretended: None }, seed)).collect();
+        assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), [vec![1], vec![1, 2]]);
     }
 }

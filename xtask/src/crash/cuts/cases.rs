@@ -59,7 +59,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    fn read(&mut self, wanted: &Disk) -> Result<Table, Box<dyn Error>> {
+    pub(super) fn read(&mut self, wanted: &Disk) -> Result<Table, Box<dyn Error>> {
         let hash = wanted.table_hash();
         if let Some(table) = self.known.get(&hash) {
             return Ok(*table);

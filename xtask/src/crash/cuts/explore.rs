@@ -155,7 +155,7 @@ fn expect(
 }
 
 /// A directory in memory where there is one: what thousands of hosts write is nobody's.
-fn roomy() -> std::io::Result<tempfile::TempDir> {
+pub(super) fn roomy() -> std::io::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use host_io::explore::record::{Line, Look, Record};
 use serde_json::Value;
 use testdata::{BootBits, DiskImage, Host, HostOptions, Ran, Set};
+use verity::RootHash;
 
 use super::insisting::Lost;
 use super::medium::{Disk, Partition};
@@ -185,6 +186,7 @@ pub(super) struct Bench {
     record: PathBuf,
     off: Off,
     laid: Vec<Option<Hash>>,
+    options: HostOptions,
 }
 
 impl Bench {
@@ -195,7 +197,15 @@ impl Bench {
         fs::create_dir_all(&record)?;
         let disk = File::create(host.join("disk.img"))?;
         disk.set_len(off.disk_len)?;
-        Ok(Self { dir: host, record, off: off.clone(), laid: vec![None; IMAGES.len()] })
+        let options = HostOptions::default();
+        Ok(Self { dir: host, record, off: off.clone(), laid: vec![None; IMAGES.len()], options })
+    }
+
+    /// The same for states whose roots are of a format that the host does not read: each with a directory that has what lies
+    /// in it.
+    pub(super) fn with_known_roots(mut self, known_roots: &[(RootHash, PathBuf)]) -> Self {
+        self.options.known_roots = known_roots.to_vec();
+        self
     }
 
     /// Makes the host what the state says.
@@ -297,7 +307,7 @@ impl Bench {
             true => room.leave(0, &self.dir.join(PERSISTENT))?,
             false => room.free()?,
         }
-        let mut host = Host::found_in(&self.dir, HostOptions::default());
+        let mut host = Host::found_in(&self.dir, self.options.clone());
         host.recorded_in(Some(&self.record));
         Ok(host)
     }

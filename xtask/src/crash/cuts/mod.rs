@@ -18,7 +18,9 @@
 //! - [`judge`]: the nine promises; [`shapes`]: what may differ between two ways to the same end
 //! - [`explore`]: one story from its record to its figures; [`exploring`]: cutting it; [`extents`]: how far
 //! - [`table`]: the figures, for people and as JSON
+//! - [`below`]: the same promises below a real kernel's file system
 
+pub(super) mod below;
 mod boot_program;
 mod cases;
 mod controls;
