@@ -1,11 +1,13 @@
 //! What the kernel makes of a persistent partition as a power cut left it: its journal is replayed by whoever mounts it.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::super::tree::{Hash, Tree};
 use super::raw::Raw;
@@ -13,6 +15,10 @@ use crate::bench::tools::{command, said};
 
 /// What is written at once; what is empty is left out.
 const PIECE: usize = 1 << 16;
+
+/// How often, and in what time, what is mounted is left.
+const TRIES: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Mounts persistent partitions, each different one once.
 pub(super) struct Mounts {
@@ -51,7 +57,7 @@ impl Mounts {
         said(tool("mount").args(["-t", "ext4", "-o", "loop"]).arg(file).arg(&mounted))
             .map_err(|error| failed("the persistent partition is not mounted", &error))?;
         let tree = Tree::scan(&mounted);
-        let left = said(tool("umount").arg(&mounted));
+        let left = leave(&mounted);
         let tree = tree.map_err(|error| failed("not all of the persistent partition can be read", &error))?;
         left.map_err(|error| failed("the persistent partition cannot be left", &error))?;
         // The kernel has replayed the journal: whatever is wrong now it would not have noticed.
@@ -59,6 +65,19 @@ impl Mounts {
             .map_err(|error| failed("e2fsck finds fault with the persistent partition", &error))?;
         Ok(tree)
     }
+}
+
+/// Leaves what is mounted. Whoever is being started by another thread has our open directories until it is another program.
+fn leave(mounted: &Path) -> Result<(), Box<dyn Error>> {
+    let mut left = said(tool("umount").arg(mounted));
+    for _ in 0..TRIES {
+        if left.is_ok() {
+            break;
+        }
+        std::thread::sleep(MOMENT);
+        left = said(tool("umount").arg(mounted));
+    }
+    left.map(drop)
 }
 
 /// A call of a tool by its whole path. One that is looked for in a path of ours is started by a fork, which copies all tables
