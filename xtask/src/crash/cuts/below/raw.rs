@@ -39,9 +39,12 @@ struct Region {
 pub(super) struct Raw {
     regions: Vec<Region>,
     /// Both ends as they were at the beginning of everything.
-    tables: Arc<[(u64, Vec<u8>); 2]>,
+    tables: Arc<Tables>,
     pub(super) len: u64,
 }
+
+/// Where the first and the last table of a disk lie, in bytes, and what they are.
+pub(super) type Tables = [(u64, Vec<u8>); 2];
 
 /// What was there before something was written.
 #[derive(Default)]
@@ -49,7 +52,7 @@ pub(super) struct Undo(Vec<(u64, Vec<u8>)>);
 
 impl Raw {
     /// Reads a disk. Its table is told by what differs from `tables`; without them from what it is now.
-    pub(super) fn read(path: &Path, tables: Option<&Arc<[(u64, Vec<u8>); 2]>>) -> io::Result<Self> {
+    pub(super) fn read(path: &Path, tables: Option<&Arc<Tables>>) -> io::Result<Self> {
         let disk = DiskImage::at(path);
         let [first, last] = disk.tables();
         let tables = tables.map_or_else(|| Arc::new([first.clone(), last.clone()]), Arc::clone);
@@ -72,7 +75,7 @@ impl Raw {
     }
 
     /// Both ends as they were at the beginning of everything.
-    pub(super) fn tables(&self) -> &Arc<[(u64, Vec<u8>); 2]> {
+    pub(super) fn tables(&self) -> &Arc<Tables> {
         &self.tables
     }
 
