@@ -238,7 +238,9 @@ mod tests {
         for (part, mode) in [(DIR, 0o777), (DIR, 0o775), ("run", 0o1777)] {
             let path = root.path().join(part);
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("opened");
-            assert!(refused(root.path()).contains(&format!("written to by others (mode {mode:o})")));
+            let told = refused(root.path());
+            assert!(told.starts_with("use the directory "), "{told}");
+            assert!(told.contains(&format!("written to by others (mode {mode:o})")), "{told}");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("closed");
         }
         put_there(root.path(), "two").expect("put");

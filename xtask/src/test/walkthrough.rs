@@ -8,7 +8,8 @@ use std::path::Path;
 use crate::cargo::workspace;
 
 /// The words that introduce an item.
-const DEFINES: [&str; 8] = ["fn", "struct", "enum", "trait", "const", "type", "mod", "macro_rules!"];
+const DEFINES: [&str; 9] =
+    ["fn", "struct", "enum", "trait", "const", "static", "type", "mod", "macro_rules!"];
 
 /// What the walkthrough names and nobody defines, one sentence each.
 pub(crate) fn check() -> Vec<String> {
