@@ -221,6 +221,9 @@ pub struct UpdateStatus {
     /// The releases that this host does not take now; absent when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldUpdate>,
+    /// What is wrong with the disk or its sets, or done about it, a sentence each; absent where all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disk: Vec<String>,
     /// What settings could not be brought to a service, and what of them cannot be used; absent where all is well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<Owed>,

@@ -103,6 +103,21 @@ fn nothing_to_do_is_success_after_a_check_and_an_error_with_a_next_step_otherwis
 }
 
 #[test]
+fn what_is_wrong_with_the_disk_is_told_and_nothing_where_all_is_well() {
+    let facts = r#"{"active":{"set":"A","variant":"metal","arch":"x86_64","version":"1.0.0","proven":true,"next_to_boot":true},"inactive":null,"proven":true,"disk":DISK}"#;
+    for (disk, told) in [("[]", false), (r#"["the backup table is not valid"]"#, true)] {
+        let host = Host::new();
+        host.on("status", &format!("echo '{}'; exit", facts.replace("DISK", disk)));
+        assert_eq!(host.run(&["update", "check"]).code, 0);
+        let screen = host.run(&["update", "status"]).stdout;
+        assert_eq!(screen.contains("Disk          the backup table is not valid"), told, "{screen}");
+        let raw = host.run(&["raw", "-u", "/updates/status"]).stdout;
+        assert_eq!(raw.contains(r#""disk":["the backup table is not valid"]"#), told, "{raw}");
+        assert_eq!(raw.contains("\"disk\""), told, "{raw}");
+    }
+}
+
+#[test]
 fn an_unproven_boot_is_told_with_who_marks_it_good() {
     let facts = r#"{"active":{"set":"A","variant":"metal","arch":"x86_64","version":"1.0.0","proven":PROVEN,"next_to_boot":true},"inactive":null,"proven":PROVEN}"#;
     for (proven, told) in [("true", false), ("false", true)] {

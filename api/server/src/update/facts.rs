@@ -25,6 +25,9 @@ pub struct Facts {
     /// The releases that this host does not take now; `None` when `updog` does not say.
     #[serde(default, deserialize_with = "where_understood")]
     pub held: Option<Vec<HeldUpdate>>,
+    /// What is wrong with the disk or its sets, a sentence each; `None` when `updog` does not say.
+    #[serde(default, deserialize_with = "where_understood")]
+    pub disk: Option<Vec<String>>,
 }
 
 /// A release that did not come up on this host.
@@ -183,8 +186,9 @@ mod tests {
         };
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         assert!(facts.bars(&image(2), now) && !facts.bars(&image(3), now));
-        let facts = json(r#""proven":7,"next_boot":"A","held":{}"#);
-        assert_eq!((facts.proven, facts.next_boot, facts.held), (None, None, None));
+        assert_eq!(json(r#""disk":["rot"]"#).disk, Some(vec!["rot".to_owned()]));
+        let facts = json(r#""proven":7,"next_boot":"A","held":{},"disk":5"#);
+        assert_eq!((facts.proven, facts.next_boot, facts.held, facts.disk), (None, None, None, None));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub fn status(memory: &Memory, facts: &Facts, last: MostRecentCommand) -> Update
         next_boot: facts.next_boot.clone(),
         proven: facts.proven,
         held: facts.held.clone().unwrap_or_default(),
+        disk: facts.disk.clone().unwrap_or_default(),
         // Nothing of it is known here: whoever answers adds it.
         owed: Vec::new(),
     }

@@ -81,6 +81,7 @@ impl Disk {
             next_boot: None,
             proven: None,
             held: None,
+            disk: None,
         }
     }
 }

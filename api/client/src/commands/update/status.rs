@@ -84,6 +84,7 @@ fn screen(status: &UpdateStatus) -> String {
     if let Some(failed) = &status.failed_update {
         lines.push(("Failed here", failure(failed)));
     }
+    lines.extend(status.disk.iter().map(|what| ("Disk", what.clone())));
     for owed in &status.owed {
         lines.push(("Owed", format!("{}: {}", owed.to, owed.reason)));
     }
