@@ -9,6 +9,7 @@
 //! - [`unset`]: taking settings away
 //! - [`settings`]: reading and changing settings, restarts, callers at the same time
 //! - [`services`]: from settings to files and services
+//! - [`readers`]: what is made of settings, held against who reads it
 //! - [`exec`]: commands in host containers, over real WebSockets
 //! - [`units`]: what is shipped for systemd, held against systemd
 //! - [`wrong`]: requests that are wrong, and what they are told
@@ -33,6 +34,7 @@ mod exec;
 mod host;
 mod openapi;
 mod operator;
+mod readers;
 mod services;
 mod settings;
 mod start;
