@@ -115,6 +115,8 @@ pub enum Error {
         name: String,
         /// Where it is missing.
         reason: String,
+        /// The directory of this host that lacks its file.
+        dir: Option<PathBuf>,
     },
     /// A target's bytes did not come.
     #[error("fetch the target {name}")]
@@ -274,10 +276,17 @@ impl Error {
             Fault::Missing => Self::MissingTarget {
                 name,
                 reason: "it is listed, but the repository does not have its file".to_owned(),
+                dir: None,
+            },
+            Fault::NoFile { dir } => Self::MissingTarget {
+                name,
+                reason: format!("it is listed, but {} does not have its file", dir.display()),
+                dir: Some(dir),
             },
             Fault::Behind { host, to, source } if source.is_missing() => Self::MissingTarget {
                 name,
                 reason: format!("it is listed, but {to}, which {host} sends on to, does not have its file"),
+                dir: None,
             },
             source => Self::Target { name, source },
         }

@@ -120,6 +120,7 @@ impl Pin {
             return Err(Error::MissingTarget {
                 name: info.name.clone(),
                 reason: format!("it is not in the pinned set in {}", targets_dir.display()),
+                dir: None,
             });
         };
         if pinned.length == info.length && pinned.is(&info.hashes) {

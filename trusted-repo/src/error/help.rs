@@ -41,11 +41,11 @@ impl Advise for Error {
 
     fn help(&self) -> Option<String> {
         let text = match self {
-            Self::Metadata { name, place, source: Fault::Missing } if is_named_by_another(name) => {
+            Self::Metadata { name, place, source: Fault::Missing | Fault::NoFile { .. } }
+                if is_named_by_another(name) =>
+            {
                 if !place.contains("://") {
-                    return Some(format!(
-                        "the copy in {place} is not complete: copy the repository there again; where an update was staged there, stage it again"
-                    ));
+                    return Some(copy_again(place));
                 }
                 "tell the repository's owner: it is not complete, or this mirror has not caught up with it"
             }
@@ -77,7 +77,10 @@ impl Advise for Error {
             Self::Unsaved { .. } => {
                 "check that the persistent partition is healthy, writable and has free space"
             }
-            Self::MissingTarget { .. } => "tell the repository's owner: it is not complete",
+            Self::MissingTarget { dir: Some(dir), .. } => {
+                return Some(copy_again(&dir.display().to_string()));
+            }
+            Self::MissingTarget { dir: None, .. } => "tell the repository's owner: it is not complete",
             Self::Tampered { .. } => {
                 "do not use this mirror; try another one, and tell the repository's owner"
             }
@@ -91,6 +94,13 @@ impl Advise for Error {
         };
         Some(text.to_owned())
     }
+}
+
+/// What helps where a directory of this host lacks a file: no owner of a repository can put it there.
+fn copy_again(dir: &str) -> String {
+    format!(
+        "the copy in {dir} is not complete: copy the repository there again; where an update was staged there, stage it again"
+    )
 }
 
 /// Whether a metadata file is asked for because signed metadata names it: then there is a repository, and it lacks the file.
@@ -141,7 +151,7 @@ fn help_for(fault: &Fault) -> String {
         Fault::Status { status: 429, .. } => "it is asked more often than it allows; try again later",
         Fault::Status { status, .. } if *status >= 500 => "the server has a problem; try again later",
         Fault::Status { .. } => "check the URL, and what a proxy on the way demands",
-        Fault::Missing => "check the address: there is no TUF repository",
+        Fault::Missing | Fault::NoFile { .. } => "check the address: there is no TUF repository",
         Fault::Html { .. } => {
             "a portal or proxy answers in the repository's place: log in there, or set the right proxy and URL"
         }
@@ -177,7 +187,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_completes_metadata_is_whoever_keeps_the_place_that_lacks_it() {
+    fn who_completes_a_repository_is_whoever_keeps_the_place_that_lacks_something() {
+        let here = Fault::NoFile { dir: "/media/usb/targets".into() };
+        for (fault, whose) in
+            [(Fault::Missing, "the repository's owner"), (here, "/media/usb/targets is not complete")]
+        {
+            let help = Error::of_target("root.lz4", fault).help().expect("a next step");
+            assert!(help.contains(whose), "{help}");
+        }
         let lacking = |name: &str, place: &str| {
             let error =
                 Error::Metadata { name: name.to_owned(), place: place.to_owned(), source: Fault::Missing };

@@ -109,6 +109,7 @@ impl Repository {
             return Err(Error::MissingTarget {
                 name: name.to_owned(),
                 reason: "a name may only have letters, digits and ._+-".to_owned(),
+                dir: None,
             });
         }
         self.listed(name).await
@@ -121,7 +122,9 @@ impl Repository {
             Ok(hashes) => {
                 Ok(TargetInfo { name: name.to_owned(), length: listed.length, hashes: hashes.clone() })
             }
-            Err(reason) => Err(Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() }),
+            Err(reason) => {
+                Err(Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned(), dir: None })
+            }
         }
     }
 

@@ -105,7 +105,7 @@ impl Found {
         };
         let ended = ended_by.map_or_else(String::new, |role| format!(", and {role:?} ends the search"));
         let reason = format!("the signed metadata does not list it{ended}");
-        Err(Error::MissingTarget { name: name.to_owned(), reason })
+        Err(Error::MissingTarget { name: name.to_owned(), reason, dir: None })
     }
 }
 
@@ -238,7 +238,7 @@ impl Search {
                 let reason = format!(
                     "{MOST_VISITED} delegated roles may have it and do not list it; the search ends before {role:?}"
                 );
-                return Err(Error::MissingTarget { name: asked.name.to_owned(), reason });
+                return Err(Error::MissingTarget { name: asked.name.to_owned(), reason, dir: None });
             }
             let (targets, file) = self.load(loaded, fresh, &delegator, delegation, &by).await?;
             way.push(file);

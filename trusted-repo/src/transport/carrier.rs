@@ -230,7 +230,7 @@ pub(crate) fn read_up_to(file: Box<dyn Read + Send>, limit: u64) -> io::Result<O
 
 fn local_fault(path: &Path, error: io::Error) -> Fault {
     if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
-        return Fault::Missing;
+        return Fault::NoFile { dir: path.parent().unwrap_or(path).to_owned() };
     }
     Fault::Local { path: path.to_owned(), source: Arc::new(error) }
 }

@@ -143,9 +143,15 @@ pub enum Fault {
         /// Where to.
         reason: String,
     },
-    /// The server or the directory does not have it.
+    /// The server does not have it.
     #[error("it is not there")]
     Missing,
+    /// A directory of this host does not have it.
+    #[error("it is not there")]
+    NoFile {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The body is not the object, but something that the object can be decoded from.
     #[error("{host} sends it with the content encoding {encoding:?}, which nobody asked for")]
     Encoded {
@@ -237,6 +243,7 @@ impl Fault {
             | Self::Behind { .. }
             | Self::Redirect { .. }
             | Self::Missing
+            | Self::NoFile { .. }
             | Self::Html { .. }
             | Self::Encoded { .. }
             | Self::NoResume { .. }
@@ -255,7 +262,7 @@ impl Fault {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self {
-            Self::Missing => true,
+            Self::Missing | Self::NoFile { .. } => true,
             Self::Behind { source, .. } => source.is_missing(),
             _ => false,
         }

@@ -35,7 +35,7 @@ pub fn save(repository: &Repository, fs: &dyn Fs, info: &TargetInfo, dir: &Path)
     let name = info.name.as_str();
     if !is_below(name) {
         let reason = "its name leads out of the directory for targets".to_owned();
-        return Err(Error::MissingTarget { name: name.to_owned(), reason });
+        return Err(Error::MissingTarget { name: name.to_owned(), reason, dir: None });
     }
     let path = dir.join(name);
     if is_there(fs, info, &path) {

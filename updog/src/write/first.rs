@@ -187,7 +187,9 @@ fn open(context: &Context, order: &Order, trust: &Path) -> Result<Repository, Er
     let opened = context.waiter.wait(Box::pin(trusted_repo::open_online(fs, source, &anchor, trust, now)))?;
     opened.map_err(|error| match error {
         // Named here as it was typed, and not by the address that was made of it.
-        trusted_repo::Error::Metadata { name, source: Fault::Missing, .. } if name == "timestamp.json" => {
+        trusted_repo::Error::Metadata { name, source: Fault::Missing | Fault::NoFile { .. }, .. }
+            if name == "timestamp.json" =>
+        {
             let (variant, arch) = (order.variant.clone(), order.arch.clone());
             Error::from(Refused::NoRepository { repo: redacted(&order.repo), variant, arch })
         }

@@ -89,7 +89,8 @@ impl Search {
 }
 
 fn described(name: &str, listed: &Listed) -> Result<TargetInfo, Error> {
-    let missing = |reason: &str| Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned() };
+    let missing =
+        |reason: &str| Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned(), dir: None };
     if !safe_target_name(name) {
         return Err(missing("a name may only have letters, digits and ._+-"));
     }

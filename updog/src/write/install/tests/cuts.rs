@@ -80,7 +80,7 @@ impl<'a> FrameSource for Silent<'a> {
         match run.end {
             End::Failure => {
                 let (name, reason) = ("frames".to_owned(), "it is not there".to_owned());
-                Err(trusted_repo::Error::MissingTarget { name, reason })
+                Err(trusted_repo::Error::MissingTarget { name, reason, dir: None })
             }
             End::Stop(waiter) => {
                 waiter.stop();
