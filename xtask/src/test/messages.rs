@@ -1,4 +1,4 @@
-//! Whether `docs/messages.md` has a row for every message of our programs, and every row a test that shows it.
+//! Whether `docs/errors-and-exit-codes.md` has a row for every message of our programs, and every row a test that shows it.
 //!
 //! A message is what an `#[error("…")]` says; those that only pass on another's words have none of their own. A row's
 //! test shows it when the test has the longest stretch of its words, or the name of the variant that carries them, or a
@@ -12,7 +12,9 @@ use crate::cargo::workspace;
 
 /// Where messages of our programs are not: what only tests and developers run.
 const ASIDE: [&str; 6] = ["bench", "bootpick", "fuzz", "target", "testdata", "xtask"];
-const PAGE: &str = "docs/messages.md";
+const PAGE: &str = "docs/errors-and-exit-codes.md";
+/// Where its tables of codes end, and the one of messages begins.
+const HEADING: &str = "\n## Every message, and a test that shows it\n";
 
 /// What is wrong with the page, one sentence each.
 pub(crate) fn check() -> Vec<String> {
@@ -33,7 +35,14 @@ pub(crate) fn check() -> Vec<String> {
         }
     }
     match std::fs::read_to_string(top.join(PAGE)) {
-        Ok(page) => findings(&page, &messages, &top),
+        Ok(page) => {
+            let Some((before, table)) = page.split_once(HEADING) else {
+                return vec![format!("{PAGE} has no table of messages")];
+            };
+            // Lines keep their numbers: the heading has a line of its own behind an empty one.
+            let page = "\n".repeat(before.lines().count() + 2) + table;
+            findings(&page, &messages, &top)
+        }
         Err(error) => vec![format!("{PAGE} cannot be read: {error}")],
     }
 }

@@ -4,7 +4,7 @@
 //! - [`arrows`]: which crate may use which
 //! - [`walkthrough`]: whether the files and items that `docs/walkthrough.md` names exist
 //! - [`threats`]: whether every row of `docs/threats.md` names tests that exist
-//! - [`messages`]: whether every message has a row in `docs/messages.md`, and every row a test that shows it
+//! - [`messages`]: whether every message has a row in `docs/errors-and-exit-codes.md`, and every row a test that shows it
 
 mod arrows;
 mod messages;
