@@ -8,7 +8,7 @@
 //! - [`point`]: which moments of the record, and what was kept by then; [`replay`]: going through it
 //! - [`raw`]: a disk as bytes; [`mounted`]: what the kernel makes of its persistent partition
 //! - [`milestones`]: what holds between two acts where nothing is lost
-//! - [`look`]: points become hosts; [`trials`]: some become machines; [`controls`]: mistakes on purpose
+//! - [`mod@look`]: points become hosts; [`trials`]: some become machines; [`controls`]: mistakes on purpose
 //! - [`inside`]: a network and mounts of our own
 //! - [`told`]: the figures
 
