@@ -47,7 +47,7 @@ impl Advise for Error {
     fn help(&self) -> Option<String> {
         match self {
             Self::Unsafe { path, .. } => Some(format!(
-                "remove {0}; it is made again as a directory of root's that nobody else writes to",
+                "find out who made it so, and let {0} be a directory of root's that nobody else writes to",
                 path.display()
             )),
             Self::Io { .. } => None,
@@ -173,7 +173,7 @@ mod tests {
 
     fn refused(root: &Path) -> String {
         let error = put_there(root, "x").expect_err("unsafe");
-        assert!(error.help().expect("a next step").contains("remove "), "{error}");
+        assert!(error.help().expect("a next step").contains("be a directory of root's"), "{error}");
         assert!(remove(root, Path::new(DIR), "a.prom").is_err(), "nothing is taken away there either");
         error.to_string()
     }
