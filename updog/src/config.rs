@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use host_io::host::semantic;
 use host_io::redacted::redacted;
 use host_io::{Advise, Fs, Paths};
@@ -51,6 +52,10 @@ pub struct Config {
     pub nice: u8,
     /// Whether what monitoring reads is written.
     pub metrics: bool,
+    /// Until when no update starts by itself, and so nobody looks for one.
+    pub hold_until: Option<DateTime<Utc>>,
+    /// Whether updates start by themselves in the hours of a window alone.
+    pub has_window: bool,
 }
 
 impl Config {
@@ -186,9 +191,15 @@ struct Raw {
     nice: i64,
     #[serde(default)]
     metrics: bool,
+    // When updates may start is for whoever starts them: `apiclient update apply --if-in-window`. Here it is only told,
+    // and nothing fails by it.
+    #[serde(default, alias = "hold-until")]
+    hold_until: String,
+    #[serde(default)]
+    window: String,
 }
 
-/// All keys of [`Raw`], and those that are for others.
+/// All keys of [`Raw`].
 const KEYS: [&str; 17] = [
     "metadata_base_url",
     "targets_base_url",
@@ -205,7 +216,6 @@ const KEYS: [&str; 17] = [
     "minimum_version",
     "nice",
     "metrics",
-    // When updates may start is for whoever starts them: `apiclient update apply --if-in-window`.
     "hold_until",
     "window",
 ];
@@ -311,6 +321,8 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
             .filter(|nice| *nice <= give_way::MOST)
             .ok_or_else(|| bad("nice", &raw.nice.to_string(), "it is not between 0 and 19".to_owned()))?,
         metrics: raw.metrics,
+        hold_until: DateTime::parse_from_rfc3339(&raw.hold_until).ok().map(|time| time.to_utc()),
+        has_window: !raw.window.is_empty(),
     })
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datastore::{Key, Value};
 use host_io::{Advise, Fs, Paths, SystemClock, SystemHost};
 use sd_notify::NotifyState;
 use thiserror::Error;
@@ -13,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::args::Args;
-use crate::http::{Api, exec, router};
+use crate::http::{Api, exec, monitoring, router};
 use crate::render::keep;
 use crate::update::{Dispatcher, Progress, Updog};
 use crate::{connections, seed, socket, start};
@@ -112,10 +111,8 @@ async fn serve(args: &Args, fs: &dyn Fs, api: Api, stop: watch::Sender<bool>) ->
     }
     tell_manager(NotifyState::Ready);
     let stopping = api.stopping.clone();
-    if wants_metrics(&api) {
-        let updates = api.updates.clone();
-        tokio::spawn(async move { updates.write_metrics().await });
-    }
+    let told = api.clone();
+    tokio::spawn(async move { monitoring::tell(&told).await });
     tokio::spawn(keep::keep(Arc::clone(&api.store), api.stopping.clone()));
     let mut server = tokio::spawn(async move {
         connections::serve(listener, router(api), stopping).await;
@@ -132,14 +129,6 @@ async fn serve(args: &Args, fs: &dyn Fs, api: Api, stop: watch::Sender<bool>) ->
         tracing::debug!("{} stays behind: {error}", path.display());
     }
     ended.map_err(|panic| failed(std::io::Error::other(panic)))
-}
-
-/// Whether the settings say that monitoring is told. Settings that cannot be read say nothing.
-fn wants_metrics(api: &Api) -> bool {
-    let setting = |(key, value): (&Key, &Value)| {
-        key.to_string() == "settings.updates.metrics" && *value == Value::Bool(true)
-    };
-    api.store.live().is_ok_and(|live| live.iter().any(setting))
 }
 
 /// Tells the service manager, where there is one.

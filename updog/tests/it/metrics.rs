@@ -171,6 +171,8 @@ fn nothing_is_written_unless_it_is_wanted_and_what_is_old_goes() {
     assert!(told.contains("update_stack_boot_proven 1\n") && !told.contains("_total"), "{told}");
     assert!(!host.paths().metrics().exists());
     wanted(&host);
+    assert!(host.paths().metrics().exists(), "a change of the setting is enough");
+    fs::remove_file(host.paths().metrics()).unwrap();
     let told = host.run("updog", &["metrics", "--write"]).expect_ok().stdout;
     assert_eq!(fs::read_to_string(host.paths().metrics()).unwrap(), told);
     let answer = host.run("apiclient", &["raw", "-u", "/metrics"]).expect_ok().stdout;
@@ -178,8 +180,27 @@ fn nothing_is_written_unless_it_is_wanted_and_what_is_old_goes() {
     let ran = host.run("updog", &["metrics", "--json"]).expect_ok();
     assert_eq!(ran.json()["prometheus"].as_str().unwrap().lines().count(), told.lines().count());
     host.set("updates.metrics", "false");
-    let _ = host.run("updog", &["check-update"]).expect_ok();
     assert!(!host.paths().metrics().exists(), "nobody renews it any more");
+}
+
+#[test]
+fn a_window_and_a_hold_are_told_when_they_are_set_as_nobody_looks_until_they_end() {
+    let (_world, host) = offered();
+    wanted(&host);
+    let seen = written(&host);
+    assert_eq!(number(&seen, "window_configured", &[]), Some(0.0));
+    assert_eq!(number(&seen, "hold_until_timestamp_seconds", &[]), None);
+    host.set("updates.window", "Sat 02:00-05:00");
+    host.set("updates.hold-until", "2100-01-01T01:00:00+01:00");
+    let seen = written(&host);
+    assert_eq!(number(&seen, "window_configured", &[]), Some(1.0));
+    assert_eq!(number(&seen, "hold_until_timestamp_seconds", &[]), Some(4_102_444_800.0));
+    host.set("updates.window", "");
+    host.set("updates.hold-until", "");
+    let seen = written(&host);
+    assert_eq!(number(&seen, "window_configured", &[]), Some(0.0));
+    assert_eq!(number(&seen, "hold_until_timestamp_seconds", &[]), None);
+    assert_eq!(number(&seen, "last_check_timestamp_seconds", &[]), None, "nobody has looked");
 }
 
 #[test]
@@ -189,7 +210,7 @@ fn a_directory_that_is_not_roots_alone_is_not_written_to_and_fails_nothing() {
     let theirs = host.paths().root().join("theirs");
     fs::create_dir(&theirs).unwrap();
     let dir = host.paths().metrics().parent().unwrap().to_owned();
-    fs::create_dir_all(dir.parent().unwrap()).unwrap();
+    fs::remove_dir_all(&dir).unwrap();
     symlink(&theirs, &dir).unwrap();
     let ran = host.run("updog", &["check-update"]).expect_ok();
     assert!(ran.stderr.contains("is a link or no directory, and nothing is followed there"), "{ran}");

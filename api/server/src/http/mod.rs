@@ -13,6 +13,7 @@
 //! - [`settings`]: reading and changing settings
 //! - [`services`]: what the image's services make of them
 //! - [`transactions`]: committing and dropping changes
+//! - [`monitoring`]: telling it what a change of settings has made of this host
 //! - [`updates`]: the state of updates and its commands
 //! - [`mod@progress`]: how far an update is
 //! - [`mod@exec`]: running a command in a host container
@@ -25,6 +26,7 @@ pub mod exec;
 pub mod failure;
 pub mod host;
 pub mod in_force;
+pub mod monitoring;
 pub mod openapi;
 pub mod progress;
 pub mod query;

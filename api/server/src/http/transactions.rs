@@ -1,5 +1,7 @@
 //! Committing and dropping changes.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -11,7 +13,7 @@ use super::answers::{BadRequest, NothingPending, Unable};
 use super::failure::blocking;
 use super::in_force::Cache;
 use super::query::{Query, QueryRejection};
-use super::{Api, Failure};
+use super::{Api, Failure, monitoring};
 use crate::change;
 use crate::store::{self, Store};
 use settings_model::tree::nested;
@@ -136,7 +138,9 @@ pub async fn apply(
             change::full_key(key)?;
         }
     }
-    blocking(move || Ok(api.store.apply()?)).await?;
+    let store = Arc::clone(&api.store);
+    blocking(move || Ok(store.apply()?)).await?;
+    monitoring::tell(&api).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -152,7 +156,9 @@ pub async fn commit_and_apply(
     Extension(cache): Extension<Cache>,
     query: Result<Query<TxQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Key>>, Failure> {
-    put_in_force(api, cache, query, Store::commit_and_apply).await
+    let keys = put_in_force(api.clone(), cache, query, Store::commit_and_apply).await?;
+    monitoring::tell_of(&api, &keys.0).await;
+    Ok(keys)
 }
 
 async fn put_in_force(

@@ -26,8 +26,19 @@ pub struct Facts {
     pub failed: Vec<(Version, String, u32)>,
     /// What is trusted, where anything is remembered of the repository.
     pub trust: Option<Trust>,
+    /// When this host looks by itself, where it is told.
+    pub schedule: Option<Schedule>,
     /// Bytes and files that the persistent partition has room for.
     pub room: Option<(u64, Option<u64>)>,
+}
+
+/// What keeps this host from looking by itself for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Until when updates are held.
+    pub hold_until: Option<DateTime<Utc>>,
+    /// Whether there is a window for them.
+    pub has_window: bool,
 }
 
 /// What is remembered of the repository that this host is told to use.
@@ -56,8 +67,12 @@ impl Facts {
         let failed = attempts.marked().into_iter().filter(|(_, mark)| mark.attempts > 0);
         let persistent = context.paths.update_state();
         let files = context.fs.free_files(&persistent).ok().filter(|files| *files != u64::MAX);
+        let schedule = config::load_quietly(&*context.fs, &context.paths)
+            .ok()
+            .map(|config| Schedule { hold_until: config.hold_until, has_window: config.has_window });
         Self {
             view,
+            schedule,
             failed: failed
                 .map(|(release, mark)| (release.version.clone(), mark.stage.clone(), mark.attempts))
                 .collect(),
@@ -81,6 +96,10 @@ impl Facts {
         for (version, stage, attempts) in &self.failed {
             let stage = STAGES.into_iter().find(|known| known == stage).unwrap_or("other");
             page.say("release_failed_boots", &[&version.to_string(), stage], u64::from(*attempts));
+        }
+        if let Some(schedule) = self.schedule {
+            page.say("window_configured", &[], schedule.has_window);
+            page.say_if("hold_until_timestamp_seconds", schedule.hold_until.map(seconds));
         }
         match &self.trust {
             None => {}

@@ -38,7 +38,7 @@ const fn counter(name: &'static str, labels: &'static [&'static str], help: &'st
 }
 
 /// All of them, in the order of the page.
-pub static FAMILIES: [Family; 29] = [
+pub static FAMILIES: [Family; 31] = [
     gauge("release_info", &["variant", "arch", "version", "set"], "The release that runs here."),
     gauge("boot_proven", &[], "Whether a boot of the running set was marked good."),
     gauge(
@@ -62,6 +62,12 @@ pub static FAMILIES: [Family; 29] = [
         "When the repository was asked last and could be used.",
     ),
     gauge("last_check_duration_seconds", &[], "How long it took to ask."),
+    gauge("window_configured", &[], "Whether this host looks for updates by itself in a window alone."),
+    gauge(
+        "hold_until_timestamp_seconds",
+        &[],
+        "Until when it does not look by itself, where updates are held.",
+    ),
     counter("checks_total", &["result"], "How often the repository was asked."),
     counter("runs_total", &["command", "outcome"], "Runs that change something, by how they ended."),
     counter(
