@@ -10,6 +10,7 @@
 //! - [`fuzz`]: every fuzz target for a while
 //! - [`vm`]: the walk in a virtual machine, from its firmware on
 //! - [`setup`]: what this machine needs for a task
+//! - [`monitoring`]: alert rules, judged by Prometheus' own tool
 //! - [`new_migration`]: the beginning of a migration
 //! - [`doc_run`]: whether the commands of a page do what it shows
 //! - [`mod@test`]: everything that a change must pass
@@ -29,6 +30,7 @@ mod demo;
 mod dist;
 mod doc_run;
 mod fuzz;
+mod monitoring;
 mod new_migration;
 mod outcome;
 mod setup;

@@ -4,7 +4,7 @@
 use clap::{Parser, ValueEnum};
 
 use crate::vm::{self, host, needs};
-use crate::{Outcome, bench, dist, fuzz};
+use crate::{Outcome, bench, dist, fuzz, monitoring};
 
 /// Arguments of `cargo xtask setup`.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ enum Task {
     Bench,
     /// `cargo xtask fuzz`
     Fuzz,
+    /// The alert rules in `cargo xtask test`
+    Monitoring,
 }
 
 impl Task {
@@ -42,6 +44,7 @@ impl Task {
             Self::Dist => "dist",
             Self::Bench => "bench",
             Self::Fuzz => "fuzz",
+            Self::Monitoring => "monitoring",
         }
     }
 
@@ -53,6 +56,8 @@ impl Task {
             Self::Dist => "cargo xtask dist",
             Self::Bench => "cargo xtask bench",
             Self::Fuzz => "cargo xtask fuzz",
+            // Whoever lacks it is told so there, and everything else is tried all the same.
+            Self::Monitoring => "the alert rules in cargo xtask test",
         }
     }
 
@@ -64,13 +69,14 @@ impl Task {
             Self::Dist => dist::missing(),
             Self::Bench => bench::missing(),
             Self::Fuzz => Vec::new(),
+            Self::Monitoring => monitoring::missing(),
         }
     }
 
     /// What else it lacks here, which no Debian package has.
     fn others(self) -> Vec<String> {
         match self {
-            Self::Vm | Self::Bench => Vec::new(),
+            Self::Vm | Self::Bench | Self::Monitoring => Vec::new(),
             Self::Host => host::missing_others(),
             Self::Dist => dist::missing_others(),
             Self::Fuzz => fuzz::missing(),
@@ -83,7 +89,7 @@ impl Task {
             Self::Vm => needs::all_there().and_then(|()| vm::fetch()),
             Self::Host => dist::fetch_packer(),
             Self::Dist => dist::fetch(),
-            Self::Bench => Ok(()),
+            Self::Bench | Self::Monitoring => Ok(()),
             Self::Fuzz => fuzz::fetch(),
         }
     }

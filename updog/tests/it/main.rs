@@ -19,6 +19,7 @@
 //! - [`flip`]: apply and revert, without a network
 //! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
 //! - [`metrics`]: what monitoring sees of a host
+//! - [`monitoring`]: alert rules and a dashboard, against the metrics that there are and a real Prometheus
 //! - [`rehearsal`]: migrations that are tried before anything is cleared
 //! - [`packs`]: releases with packs, so that only the difference moves
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
@@ -61,6 +62,7 @@ mod in_use;
 mod install;
 mod memory;
 mod metrics;
+mod monitoring;
 mod packs;
 mod refused;
 mod rehearsal;

@@ -66,6 +66,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             "--quiet",
         ],
     );
+    if crate::monitoring::missing().is_empty() {
+        steps.check("alert rules", crate::monitoring::check);
+    } else {
+        steps.skip("alert rules", "there is no promtool here: cargo xtask setup --for monitoring");
+    }
     fuzz_targets(&mut steps);
     if crate::bootpick::can_be_built() {
         steps.xtask("boot program", &["bootpick"]);
