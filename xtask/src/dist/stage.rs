@@ -28,7 +28,7 @@ pub(super) const HOST: Package = Package {
     described_by: "updog",
     programs: &manuals::HOST,
     crates: &["updog", "signpost", "migrator", "apiserver", "apiclient"],
-    pages: &["operating", "settings", "persistent", "boot-bits", "errors-and-exit-codes", "messages"],
+    pages: &["operating", "settings", "persistent", "boot-bits", "errors-and-exit-codes"],
 };
 
 /// For whoever publishes.
@@ -107,4 +107,18 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(to)?;
     said(command("cp").arg("-r").arg(from.join(".")).arg(to))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_package_takes_along_is_there() {
+        let there = |path: String| assert!(workspace().join(&path).is_file(), "{path}");
+        for package in PACKAGES {
+            there(format!("dist/debian/{}.lintian-overrides", package.name));
+            package.pages.iter().for_each(|page| there(format!("docs/{page}.md")));
+        }
+    }
 }
