@@ -19,10 +19,12 @@
 //! - `client`: the HTTP client, its proxy and its limits
 //! - `download`: one object over HTTP, resumed or begun again until it is whole
 //! - `carrier`: both kinds of places behind one door
+//! - [`service`]: a web service that is no repository
 
 pub mod account;
 pub mod fault;
 pub mod pacing;
+pub mod service;
 
 mod answer;
 mod bucket;
@@ -44,3 +46,4 @@ pub use account::Account;
 pub(crate) use carrier::Carrier;
 pub use fault::Fault;
 pub use pacing::Pacing;
+pub use service::Service;
