@@ -324,6 +324,9 @@ pub enum Error {
     /// Holds stay as they were.
     #[error(transparent)]
     Hold(#[from] crate::hold::Refused),
+    /// Nobody knows how a rollout goes.
+    #[error(transparent)]
+    Guard(#[from] crate::guard::Refused),
     /// A rollout cannot be played.
     #[error(transparent)]
     Scenario(#[from] crate::simulate::ScenarioError),

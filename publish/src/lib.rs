@@ -24,6 +24,7 @@
 //! - [`root`]: the next root role, signed by one key holder at a time
 //! - [`delegate`]: teams that sign a role of their own
 //! - [`hold`]: releases that are withheld from hosts
+//! - [`guard`]: a rollout that stops by itself
 //! - [`mod@mirror`]: a copy for places without a network
 //! - [`place`]: a repository as others see it; [`mod@list`]: what it has
 //! - [`mod@prune`]: files that nobody asks for any more
@@ -46,6 +47,7 @@ pub mod expiration;
 pub mod frame;
 pub mod framing;
 mod ground;
+pub mod guard;
 pub mod hash;
 pub mod hold;
 pub mod image;

@@ -67,10 +67,11 @@ fn read_text(path: &Path) -> Result<String, Error> {
 }
 
 /// The policies that come with the program, by their names.
-const POLICIES: [(&str, &str); 4] = [
+pub(crate) const POLICIES: [(&str, &str); 5] = [
     ("accelerated", include_str!("../waves/accelerated.toml")),
     ("default", include_str!("../waves/default.toml")),
     ("emergency", include_str!("../waves/emergency.toml")),
+    ("guarded", include_str!("../waves/guarded.toml")),
     ("slow-roll", include_str!("../waves/slow-roll.toml")),
 ];
 

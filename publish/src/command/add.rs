@@ -63,7 +63,7 @@ pub struct Args {
     /// A directory of migration programs; each becomes the target NAME.lz4
     #[arg(long, value_name = "DIR")]
     migrations: Option<PathBuf>,
-    /// The wave policy: a file, or default, accelerated, slow-roll or emergency [default: every host may take the release at once]
+    /// The wave policy: a file, or default, guarded, accelerated, slow-roll or emergency [default: every host may take the release at once]
     #[arg(long, value_name = "FILE|NAME")]
     waves: Option<PathBuf>,
     /// Write a date for each so many seeds, so that hosts with the older rule for waves are paced as well

@@ -8,8 +8,8 @@ use host_io::{Clock as _, SystemClock, report, say};
 use serde::Serialize;
 
 use super::{
-    add, check, delegate, expiring, hash, hold, init, list, mirror, pack, prune, refresh, rollout, root,
-    simulate,
+    add, check, delegate, expiring, guard, hash, hold, init, list, mirror, pack, prune, refresh, rollout,
+    root, simulate, simulate_guard,
 };
 use crate::Error;
 use crate::rollout::Action;
@@ -70,12 +70,16 @@ enum Command {
     Delegate(delegate::Args),
     /// Releases that are withheld from hosts, by whoever keeps a role for holds
     Hold(hold::Args),
+    /// Ask Prometheus how the newest release does, and stop it when it does badly
+    Guard(Box<guard::Args>),
     /// Copy a repository, or a part of it, for places without a network
     Mirror(mirror::Args),
     /// Remove files of targets that no metadata names any more
     Prune(prune::Args),
     /// Play a rollout over a fleet before it is one
     Simulate(Box<simulate::Args>),
+    /// Play rollouts of bad releases that a guard stops: how many hosts take them by then
+    SimulateGuard(Box<simulate_guard::Args>),
 }
 
 /// The grammar of the command line, for its manual pages and for shells that complete it.
@@ -119,6 +123,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Resume(args) => answer(&rollout::run(Action::Resume, args, now).await?, json),
             Command::Recall(args) => answer(&rollout::run(Action::Recall, args, now).await?, json),
             Command::Simulate(args) => answer(&simulate::run(*args, now).await?, json).asked(),
+            Command::SimulateGuard(args) => answer(&simulate_guard::run(&args, now)?, json).asked(),
             Command::Remove(args) => answer(&rollout::run(Action::Remove, args, now).await?, json),
             Command::Root(args) => answer(&root::run(args, now).await?, json),
             Command::Delegate(args) => answer(&delegate::run(args, now).await?, json),
@@ -126,6 +131,10 @@ pub fn run(cli: Cli) -> ExitCode {
                 let done = hold::run(args, now).await?;
                 let answer = answer(&done, json);
                 if done.is_look() { answer.asked() } else { answer }
+            }
+            Command::Guard(args) => {
+                let report = guard::run(*args, &SystemClock).await?;
+                answer(&report, json).bad_unless(report.goes_on())
             }
             Command::Prune(args) => answer(&prune::run(&args, now)?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),

@@ -7,10 +7,11 @@
 //! - [`pack`]: `pubrepo pack`
 //! - [`refresh`], [`expiring`]: `pubrepo refresh` and `expiring`
 //! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
-//! - [`simulate`]: `pubrepo simulate`
+//! - [`simulate`], [`simulate_guard`]: `pubrepo simulate` and `simulate-guard`
 //! - [`root`]: `pubrepo root`
 //! - [`list`], [`mod@hash`], [`prune`]: `pubrepo list`, `hash` and `prune`
 //! - [`delegate`], [`hold`]: `pubrepo delegate` and `hold`
+//! - [`guard`]: `pubrepo guard`
 //! - [`mirror`]: `pubrepo mirror`
 //! - [`place`]: which repository is looked at, as options
 //! - [`passphrase`]: where the passphrase of a key comes from, as options
@@ -22,6 +23,7 @@ mod cli;
 pub mod delegate;
 pub mod desk;
 pub mod expiring;
+pub mod guard;
 pub mod hash;
 pub mod hold;
 pub mod init;
@@ -35,5 +37,6 @@ pub mod refresh;
 pub mod rollout;
 pub mod root;
 pub mod simulate;
+pub mod simulate_guard;
 
 pub use cli::{Cli, grammar, run};

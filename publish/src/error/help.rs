@@ -23,7 +23,7 @@ impl Advise for Error {
                 "let it go on with \"pubrepo resume\", or take it back with \"pubrepo recall\""
             }
             Self::NoWaves { .. } => {
-                "give a file, or one of those that the program has: accelerated, default, emergency, slow-roll"
+                "give a file, or one of those that the program has: accelerated, default, emergency, guarded, slow-roll"
             }
             Self::NotPaused { .. } => {
                 "there is nothing to do; \"pubrepo list\" shows what is offered and what is paused"
@@ -75,6 +75,7 @@ impl Advise for Error {
             Self::Address { .. } => "give an address such as https://updates.example.com, or a directory",
             Self::Repository(error) => return error.help(),
             Self::Hold(refused) => return refused.help(),
+            Self::Guard(refused) => return refused.help(),
             Self::Scenario(_) => "give other numbers",
             Self::Worker { .. } => return None,
         };

@@ -10,16 +10,20 @@
 //! - `fleet`: the hosts, drawn one after another
 //! - `intended`: how much of the fleet the plan means to have reached at a time
 //! - `run`: the fleet lives through the schedule
+//! - [`guarded`]: the same with a guard that stops it, over and over
 //! - [`outcome`]: what came of it, as a table and in fields
 //! - [`picture`]: the same as an SVG picture
+//! - [`stops`]: what came of those that a guard stops
 
 mod fleet;
+pub mod guarded;
 mod intended;
 pub mod outcome;
 pub mod picture;
 mod random;
 mod run;
 pub mod scenario;
+pub mod stops;
 
 pub use outcome::Outcome;
 pub use picture::svg;

@@ -257,7 +257,7 @@ fn rate_label(hosts: f64) -> String {
 }
 
 /// Text as it may stand in XML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

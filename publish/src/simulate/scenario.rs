@@ -61,6 +61,14 @@ pub enum ScenarioError {
     /// The rate is no share.
     #[error("let a share of {0} fail: it must be between 0 and 1")]
     Rate(f64),
+    /// A rollout is watched all the time, or hardly ever.
+    #[error("watch a rollout with {} s for {what}: a second is the least, and a day the most", .span.num_seconds())]
+    Watch {
+        /// Which length of time.
+        what: &'static str,
+        /// How long.
+        span: TimeDelta,
+    },
     /// The schedule goes on for too long.
     #[error("play a rollout that lasts {} days: {} are the most", .0.num_days(), LONGEST.num_days())]
     TooLong(TimeDelta),
@@ -116,6 +124,10 @@ mod tests {
                 "let hosts check every 345600000 s: once a second is the most and once in 30 days the least",
             ),
             (ScenarioError::Rate(1.5), "let a share of 1.5 fail: it must be between 0 and 1"),
+            (
+                ScenarioError::Watch { what: "one look to the next", span: TimeDelta::zero() },
+                "watch a rollout with 0 s for one look to the next: a second is the least, and a day the most",
+            ),
             (
                 ScenarioError::TooLong(TimeDelta::days(4000)),
                 "play a rollout that lasts 4000 days: 750 are the most",

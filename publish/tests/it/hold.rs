@@ -48,7 +48,7 @@ async fn guard(fixture: &Fixture, role: &str) -> Desk {
     Desk { keys, ..desk(fixture) }
 }
 
-async fn guarded() -> (Fixture, Desk) {
+pub(crate) async fn guarded() -> (Fixture, Desk) {
     let fixture = Fixture::new().await;
     fixture.add(&fixture.release("1.0.0", 1)).await.expect("published");
     fixture.add(&fixture.release("1.1.0", 2)).await.expect("published");

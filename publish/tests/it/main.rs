@@ -16,8 +16,9 @@
 //! - `root`: holders who come, go and sign one after another
 //! - `delegate`: teams with keys of their own
 //! - `hold`: releases that are withheld
+//! - `guard`: a rollout that stops by itself; `prometheus`: monitoring for tests
 //! - `mirror`: a copy for an air gap
-//! - `simulate`: rollouts that are played before they are, and the four policies
+//! - `simulate`: rollouts that are played before they are, and the policies
 //! - `program`: the same through `pubrepo`
 
 #![allow(
@@ -33,6 +34,7 @@ mod delegate;
 mod doubts;
 mod fixture;
 mod frames;
+mod guard;
 mod hold;
 mod init;
 mod keys;
@@ -40,6 +42,7 @@ mod migrations;
 mod mirror;
 mod packs;
 mod program;
+mod prometheus;
 mod prune;
 mod refresh;
 mod refused;

@@ -1,4 +1,4 @@
-//! Rollouts that are played before they are, and the four policies that come with this crate.
+//! Rollouts that are played before they are, and the policies that come with this crate.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use update_metadata::{Density, Manifest, Pace, WavePolicy, validate};
 
 use crate::fixture::{ARCH, Fixture, VARIANT};
 
-const POLICIES: [&str; 4] = ["default", "accelerated", "slow-roll", "emergency"];
+const POLICIES: [&str; 5] = ["default", "guarded", "accelerated", "slow-roll", "emergency"];
 
 fn path_of(policy: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("waves/{policy}.toml"))
@@ -49,7 +49,7 @@ fn played(name: &str, pace: Pace, hosts: u64) -> Outcome {
 }
 
 #[test]
-fn all_four_policies_apply() {
+fn all_policies_apply() {
     for name in POLICIES {
         let policy = policy(name);
         assert_eq!(policy.advice(), [""; 0], "{name}");
@@ -74,7 +74,7 @@ fn the_policies_differ_in_how_long_they_take() {
         let schedule = policy(name).schedule(start()).expect("within the calendar");
         (*schedule.values().last().expect("a wave") - start()).num_hours()
     });
-    assert_eq!(hours, [120, 22, 336, 1]);
+    assert_eq!(hours, [120, 120, 22, 336, 1]);
 }
 
 #[test]
