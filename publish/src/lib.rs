@@ -31,6 +31,7 @@
 //! - [`mod@check`]: whether hosts can live with it
 //! - [`mod@simulate`]: what a rollout will look like, before it is one
 //! - [`progress`]: who is told how far it is
+//! - [`mod@page`]: a page about a repository, for people
 //! - [`report`]: what was done, for people and programs
 //! - [`error`]: what can go wrong
 //! - [`command`]: the command line of `pubrepo`
@@ -59,6 +60,7 @@ pub mod list;
 pub mod mirror;
 mod os_release;
 pub mod pack;
+pub mod page;
 pub mod passphrase;
 pub mod place;
 pub mod progress;

@@ -15,6 +15,13 @@ use crate::progress::Bar;
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
+    check: CheckArgs,
+}
+
+/// Which repository is walked, and for which hosts.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
     place: PlaceArgs,
     /// The oldest version that hosts may come from [default: the oldest on offer]
     #[arg(long, value_name = "VERSION")]
@@ -52,16 +59,23 @@ Examples:
 /// # Errors
 /// As [`check`].
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<CheckReport, Error> {
-    let layout = Sizes::of_layout(args.layout);
-    let options = CheckOptions {
-        place: args.place.into(),
-        sizes: Sizes {
-            boot: args.boot_size.unwrap_or(layout.boot),
-            root: args.root_size.unwrap_or(layout.root),
-            hash: args.hash_size.unwrap_or(layout.hash),
-        },
-        oldest: args.oldest,
-        root_margin: args.root_margin,
-    };
-    check(&options, now, Arc::new(Bar::new("check"))).await
+    check(&args.check.read(), now, Arc::new(Bar::new("check"))).await
+}
+
+impl CheckArgs {
+    /// As given.
+    #[must_use]
+    pub fn read(self) -> CheckOptions {
+        let layout = Sizes::of_layout(self.layout);
+        CheckOptions {
+            place: self.place.into(),
+            sizes: Sizes {
+                boot: self.boot_size.unwrap_or(layout.boot),
+                root: self.root_size.unwrap_or(layout.root),
+                hash: self.hash_size.unwrap_or(layout.hash),
+            },
+            oldest: self.oldest,
+            root_margin: self.root_margin,
+        }
+    }
 }

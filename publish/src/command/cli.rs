@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use host_io::log::{self, Level};
-use host_io::{Clock as _, SystemClock, report, say};
+use host_io::{Clock as _, SystemClock, report as told, say};
 use serde::Serialize;
 
 use super::{
-    add, check, delegate, expiring, guard, hash, hold, init, list, mirror, pack, prune, refresh, rollout,
-    root, simulate, simulate_guard,
+    add, check, delegate, expiring, guard, hash, hold, init, list, mirror, pack, prune, refresh, report,
+    rollout, root, simulate, simulate_guard,
 };
 use crate::Error;
 use crate::rollout::Action;
@@ -52,6 +52,8 @@ enum Command {
     Check(check::Args),
     /// Tell what is offered, paused and taken back, with waves and sizes
     List(list::Args),
+    /// Write a page about the repository: releases, waves, costs, migrations, expiry, checks
+    Report(Box<report::Args>),
     /// Sign the roles below root again, with new dates; no target changes
     Refresh(refresh::Args),
     /// Tell which roles expire soon; the exit status is 1 if there is one
@@ -112,6 +114,7 @@ pub fn run(cli: Cli) -> ExitCode {
                 let report = check::run(args, now).await?;
                 answer(&report, json).asked().bad_unless(report.is_good())
             }
+            Command::Report(args) => answer(&report::run(*args, now).await?, json),
             Command::Refresh(args) => answer(&refresh::run(args, now).await?, json),
             Command::Expiring(args) => {
                 let report = expiring::run(args, now).await?;
@@ -189,10 +192,10 @@ fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> Answer {
 
 fn fail(error: &Error, json: bool) -> ExitCode {
     if json {
-        let text = serde_json::json!({ "error": report::json(error) });
+        let text = serde_json::json!({ "error": told::json(error) });
         // The sentence and the exit status still tell.
         let _unwritten = say::answer(&format!("{text}\n"));
     }
-    say::line(&report::sentence("pubrepo", error));
+    say::line(&told::sentence("pubrepo", error));
     ExitCode::FAILURE
 }

@@ -3,7 +3,7 @@
 //! - `cli`: what may be said, and what becomes of a failure
 //! - [`init`]: `pubrepo init`
 //! - [`add`]: `pubrepo add`
-//! - [`mod@check`]: `pubrepo check`
+//! - [`mod@check`], [`report`]: `pubrepo check` and `report`
 //! - [`pack`]: `pubrepo pack`
 //! - [`refresh`], [`expiring`]: `pubrepo refresh` and `expiring`
 //! - [`rollout`]: `pubrepo pause`, `resume`, `recall` and `remove`
@@ -34,6 +34,7 @@ pub mod passphrase;
 pub mod place;
 pub mod prune;
 pub mod refresh;
+pub mod report;
 pub mod rollout;
 pub mod root;
 pub mod simulate;

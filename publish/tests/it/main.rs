@@ -17,6 +17,7 @@
 //! - `delegate`: teams with keys of their own
 //! - `hold`: releases that are withheld
 //! - `guard`: a rollout that stops by itself; `prometheus`: monitoring for tests
+//! - `page`: a page about a repository, for people
 //! - `mirror`: a copy for an air gap
 //! - `simulate`: rollouts that are played before they are, and the policies
 //! - `program`: the same through `pubrepo`
@@ -41,6 +42,7 @@ mod keys;
 mod migrations;
 mod mirror;
 mod packs;
+mod page;
 mod program;
 mod prometheus;
 mod prune;

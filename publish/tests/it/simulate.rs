@@ -91,7 +91,7 @@ fn a_million_hosts_follow_the_plan_by_either_rule_when_waves_are_dense_and_have_
 }
 
 /// Compares with a golden file; `GOLDEN=write` writes it instead.
-fn is_golden(name: &str, text: &str) {
+pub(crate) fn is_golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(name);
     if std::env::var_os("GOLDEN").is_some_and(|what| what == "write") {
         std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
