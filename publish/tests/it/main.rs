@@ -19,6 +19,7 @@
 //! - `guard`: a rollout that stops by itself; `prometheus`: monitoring for tests
 //! - `page`: a page about a repository, for people
 //! - `mirror`: a copy for an air gap
+//! - `serving`: a repository behind a real nginx
 //! - `simulate`: rollouts that are played before they are, and the policies
 //! - `program`: the same through `pubrepo`
 
@@ -50,4 +51,5 @@ mod refresh;
 mod refused;
 mod rollout;
 mod root;
+mod serving;
 mod simulate;
