@@ -87,7 +87,7 @@ impl Task {
     fn fetch(self) -> Result<(), Box<dyn std::error::Error>> {
         match self {
             Self::Vm => needs::all_there().and_then(|()| vm::fetch()),
-            Self::Host => dist::fetch_packer(),
+            Self::Host => host::fetch(),
             Self::Dist => dist::fetch(),
             Self::Bench | Self::Monitoring => Ok(()),
             Self::Fuzz => fuzz::fetch(),

@@ -70,8 +70,13 @@ pub(super) fn is_test(source: &str, name: &str) -> bool {
 
 /// Whether `source` defines the function `name` as a scenario of the virtual machine.
 fn is_scenario(source: &str, name: &str) -> bool {
-    let defines = format!("pub(super) fn {name}(stage: &mut Stage<'_>) -> Result<(), Unmet> {{");
-    source.lines().any(|line| line == defines)
+    let defines = [
+        format!("pub(super) fn {name}(stage: &mut Stage<'_>) -> Result<(), Unmet> {{"),
+        format!(
+            "pub(in crate::vm::scenario) fn {name}(host: &mut ContainerHost<'_>) -> Result<(), Unmet> {{"
+        ),
+    ];
+    source.lines().any(|line| defines.iter().any(|defines| line == defines))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) struct Distribution<'a> {
     firmware: Firmware,
     server: FaultyServer,
     starts: usize,
-    table: Option<String>,
+    more: Vec<String>,
     until: Option<Instant>,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Distribution<'a> {
         let firmware =
             Firmware::uefi(dir, false).map_err(|error| Unmet::new(format!("make variables: {error}")))?;
         let server = FaultyServer::start(dir.join("repo"));
-        Ok(Self { dir, disk: dir.join("disk.img"), firmware, server, starts: 0, table: None, until })
+        Ok(Self { dir, disk: dir.join("disk.img"), firmware, server, starts: 0, more: Vec::new(), until })
     }
 
     /// How often it was started.
@@ -42,9 +42,14 @@ impl<'a> Distribution<'a> {
         self.starts
     }
 
-    /// Has the machine's tables say something from the next start on.
-    pub(super) fn write_into_tables(&mut self, line: String) {
-        self.table = Some(line);
+    /// Gives the machine something more from the next start on, in QEMU's words.
+    pub(super) fn add(&mut self, words: &[&str]) {
+        self.more.extend(words.iter().map(|word| (*word).to_owned()));
+    }
+
+    /// Takes away all that was added.
+    pub(super) fn take_away(&mut self) {
+        self.more.clear();
     }
 
     pub(super) fn start(&mut self) -> Result<Machine, Unmet> {
@@ -58,7 +63,7 @@ impl<'a> Distribution<'a> {
             dir: self.dir,
             until: self.until,
             size: MachineSize::Distribution,
-            table: self.table.as_deref(),
+            more: &self.more,
         })
     }
 

@@ -41,8 +41,8 @@ pub(super) struct Parts<'a> {
     pub(super) until: Option<Instant>,
     /// How large the machine is.
     pub(super) size: MachineSize,
-    /// A line that whoever runs the machine wrote into its tables (SMBIOS, type 11).
-    pub(super) table: Option<&'a str>,
+    /// What else it has, in QEMU's words.
+    pub(super) more: &'a [String],
 }
 
 /// How large a machine is.
@@ -107,9 +107,7 @@ impl Machine {
             "user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80,guestfwd=tcp:{REPOSITORY}:80-cmd:busybox nc 127.0.0.1 {}",
             parts.repository
         ));
-        if let Some(line) = parts.table {
-            qemu.arg("-smbios").arg(format!("type=11,value={line}"));
-        }
+        qemu.args(parts.more);
         let patience = match parts.size {
             MachineSize::Small => PATIENCE,
             MachineSize::Distribution => 4 * PATIENCE,
@@ -139,13 +137,19 @@ impl Machine {
 
     /// Waits until the console shows `words`.
     pub(super) fn shows(&mut self, words: &str) -> Result<(), Unmet> {
+        self.shows_often(words, 1)
+    }
+
+    /// Waits until the console has shown `words` so often.
+    pub(super) fn shows_often(&mut self, words: &str, times: usize) -> Result<(), Unmet> {
         self.wait_for(words, |machine| {
-            if machine.console().contains(words) {
+            let shown = |machine: &Self| machine.console().matches(words).count() >= times;
+            if shown(machine) {
                 return Ok(Some(()));
             }
             match machine.ended()? {
                 // Its last words may have come after the look.
-                Some(_) if machine.console().contains(words) => Ok(Some(())),
+                Some(_) if shown(machine) => Ok(Some(())),
                 Some(ending) => {
                     Err(Unmet::new(format!("the console shows {words:?}; the machine ended ({ending:?})")))
                 }

@@ -192,7 +192,7 @@ impl<'a> Stage<'a> {
             dir: &self.dir,
             until: self.until,
             size: MachineSize::Small,
-            table: None,
+            more: &[],
         };
         self.machine = Some(Machine::start(&parts)?);
         Ok(())

@@ -56,7 +56,7 @@ impl Trials {
                 dir: &self.dir,
                 until: None,
                 size: MachineSize::Small,
-                table: None,
+                more: &[],
             };
             let shown = Machine::start(&parts).and_then(|machine| self.look(machine, disk, lost));
             if let Some(shown) = shown.map_err(|unmet| unmet.to_string())? {

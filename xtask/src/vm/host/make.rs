@@ -1,4 +1,7 @@
 //! Packages, releases, a repository and a disk, by the scripts of the example and our programs.
+//!
+//! Releases are made once for all scenarios of a run, as a build takes longer than what most of them wait for. Each
+//! scenario has a repository and a disk of its own.
 
 use std::error::Error;
 use std::fs;
@@ -16,49 +19,106 @@ const VARIANT: &str = "container-host";
 const ARCH: &str = "x86_64";
 const IMAGES: [&str; 3] = ["boot", "root", "hash"];
 
+/// What a release is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::vm) enum Health {
+    /// As it should be.
+    Good,
+    /// It has a health check that says no.
+    Unhealthy,
+}
+
+/// Where the tree of all packages comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// From the packages.
+    Anew,
+    /// As the first release of this place has left it.
+    Kept,
+}
+
 /// A place to make releases at.
-pub(super) struct Workbench {
+pub(in crate::vm) struct Workbench {
     dir: PathBuf,
     store: PathBuf,
     bootpick: PathBuf,
 }
 
 impl Workbench {
-    /// Fetches Debian's packages as they are locked, packs our programs, and makes keys and an empty repository.
+    /// Fetches Debian's packages as they are locked, packs our programs, and makes keys and an empty repository, in the
+    /// directory `dir`. What takes long to fetch is kept in `cache`.
     pub(super) fn set_up(dir: &Path, cache: &Path, bootpick: PathBuf) -> Result<Self, Box<dyn Error>> {
-        let bench = Self { dir: dir.to_owned(), store: cache.join("host-packages"), bootpick };
-        said(command(&example("fetch")).arg(&bench.store))?;
+        fs::create_dir_all(dir)?;
+        let bench = Self { dir: dir.to_owned(), store: fetch(cache)?, bootpick };
         dist::try_out(&dir.join("debs"))?;
-        watch::lay(&dir.join("more"))?;
+        for health in [Health::Good, Health::Unhealthy] {
+            watch::lay(&dir.join(more(health)), health)?;
+        }
         said(bench.ours("pubrepo").args(["init", "--repo", "repo", "--keys", "keys"]).args(about()))?;
         Ok(bench)
     }
 
+    /// The images of a release, as a directory; whether they had to be made.
+    pub(super) fn release(&self, version: &str, health: Health) -> Result<(PathBuf, bool), Box<dyn Error>> {
+        let out = self.dir.join(version);
+        if out.exists() {
+            return Ok((out, false));
+        }
+        self.make(version, health, &out, Base::Kept)?;
+        Ok((out, true))
+    }
+
     /// Makes the images of a release, in the directory `out`.
-    pub(super) fn release(&self, version: &str, out: &str) -> Result<(), Box<dyn Error>> {
+    fn make(&self, version: &str, health: Health, out: &Path, base: Base) -> Result<(), Box<dyn Error>> {
         let mut build = self.here(command(&example("build")));
-        build.env("VERSION", version).env("TRUST", "keys/root.json").env("MORE", "more");
+        build.env("VERSION", version).env("TRUST", "keys/root.json").env("MORE", more(health));
         build.env("UPDATES", format!("http://{REPOSITORY}"));
+        if base == Base::Kept {
+            build.env("BASE", "base.tar");
+        }
         said(build.arg(&self.store).arg("debs").arg(out).args(watch::WORDS)).map(drop)
     }
 
-    /// Adds them to the repository.
-    pub(super) fn publish(&self, version: &str) -> Result<(), Box<dyn Error>> {
+    /// An empty repository, in the directory `repo`.
+    pub(super) fn repository(&self, repo: &Path) -> Result<(), Box<dyn Error>> {
+        said(self.here(command("cp")).args(["-r", "repo"]).arg(repo)).map(drop)
+    }
+
+    /// Adds a release to a repository.
+    pub(super) fn publish(&self, version: &str, repo: &Path, words: &[&str]) -> Result<(), Box<dyn Error>> {
         let mut add = self.ours("pubrepo");
-        add.args(["add", "--repo", "repo", "--keys", "keys", "--version", version]).args(about());
+        add.arg("add").arg("--repo").arg(repo).args(["--keys", "keys", "--version", version]).args(about());
         for image in IMAGES {
             add.arg(format!("--{image}")).arg(format!("{version}/{image}.img"));
         }
         // What a pack saves is another matter, and it takes its time.
-        said(add.args(["--no-migrations", "--no-packs"])).map(drop)
+        said(add.args(["--no-migrations", "--no-packs"]).args(words)).map(drop)
+    }
+
+    /// Makes a release again, of its packages and of the tree that was kept of them, and names the images that are not the
+    /// same.
+    pub(super) fn different(
+        &self,
+        version: &str,
+        health: Health,
+    ) -> Result<Vec<&'static str>, Box<dyn Error>> {
+        let (one, _) = self.release(version, health)?;
+        let other = self.dir.join(format!("{version}-again"));
+        let mut different = Vec::new();
+        for base in [Base::Anew, Base::Kept] {
+            self.make(version, health, &other, base)?;
+            different.extend(self.compared(&one, &other)?);
+            fs::remove_dir_all(&other)?;
+        }
+        Ok(different)
     }
 
     /// The images that are not the same in two such directories.
-    pub(super) fn different(&self, one: &str, other: &str) -> Result<Vec<&'static str>, Box<dyn Error>> {
+    fn compared(&self, one: &Path, other: &Path) -> Result<Vec<&'static str>, Box<dyn Error>> {
         let mut different = Vec::new();
         for image in IMAGES {
-            let digest = |out: &str| {
-                let told = said(self.here(command("sha256sum")).arg(format!("{out}/{image}.img")))?;
+            let digest = |out: &Path| {
+                let told = said(command("sha256sum").arg(out.join(format!("{image}.img"))))?;
                 Ok::<_, Box<dyn Error>>(told.split(' ').next().unwrap_or_default().to_owned())
             };
             if digest(one)? != digest(other)? {
@@ -68,14 +128,8 @@ impl Workbench {
         Ok(different)
     }
 
-    /// A text in base64.
-    pub(super) fn base64(&self, text: &str) -> Result<String, Box<dyn Error>> {
-        fs::write(self.dir.join("text"), text)?;
-        Ok(said(self.here(command("base64")).args(["--wrap=0", "text"]))?.trim().to_owned())
-    }
-
-    /// Lays a disk out and installs what the repository has.
-    pub(super) fn disk(&self, disk: &Path) -> Result<(), Box<dyn Error>> {
+    /// Lays a disk out and installs what a repository has.
+    pub(super) fn disk(&self, disk: &Path, repo: &Path) -> Result<(), Box<dyn Error>> {
         let signpost = || {
             let mut call = self.ours("signpost");
             call.arg("--disk").arg(disk);
@@ -86,7 +140,7 @@ impl Workbench {
         let format = workspace().join("dist/image/format-data");
         said(command(&format.to_string_lossy()).arg(disk))?;
         let mut install = self.ours("updog");
-        install.args(["install", "--set", "A", "--repo", "repo", "--trusted-root", "keys/root.json"]);
+        install.args(["install", "--set", "A", "--trusted-root", "keys/root.json", "--repo"]).arg(repo);
         said(install.args(["--variant", VARIANT, "--disk"]).arg(disk)).map(drop)
     }
 
@@ -100,12 +154,39 @@ impl Workbench {
     }
 }
 
+/// Fetches what is not here yet of the packages that the host is made of, and checks all: the directory with them.
+pub(super) fn fetch(cache: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let store = store(cache);
+    said(command(&example("fetch")).arg(&store))?;
+    Ok(store)
+}
+
+/// How many of them are not here yet.
+pub(super) fn missing_packages(cache: &Path) -> usize {
+    let store = store(cache);
+    let lock = fs::read_to_string(example("packages.lock")).unwrap_or_default();
+    let files = lock.lines().filter_map(|line| line.split("  ").nth(1));
+    files.filter(|file| !store.join(file).exists()).count()
+}
+
+fn store(cache: &Path) -> PathBuf {
+    cache.join("host-packages")
+}
+
 /// What every release says of itself.
 fn about() -> [&'static str; 4] {
     ["--variant", VARIANT, "--arch", ARCH]
 }
 
-/// A script of the example.
+/// What is laid over the tree of such a release.
+fn more(health: Health) -> &'static str {
+    match health {
+        Health::Good => "more",
+        Health::Unhealthy => "more-unhealthy",
+    }
+}
+
+/// A file of the example.
 fn example(name: &str) -> String {
     workspace().join("examples/container-host").join(name).to_string_lossy().into_owned()
 }

@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+
+use super::make::Health;
 
 /// Words for the command line: the console, and the journal's warnings on it. An emulated machine that is busy may miss
 /// the kernel's first ticks.
@@ -20,10 +23,17 @@ pub(in crate::vm) const FIRST_BOOT: &str = "watch: this is the first boot of thi
 /// Stands in front of the id of the host.
 pub(in crate::vm) const MACHINE_ID: &str = "watch: the id of this host is ";
 
-const FILES: [(&str, &str); 7] = [
+/// What the host says each time after its timer has looked for a release and found none to take.
+pub(in crate::vm) const LOOKED: &str = "watch: looked for a release";
+
+const FILES: [(&str, &str); 9] = [
     (
         "usr/lib/systemd/system/update-check.timer.d/soon.conf",
         "[Timer]\nOnBootSec=1min\nOnUnitInactiveSec=30s\nRandomizedDelaySec=0\n",
+    ),
+    (
+        "usr/lib/systemd/system/update-check.service.d/watch.conf",
+        "[Service]\nSyslogLevel=warning\nExecStartPost=/bin/echo \"watch: looked for a release\"\n",
     ),
     (
         "usr/lib/systemd/system/confirm-boot.service.d/watch.conf",
@@ -31,6 +41,10 @@ const FILES: [(&str, &str); 7] = [
          ExecStartPost=/bin/sh -c 'echo \"watch: the id of this host is $(cat /etc/machine-id)\"'\n\
          ExecStartPost=/bin/sh -c 'echo \"watch: containerd is $(systemctl is-active containerd)\"'\n\
          ExecStartPost=/bin/grep VERSION_ID /usr/lib/os-release\n",
+    ),
+    (
+        "usr/lib/systemd/system/first-boot-settings.service.d/watch.conf",
+        "[Service]\nSyslogLevel=warning\n",
     ),
     (
         "usr/lib/systemd/system/watch-first-boot.service",
@@ -54,12 +68,24 @@ const FILES: [(&str, &str); 7] = [
     ),
 ];
 
-/// Writes all of it below `dir`.
-pub(super) fn lay(dir: &Path) -> io::Result<()> {
-    for (path, text) in FILES {
+/// What an unhealthy release has beside that: a check that says no, and less time than ten minutes to say yes in.
+const UNHEALTHY: [(&str, &str); 2] = [
+    ("usr/lib/updog/health.d/90-no", "#!/bin/sh\nexit 1\n"),
+    ("usr/lib/systemd/system/boot-deadline.timer.d/soon.conf", "[Timer]\nOnBootSec=\nOnBootSec=3min\n"),
+];
+
+/// Writes all that a release has below `dir`.
+pub(super) fn lay(dir: &Path, health: Health) -> io::Result<()> {
+    let more: &[_] = match health {
+        Health::Good => &[],
+        Health::Unhealthy => &UNHEALTHY,
+    };
+    for (path, text) in FILES.iter().chain(more) {
         let path = dir.join(path);
         fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
-        fs::write(path, text)?;
+        fs::write(&path, text)?;
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
 }
@@ -71,6 +97,6 @@ mod tests {
     #[test]
     fn what_is_waited_for_is_what_units_say() {
         let all: String = FILES.iter().map(|(_, text)| *text).collect();
-        assert!(all.contains(FIRST_BOOT) && all.contains(MACHINE_ID));
+        assert!([FIRST_BOOT, MACHINE_ID, LOOKED].iter().all(|words| all.contains(words)));
     }
 }

@@ -10,6 +10,8 @@ mod outcome;
 mod power;
 mod update;
 
+use clap::ValueEnum;
+
 use super::host::ContainerHost;
 use super::stage::Stage;
 use super::unmet::Unmet;
@@ -26,6 +28,15 @@ pub(super) enum Play {
     Host(OnHost),
 }
 
+/// The kinds of machines that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// The scenarios' own small system
+    Small,
+    /// The container host of `examples/`
+    Host,
+}
+
 /// One scenario.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
@@ -33,6 +44,16 @@ pub(super) struct Scenario {
     /// Whether every change must pass it.
     pub(super) ci: bool,
     pub(super) play: Play,
+}
+
+impl Scenario {
+    /// What it is played with.
+    pub(super) fn kind(&self) -> Kind {
+        match self.play {
+            Play::Small(_) => Kind::Small,
+            Play::Host(_) => Kind::Host,
+        }
+    }
 }
 
 /// All of them.
@@ -114,10 +135,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a rotten block in the running root: the update fetches what it cannot copy",
         disks::bit_rot,
     ),
-    host(
+    ci_host(
         "host-update",
         "the container host: boots with containerd, takes a release by its timer, marks it good",
         host::update,
+    ),
+    ci_host(
+        "host-admin",
+        "its admin container: switched on, entered at a terminal, asked, switched off",
+        host::admin,
     ),
     host(
         "host-twice",
@@ -125,9 +151,34 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         host::twice,
     ),
     host(
-        "host-admin",
-        "its admin container: switched on, entered at a terminal, asked, switched off",
-        host::admin,
+        "host-fallback",
+        "a release whose health check says no: the old set returns, the timer lets it be",
+        host::fallback,
+    ),
+    host(
+        "host-readonly",
+        "whoever may do everything tries: seen from outside, nothing of a release has changed",
+        host::readonly,
+    ),
+    host(
+        "host-sandbox",
+        "what its containers reach of it, and how exposed our services are there",
+        host::sandbox,
+    ),
+    host(
+        "host-time",
+        "a clock that begins with 1970: a release in waves waits until somebody tells the time",
+        host::time,
+    ),
+    host(
+        "host-user-data",
+        "settings for a first boot that are wrong are told on the console; then each way to give some",
+        host::user_data,
+    ),
+    host(
+        "host-demo",
+        "built, booted, updated, its admin container entered, back from a bad release",
+        host::demo,
     ),
 ];
 
@@ -137,6 +188,10 @@ const fn ci(name: &'static str, about: &'static str, play: OnStage) -> Scenario 
 
 const fn more(name: &'static str, about: &'static str, play: OnStage) -> Scenario {
     Scenario { name, about, ci: false, play: Play::Small(play) }
+}
+
+const fn ci_host(name: &'static str, about: &'static str, play: OnHost) -> Scenario {
+    Scenario { name, about, ci: true, play: Play::Host(play) }
 }
 
 const fn host(name: &'static str, about: &'static str, play: OnHost) -> Scenario {

@@ -1,0 +1,26 @@
+//! The container host of `examples/container-host`, on its own.
+//!
+//! - [`update`], [`twice`]: how it is made, and how it goes on to its next release
+//! - [`admin`]: its administrator's container
+//! - [`fallback`]: a release that is not well
+//! - [`readonly`], [`sandbox`]: what nobody can do to it
+//! - [`user_data`]: what an instance is given at its first start
+//! - [`time`]: a clock that has lost the time
+//! - [`demo`]: all of it, one after the other
+
+mod admin;
+mod closed;
+mod demo;
+mod fallback;
+mod identity;
+mod time;
+mod update;
+mod user_data;
+
+pub(super) use admin::admin;
+pub(super) use closed::{readonly, sandbox};
+pub(super) use demo::demo;
+pub(super) use fallback::fallback;
+pub(super) use time::time;
+pub(super) use update::{twice, update};
+pub(super) use user_data::user_data;
