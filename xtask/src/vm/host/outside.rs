@@ -11,7 +11,7 @@ use crate::bench::tools::{command, said};
 
 /// The bits of a BOOT's entry that starts and updates change: priority, tries, successful, and the count of starts.
 const OF_BOOT: u64 = 0xfff << 48;
-/// Of the persistent partition: that some boot was marked good.
+/// Of the private partition: that some boot was marked good.
 const OF_PRIVATE: u64 = 1 << 57;
 
 /// A disk as it was.
@@ -31,7 +31,7 @@ impl Kept {
     pub(super) fn changed(&self, disk: &Path) -> Result<Vec<String>, Box<dyn Error>> {
         let (was, is) = (DiskImage::at(&self.copy).partitions(), DiskImage::at(disk).partitions());
         let mut changed = entries_changed(&was, &is);
-        for partition in was.iter().filter(|partition| partition.type_guid != types::PRIVATE) {
+        for partition in was.iter().filter(|partition| partition.type_guid != types::DATA) {
             let (start, len) = (partition.start.to_string(), partition.len.to_string());
             let mut compare = command("cmp");
             compare.args(["--silent", "--ignore-initial", &start, "--bytes", &len]);
@@ -75,7 +75,9 @@ mod tests {
         let image = DiskImage::create(&disk, &Layout::default(), "kept").unwrap();
         let kept = Kept::keep(&disk).unwrap();
         image.set_bits(testdata::Set::B, testdata::BootBits { priority: 2, tries: 1, successful: false });
-        image.write("BOTTLEROCKET-DATA", 0, b"what a host writes");
+        let data =
+            image.partitions().into_iter().find(|partition| partition.type_guid == types::DATA).unwrap();
+        image.write(&data.label, 0, b"what a host writes");
         assert_eq!(kept.changed(&disk).unwrap(), Vec::<String>::new());
         image.write("BOTTLEROCKET-ROOT-B", 4096, b"!");
         assert_eq!(kept.changed(&disk).unwrap(), ["BOTTLEROCKET-ROOT-B has other bytes"]);

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use testdata::DiskImage;
+use testdata::disk::layout::types;
 
 use crate::bench::tools::{command, said};
-use crate::vm::disk::DATA;
 
 /// What the settings are called, wherever they are.
 const NAME: &str = "user-data.toml";
@@ -45,16 +45,15 @@ impl Way {
 pub(super) fn lay(way: Way, settings: &str, disk: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let file = disk.with_file_name(NAME);
     fs::write(&file, settings)?;
-    let words = |words: &[String]| words.to_vec();
     Ok(match way {
         Way::Tables => {
             let coded = said(command("base64").arg("--wrap=0").arg(&file))?;
             let value = format!("io.systemd.credential.binary:{NAME}={}", coded.trim());
-            words(&["-smbios".to_owned(), format!("type=11,value={value}")])
+            vec!["-smbios".to_owned(), format!("type=11,value={value}")]
         }
         Way::Store => {
             let name = format!("opt/io.systemd.credentials/{NAME}");
-            words(&["-fw_cfg".to_owned(), format!("name={name},file={}", file.display())])
+            vec!["-fw_cfg".to_owned(), format!("name={name},file={}", file.display())]
         }
         Way::Drive => {
             let drive = disk.with_file_name("drive.img");
@@ -64,18 +63,20 @@ pub(super) fn lay(way: Way, settings: &str, disk: &Path) -> Result<Vec<String>, 
             fs::copy(&file, tree.join(NAME))?;
             let mut make = command("mkfs.ext4");
             said(make.args(["-q", "-L", LABEL, "-d"]).arg(&tree).arg(&drive).arg(DRIVE))?;
-            words(&[
+            vec![
                 "-blockdev".to_owned(),
                 format!("driver=file,filename={},node-name=given,read-only=on", drive.display()),
                 "-device".to_owned(),
                 "virtio-blk-pci,drive=given".to_owned(),
-            ])
+            ]
         }
         Way::File => {
-            let place = DiskImage::at(disk).partition(DATA).start;
+            let partitions = DiskImage::at(disk).partitions();
+            let data = partitions.iter().find(|partition| partition.type_guid == types::DATA);
+            let place = data.ok_or("find the persistent partition")?.start;
             let inside = format!("{}?offset={place}", disk.display());
             // It ends well whatever becomes of that.
-            let _ = said(command("debugfs").args(["-w", "-R", &format!("rm {NAME}")]).arg(&inside))?;
+            said(command("debugfs").args(["-w", "-R", &format!("rm {NAME}")]).arg(&inside))?;
             let write = format!("write {} {NAME}", file.display());
             said(command("debugfs").args(["-w", "-R", &write]).arg(&inside))?;
             let listed = said(command("debugfs").args(["-R", "ls -p /"]).arg(&inside))?;
