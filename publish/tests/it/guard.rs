@@ -13,7 +13,7 @@ use trusted_repo::Pacing;
 use crate::check::options;
 use crate::fixture::{ARCH, Fixture, VARIANT, done, pubrepo, today};
 use crate::hold::guarded;
-use crate::prometheus::{FakePrometheus, Series, has};
+use crate::prometheus::{FakePrometheus, RealPrometheus, Series, has};
 use crate::rollout::desk;
 
 fn subject(version: &str) -> Subject {
@@ -344,4 +344,60 @@ fn matchers_of_the_operator_s_choice_narrow_every_question() {
     series.say("there", "release_info", &format!(r#"{kind},cluster="us""#), "1x60");
     let counts = Counts { heard: 1, others: 1, ..Counts::default() };
     series.judged(60, counts).unwrap_or_else(|why| panic!("{why}"));
+}
+
+/// What a host's file says that runs one release, and whose other set holds another one in some state.
+fn says(runs: &str, other: &str, state: &str) -> Vec<String> {
+    vec![
+        format!(r#"release_info{{variant="{VARIANT}",arch="{ARCH}",version="{runs}",set="A"}} 1"#),
+        format!(r#"other_set_info{{set="B",version="{other}",state="{state}"}} 1"#),
+        "boot_proven 1".to_owned(),
+    ]
+}
+
+#[tokio::test]
+async fn thirty_hosts_and_a_real_prometheus_stop_a_bad_release_after_a_few() {
+    if !has("prometheus") {
+        return;
+    }
+    let (fixture, keeper) = guarded().await;
+    let hosts: Vec<String> = (0..30).map(|number| format!("host-{number}")).collect();
+    let prometheus = RealPrometheus::start(&hosts);
+    for host in &hosts {
+        prometheus.says(host, &says("1.0.0", "unknown", "cleared"));
+    }
+    let quick = Pacing { attempts: 60, ..Pacing::default() };
+    let guard = Guard {
+        prometheus: Prometheus::at(prometheus.address(), quick).expect("an address"),
+        ..guard(&fixture, keeper, &FakePrometheus::start())
+    };
+    // Looks as often as need be until Prometheus has seen what is awaited; the outcome is that of the last look.
+    let until = async |awaited: fn(&Counts) -> bool| {
+        for _ in 0..600 {
+            let report = guard.look(None, today()).await.expect("it answers");
+            if awaited(&report.counts) || !report.goes_on() {
+                return report;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("Prometheus never saw it");
+    };
+    let report = until(|counts| counts.heard == 30).await;
+    assert!(report.goes_on() && report.counts.tried() == 0, "{report}");
+    // The first wave: two do well, and the others fall back one after another.
+    for host in &hosts[..2] {
+        prometheus.says(host, &says("1.1.0", "1.0.0", "earlier"));
+    }
+    let report = until(|counts| counts.proven == 2).await;
+    assert!(report.goes_on(), "{report}");
+    for host in &hosts[2..6] {
+        let mut failed = says("1.0.0", "1.1.0", "failed");
+        failed.push(r#"release_failed_boots{version="1.1.0",stage="health"} 1"#.to_owned());
+        prometheus.says(host, &failed);
+    }
+    let report = until(|counts| counts.failed == 4).await;
+    assert!(report.to_string().contains("\nwithheld: it failed on "), "{report}");
+    assert!(report.counts.tried() <= 6 && report.counts.failed >= 2, "{report}");
+    let held = hold::held(&options(&fixture).place).await.expect("opened").to_string();
+    assert!(held.contains("1.1.0 by guard since"), "{held}");
 }

@@ -164,3 +164,84 @@ pub(crate) fn has(program: &str) -> bool {
     }
     there
 }
+
+/// Debian's Prometheus over hosts that say what a test wants. Ended with it.
+pub(crate) struct RealPrometheus {
+    child: std::process::Child,
+    address: String,
+    hosts: Arc<Mutex<HashMap<String, String>>>,
+    _dir: tempfile::TempDir,
+}
+
+impl RealPrometheus {
+    /// Scrapes these hosts every second; each says nothing yet.
+    pub(crate) fn start(hosts: &[String]) -> Self {
+        let said = Arc::new(Mutex::new(HashMap::new()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let exporter = listener.local_addr().expect("bound");
+        let answers = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let answers = Arc::clone(&answers);
+                // A scrape that is given up is tried again a second later.
+                std::thread::spawn(move || drop(export(stream, &answers)));
+            }
+        });
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut configuration = "scrape_configs:\n  - job_name: hosts\n    scrape_interval: 1s\n    scrape_timeout: 1s\n    static_configs:\n".to_owned();
+        for host in hosts {
+            configuration += &format!(
+                "      - targets: ['{exporter}']\n        labels: {{__metrics_path__: '/{host}', instance: '{host}'}}\n"
+            );
+        }
+        let file = dir.path().join("prometheus.yml");
+        std::fs::write(&file, configuration).expect("written");
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let listen = free.local_addr().expect("bound").to_string();
+        drop(free);
+        let child = std::process::Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
+            .arg(format!("--web.listen-address={listen}"))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it runs");
+        Self { child, address: format!("http://{listen}/"), hosts: said, _dir: dir }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// From now on a host says this.
+    pub(crate) fn says(&self, host: &str, lines: &[String]) {
+        let text: String = lines.iter().map(|line| format!("update_stack_{line}\n")).collect();
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("/{host}"), text);
+    }
+}
+
+impl Drop for RealPrometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What node_exporter answers, by the path that tells the host.
+fn export(mut stream: TcpStream, said: &Mutex<HashMap<String, String>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let path = first.split(' ').nth(1).unwrap_or_default();
+    let text = said.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned().unwrap_or_default();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    )
+}
