@@ -15,6 +15,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::killing::Killing;
 use super::room::{DIRECTORY, Room};
 use crate::fs::{Entry, Fs, Kind, NewFile};
 use crate::system_fs::SystemFs;
@@ -176,6 +177,7 @@ impl Record {
     ) -> io::Result<T> {
         let mut log = self.append("log");
         flock(&log, FlockOperation::LockExclusive).expect("a record can be locked");
+        self.killing().count();
         let done = change()?;
         let mut data = self.append("data");
         let from = data.metadata().expect("an open file").len();
@@ -208,6 +210,12 @@ impl Record {
     #[must_use]
     pub fn room(&self) -> Room {
         Room::beside(&self.dir)
+    }
+
+    /// Who is killed of those that are recorded here, and when.
+    #[must_use]
+    pub fn killing(&self) -> Killing {
+        Killing::beside(&self.dir)
     }
 
     /// From now on programs that are recorded here do not ask the guard of this name, or ask all of them.

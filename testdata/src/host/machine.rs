@@ -248,6 +248,17 @@ impl Host {
         self.start_api().map_err(|failure| failure.reason)
     }
 
+    /// Starts its API server again where it has ended, as a service manager would.
+    ///
+    /// # Errors
+    /// Why it did not come up again.
+    pub fn serve_again(&mut self) -> Result<(), String> {
+        match self.api.as_ref().and_then(Service::ended) {
+            Some(_last_words) => self.crash_api(),
+            None => Ok(()),
+        }
+    }
+
     /// The process id of its API server.
     #[must_use]
     pub fn api_process(&self) -> Option<u32> {
