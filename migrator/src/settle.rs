@@ -10,7 +10,7 @@ use std::sync::Arc;
 use datastore::links::{self, Chain};
 use datastore::store_dir::{self, Contents};
 use host_io::lock::DirLock;
-use host_io::{Fs, SnapshotRequest, report, swap};
+use host_io::{Fs, SnapshotRequest, guards, report, swap};
 
 use crate::args::Request;
 use crate::bits;
@@ -131,6 +131,9 @@ fn fall_back(fs: &dyn Fs, base: &Path, kept: &Chain) -> Result<(), Error> {
 fn finish_fall_back(fs: &dyn Fs, request: &Request, live: &Chain) {
     let base = &*request.base;
     let dropped = links::newer(fs, base, live).and_then(|newer| {
+        if !guards::stands("dropped-settings-go-at-a-boot") {
+            return Ok(());
+        }
         let never_good = Sets::Known { running: Proof::Proven, other: Proof::Unproven };
         if newer.is_empty() || bits::read(&request.paths) != never_good {
             return Ok(());

@@ -2,7 +2,7 @@
 //! changed, and from then on, whatever happens, that set cannot boot until everything in it was read back
 //! (`docs/design.md`, "Writing").
 
-use host_io::{Access, OperationLock};
+use host_io::{Access, OperationLock, guards};
 use semver::Version;
 use signpost::{Command, OsDisk, Set, SetName};
 use trusted_repo::CacheId;
@@ -277,7 +277,8 @@ impl Prospect {
         };
         // What is in place and waits to be booted stays valid all the time; if it turns out to be something else after all,
         // it is cleared like any other.
-        let read_back = if plan.is_in_place() && job.is_staged(&inactive, root_hash) {
+        let is_staged = job.is_staged(&inactive, root_hash) || !guards::stands("only-what-is-staged-is-kept");
+        let read_back = if plan.is_in_place() && is_staged {
             match job.keep(&cache, leaving, recipes, targets) {
                 Ok(read_back) => read_back,
                 Err(error) if error.is_stop() => return Err(error),
@@ -287,7 +288,9 @@ impl Prospect {
                 }
             }
         } else {
-            disk.apply(Command::ClearInactive)?;
+            if guards::stands("cleared-before-it-is-written") {
+                disk.apply(Command::ClearInactive)?;
+            }
             let filled = job.fill(&cache, leaving, recipes, targets);
             filled
                 .and_then(|read_back| apply::mark_valid(&disk, &read_back).map(|_| read_back))
