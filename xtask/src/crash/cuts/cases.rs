@@ -6,10 +6,11 @@ use std::ops::Range;
 
 use testdata::{BootBits, Set};
 
-use super::epochs::{Epoch, Epochs, Extent, Measure};
+use super::epochs::{Epoch, Epochs};
 use super::firmware::{bootable, pick};
 use super::judge::{Broken, Invariant, Table};
 use super::live::{Bench, State};
+use super::measure::{Extent, Measure};
 use super::medium::{Disk, Medium, Partition};
 use super::published::{Class, IMAGES, Published};
 use super::story_log::Read;
@@ -91,6 +92,8 @@ pub(super) struct Making<'a> {
     pub(super) full: &'a [Range<usize>],
     /// After how many steps each act had ended.
     pub(super) milestones: &'a [usize],
+    /// Nothing is cut before so many steps.
+    pub(super) from: usize,
     pub(super) measure: Measure,
     pub(super) rng_seed: u64,
 }
@@ -116,7 +119,8 @@ impl<'a> Cases<'a> {
     /// Cuts what was done into epochs.
     pub(super) fn of(making: &'a Making<'a>, read: &'a Read) -> Self {
         let mut dice = Dice::new(making.rng_seed);
-        let epochs = Epochs::of(making.base, read, &mut dice);
+        let mut epochs = Epochs::of(making.base, read, &mut dice);
+        epochs.begin_at(making.from);
         let [epochs_there, syncs_there] = epochs.there().map(|there| Hit { there, hit: 0 });
         let count = Count { epochs: epochs_there, syncs: syncs_there, ..Count::default() };
         let Epochs { all, syncs } = epochs;

@@ -100,6 +100,26 @@ pub(super) const CONTROLS: &[Control] = &[
         mistake: Mistake::WithoutGuard("last-set-that-boots"),
     },
     Control {
+        name: "set-not-cleared-before-it-is-written",
+        story: "update-over-way-back",
+        mistake: Mistake::WithoutGuard("cleared-before-it-is-written"),
+    },
+    Control {
+        name: "unmarked-set-kept",
+        story: "first-update",
+        mistake: Mistake::WithoutGuard("only-what-is-staged-is-kept"),
+    },
+    Control {
+        name: "failed-release-taken-again",
+        story: "failed-boot",
+        mistake: Mistake::WithoutGuard("failed-releases-are-held"),
+    },
+    Control {
+        name: "settings-of-a-cut-fall-back-left",
+        story: "failed-boot",
+        mistake: Mistake::WithoutGuard("dropped-settings-go-at-a-boot"),
+    },
+    Control {
         name: "boot-program-never-syncs",
         story: "boot-program-puts-aside",
         mistake: Mistake::Forgets("sync of the disk"),
@@ -107,6 +127,14 @@ pub(super) const CONTROLS: &[Control] = &[
 ];
 
 impl Mistake {
+    /// The guard that is left out.
+    pub(super) const fn guard(&self) -> Option<&'static str> {
+        match self {
+            Self::WithoutGuard(guard) => Some(guard),
+            _ => None,
+        }
+    }
+
     /// The steps as they would be with this mistake.
     pub(super) fn made(&self, read: &Read) -> Read {
         let mut read = read.clone();

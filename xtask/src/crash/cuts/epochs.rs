@@ -6,60 +6,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::measure::{ALL_SUBSETS, Extent, Measure, Written};
 use super::medium::{Change, Inode, Medium, Partition};
 use super::story_log::{Read, Settle, Step};
 use super::units::units;
 use crate::crash::dice::Dice;
 
-/// Up to so many independent things, every subset of them is a state of its own.
-pub(super) const ALL_SUBSETS: usize = 12;
 /// Where stores of settings lie.
 const STORES: &str = "var/lib/bottlerocket/datastore";
 
 /// Which of the things that were under way have landed.
 pub(super) type Landed = Vec<bool>;
-
-/// How many subsets of an epoch are made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Measure {
-    /// Of up to so many things that are under way, every subset. Of [`ALL_SUBSETS`], where they are sectors and names
-    /// outside stores of settings.
-    pub(super) all: usize,
-    /// The same of epochs in which a store of settings is written: nearly each of their states is run for itself.
-    pub(super) store: usize,
-    /// Of more: every one and every pair missing, and alone.
-    pub(super) pairs: bool,
-    /// Of more: so many that are drawn, and a quarter of them where a store of settings is written.
-    pub(super) drawn: usize,
-}
-
-/// Where an epoch writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// In a store of settings, perhaps elsewhere, too.
-    Store,
-    /// Nowhere in one.
-    Elsewhere,
-}
-
-impl Measure {
-    /// How many subsets are drawn.
-    pub(super) const fn draws(&self, written: Written) -> usize {
-        match written {
-            Written::Store => self.drawn / 4,
-            Written::Elsewhere => self.drawn,
-        }
-    }
-}
-
-/// How much of an epoch was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// Every subset.
-    All,
-    /// Prefixes, losses, survivors, pairs, and subsets that were drawn.
-    Drawn,
-}
 
 /// What lies between two syncs.
 #[derive(Debug)]
@@ -124,11 +81,18 @@ impl Epochs {
         epochs
     }
 
+    /// Leaves out what could only be lost before so many steps.
+    pub(super) fn begin_at(&mut self, step: usize) {
+        self.all.retain(|epoch| epoch.step >= step);
+        let first = self.all.first().map_or(usize::MAX, |first| first.number);
+        self.syncs.retain(|before| *before >= first);
+    }
+
     /// How many epochs and syncs there are where something can be lost.
     pub(super) fn there(&self) -> [usize; 2] {
         let loses = |epoch: &&Epoch| epoch.len() > 0;
         let of_those = |before: &&usize| {
-            let epoch = before.checked_sub(1).and_then(|place| self.all.get(place));
+            let epoch = self.all.iter().find(|epoch| epoch.number == **before);
             epoch.filter(loses).is_some()
         };
         [self.all.iter().filter(loses).count(), self.syncs.iter().filter(of_those).count()]
@@ -387,22 +351,26 @@ mod tests {
 
     #[test]
     fn where_nothing_is_under_way_there_is_nothing_to_be_hit() {
-        let there = |lines: &[Line]| {
+        let there = |lines: &[Line], from: usize| {
             let mut tree = Tree::default();
             tree.nodes.insert("var".to_owned(), Node::Dir { mode: 0o755 });
             let mut kinds = Vec::new();
             let base = Medium::of(&tree, disk(), &mut kinds);
             let places = Places { host: PathBuf::from("/h"), images: vec![(4096, 4096)] };
             let read = read(lines, DATA, &base, kinds, &places).unwrap();
-            let epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+            let mut epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+            epochs.begin_at(from);
             (epochs.all.len(), epochs.there())
         };
         let sync = || Line::SyncDir { path: PathBuf::from("/h/var") };
         let make = |name| Line::MakeDir { path: path(name), mode: 0o755 };
-        assert_eq!(there(&[]), (1, [0, 0]));
-        assert_eq!(there(&[sync(), sync()]), (1, [0, 0]));
-        assert_eq!(there(&[sync(), make("one"), sync()]), (2, [1, 1]));
-        assert_eq!(there(&[make("one"), sync(), make("two")]), (2, [2, 1]));
+        assert_eq!(there(&[], 0), (1, [0, 0]));
+        assert_eq!(there(&[sync(), sync()], 0), (1, [0, 0]));
+        assert_eq!(there(&[sync(), make("one"), sync()], 0), (2, [1, 1]));
+        assert_eq!(there(&[make("one"), sync(), make("two")], 0), (2, [2, 1]));
+        // Nor is there before the step from which on it is cut.
+        let two = [make("one"), sync(), make("two"), sync()];
+        assert_eq!([0, 1, 2].map(|from| there(&two, from)), [(3, [2, 2]), (3, [2, 2]), (2, [1, 1])]);
     }
 
     #[test]

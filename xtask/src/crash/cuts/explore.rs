@@ -11,9 +11,10 @@ use testdata::World;
 
 use super::exploring::{Exploring, Known};
 use super::extents::Extents;
+use super::going::Mishap;
 use super::hands::{BACK, end_of};
 use super::judge::Expected;
-use super::live::{Bench, Boot, State};
+use super::live::{Bench, State};
 use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::{self, Played};
@@ -60,7 +61,7 @@ pub(crate) fn run(extents: &Extents) -> Outcome {
             });
         }
     });
-    let (all, distinct) = (all.into_inner()?, known.into_inner()?.len());
+    let (all, distinct) = (all.into_inner()?, known.states.into_inner()?.len());
     let unplayed = stories.len() - all.len();
     if !extents.json {
         table::sum(&all, distinct, unplayed);
@@ -108,6 +109,7 @@ fn explore(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Res
     for first in firsts.all() {
         exploring.cut_again(&first, &expected)?;
     }
+    exploring.kill(&played, &expected)?;
     let mut figures = exploring.figures;
     if let Some(state) = &extents.state {
         if figures.checks.is_empty() {
@@ -133,8 +135,8 @@ fn expect(
         let medium = played.at(step);
         let full = played.full.iter().any(|full| full.start < step && step <= full.end);
         let state = State::new(medium.tree(&played.read.kinds), medium.disk, full, published);
-        let (_, came) = bench.go_on(&state, Boot::Uncut, story.again, published)?;
-        let (_, back) = bench.go_on(&state, Boot::Uncut, BACK, published)?;
+        let (_, came) = bench.go_on(&state, Mishap::Nothing, story.again, published)?;
+        let (_, back) = bench.go_on(&state, Mishap::Nothing, BACK, published)?;
         let seen = &came.seen;
         let uncut =
             [(&seen.booted, &seen.settings), (&came.booted, &came.settings), (&back.booted, &back.settings)];
@@ -163,19 +165,20 @@ pub(super) fn roomy() -> std::io::Result<tempfile::TempDir> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crash::cuts::epochs::Measure;
     use crate::crash::cuts::extents::Depth;
+    use crate::crash::cuts::measure::Measure;
 
-    /// The two shortest stories, cut here and there, once and twice: whether the others keep their promises is what
+    /// The two shortest stories, cut here and there, once and twice, with a program killed in the one that types something: whether the others keep their promises is what
     /// `cargo xtask crash` is run for.
     #[test]
-    fn a_repair_and_a_start_keep_every_promise_when_they_are_cut() {
+    fn a_repair_and_a_start_keep_every_promise_when_they_are_cut_once_and_twice_and_after_a_kill() {
         for name in ["repair", "boot-program"] {
             let extents = Extents {
                 depth: Depth {
                     measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2 }; 2],
                     ends: 2,
                     firsts: [1, 0],
+                    kills: [1, 1],
                 },
                 syncs: false,
                 mistakes: false,
@@ -187,6 +190,7 @@ mod tests {
             let story = STORIES.iter().find(|story| story.name == name).expect("a story of this name");
             let figures = explore(story, &extents, HANDS, &Known::default()).expect("played to its end");
             assert!(figures.distinct > 1 && figures.second_distinct > 0, "{}", figures.row());
+            assert_eq!(figures.kills, usize::from(!story.killed().is_empty()), "{}", figures.row());
             let told: Vec<String> = figures.first_violations().iter().map(ToString::to_string).collect();
             assert!(told.is_empty(), "{}", told.join("\n"));
         }

@@ -1,6 +1,6 @@
 //! A story that was played, and is now cut.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::error::Error;
 use std::sync::Mutex;
 
@@ -8,24 +8,32 @@ use testdata::World;
 
 use super::cases::{Case, Cases, Making, Tables};
 use super::controls::{self, CONTROLS, Mistake};
-use super::extents::Extents;
-use super::hands::{Memos, Reach, Shared};
-use super::judge::{Expected, Invariant, Table};
+use super::extents::{ALL, Extents, KILL};
+use super::going::Mishap;
+use super::hands::{Memos, Reach, Shared, end_of};
+use super::judge::{self, Expected, Invariant, Table};
 use super::live::{Bench, State};
+use super::measure::Measure;
 use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::Played;
 use super::story::Story;
 use super::table::{Caught, Figures};
 use super::tree::Hash;
-use super::twice::{self, Firsts, Second};
+use super::twice::{self, Firsts, Killed, Second};
 use crate::crash::dice::Dice;
 
 /// So many ways to go on are gone to their end for a mistake.
 const CONTROL_ENDS: usize = 12;
 
-/// Every state that was made so far, of all stories.
-pub(super) type Known = Mutex<HashSet<Hash>>;
+/// What all stories share.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Every state that was made so far.
+    pub(super) states: Mutex<HashSet<Hash>>,
+    /// The syncs that some promise needs in some story, where each is forgotten by itself.
+    needed: Mutex<HashSet<String>>,
+}
 
 /// What is known of a story, and what was found so far.
 pub(super) struct Exploring<'a> {
@@ -79,7 +87,8 @@ impl<'a> Exploring<'a> {
     ) -> Result<(), Box<dyn Error>> {
         let making = self.making(played, self.extents.depth.measures[0], self.story.name);
         let mut cases = Cases::of(&making, &played.read);
-        let (mut distinct, reach) = (0, self.reach());
+        let every_bare = self.extents.depth.firsts[0] == ALL;
+        let (mut distinct, reach) = (0, Reach { every_bare, ..self.reach() });
         while let Some(mut batch) = self.next(&mut cases)? {
             self.own.extend(batch.iter().map(|case| case.state.hash));
             distinct += self.fresh(&batch);
@@ -97,7 +106,7 @@ impl<'a> Exploring<'a> {
 
     /// Lets the host that a first cut left do the same again, and looks at every state after a second cut.
     pub(super) fn cut_again(&mut self, first: &Case, expected: &Expected) -> Result<(), Box<dyn Error>> {
-        let Second { played, expected } = twice::again(
+        let second = twice::again(
             first,
             self.story.again,
             expected,
@@ -105,15 +114,69 @@ impl<'a> Exploring<'a> {
             self.shapes,
             &mut self.benches[0],
         )?;
-        let name = format!("{}/", first.place);
-        let making = self.making(&played, self.extents.depth.measures[1], &name);
+        self.figures.firsts += 1;
+        self.cut_second(&second, &first.place)
+    }
+
+    fn cut_second(&mut self, second: &Second, place: &str) -> Result<(), Box<dyn Error>> {
+        let Second { played, from, expected } = second;
+        let name = format!("{place}/");
+        let making = Making { from: *from, ..self.making(played, self.extents.depth.measures[1], &name) };
         let mut cases = Cases::of(&making, &played.read);
         let (mut distinct, reach) = (0, self.reach());
         while let Some(mut batch) = self.next(&mut cases)? {
             distinct += self.fresh(&batch);
-            self.look(&mut batch, &mut cases, &expected, reach)?;
+            self.look(&mut batch, &mut cases, expected, reach)?;
         }
         self.figures.took_second(&cases.count, distinct);
+        Ok(())
+    }
+
+    /// Kills programs at moments that are drawn, looks at what comes of typing the same again, and at every state after a cut
+    /// that comes then.
+    pub(super) fn kill(&mut self, played: &Played, expected: &Expected) -> Result<(), Box<dyn Error>> {
+        let typed = self.story.killed();
+        let asked = self.extents.kill();
+        if typed.is_empty() || self.extents.state.is_some() != asked.is_some() {
+            return Ok(());
+        }
+        let medium = played.at(0);
+        let state = State::new(medium.tree(&played.read.kinds), medium.disk, false, self.published);
+        let table = Tables { bench: &mut self.benches[0], known: &mut self.tables }.read(&state.disk)?;
+        let mut start = Case { state, table, step: 0, ended: 0, bare: false, place: String::new() };
+        // What comes of typing it where nobody is killed is the one end that there is.
+        let nobody = Mishap::Killed(u64::MAX);
+        let (_, uncut) = self.benches[0].go_on(&start.state, nobody, &typed, self.published)?;
+        let ends = vec![end_of(&start.state, &uncut, self.shapes)];
+        let ends = Expected { ends, ..expected.clone() };
+        let [kills, cuts] = self.extents.depth.kills;
+        let moments = match asked {
+            Some(moment) => BTreeSet::from([moment]),
+            None => {
+                let changes = uncut.turn.spared.map_or(0, |spared| u64::MAX - spared);
+                drawn(&mut self.dice, kills, changes)
+            }
+        };
+        for (number, &moment) in moments.iter().enumerate() {
+            start.place = format!("{}{KILL}{moment}", self.story.name);
+            let bench = &mut self.benches[0];
+            let Some(Killed { came, second }) =
+                twice::kill(&start, (&typed, moment), expected, self.published, bench)?
+            else {
+                continue;
+            };
+            self.figures.kills += 1;
+            if self.extents.wants(&start.place) {
+                let end = end_of(&start.state, &came, self.shapes);
+                let broken = judge::of_the_same_again(&came, &end, (0, start.table), &ends);
+                self.figures.looked_at(&start.place, Invariant::Again, broken);
+            }
+            // As many as there are to be, spread over all moments.
+            if asked.is_some() || number * cuts / moments.len() < (number + 1) * cuts / moments.len() {
+                let place = start.place.clone();
+                self.cut_second(&second, &place)?;
+            }
+        }
         Ok(())
     }
 
@@ -130,15 +193,21 @@ impl<'a> Exploring<'a> {
         Ok(())
     }
 
-    /// Forgets one sync after the other, and tells which promise needs it.
+    /// Forgets one sync after the other, and tells which promise needs it. Those that another story was found to need are
+    /// left out: they are needed.
     pub(super) fn forget_syncs(
         &mut self,
         played: &Played,
         expected: &Expected,
     ) -> Result<(), Box<dyn Error>> {
-        for name in controls::syncs(&played.read) {
+        let needed = || self.known.needed.lock().expect("nobody panics while holding it");
+        let syncs = controls::syncs(&played.read).into_iter();
+        for name in syncs.filter(|name| !needed().contains(*name)).collect::<Vec<_>>() {
             let mistake = Mistake::ForgetsOnly(name.to_owned());
             let caught = self.make_mistake(name, &mistake, played, expected)?;
+            if caught.by.is_some() {
+                self.known.needed.lock().expect("nobody panics while holding it").insert(name.to_owned());
+            }
             self.figures.syncs_forgotten.push(caught);
         }
         Ok(())
@@ -152,13 +221,14 @@ impl<'a> Exploring<'a> {
         played: &Played,
         expected: &Expected,
     ) -> Result<Caught, Box<dyn Error>> {
-        let unguarded = match mistake {
-            Mistake::WithoutGuard(guard) => {
+        let guard = mistake.guard();
+        let unguarded = match guard {
+            Some(guard) => {
                 let (medium, bench) = (played.at(0), &mut self.benches[0]);
                 let state = State::new(medium.tree(&played.read.kinds), medium.disk, false, self.published);
                 Some(Played::without_guard(self.story, guard, self.world, &state, bench)?)
             }
-            _ => None,
+            None => None,
         };
         // What is told there by the number of a step is of another record.
         let own = unguarded.as_ref().map(|unguarded| {
@@ -174,22 +244,34 @@ impl<'a> Exploring<'a> {
         let mut cases = Cases::of(&making, &wrong);
         // What a mistake leaves is no verdict on states that are left without one.
         let memos = Memos::default();
-        let reach = Reach { ends: [CONTROL_ENDS; 2], one_is_enough: true };
+        // A guard is missed between one step and the next, and nothing that a boot shows tells of it.
+        let reach = Reach { ends: [CONTROL_ENDS; 2], every_bare: guard.is_some(), one_is_enough: true };
         let (mut states, mut by) = (0, None::<Invariant>);
+        self.leave_out(guard)?;
         while let Some(mut batch) = self.next(&mut cases)?
             && by.is_none()
         {
-            batch.retain(|case| !self.own.contains(&case.state.hash));
+            // A guard that is not asked after a cut either may be missed in a state that is also left otherwise.
+            match guard {
+                Some(_) => batch.retain(|case| case.bare),
+                None => batch.retain(|case| !self.own.contains(&case.state.hash)),
+            }
             states += batch.len();
             let shared = Shared::new(self.story.again, expected, self.published, self.shapes, reach, &memos);
             let caught = shared.work(&batch, &mut self.benches, self.extents.rng_seed)?.violations;
             let images = cases.broken.drain(..).map(|(_, one)| one.invariant);
             by = caught.into_iter().map(|one| one.invariant).chain(images).next();
         }
+        self.leave_out(None)?;
         Ok(Caught { name: name.to_owned(), states, by })
     }
 
-    fn making<'b>(&self, played: &'b Played, measure: super::epochs::Measure, name: &'b str) -> Making<'b>
+    /// From now on a guard is not asked on any bench, or all are.
+    fn leave_out(&self, guard: Option<&str>) -> std::io::Result<()> {
+        self.benches.iter().try_for_each(|bench| bench.record().leave_out(guard))
+    }
+
+    fn making<'b>(&self, played: &'b Played, measure: Measure, name: &'b str) -> Making<'b>
     where
         'a: 'b,
     {
@@ -199,6 +281,7 @@ impl<'a> Exploring<'a> {
             published: self.published,
             full: &played.full,
             milestones: &played.milestones,
+            from: 0,
             measure,
             rng_seed: self.extents.rng_seed,
         }
@@ -210,13 +293,14 @@ impl<'a> Exploring<'a> {
 
     /// How many of these no story before had.
     fn fresh(&self, cases: &[Case]) -> usize {
-        let mut known = self.known.lock().expect("nobody panics while holding it");
+        let mut known = self.known.states.lock().expect("nobody panics while holding it");
         cases.iter().filter(|case| known.insert(case.state.hash)).count()
     }
 
     /// As far as what follows one cut is looked at: so many ways more than were gone before.
     fn reach(&self) -> Reach {
-        Reach { ends: self.memos.ends().map(|gone| gone + self.extents.depth.ends), one_is_enough: false }
+        let ends = self.memos.ends().map(|gone| gone + self.extents.depth.ends);
+        Reach { ends, every_bare: false, one_is_enough: false }
     }
 
     /// Looks at the cases that are wanted, and notes what was found.
@@ -239,4 +323,13 @@ impl<'a> Exploring<'a> {
         }
         Ok(())
     }
+}
+
+/// So many numbers below an end, each once, or all there are.
+fn drawn(dice: &mut Dice, count: usize, end: u64) -> BTreeSet<u64> {
+    let mut drawn = BTreeSet::new();
+    while drawn.len() < count && (drawn.len() as u64) < end {
+        drawn.insert(dice.below(end));
+    }
+    drawn
 }

@@ -1,6 +1,6 @@
 //! How far a run goes.
 
-use super::epochs::{ALL_SUBSETS, Measure, Written};
+use super::measure::{ALL_SUBSETS, Measure, Written};
 
 /// How much of everything is tried.
 #[derive(Debug, Clone, Copy)]
@@ -11,28 +11,34 @@ pub(crate) struct Depth {
     pub(super) ends: usize,
     /// So many first cuts are followed by a second one, in each story: between sectors and names, and of the others.
     pub(super) firsts: [usize; 2],
+    /// So many programs are killed in each story, and what follows so many of them is cut.
+    pub(super) kills: [usize; 2],
 }
+
+/// As many as there are.
+pub(super) const ALL: usize = usize::MAX;
 
 impl Depth {
     /// What every change is tried with.
     pub(crate) const QUICK: Self =
-        Self { measures: [first(5, 64), second(4, false, 8)], ends: 4, firsts: [1, 0] };
+        Self { measures: [first(5, 32), second(4, 8)], ends: 4, firsts: [1, 0], kills: [1, 0] };
     /// Where nothing else is asked for.
     pub(crate) const USUAL: Self =
-        Self { measures: [first(5, 256), second(4, false, 16)], ends: 6, firsts: [1, 1] };
+        Self { measures: [first(5, 256), second(4, 16)], ends: 6, firsts: [1, 1], kills: [4, 1] };
     /// What takes hours.
     pub(crate) const FULL: Self =
-        Self { measures: [first(6, 1024), second(6, true, 32)], ends: 8, firsts: [2, 1] };
+        Self { measures: [first(6, 1024), second(4, 16)], ends: 8, firsts: [ALL, 2], kills: [16, 4] };
 }
 
 impl Depth {
     /// What each is about, with the figures of a quick, a usual and a full run.
-    pub(crate) fn figures() -> [(&'static str, [String; 3]); 11] {
+    pub(crate) fn figures() -> [(&'static str, [String; 3]); 12] {
         let each = |of: fn(&Self) -> usize| {
-            [Self::QUICK, Self::USUAL, Self::FULL].map(|depth| of(&depth).to_string())
+            [Self::QUICK, Self::USUAL, Self::FULL].map(|depth| match of(&depth) {
+                ALL => "all".to_owned(),
+                count => count.to_string(),
+            })
         };
-        let pairs = [Self::QUICK, Self::USUAL, Self::FULL]
-            .map(|depth| if depth.measures[1].pairs { "yes" } else { "no" }.to_owned());
         [
             ("every subset of up to so many things", each(|depth| depth.measures[0].all)),
             ("every subset where a store of settings is written", each(|depth| depth.measures[0].store)),
@@ -47,13 +53,20 @@ impl Depth {
             ),
             ("first cuts in each story between sectors and names", each(|depth| depth.firsts[0])),
             ("other first cuts in each story", each(|depth| depth.firsts[1])),
-            ("after those: every subset of up to so many things", each(|depth| depth.measures[1].all)),
-            ("after those: drawn subsets of more", each(|depth| depth.measures[1].draws(Written::Elsewhere))),
+            ("programs that are killed in each story", each(|depth| depth.kills[0])),
+            ("of these, where what follows is cut", each(|depth| depth.kills[1])),
             (
-                "after those: drawn subsets where a store of settings is written",
+                "after those cuts and kills: every subset of up to so many things",
+                each(|depth| depth.measures[1].all),
+            ),
+            (
+                "after those cuts and kills: drawn subsets of more",
+                each(|depth| depth.measures[1].draws(Written::Elsewhere)),
+            ),
+            (
+                "after those cuts and kills: drawn subsets where a store of settings is written",
                 each(|depth| depth.measures[1].draws(Written::Store)),
             ),
-            ("after those: each one and each pair missing, and alone", pairs),
         ]
     }
 }
@@ -62,9 +75,12 @@ const fn first(store: usize, drawn: usize) -> Measure {
     Measure { all: ALL_SUBSETS, store, pairs: true, drawn }
 }
 
-const fn second(all: usize, pairs: bool, drawn: usize) -> Measure {
-    Measure { all, store: all, pairs, drawn }
+const fn second(all: usize, drawn: usize) -> Measure {
+    Measure { all, store: all, pairs: false, drawn }
 }
+
+/// What follows the name of a story where a program is killed in it; then comes after how many changes.
+pub(super) const KILL: &str = ":kill";
 
 /// What a run is about.
 #[derive(Debug, Clone)]
@@ -86,6 +102,12 @@ impl Extents {
     /// Whether a state is to be run: it, or every one.
     pub(super) fn wants(&self, place: &str) -> bool {
         self.state.as_ref().is_none_or(|state| state == place)
+    }
+
+    /// The moment at which a program is killed in the one state, where it lies after one.
+    pub(super) fn kill(&self) -> Option<u64> {
+        let (_, moment) = self.state.as_ref()?.split_once(KILL)?;
+        moment.split('/').next()?.parse().ok()
     }
 
     /// Whether what is done after this first cut is to be cut: when the one state lies there.

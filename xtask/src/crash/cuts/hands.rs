@@ -10,8 +10,9 @@ use testdata::Set;
 
 use super::cases::Case;
 use super::firmware::bootable;
+use super::going::{Came, Mishap, Seen, Typed};
 use super::judge::{self, Broken, End, Expected, Invariant};
-use super::live::{Bench, Boot, Came, Seen, State, Typed, changed};
+use super::live::{Bench, State, changed};
 use super::memo::Memo;
 use super::published::Published;
 use super::shapes::Shapes;
@@ -30,6 +31,9 @@ pub(super) struct Reach {
     /// So many different ways to go on from a state are gone to their end, the same again and back; more only where a boot
     /// shows what none of these has shown.
     pub(super) ends: [usize; 2],
+    /// Whether the same is typed again in every state between sectors and names, where no way like its own was gone: each
+    /// of these ways is then cut again.
+    pub(super) every_bare: bool,
     /// Whether the first violation is enough.
     pub(super) one_is_enough: bool,
 }
@@ -151,8 +155,8 @@ impl<'a> Shared<'a> {
     fn one(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
         let broken = judge::of_medium(&case.state, case.step, case.table, self.expected);
         self.note(case, broken, &[Invariant::Whole, Invariant::Trust, Invariant::Kept, Invariant::Table]);
-        let (seen, came) =
-            self.go_on(case, bench, (&self.memos.again, self.reach.ends[0]), self.again, dice)?;
+        let again = if self.reach.every_bare && case.bare { usize::MAX } else { self.reach.ends[0] };
+        let (seen, came) = self.go_on(case, bench, (&self.memos.again, again), self.again, dice)?;
         let broken = judge::of_seen(&case.state, &seen, self.expected);
         self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);
         if let Some(came) = came {
@@ -186,7 +190,7 @@ impl<'a> Shared<'a> {
         let known = ways().memo.find(&case.state);
         if let Some(known) = known {
             if dice.below(PROVEN) == 0 {
-                let (_, real) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
+                let (_, real) = bench.go_on(&case.state, Mishap::Nothing, typed, self.published)?;
                 self.proven(real.agrees(&known), &real, &known)?;
             }
             return Ok((Arc::new(known.seen.clone()), Some(known)));
@@ -199,7 +203,7 @@ impl<'a> Shared<'a> {
         if !wanted {
             return Ok((seen, None));
         }
-        let (looks, came) = bench.go_on(&case.state, Boot::Uncut, typed, self.published)?;
+        let (looks, came) = bench.go_on(&case.state, Mishap::Nothing, typed, self.published)?;
         self.found().runs += 1;
         Ok((seen, Some(ways().memo.keep(&case.state, looks, came))))
     }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use testdata::{BootBits, Set};
 
 use super::firmware::{bootable, waits};
-use super::live::{Came, Seen, State};
+use super::going::{Came, Seen};
+use super::live::State;
 use super::published::Class;
 use super::tree::{Hash, Node, Tree};
 

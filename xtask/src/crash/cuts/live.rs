@@ -9,18 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host_io::explore::record::{Line, Look, Record};
-use serde_json::Value;
-use testdata::{BootBits, DiskImage, Host, HostOptions, Ran, Set};
+use testdata::{DiskImage, Host, HostOptions};
 use verity::RootHash;
 
+use super::going::{Came, Mishap, Seen, Typed, go_on, is_held, look};
 use super::insisting::Lost;
 use super::medium::{Disk, Partition};
 use super::published::{Class, IMAGES, Published};
 use super::story_log::{Places, is_drawn};
 use super::tree::{Hash, Hasher, Node, PERSISTENT, Tree};
-
-/// A command line.
-pub(super) type Typed = (&'static str, &'static [&'static str]);
 
 /// A host that is off, as a value.
 #[derive(Debug, Clone)]
@@ -100,80 +97,6 @@ impl State {
     }
 }
 
-/// What becomes of the first start of a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Boot {
-    Uncut,
-    /// The power goes away once more when the firmware has picked, and paid.
-    LostOnce,
-}
-
-/// How a boot ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Booted {
-    pub(super) version: Option<String>,
-    pub(super) set: Option<Set>,
-    /// Starts that failed before, or why nothing starts any more.
-    pub(super) failed: Vec<String>,
-}
-
-/// What was seen of a state that boots.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Seen {
-    pub(super) booted: Booted,
-    pub(super) settings: Value,
-    pub(super) status: Value,
-    pub(super) bits: [BootBits; 2],
-    pub(super) healed: bool,
-}
-
-impl Seen {
-    /// Whether both are the same; what programs say may have times in it.
-    pub(super) fn agrees(&self, other: &Self) -> bool {
-        self.booted == other.booted && self.settings == other.settings && self.bits == other.bits
-    }
-
-    /// What [`Seen::agrees`] is about, as text.
-    pub(super) fn shown(&self) -> String {
-        let Self { booted, settings, bits, .. } = self;
-        format!("{booted:?} {settings} {bits:?}")
-    }
-}
-
-/// What came of typing something on it, and booting once more.
-#[derive(Debug, Clone)]
-pub(super) struct Came {
-    pub(super) seen: Seen,
-    /// What the API says of updates once the boot is marked good and it has looked for one, and the bits then.
-    pub(super) api: (Value, [BootBits; 2]),
-    /// What was typed, with the exit code and the last words.
-    pub(super) typed: Vec<(String, Option<i32>, String)>,
-    pub(super) booted: Booted,
-    pub(super) settings: Value,
-    pub(super) bits: [BootBits; 2],
-    pub(super) classes: Vec<Class>,
-    /// What differs on the persistent partition after everything.
-    pub(super) delta: Delta,
-}
-
-impl Came {
-    /// The exit code of what was typed last, if that was not only the mark and the check that come before.
-    pub(super) fn code(&self) -> Option<i32> {
-        self.typed.iter().skip(2).last().and_then(|(_, code, _)| *code)
-    }
-
-    /// Whether both came to the same.
-    pub(super) fn agrees(&self, other: &Self) -> bool {
-        let codes = |came: &Self| came.typed.iter().map(|(_, code, _)| *code).collect::<Vec<_>>();
-        self.seen.agrees(&other.seen)
-            && codes(self) == codes(other)
-            && self.booted == other.booted
-            && self.settings == other.settings
-            && self.bits == other.bits
-            && self.classes == other.classes
-    }
-}
-
 /// Names, and what lies there now.
 pub(super) type Delta = Vec<(String, Option<Node>)>;
 
@@ -245,21 +168,26 @@ impl Bench {
     pub(super) fn go_on(
         &mut self,
         state: &State,
-        first: Boot,
+        mishap: Mishap,
         typed: &[Typed],
         published: &Published,
     ) -> Result<(Looks, Came), Box<dyn Error>> {
         let mut host = self.start(state)?;
-        if first == Boot::LostOnce {
+        if mishap == Mishap::BootLost {
             let _whichever = host.lose_power_in_boot();
         }
         let record = Record::at(&self.record);
         let seen = look(&mut host);
+        let full = match state.full {
+            true => Some(record.lines()?.len()),
+            false => None,
+        };
         record.room().free()?;
         let at_once = seen.booted.set.filter(|_| seen.booted.failed.is_empty());
         let lost = Lost::found(at_once, seen.bits, &state.classes, &state.tree);
         let is_missed = |host: &Host| is_held(host) && lost.is_missed(host, published);
-        let mut came = go_on(&mut host, seen, typed, is_missed);
+        let mut came = go_on(&mut host, seen, typed, (mishap, &record), is_missed)?;
+        came.turn.lines = full.unwrap_or(came.turn.lines);
         drop(host);
         let lines = record.lines()?;
         // What programs wrote to is laid out again next time.
@@ -332,97 +260,12 @@ impl Bench {
     }
 }
 
-fn look(host: &mut Host) -> Seen {
-    let booted = boot(host, false);
-    let asked = |program, args: &[&str]| match booted.version {
-        Some(_) => answer(&host.run(program, args)),
-        None => Value::Null,
-    };
-    Seen {
-        settings: asked("apiclient", &["-u", "/settings"]),
-        status: asked("updog", &["status", "--json"]),
-        bits: bits(host),
-        healed: host.disk().whole_tables() == [true, true],
-        booted,
-    }
-}
-
-/// `is_missed` tells of an update whether a release that was lost is newer than what it came to.
-fn go_on(host: &mut Host, seen: Seen, typed: &[Typed], is_missed: impl Fn(&Host) -> bool) -> Came {
-    let mut all = Vec::new();
-    let mut api = (Value::Null, seen.bits);
-    if seen.booted.version.is_some() {
-        let mut run = |(program, args): Typed| {
-            let ran = host.run(program, args);
-            let words = if ran.ok() { String::new() } else { ran.complaint() };
-            all.push((ran.command.clone(), ran.code(), words));
-            // What did not stay up when it was cut off is held; whoever is told so is told how to insist.
-            [&ran.stdout, &ran.stderr].iter().any(|words| words.contains("clear-failed"))
-        };
-        run(("updog", &["confirm-boot"]));
-        // A server that was asked for nothing since its start has nothing to say.
-        run(("apiclient", &["update", "check"]));
-        api = (answer(&host.run("apiclient", &["raw", "-u", "/updates/status"])), bits(host));
-        for &command in typed {
-            let told = run(command);
-            let insists = match command.1.first() {
-                // Who only asks is told, and lets nothing go.
-                Some(&"check-update") => false,
-                // Who wants the newest has nothing new, or an older one meanwhile.
-                Some(&"update") => is_missed(host),
-                _ => told,
-            };
-            if insists {
-                run(("updog", &["clear-failed"]));
-                run(command);
-            }
-        }
-    }
-    let booted = if seen.booted.version.is_some() { boot(host, true) } else { seen.booted.clone() };
-    let settings = match booted.version {
-        Some(_) => answer(&host.run("apiclient", &["-u", "/settings"])),
-        None => Value::Null,
-    };
-    let bits = bits(host);
-    Came { seen, api, typed: all, booted, settings, bits, classes: Vec::new(), delta: Delta::new() }
-}
-
-/// Whether a release is not taken for what became of it here.
-fn is_held(host: &Host) -> bool {
-    let status = answer(&host.run("updog", &["status", "--json"]));
-    status["held"].as_array().is_some_and(|held| !held.is_empty())
-}
-
 /// Whether a path is not there because of a name in it that was drawn. What is missing below a drawn name that is there
 /// was looked for, and counts.
 fn is_drawn_anew(path: &str, tree: &Tree) -> bool {
     let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
     let missing = ends.map(|end| &path[..end]).find(|above| tree.resolve(above, false).is_none());
     missing.is_some_and(|missing| is_drawn(missing.rsplit('/').next().unwrap_or(missing)))
-}
-
-/// The bits of both sets; of a disk without a whole copy of its table there are none.
-fn bits(host: &Host) -> [BootBits; 2] {
-    match host.disk().whole_tables() {
-        [false, false] => [BootBits::default(); 2],
-        _ => [Set::A, Set::B].map(|set| host.bits(set)),
-    }
-}
-
-fn boot(host: &mut Host, marked: bool) -> Booted {
-    let report = if marked { host.reboot() } else { host.boot_unproven() };
-    let failed = report.failed().map(|attempt| format!("{attempt:?}"));
-    Booted {
-        version: report.booted().and_then(|attempt| attempt.version.clone()),
-        set: report.booted().map(|attempt| attempt.set),
-        failed: failed.chain(report.stopped.clone()).collect(),
-    }
-}
-
-/// A program's JSON, or its last words.
-fn answer(ran: &Ran) -> Value {
-    let json = serde_json::from_str(&ran.stdout).ok().filter(|_| ran.ok());
-    json.unwrap_or_else(|| Value::String(ran.complaint()))
 }
 
 fn delta(before: &Tree, after: &Tree) -> Delta {

@@ -9,10 +9,10 @@
 //! - [`boot_program`]: the boot program's own work, where a story has it
 //! - [`story_log`]: from lines of a record to steps
 //! - [`medium`]: what lands, and what a medium then holds; [`tree`]: the persistent partition as a value
-//! - [`epochs`]: all states between two syncs; [`units`]: what lands there, one without the other
+//! - [`epochs`]: all states between two syncs; [`measure`]: how many of them; [`units`]: what lands there, one without the other
 //! - [`cases`]: the states of a story, each once; [`hands`]: looking at all of them
 //! - [`twice`]: what is done after a first cut, cut again
-//! - [`live`]: a state as a host; [`insisting`]: when a person insists there; [`firmware`]: what starts of it; [`memo`]: runs that need not be made twice
+//! - [`live`]: a state as a host; [`going`]: what it then does; [`insisting`]: when a person insists there; [`firmware`]: what starts of it; [`memo`]: runs that need not be made twice
 //! - [`controls`]: mistakes made on purpose, each of which has to be caught
 //! - [`published`]: what was published, and what of it a partition holds
 //! - [`judge`]: the nine promises; [`shapes`]: what may differ between two ways to the same end
@@ -29,10 +29,12 @@ mod explore;
 mod exploring;
 mod extents;
 mod firmware;
+mod going;
 mod hands;
 mod insisting;
 mod judge;
 mod live;
+mod measure;
 mod medium;
 mod memo;
 mod published;

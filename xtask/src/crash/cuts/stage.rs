@@ -101,6 +101,10 @@ impl Played {
         let mut host = bench.start(state)?;
         let record = bench.record();
         record.leave_out(Some(guard))?;
+        // A story begins on a host that runs.
+        if !matches!(story.acts[..], [Act::Boot | Act::BootUnproven, ..]) {
+            let _whichever = host.boot();
+        }
         for act in story.acts {
             match act {
                 Act::Run((program, args)) | Act::Ends((program, args), _) => drop(host.run(program, args)),

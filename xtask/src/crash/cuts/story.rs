@@ -4,7 +4,7 @@ use signpost::SetName;
 use testdata::{BootBits, BootFault, Host, Release, Set, World};
 
 use super::boot_program::Loads;
-use super::live::Typed;
+use super::going::Typed;
 
 /// One thing that is done while everything is recorded.
 #[derive(Clone, Copy)]
@@ -51,6 +51,23 @@ const CHECK: Typed = ("updog", &["check-update", "--json"]);
 const CLEAR: Typed = ("signpost", &["clear-inactive"]);
 const REPAIR: Typed = ("signpost", &["repair"]);
 const PICK: Typed = ("signpost", &["pick", "--spend"]);
+
+impl Story {
+    /// The commands one of whose programs is killed, and which are then typed again: what is typed in the story itself. None
+    /// where something else happens in between, as each command has a story without that.
+    pub(super) fn killed(&self) -> Vec<Typed> {
+        let is_apart = |act: &Act| matches!(act, Act::Fill(_) | Act::BootUnproven | Act::BootProgram(..));
+        if self.acts.iter().any(is_apart) {
+            return Vec::new();
+        }
+        let typed = self.acts.iter().filter_map(|act| match act {
+            // Each pick is a start of its own.
+            Act::Run(typed) | Act::Ends(typed, _) if *typed != PICK => Some(*typed),
+            _ => None,
+        });
+        typed.collect()
+    }
+}
 
 /// All of them.
 pub(super) const STORIES: &[Story] = &[

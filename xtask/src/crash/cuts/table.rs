@@ -66,6 +66,8 @@ pub(super) struct Figures {
     pub(super) checks: BTreeMap<Invariant, usize>,
     /// First cuts after which everything was cut again.
     pub(super) firsts: usize,
+    /// Programs that were killed while something was typed.
+    pub(super) kills: usize,
     /// Subsets that were made of what followed them, and the different states among these that nobody had before.
     pub(super) second_cuts: usize,
     pub(super) second_distinct: usize,
@@ -140,10 +142,19 @@ impl Figures {
 
     /// The same of what followed a first cut.
     pub(super) fn took_second(&mut self, count: &Count, distinct: usize) {
-        self.firsts += 1;
         self.second_cuts += count.cuts;
         self.second_distinct += distinct;
         self.images += count.images;
+    }
+
+    /// Adds what was found where nothing was cut.
+    pub(super) fn looked_at(&mut self, place: &str, invariant: Invariant, broken: Vec<Broken>) {
+        *self.checks.entry(invariant).or_default() += 1;
+        self.violations.extend(broken.into_iter().map(|one| Violation {
+            invariant: one.invariant,
+            state: place.to_owned(),
+            how: one.how,
+        }));
     }
 
     /// Adds what was found in states, and in half-written images.
@@ -163,7 +174,7 @@ impl Figures {
 
     pub(super) fn row(&self) -> String {
         format!(
-            "{:<20} {:>7} cuts {:>7} states {:>4} epochs ({} whole) {:>4} syncs {:>5} images {:>3} cut again: {:>7} cuts {:>7} states {:>5} run {:>4} proven {:>3} violations {:>6} ms",
+            "{:<20} {:>7} cuts {:>7} states {:>4} epochs ({} whole) {:>4} syncs {:>5} images {:>3} cut again {:>3} killed: {:>7} cuts {:>7} states {:>5} run {:>4} proven {:>3} violations {:>6} ms",
             self.name,
             self.cuts,
             self.distinct,
@@ -172,6 +183,7 @@ impl Figures {
             self.syncs.there,
             self.images,
             self.firsts,
+            self.kills,
             self.second_cuts,
             self.second_distinct,
             self.runs,
@@ -185,7 +197,7 @@ impl Figures {
         json!({
             "story": self.name, "cuts": self.cuts, "distinct_states": self.distinct, "epochs": self.epochs,
             "epochs_with_every_subset": self.whole_epochs, "syncs": self.syncs, "images": self.images,
-            "cut_again": self.firsts, "second_cuts": self.second_cuts,
+            "cut_again": self.firsts, "killed": self.kills, "second_cuts": self.second_cuts,
             "second_distinct_states": self.second_distinct,
             "run": self.runs, "shared_and_run_again": self.proven, "checks": self.checks, "millis": self.millis,
             "controls": self.controls.iter().map(|one| json!({

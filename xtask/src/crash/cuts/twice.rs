@@ -1,4 +1,5 @@
-//! Two cuts: what the first one left boots and is told to do the same again, and all of that is cut as well.
+//! Two cuts: what the first one left boots and is told to do the same again, and all of that is cut as well. So is what
+//! follows where a program was killed.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -7,18 +8,21 @@ use testdata::BootBits;
 
 use super::cases::Case;
 use super::firmware::{bootable, waits};
+use super::going::{Came, Mishap, Typed};
 use super::hands::{Memos, end_of};
 use super::judge::{End, Expected, Promise};
-use super::live::{Bench, Boot, Typed};
+use super::live::Bench;
 use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::Played;
 use super::tree::Hash;
 use crate::crash::dice::Dice;
 
-/// What is done after a first cut.
+/// What is done after a first cut, or around a program that is killed.
 pub(super) struct Second {
     pub(super) played: Played,
+    /// It is cut after so many steps, and no earlier.
+    pub(super) from: usize,
     pub(super) expected: Expected,
 }
 
@@ -45,8 +49,7 @@ impl Firsts {
     /// Takes what it draws of these, which were looked at.
     pub(super) fn draw(&mut self, cases: Vec<Case>, memos: &Memos, dice: &mut Dice) {
         for case in cases {
-            // What is done without room is a story of its own.
-            if !case.state.full && self.ways.insert(memos.way_on(&case.state)) {
+            if self.ways.insert(memos.way_on(&case.state)) {
                 let drawn = if case.bare { &mut self.bare } else { &mut self.others };
                 drawn.offer(case, dice);
             }
@@ -95,13 +98,55 @@ pub(super) fn again(
     let unproven = |bits: &BootBits| bootable(*bits) && !bits.successful;
     let lost = match first.table.bits.iter().any(unproven) {
         true => {
-            let (_, came) = bench.go_on(&first.state, Boot::LostOnce, typed, published)?;
+            let (_, came) = bench.go_on(&first.state, Mishap::BootLost, typed, published)?;
             Some(End { first_boot_lost: true, ..end_of(&first.state, &came, shapes) })
         }
         false => None,
     };
-    let _same_as_ever = bench.go_on(&first.state, Boot::Uncut, typed, published)?;
-    let played = Played::of(bench.off(&first.state), bench.dir(), &bench.record(), &[])?;
+    let (_, came) = bench.go_on(&first.state, Mishap::Nothing, typed, published)?;
+    let (mut played, turn) = played_on(first, &came, bench)?;
+    if first.state.full {
+        played.full = std::iter::once(0..turn).collect();
+    }
+    let mut expected = after(expected, first, &played);
+    expected.ends = expected.ends_after(first.ended).iter().cloned().chain(lost).collect();
+    Ok(Second { played, from: 0, expected })
+}
+
+/// A program that was killed, and what came of typing the same once more while the power stayed.
+pub(super) struct Killed {
+    pub(super) came: Came,
+    /// What is cut of it: all from where somebody was killed.
+    pub(super) second: Second,
+}
+
+/// Lets a state go on and kills whoever is about to make a change after so many others; `None` where there are not so many.
+pub(super) fn kill(
+    start: &Case,
+    (typed, changes): (&[Typed], u64),
+    expected: &Expected,
+    published: &Published,
+    bench: &mut Bench,
+) -> Result<Option<Killed>, Box<dyn Error>> {
+    let (_, came) = bench.go_on(&start.state, Mishap::Killed(changes), typed, published)?;
+    if came.turn.spared.is_some() {
+        return Ok(None);
+    }
+    let (played, from) = played_on(start, &came, bench)?;
+    let expected = after(expected, start, &played);
+    Ok(Some(Killed { came, second: Second { played, from, expected } }))
+}
+
+/// What a bench has just played, and after how many steps the way took its turn.
+fn played_on(first: &Case, came: &Came, bench: &Bench) -> Result<(Played, usize), Box<dyn Error>> {
+    let mut played = Played::of(bench.off(&first.state), bench.dir(), &bench.record(), &[came.turn.lines])?;
+    // An act that had ended is none of these steps.
+    let turn = played.milestones.pop().expect("one was asked for");
+    Ok((played, turn))
+}
+
+/// What has to hold in the course of what was played on from a state.
+fn after(expected: &Expected, first: &Case, played: &Played) -> Expected {
     let mut expected = expected.clone();
     expected.waited |= first.table.bits.iter().any(|bits| waits(*bits));
     for (path, contents) in played.trust() {
@@ -114,8 +159,7 @@ pub(super) fn again(
         ..promise.clone()
     });
     expected.promises = kept.collect();
-    expected.ends = expected.ends_after(first.ended).iter().cloned().chain(lost).collect();
-    Ok(Second { played, expected })
+    expected
 }
 
 #[cfg(test)]

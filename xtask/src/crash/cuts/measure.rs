@@ -1,0 +1,46 @@
+//! How many subsets of an epoch are made, and how much of it these are.
+
+/// Up to so many independent things, every subset of them is a state of its own.
+pub(super) const ALL_SUBSETS: usize = 12;
+
+/// How many subsets of an epoch are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measure {
+    /// Of up to so many things that are under way, every subset. Of [`ALL_SUBSETS`], where they are sectors and names
+    /// outside stores of settings.
+    pub(super) all: usize,
+    /// The same of epochs in which a store of settings is written: nearly each of their states is run for itself.
+    pub(super) store: usize,
+    /// Of more: every one and every pair missing, and alone.
+    pub(super) pairs: bool,
+    /// Of more: so many that are drawn, and a quarter of them where a store of settings is written.
+    pub(super) drawn: usize,
+}
+
+/// Where an epoch writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// In a store of settings, perhaps elsewhere, too.
+    Store,
+    /// Nowhere in one.
+    Elsewhere,
+}
+
+impl Measure {
+    /// How many subsets are drawn.
+    pub(super) const fn draws(&self, written: Written) -> usize {
+        match written {
+            Written::Store => self.drawn / 4,
+            Written::Elsewhere => self.drawn,
+        }
+    }
+}
+
+/// How much of an epoch was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Every subset.
+    All,
+    /// Prefixes, losses, survivors, pairs, and subsets that were drawn.
+    Drawn,
+}
