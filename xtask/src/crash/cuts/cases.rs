@@ -30,6 +30,8 @@ pub(super) struct Case {
     pub(super) ended: usize,
     /// Whether only sectors of the table and names were under way.
     pub(super) bare: bool,
+    /// Whether nothing was lost but sectors of the table and links.
+    pub(super) switch: bool,
     pub(super) place: String,
 }
 
@@ -153,8 +155,8 @@ impl<'a> Cases<'a> {
                 let table = tables.read(&state.disk)?;
                 state.booted_with(table.picked.0);
                 let place = place(name, epoch.number, &landed);
-                let (step, bare) = (epoch.step, epoch.is_bare());
-                cases.push(Case { state, table, step, ended, bare, place });
+                let (step, bare, switch) = (epoch.step, epoch.is_bare(), epoch.is_switch(&landed));
+                cases.push(Case { state, table, step, ended, bare, switch, place });
             }
         }
         images(name, &mut epoch, published, tables, self)?;

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::measure::{ALL_SUBSETS, Extent, Measure, Written};
-use super::medium::{Change, Inode, Medium, Partition};
-use super::story_log::{Read, Settle, Step};
+use super::medium::{Change, Inode, Kind, Medium, Partition};
+use super::story_log::{Read, Step};
 use super::units::units;
 use crate::crash::dice::Dice;
 
@@ -31,6 +31,10 @@ pub(super) struct Epoch {
     /// Whether a store of settings is written.
     store: bool,
     units: Vec<Vec<(u64, Change)>>,
+    /// Which of them are sectors of the table, or links that are made and renamed.
+    switches: Vec<usize>,
+    /// Whether the next epoch has some: what was there before they were lost is what is left when all of this has landed.
+    switches_next: bool,
     /// What a partition holds, by its place and by which of its units have landed.
     images: HashMap<(usize, Vec<bool>), Arc<Partition>>,
     image_units: BTreeMap<usize, Vec<usize>>,
@@ -112,19 +116,11 @@ impl Epochs {
         let mut durable = durable.clone();
         durable.begin_all(&read.kinds);
         let store = pending.iter().any(|(_, change)| change.is_below(stores));
-        self.all.push(Epoch { number, begin, store, ..Epoch::new(step, durable, pending, dice) });
-    }
-}
-
-impl Settle {
-    fn covers(self, change: &Change) -> bool {
-        match (self, change) {
-            (Self::File(file), Change::Size(inode, _) | Change::Bytes(inode, ..)) => file == *inode,
-            (Self::Names(dir), Change::Names(names)) => names.iter().any(|(at, ..)| *at == dir),
-            (Self::Files, Change::Names(_) | Change::Size(..) | Change::Bytes(..))
-            | (Self::Disk, Change::Sector(..) | Change::Image(..)) => true,
-            (Self::File(_) | Self::Names(_) | Self::Files | Self::Disk, _) => false,
+        let epoch = Epoch { number, begin, store, ..Epoch::new(step, durable, pending, &read.kinds, dice) };
+        if let Some(before) = self.all.last_mut() {
+            before.switches_next = !epoch.switches.is_empty();
         }
+        self.all.push(epoch);
     }
 }
 
@@ -139,8 +135,9 @@ fn land(medium: &mut Medium, changes: &[(u64, Change)]) {
 }
 
 impl Epoch {
-    fn new(step: usize, durable: Medium, pending: &[(u64, Change)], dice: &mut Dice) -> Self {
+    fn new(step: usize, durable: Medium, pending: &[(u64, Change)], kinds: &[Kind], dice: &mut Dice) -> Self {
         let units = units(&durable, pending, dice);
+        let switches = (0..units.len()).filter(|unit| units[*unit][0].1.is_switch(kinds)).collect();
         let mut image_units: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut file_units: BTreeMap<Inode, Vec<usize>> = BTreeMap::new();
         for (number, unit) in units.iter().enumerate() {
@@ -160,6 +157,8 @@ impl Epoch {
             step,
             durable,
             units,
+            switches,
+            switches_next: false,
             images,
             image_units,
             files,
@@ -175,6 +174,12 @@ impl Epoch {
     /// Whether only sectors of the table and names are under way.
     pub(super) fn is_bare(&self) -> bool {
         self.file_units.is_empty() && self.image_units.is_empty() && !self.units.is_empty()
+    }
+
+    /// Whether sectors of the table or links are under way, and nothing else was lost.
+    pub(super) fn is_switch(&self, landed: &[bool]) -> bool {
+        let is_there = |(unit, landed): (usize, &bool)| *landed || self.switches.contains(&unit);
+        (self.switches_next || !self.switches.is_empty()) && landed.iter().enumerate().all(is_there)
     }
 
     /// Every subset that is to be looked at.
@@ -194,6 +199,16 @@ impl Epoch {
         }
         let mut subsets: Vec<Landed> = Vec::new();
         subsets.extend((0..=count).map(|end| (0..count).map(|unit| unit < end).collect()));
+        // What switches is lost in every way, also where so much else is under way.
+        if measure.pairs && self.switches.len() <= ALL_SUBSETS {
+            subsets.extend((0..1usize << self.switches.len()).map(|bits| {
+                let lost = |unit| {
+                    let place = self.switches.iter().position(|switch| *switch == unit);
+                    place.is_some_and(|place| bits >> place & 1 == 1)
+                };
+                (0..count).map(|unit| !lost(unit)).collect()
+            }));
+        }
         for first in 0..if measure.pairs { count } else { 0 } {
             // With `second == first` it is one loss, or one survivor.
             for second in first..count {
@@ -273,7 +288,8 @@ mod tests {
     use crate::crash::cuts::tree::{Node, Tree};
 
     const DATA: &[u8] = b"new";
-    const EVERY: Measure = Measure { all: ALL_SUBSETS, store: ALL_SUBSETS, pairs: true, drawn: 0 };
+    const EVERY: Measure =
+        Measure { all: ALL_SUBSETS, store: ALL_SUBSETS, pairs: true, drawn: 0, store_drawn: 0 };
 
     /// Everything that `var/file`, which holds `old`, may hold after a cut anywhere in these lines.
     fn outcomes(lines: &[Line]) -> BTreeSet<Option<Vec<u8>>> {
@@ -410,5 +426,28 @@ mod tests {
         };
         assert_eq!(sectors(0), BTreeSet::from([vec![], vec![512], vec![1024], vec![512, 1024]]));
         assert_eq!(sectors(1), BTreeSet::from([vec![512, 1024], vec![512, 1024, 8192]]));
+    }
+
+    #[test]
+    fn what_has_lost_sectors_and_links_alone_is_told_from_what_has_lost_more() {
+        let mut tree = Tree::default();
+        tree.nodes.insert("var".to_owned(), Node::Dir { mode: 0o755 });
+        let mut kinds = Vec::new();
+        let base = Medium::of(&tree, disk(), &mut kinds);
+        let places = Places { host: PathBuf::from("/h"), images: vec![(4096, 4096)] };
+        let lines = [
+            Line::MakeDir { path: path("one"), mode: 0o755 },
+            Line::DiskSync { path: path("disk") },
+            Line::DiskWrite { path: path("disk"), at: 512, bytes: Bytes { from: 0, len: 512 } },
+            Line::MakeLink { target: PathBuf::from("one"), path: path("current") },
+        ];
+        let read = read(&lines, &[1; SECTOR], &base, kinds, &places).unwrap();
+        let epochs = Epochs::of(&base, &read, &mut Dice::new(1));
+        let [before, after] = &epochs.all[..] else { panic!("{} epochs", epochs.all.len()) };
+        assert_eq!([[false], [true]].map(|landed| before.is_switch(&landed)), [false, true]);
+        for bits in 0..4 {
+            let landed = |one| [one, bits & 1 == 1, bits & 2 == 2];
+            assert!(after.is_switch(&landed(true)) && !after.is_switch(&landed(false)));
+        }
     }
 }

@@ -175,7 +175,7 @@ mod tests {
         for name in ["repair", "boot-program"] {
             let extents = Extents {
                 depth: Depth {
-                    measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2 }; 2],
+                    measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2, store_drawn: 1 }; 2],
                     ends: 2,
                     firsts: [1, 0],
                     kills: [1, 1],

@@ -10,7 +10,7 @@ use super::cases::{Case, Cases, Making, Tables};
 use super::controls::{self, CONTROLS, Mistake};
 use super::extents::{ALL, Extents, KILL};
 use super::going::Mishap;
-use super::hands::{Memos, Reach, Shared, end_of};
+use super::hands::{Everywhere, Memos, Reach, Shared, end_of};
 use super::judge::{self, Expected, Invariant, Table};
 use super::live::{Bench, State};
 use super::measure::Measure;
@@ -87,8 +87,11 @@ impl<'a> Exploring<'a> {
     ) -> Result<(), Box<dyn Error>> {
         let making = self.making(played, self.extents.depth.measures[0], self.story.name);
         let mut cases = Cases::of(&making, &played.read);
-        let every_bare = self.extents.depth.firsts[0] == ALL;
-        let (mut distinct, reach) = (0, Reach { every_bare, ..self.reach() });
+        let everywhere = match self.extents.depth.firsts[0] {
+            ALL => Everywhere::AtSwitches,
+            _ => Everywhere::Nowhere,
+        };
+        let (mut distinct, reach) = (0, Reach { everywhere, ..self.reach() });
         while let Some(mut batch) = self.next(&mut cases)? {
             self.own.extend(batch.iter().map(|case| case.state.hash));
             distinct += self.fresh(&batch);
@@ -143,7 +146,8 @@ impl<'a> Exploring<'a> {
         let medium = played.at(0);
         let state = State::new(medium.tree(&played.read.kinds), medium.disk, false, self.published);
         let table = Tables { bench: &mut self.benches[0], known: &mut self.tables }.read(&state.disk)?;
-        let mut start = Case { state, table, step: 0, ended: 0, bare: false, place: String::new() };
+        let mut start =
+            Case { state, table, step: 0, ended: 0, bare: false, switch: false, place: String::new() };
         // What comes of typing it where nobody is killed is the one end that there is.
         let nobody = Mishap::Killed(u64::MAX);
         let (_, uncut) = self.benches[0].go_on(&start.state, nobody, &typed, self.published)?;
@@ -244,8 +248,9 @@ impl<'a> Exploring<'a> {
         let mut cases = Cases::of(&making, &wrong);
         // What a mistake leaves is no verdict on states that are left without one.
         let memos = Memos::default();
+        let everywhere = guard.map_or(Everywhere::Nowhere, |_| Everywhere::WhereBare);
         // A guard is missed between one step and the next, and nothing that a boot shows tells of it.
-        let reach = Reach { ends: [CONTROL_ENDS; 2], every_bare: guard.is_some(), one_is_enough: true };
+        let reach = Reach { ends: [CONTROL_ENDS; 2], everywhere, one_is_enough: true };
         let (mut states, mut by) = (0, None::<Invariant>);
         self.leave_out(guard)?;
         while let Some(mut batch) = self.next(&mut cases)?
@@ -300,7 +305,7 @@ impl<'a> Exploring<'a> {
     /// As far as what follows one cut is looked at: so many ways more than were gone before.
     fn reach(&self) -> Reach {
         let ends = self.memos.ends().map(|gone| gone + self.extents.depth.ends);
-        Reach { ends, every_bare: false, one_is_enough: false }
+        Reach { ends, everywhere: Everywhere::Nowhere, one_is_enough: false }
     }
 
     /// Looks at the cases that are wanted, and notes what was found.

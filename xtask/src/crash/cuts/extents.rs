@@ -9,7 +9,7 @@ pub(crate) struct Depth {
     pub(super) measures: [Measure; 2],
     /// So many different ways to go on from a state are gone to their end, in each story and after each first cut.
     pub(super) ends: usize,
-    /// So many first cuts are followed by a second one, in each story: between sectors and names, and of the others.
+    /// So many first cuts are followed by a second one, in each story: that lose nothing but sectors and links, and of the others.
     pub(super) firsts: [usize; 2],
     /// So many programs are killed in each story, and what follows so many of them is cut.
     pub(super) kills: [usize; 2],
@@ -21,13 +21,17 @@ pub(super) const ALL: usize = usize::MAX;
 impl Depth {
     /// What every change is tried with.
     pub(crate) const QUICK: Self =
-        Self { measures: [first(5, 32), second(4, 8)], ends: 4, firsts: [1, 0], kills: [1, 0] };
+        Self { measures: [first(5, [32, 8]), second(4, [8, 2])], ends: 4, firsts: [1, 0], kills: [1, 0] };
     /// Where nothing else is asked for.
     pub(crate) const USUAL: Self =
-        Self { measures: [first(5, 256), second(4, 16)], ends: 6, firsts: [1, 1], kills: [4, 1] };
+        Self { measures: [first(5, [256, 64]), second(4, [16, 4])], ends: 6, firsts: [1, 1], kills: [4, 1] };
     /// What takes hours.
-    pub(crate) const FULL: Self =
-        Self { measures: [first(6, 1024), second(4, 16)], ends: 8, firsts: [ALL, 2], kills: [16, 4] };
+    pub(crate) const FULL: Self = Self {
+        measures: [first(6, [2048, 64]), second(4, [16, 4])],
+        ends: 6,
+        firsts: [ALL, 1],
+        kills: [4, 1],
+    };
 }
 
 impl Depth {
@@ -51,7 +55,10 @@ impl Depth {
                 "ways gone to their end in any case, in each story and after each first cut",
                 each(|depth| depth.ends),
             ),
-            ("first cuts in each story between sectors and names", each(|depth| depth.firsts[0])),
+            (
+                "first cuts in each story that lose sectors of the table and links alone",
+                each(|depth| depth.firsts[0]),
+            ),
             ("other first cuts in each story", each(|depth| depth.firsts[1])),
             ("programs that are killed in each story", each(|depth| depth.kills[0])),
             ("of these, where what follows is cut", each(|depth| depth.kills[1])),
@@ -71,12 +78,12 @@ impl Depth {
     }
 }
 
-const fn first(store: usize, drawn: usize) -> Measure {
-    Measure { all: ALL_SUBSETS, store, pairs: true, drawn }
+const fn first(store: usize, [drawn, store_drawn]: [usize; 2]) -> Measure {
+    Measure { all: ALL_SUBSETS, store, pairs: true, drawn, store_drawn }
 }
 
-const fn second(all: usize, drawn: usize) -> Measure {
-    Measure { all, store: all, pairs: false, drawn }
+const fn second(all: usize, [drawn, store_drawn]: [usize; 2]) -> Measure {
+    Measure { all, store: all, pairs: false, drawn, store_drawn }
 }
 
 /// What follows the name of a story where a program is killed in it; then comes after how many changes.

@@ -31,11 +31,31 @@ pub(super) struct Reach {
     /// So many different ways to go on from a state are gone to their end, the same again and back; more only where a boot
     /// shows what none of these has shown.
     pub(super) ends: [usize; 2],
-    /// Whether the same is typed again in every state between sectors and names, where no way like its own was gone: each
-    /// of these ways is then cut again.
-    pub(super) every_bare: bool,
+    /// Where the same is typed again in every state, unless a way like its own was gone.
+    pub(super) everywhere: Everywhere,
     /// Whether the first violation is enough.
     pub(super) one_is_enough: bool,
+}
+
+/// Which states all are gone to their end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Everywhere {
+    /// None for what they are.
+    Nowhere,
+    /// Those that have lost nothing but sectors of the table and links: each is then cut again.
+    AtSwitches,
+    /// Those between sectors and names.
+    WhereBare,
+}
+
+impl Everywhere {
+    const fn has(self, case: &Case) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::AtSwitches => case.switch,
+            Self::WhereBare => case.bare,
+        }
+    }
 }
 
 /// Verdicts that states of a story share, also those that a second cut left.
@@ -155,7 +175,7 @@ impl<'a> Shared<'a> {
     fn one(&self, case: &Case, bench: &mut Bench, dice: &mut Dice) -> Result<(), Box<dyn Error>> {
         let broken = judge::of_medium(&case.state, case.step, case.table, self.expected);
         self.note(case, broken, &[Invariant::Whole, Invariant::Trust, Invariant::Kept, Invariant::Table]);
-        let again = if self.reach.every_bare && case.bare { usize::MAX } else { self.reach.ends[0] };
+        let again = if self.reach.everywhere.has(case) { usize::MAX } else { self.reach.ends[0] };
         let (seen, came) = self.go_on(case, bench, (&self.memos.again, again), self.again, dice)?;
         let broken = judge::of_seen(&case.state, &seen, self.expected);
         self.note(case, broken, &[Invariant::Boots, Invariant::Settings, Invariant::Truth]);

@@ -11,10 +11,12 @@ pub(super) struct Measure {
     pub(super) all: usize,
     /// The same of epochs in which a store of settings is written: nearly each of their states is run for itself.
     pub(super) store: usize,
-    /// Of more: every one and every pair missing, and alone.
+    /// Of more: every one and every pair missing, and alone, and every loss of sectors and links with all else there.
     pub(super) pairs: bool,
-    /// Of more: so many that are drawn, and a quarter of them where a store of settings is written.
+    /// Of more: so many that are drawn.
     pub(super) drawn: usize,
+    /// The same where a store of settings is written.
+    pub(super) store_drawn: usize,
 }
 
 /// Where an epoch writes.
@@ -30,7 +32,7 @@ impl Measure {
     /// How many subsets are drawn.
     pub(super) const fn draws(&self, written: Written) -> usize {
         match written {
-            Written::Store => self.drawn / 4,
+            Written::Store => self.store_drawn,
             Written::Elsewhere => self.drawn,
         }
     }

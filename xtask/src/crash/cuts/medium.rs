@@ -77,6 +77,14 @@ impl Change {
         }
     }
 
+    /// Whether it is a sector of the table, or a name that gets a link.
+    pub(super) fn is_switch(&self, kinds: &[Kind]) -> bool {
+        let mut inodes = self.names().iter().filter_map(|(_, _, inode)| *inode).peekable();
+        let is_linked =
+            inodes.peek().is_some() && inodes.all(|inode| matches!(kinds[inode], Kind::Link { .. }));
+        matches!(self, Self::Sector(..)) || is_linked
+    }
+
     /// Whether it is about one of these directories, or what lies there.
     pub(super) fn is_below(&self, dirs: &HashSet<Inode>) -> bool {
         match self {

@@ -31,6 +31,19 @@ pub(super) enum Settle {
     Disk,
 }
 
+impl Settle {
+    /// Whether it makes a change durable.
+    pub(super) fn covers(self, change: &Change) -> bool {
+        match (self, change) {
+            (Self::File(file), Change::Size(inode, _) | Change::Bytes(inode, ..)) => file == *inode,
+            (Self::Names(dir), Change::Names(names)) => names.iter().any(|(at, ..)| *at == dir),
+            (Self::Files, Change::Names(_) | Change::Size(..) | Change::Bytes(..))
+            | (Self::Disk, Change::Sector(..) | Change::Image(..)) => true,
+            (Self::File(_) | Self::Names(_) | Self::Files | Self::Disk, _) => false,
+        }
+    }
+}
+
 /// A step, and how a person would call it.
 #[derive(Debug, Clone)]
 pub(super) struct Told {

@@ -27,30 +27,30 @@ pub(super) struct Second {
 }
 
 /// First cuts after which the host is cut again, no two of which are known to do the same. They are drawn from all cases as these go
-/// by: so many of those between sectors of the table and names, and so many of the others.
+/// by: so many of those that have lost nothing but sectors of the table and links, and so many of the others.
 pub(super) struct Firsts {
-    ways: HashSet<Hash>,
-    bare: Drawn<Case>,
+    switches: Drawn<Case>,
     others: Drawn<Case>,
 }
 
 struct Drawn<T> {
     limit: usize,
+    ways: HashSet<Hash>,
     seen: u64,
     kept: Vec<T>,
 }
 
 impl Firsts {
-    pub(super) fn new([bare, others]: [usize; 2]) -> Self {
-        let drawn = |limit| Drawn { limit, seen: 0, kept: Vec::new() };
-        Self { ways: HashSet::new(), bare: drawn(bare), others: drawn(others) }
+    pub(super) fn new([switches, others]: [usize; 2]) -> Self {
+        let drawn = |limit| Drawn { limit, ways: HashSet::new(), seen: 0, kept: Vec::new() };
+        Self { switches: drawn(switches), others: drawn(others) }
     }
 
     /// Takes what it draws of these, which were looked at.
     pub(super) fn draw(&mut self, cases: Vec<Case>, memos: &Memos, dice: &mut Dice) {
         for case in cases {
-            if self.ways.insert(memos.way_on(&case.state)) {
-                let drawn = if case.bare { &mut self.bare } else { &mut self.others };
+            let drawn = if case.switch { &mut self.switches } else { &mut self.others };
+            if drawn.ways.insert(memos.way_on(&case.state)) {
                 drawn.offer(case, dice);
             }
         }
@@ -63,7 +63,7 @@ impl Firsts {
 
     /// All that were drawn.
     pub(super) fn all(self) -> Vec<Case> {
-        let mut all = self.bare.kept;
+        let mut all = self.switches.kept;
         all.extend(self.others.kept);
         all
     }
@@ -171,7 +171,7 @@ mod tests {
         let mut often = [0; 10];
         let mut dice = Dice::new(1);
         for _ in 0..1000 {
-            let mut drawn = Drawn { limit: 2, seen: 0, kept: Vec::new() };
+            let mut drawn = Drawn { limit: 2, ways: HashSet::new(), seen: 0, kept: Vec::new() };
             (0..often.len()).for_each(|one| drawn.offer(one, &mut dice));
             assert_eq!(drawn.kept.len(), 2);
             drawn.kept.into_iter().for_each(|one| often[one] += 1);
