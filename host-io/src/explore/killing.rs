@@ -59,7 +59,6 @@ impl Killing {
 #[cfg(test)]
 mod tests {
     use super::super::record::{Record, RecordedFs};
-    use super::*;
     use crate::fs::Fs as _;
 
     /// That the next one would be killed is shown where a whole program is: `cargo xtask crash`.
