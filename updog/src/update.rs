@@ -277,7 +277,7 @@ impl Prospect {
         };
         // What is in place and waits to be booted stays valid all the time; if it turns out to be something else after all,
         // it is cleared like any other.
-        let is_staged = job.is_staged(&inactive, root_hash) || !guards::stands("only-what-is-staged-is-kept");
+        let is_staged = job.is_staged(&inactive, root_hash);
         let read_back = if plan.is_in_place() && is_staged {
             match job.keep(&cache, leaving, recipes, targets) {
                 Ok(read_back) => read_back,

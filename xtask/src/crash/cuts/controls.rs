@@ -105,11 +105,6 @@ pub(super) const CONTROLS: &[Control] = &[
         mistake: Mistake::WithoutGuard("cleared-before-it-is-written"),
     },
     Control {
-        name: "unmarked-set-kept",
-        story: "first-update",
-        mistake: Mistake::WithoutGuard("only-what-is-staged-is-kept"),
-    },
-    Control {
         name: "failed-release-taken-again",
         story: "failed-boot",
         mistake: Mistake::WithoutGuard("failed-releases-are-held"),

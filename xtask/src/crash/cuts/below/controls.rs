@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::super::hands::Reach;
+use super::super::hands::{Everywhere, Reach};
 use super::super::judge::Invariant;
 use super::super::table::Caught;
 use super::look::Looking;
@@ -60,7 +60,10 @@ pub(super) fn make(looking: &mut Looking<'_>) -> Result<Vec<Caught>, Box<dyn Err
 impl Control {
     fn make(&self, looking: &mut Looking<'_>) -> Result<Caught, Box<dyn Error>> {
         let point = self.point(looking)?;
-        let found = looking.only(&[point], Reach { ends: [usize::MAX, 0], one_is_enough: true })?;
+        let found = looking.only(
+            &[point],
+            Reach { ends: [usize::MAX, 0], everywhere: Everywhere::Nowhere, one_is_enough: true },
+        )?;
         let by: Option<Invariant> = found.violations.first().map(|violation| violation.invariant);
         Ok(Caught { name: self.name.to_owned(), states: 1, by })
     }

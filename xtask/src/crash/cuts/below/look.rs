@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use verity::RootHash;
 
 use super::super::cases::{Case, Tables};
-use super::super::hands::{Memos, Reach, Shared};
+use super::super::going::{Seen, Typed};
+use super::super::hands::{Everywhere, Memos, Reach, Shared};
 use super::super::judge::{Invariant, Table};
-use super::super::live::{Bench, Off, Seen, State, Typed};
+use super::super::live::{Bench, Off, State};
 use super::super::published::Published;
 use super::super::shapes::Shapes;
 use super::super::table::{Found, Violation};
@@ -164,7 +165,7 @@ impl<'a> Looking<'a> {
         let table = tables.read(&state.disk)?;
         state.booted_with(table.picked.0);
         let place = point.to_string();
-        Ok(Ok(Case { state, table, step: point.cut, ended: 0, bare: false, place }))
+        Ok(Ok(Case { state, table, step: point.cut, ended: 0, bare: false, switch: false, place }))
     }
 
     /// Looks at as many different points of each stretch as it wants.
@@ -265,7 +266,8 @@ impl<'a> Looking<'a> {
         let so_far = looked.by_act[act] <= BATCH;
         // The first points of an act go on from where it is, whatever those of other acts did.
         let ends = if so_far { ends.map(|ends| ends + ENDS) } else { [0; 2] };
-        let found = self.work(act, batch, Reach { ends, one_is_enough: false })?;
+        let found =
+            self.work(act, batch, Reach { ends, everywhere: Everywhere::Nowhere, one_is_enough: false })?;
         looked.add(found);
         batch.clear();
         Ok(())

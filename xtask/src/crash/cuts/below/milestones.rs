@@ -10,9 +10,10 @@ use testdata::{BootBits, Set};
 
 use super::super::cases::Case;
 use super::super::firmware::waits;
+use super::super::going::{Mishap, Typed};
 use super::super::hands::{BACK, end_of};
 use super::super::judge::{End, Expected, Promise};
-use super::super::live::{Bench, Boot, State, Typed};
+use super::super::live::{Bench, State};
 use super::super::medium::SECTOR;
 use super::super::published::{Class, Published};
 use super::super::shapes::Shapes;
@@ -101,7 +102,7 @@ impl Finding<'_> {
         };
         let (mut ends, mut bits, mut runs) = (Vec::new(), [BootBits::default(); 2], None);
         for typed in typed.iter().copied().chain([BACK]) {
-            let (_, came) = bench.go_on(&state, Boot::Uncut, typed, self.published)?;
+            let (_, came) = bench.go_on(&state, Mishap::Nothing, typed, self.published)?;
             learn(&came.seen.booted.version, &came.seen.settings)?;
             learn(&came.booted.version, &came.settings)?;
             (bits, runs) = (came.seen.bits, came.seen.booted.set);

@@ -33,7 +33,7 @@ use serde_json::json;
 use testdata::FaultyServer;
 
 use super::explore::roomy;
-use super::hands::Reach;
+use super::hands::{Everywhere, Reach};
 use super::table::Caught;
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo};
@@ -183,8 +183,10 @@ fn look(
 
 /// Looks at one point, starts it, and leaves its disk.
 fn one(looking: &mut Looking<'_>, point: &Point, place: &Place, dir: &Path) -> Outcome {
-    let found =
-        looking.only(std::slice::from_ref(point), Reach { ends: [usize::MAX; 2], one_is_enough: false })?;
+    let found = looking.only(
+        std::slice::from_ref(point),
+        Reach { ends: [usize::MAX; 2], everywhere: Everywhere::Nowhere, one_is_enough: false },
+    )?;
     let started = trials::start(
         looking.replay,
         std::slice::from_ref(point),

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::going::{Booted, Seen};
 use super::super::judge::{self, Invariant};
-use super::super::live::{Booted, Seen};
 use super::super::table::Violation;
 use super::look::Looking;
 use super::point::Point;
