@@ -11,13 +11,13 @@ use super::controls::{self, CONTROLS, Mistake};
 use super::extents::{ALL, Extents, KILL};
 use super::going::Mishap;
 use super::hands::{Everywhere, Memos, Reach, Shared, end_of};
-use super::judge::{self, Expected, Invariant, Table};
+use super::judge::{self, End, Expected, Invariant, Table};
 use super::live::{Bench, State};
 use super::measure::Measure;
 use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::Played;
-use super::story::Story;
+use super::story::{REVERT, Story};
 use super::table::{Caught, Figures};
 use super::tree::Hash;
 use super::twice::{self, Firsts, Killed, Second};
@@ -151,8 +151,10 @@ impl<'a> Exploring<'a> {
         // What comes of typing it where nobody is killed is the one end that there is.
         let nobody = Mishap::Killed(u64::MAX);
         let (_, uncut) = self.benches[0].go_on(&start.state, nobody, &typed, self.published)?;
-        let ends = vec![end_of(&start.state, &uncut, self.shapes)];
-        let ends = Expected { ends, ..expected.clone() };
+        let end = end_of(&start.state, &uncut, self.shapes);
+        // Whoever takes back what a killed program took back already is told that there is nothing, by the exit code as well.
+        let nothing = (typed.last() == Some(&REVERT)).then(|| End { code: Some(1), ..end.clone() });
+        let ends = Expected { ends: std::iter::once(end).chain(nothing).collect(), ..expected.clone() };
         let [kills, cuts] = self.extents.depth.kills;
         let moments = match asked {
             Some(moment) => BTreeSet::from([moment]),

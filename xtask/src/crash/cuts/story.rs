@@ -42,7 +42,8 @@ pub(super) struct Story {
 }
 
 const UPDATE: Typed = ("updog", &["update", "--json"]);
-const REVERT: Typed = ("updog", &["update-revert"]);
+/// What takes back what waits for the next boot.
+pub(super) const REVERT: Typed = ("updog", &["update-revert"]);
 const ROLLBACK: Typed = ("updog", &["rollback"]);
 const SET: Typed = ("apiclient", &["set", "updates.ignore-waves=true"]);
 const UNSET: Typed = ("apiclient", &["unset", "updates.ignore-waves"]);
