@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Only this state, as a violation names it; its host is left
     #[arg(long, value_name = "STATE", conflicts_with = "story")]
     state: Option<String>,
+    /// That state of a story in which this mistake is made
+    #[arg(long, value_name = "NAME", requires = "state")]
+    mistake: Option<String>,
     /// Forget each sync as well, one at a time, and tell which promise needs it
     #[arg(long, conflicts_with = "state")]
     syncs: bool,
@@ -76,6 +79,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             rng_seed: args.rng_seed,
             story: args.story.clone(),
             state: args.state.clone(),
+            mistake: args.mistake.clone(),
             json: args.json,
         }),
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use testdata::{BootBits, Set};
 
-use super::epochs::{Epoch, Epochs};
+use super::epochs::{Epoch, Epochs, Landed};
 use super::firmware::{bootable, pick};
 use super::judge::{Broken, Invariant, Table};
 use super::live::{Bench, State};
@@ -97,6 +97,8 @@ pub(super) struct Making<'a> {
     /// Nothing is cut before so many steps.
     pub(super) from: usize,
     pub(super) measure: Measure,
+    /// The one state that is to be made, however far others go.
+    pub(super) only: Option<&'a str>,
     pub(super) rng_seed: u64,
 }
 
@@ -133,9 +135,12 @@ impl<'a> Cases<'a> {
     /// The states of the next epoch that differ from all before them, and those that were left before an act had ended and
     /// are left afterwards as well; `None` after the last epoch.
     pub(super) fn next(&mut self, tables: &mut Tables<'_>) -> Result<Option<Vec<Case>>, Box<dyn Error>> {
-        let Making { name, published, full, milestones, measure, .. } = *self.making;
+        let Making { name, published, full, milestones, measure, only, .. } = *self.making;
         let Some(mut epoch) = self.left.pop_front() else { return Ok(None) };
-        let (extent, subsets) = epoch.subsets(measure, &mut self.dice);
+        let (extent, subsets) = match only {
+            None => epoch.subsets(measure, &mut self.dice),
+            Some(only) => (Extent::Drawn, one(name, &epoch, only)),
+        };
         self.count.whole_epochs += usize::from(extent == Extent::All && epoch.len() > 0);
         self.count.cuts += subsets.len();
         if subsets.iter().any(|landed| landed.contains(&false)) {
@@ -159,7 +164,9 @@ impl<'a> Cases<'a> {
                 cases.push(Case { state, table, step, ended, bare, switch, place });
             }
         }
-        images(name, &mut epoch, published, tables, self)?;
+        if only.is_none_or(|only| only == images_place(name, epoch.number)) {
+            images(name, &mut epoch, published, tables, self)?;
+        }
         Ok(Some(cases))
     }
 }
@@ -175,6 +182,19 @@ fn place(name: &str, epoch: usize, landed: &[bool]) -> String {
     let bits: String = landed.iter().map(|landed| if *landed { '1' } else { '0' }).collect();
     let colon = if name.ends_with('/') { "" } else { ":" };
     format!("{name}{colon}{epoch}:{bits}")
+}
+
+/// What [`place`] names so, if it lies in this epoch.
+fn one(name: &str, epoch: &Epoch, only: &str) -> Vec<Landed> {
+    let bits = only.rsplit(':').next().unwrap_or_default();
+    let landed: Landed = bits.chars().map(|bit| bit == '1').collect();
+    let is_it = landed.len() == epoch.len() && place(name, epoch.number, &landed) == only;
+    is_it.then_some(landed).into_iter().collect()
+}
+
+fn images_place(name: &str, epoch: usize) -> String {
+    let colon = if name.ends_with('/') { "" } else { ":" };
+    format!("{name}{colon}{epoch}:images")
 }
 
 /// Holds beginnings of what an epoch writes to partitions against the table as it is without the epoch, and with it.
@@ -206,7 +226,7 @@ fn images(
                 if bootable(bits[index]) && !whole {
                     let role = IMAGES[index * 3].1;
                     let how = format!("after {prefix} writes set {set:?} ({role}: {}) is bootable", own[0]);
-                    let place = format!("{name}:{}:images", epoch.number);
+                    let place = images_place(name, epoch.number);
                     cases.broken.push((place, Broken { invariant: Invariant::Whole, how }));
                 }
             }

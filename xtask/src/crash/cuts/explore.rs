@@ -19,7 +19,7 @@ use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::{self, Played};
 use super::story::{STORIES, Story};
-use super::table::{self, Figures};
+use super::table::{Figures, Sum};
 use super::twice::Firsts;
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo};
@@ -28,6 +28,7 @@ use crate::cargo::{BUILD_PROGRAMS, cargo};
 const HANDS: usize = 2;
 
 /// Builds the programs, plays the stories, and tells what was found.
+#[expect(clippy::disallowed_methods, reason = "how long it took is reported, never decided on")]
 pub(crate) fn run(extents: &Extents) -> Outcome {
     let status = cargo().args(BUILD_PROGRAMS).status()?;
     if !status.success() {
@@ -46,7 +47,7 @@ pub(crate) fn run(extents: &Extents) -> Outcome {
         let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
         return Err(format!("find the story: there are {}", names.join(", ")).into());
     }
-    let at_once = HANDS.min(stories.len());
+    let (at_once, began) = (HANDS.min(stories.len()), Instant::now());
     let (known, next, all) = (Known::default(), AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..at_once {
@@ -57,14 +58,21 @@ pub(crate) fn run(extents: &Extents) -> Outcome {
                     // Told one at a time: a story has several lines.
                     figures.iter().for_each(|figures| figures.tell(extents.json));
                     all.extend(figures);
+                    let (done, took) = (all.len(), began.elapsed().as_secs());
+                    let left = took * (stories.len() - done) as u64 / (done as u64).max(1);
+                    if done < stories.len() {
+                        eprintln!("{done} of {} stories in {took} s, and some {left} s more", stories.len());
+                    }
                 }
             });
         }
     });
     let (all, distinct) = (all.into_inner()?, known.states.into_inner()?.len());
     let unplayed = stories.len() - all.len();
-    if !extents.json {
-        table::sum(&all, distinct, unplayed);
+    let sum = Sum::of(&all, distinct, unplayed, began.elapsed().as_millis());
+    match extents.json {
+        true => println!("{}", sum.json()),
+        false => print!("{}", sum.rows()),
     }
     Ok(unplayed == 0 && all.iter().all(Figures::is_clean))
 }
@@ -72,7 +80,14 @@ pub(crate) fn run(extents: &Extents) -> Outcome {
 /// Plays a story and tells its figures.
 fn play(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Option<Figures> {
     // Fixtures panic with what went wrong. Then this story is told not to have been played, and the others are.
-    let played = catch_unwind(AssertUnwindSafe(|| explore(story, extents, hands, known)));
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let work = roomy()?;
+        let figures = explore(story, extents, hands, known, work.path())?;
+        if extents.state.is_some() {
+            eprintln!("The state is left in {}/0/h", work.keep().display());
+        }
+        Ok::<_, Box<dyn Error>>(figures)
+    }));
     match played {
         Ok(Ok(figures)) => Some(figures),
         Ok(Err(error)) => {
@@ -87,35 +102,42 @@ fn play(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Option
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long it took is reported, never decided on")]
-fn explore(story: &Story, extents: &Extents, hands: usize, known: &Known) -> Result<Figures, Box<dyn Error>> {
+fn explore(
+    story: &Story,
+    extents: &Extents,
+    hands: usize,
+    known: &Known,
+    work: &Path,
+) -> Result<Figures, Box<dyn Error>> {
     let began = Instant::now();
-    let work = roomy()?;
     let world = World::new();
-    let played = Played::play(story, &world, &work.path().join("record"))?;
+    let played = Played::play(story, &world, &work.join("record"))?;
     let published = stage::published(story, &world)?;
-    let benches = (0..hands).map(|hand| Bench::new(&work.path().join(hand.to_string()), &played.off));
+    let benches = (0..hands).map(|hand| Bench::new(&work.join(hand.to_string()), &played.off));
     let mut benches = benches.collect::<Result<Vec<_>, _>>()?;
     let shapes = Shapes::new(story.history);
     let expected = expect(story, &played, &published, &shapes, &mut benches[0])?;
     let mut exploring = Exploring::new(story, extents, &world, &published, &shapes, benches, known);
-    let mut firsts = Firsts::new(extents.depth.firsts);
-    exploring.cut(&played, &expected, &mut firsts)?;
-    if extents.mistakes && extents.state.is_none() {
+    if extents.mistake.is_none() {
+        let mut firsts = Firsts::new(extents.depth.firsts);
+        exploring.cut(&played, &expected, &mut firsts)?;
+        for first in firsts.all() {
+            exploring.cut_again(&first, &expected)?;
+        }
+        exploring.kill(&played, &expected)?;
+    }
+    if extents.mistakes && extents.state.is_some() == extents.mistake.is_some() {
         exploring.make_mistakes(&played, &expected)?;
     }
     if extents.syncs && extents.state.is_none() {
         exploring.forget_syncs(&played, &expected)?;
     }
-    for first in firsts.all() {
-        exploring.cut_again(&first, &expected)?;
-    }
-    exploring.kill(&played, &expected)?;
     let mut figures = exploring.figures;
-    if let Some(state) = &extents.state {
-        if figures.checks.is_empty() {
-            return Err(format!("no state of it is {state}").into());
-        }
-        println!("The state is left in {}/0/h", work.keep().display());
+    if let Some(state) = &extents.state
+        && figures.checks.is_empty()
+        && figures.violations.is_empty()
+    {
+        return Err(format!("no state of it is {state}").into());
     }
     figures.millis = began.elapsed().as_millis();
     Ok(figures)
@@ -168,31 +190,54 @@ mod tests {
     use crate::crash::cuts::extents::Depth;
     use crate::crash::cuts::measure::Measure;
 
-    /// The two shortest stories, cut here and there, once and twice, with a program killed in the one that types something: whether the others keep their promises is what
-    /// `cargo xtask crash` is run for.
+    /// Little of everything.
+    fn little() -> Extents {
+        Extents {
+            depth: Depth {
+                measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2, store_drawn: 1 }; 2],
+                ends: 2,
+                firsts: [1, 0],
+                kills: [1, 1],
+            },
+            syncs: false,
+            mistakes: false,
+            rng_seed: 1,
+            story: None,
+            state: None,
+            mistake: None,
+            json: false,
+        }
+    }
+
+    fn explored(name: &str, extents: &Extents) -> Result<Figures, Box<dyn Error>> {
+        let story = STORIES.iter().find(|story| story.name == name).expect("a story of this name");
+        explore(story, extents, HANDS, &Known::default(), roomy()?.path())
+    }
+
+    /// The two shortest stories, cut here and there, once and twice, with a program killed in the one that types something:
+    /// whether the others keep their promises is what `cargo xtask crash` is run for.
     #[test]
     fn a_repair_and_a_start_keep_every_promise_when_they_are_cut_once_and_twice_and_after_a_kill() {
-        for name in ["repair", "boot-program"] {
-            let extents = Extents {
-                depth: Depth {
-                    measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2, store_drawn: 1 }; 2],
-                    ends: 2,
-                    firsts: [1, 0],
-                    kills: [1, 1],
-                },
-                syncs: false,
-                mistakes: false,
-                rng_seed: 1,
-                story: None,
-                state: None,
-                json: false,
-            };
-            let story = STORIES.iter().find(|story| story.name == name).expect("a story of this name");
-            let figures = explore(story, &extents, HANDS, &Known::default()).expect("played to its end");
+        for (name, kills) in [("repair", 1), ("boot-program", 0)] {
+            let figures = explored(name, &little()).expect("played to its end");
             assert!(figures.distinct > 1 && figures.second_distinct > 0, "{}", figures.row());
-            assert_eq!(figures.kills, usize::from(!story.killed().is_empty()), "{}", figures.row());
-            let told: Vec<String> = figures.first_violations().iter().map(ToString::to_string).collect();
-            assert!(told.is_empty(), "{}", told.join("\n"));
+            assert_eq!(figures.kills, kills, "{}", figures.row());
+            assert!(figures.first_violations().is_empty(), "{:?}", figures.first_violations());
         }
+    }
+
+    #[test]
+    fn what_a_mistake_left_is_shown_again_alone_by_its_name_and_without_the_mistake_it_is_not_left() {
+        let name = "boot-program-puts-aside";
+        let all = explored(name, &Extents { mistakes: true, ..little() }).expect("played to its end");
+        let control = all.controls.first().expect("a mistake is made in it");
+        let by = control.by.as_ref().expect("it is caught");
+        let alone = Extents { mistakes: true, state: Some(by.state.clone()), ..little() };
+        let again = explored(name, &Extents { mistake: Some(control.name.clone()), ..alone.clone() });
+        let again = again.expect("the state is found");
+        assert!(again.violations.iter().any(|one| one.invariant == by.invariant), "{:?}", again.violations);
+        assert!(again.violations.iter().all(|one| one.state == by.state), "{:?}", again.violations);
+        let right = explored(name, &alone).map(|figures| figures.violations.len());
+        assert!(right.as_ref().map_or(true, |violations| *violations == 0), "{right:?}");
     }
 }

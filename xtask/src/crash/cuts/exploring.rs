@@ -18,7 +18,7 @@ use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::Played;
 use super::story::{REVERT, Story};
-use super::table::{Caught, Figures};
+use super::table::{Caught, Figures, Violation};
 use super::tree::Hash;
 use super::twice::{self, Firsts, Killed, Second};
 use crate::crash::dice::Dice;
@@ -74,7 +74,11 @@ impl<'a> Exploring<'a> {
             dice: Dice::new(extents.rng_seed),
             known,
             own: HashSet::new(),
-            figures: Figures { name: story.name.to_owned(), ..Figures::default() },
+            figures: Figures {
+                name: story.name.to_owned(),
+                rng_seed: extents.rng_seed,
+                ..Figures::default()
+            },
         }
     }
 
@@ -86,6 +90,7 @@ impl<'a> Exploring<'a> {
         firsts: &mut Firsts,
     ) -> Result<(), Box<dyn Error>> {
         let making = self.making(played, self.extents.depth.measures[0], self.story.name);
+        let making = Making { only: self.extents.first(), ..making };
         let mut cases = Cases::of(&making, &played.read);
         let everywhere = match self.extents.depth.firsts[0] {
             ALL => Everywhere::AtSwitches,
@@ -124,7 +129,8 @@ impl<'a> Exploring<'a> {
     fn cut_second(&mut self, second: &Second, place: &str) -> Result<(), Box<dyn Error>> {
         let Second { played, from, expected } = second;
         let name = format!("{place}/");
-        let making = Making { from: *from, ..self.making(played, self.extents.depth.measures[1], &name) };
+        let making = self.making(played, self.extents.depth.measures[1], &name);
+        let making = Making { from: *from, only: self.extents.state.as_deref(), ..making };
         let mut cases = Cases::of(&making, &played.read);
         let (mut distinct, reach) = (0, self.reach());
         while let Some(mut batch) = self.next(&mut cases)? {
@@ -192,7 +198,11 @@ impl<'a> Exploring<'a> {
         played: &Played,
         expected: &Expected,
     ) -> Result<(), Box<dyn Error>> {
-        for control in CONTROLS.iter().filter(|control| control.story == self.story.name) {
+        let wanted = |control: &&controls::Control| {
+            let asked = self.extents.mistake.as_ref();
+            control.story == self.story.name && asked.is_none_or(|asked| asked == control.name)
+        };
+        for control in CONTROLS.iter().filter(wanted).collect::<Vec<_>>() {
             let caught = self.make_mistake(control.name, &control.mistake, played, expected)?;
             self.figures.controls.push(caught);
         }
@@ -247,13 +257,14 @@ impl<'a> Exploring<'a> {
         let (played, expected) = (unguarded.as_ref().unwrap_or(played), own.as_ref().unwrap_or(expected));
         let wrong = mistake.made(&played.read);
         let making = self.making(played, self.extents.depth.measures[0], self.story.name);
+        let making = Making { only: self.extents.state.as_deref(), ..making };
         let mut cases = Cases::of(&making, &wrong);
         // What a mistake leaves is no verdict on states that are left without one.
         let memos = Memos::default();
         let everywhere = guard.map_or(Everywhere::Nowhere, |_| Everywhere::WhereBare);
         // A guard is missed between one step and the next, and nothing that a boot shows tells of it.
         let reach = Reach { ends: [CONTROL_ENDS; 2], everywhere, one_is_enough: true };
-        let (mut states, mut by) = (0, None::<Invariant>);
+        let (mut states, mut by) = (0, None::<Violation>);
         self.leave_out(guard)?;
         while let Some(mut batch) = self.next(&mut cases)?
             && by.is_none()
@@ -265,9 +276,16 @@ impl<'a> Exploring<'a> {
             }
             states += batch.len();
             let shared = Shared::new(self.story.again, expected, self.published, self.shapes, reach, &memos);
-            let caught = shared.work(&batch, &mut self.benches, self.extents.rng_seed)?.violations;
-            let images = cases.broken.drain(..).map(|(_, one)| one.invariant);
-            by = caught.into_iter().map(|one| one.invariant).chain(images).next();
+            let found = shared.work(&batch, &mut self.benches, self.extents.rng_seed)?;
+            let mut all = Figures::default();
+            all.found(found, &std::mem::take(&mut cases.broken));
+            by = all.violations.first().cloned();
+            // The one state that was asked for is told like any other, and is what is left.
+            if let (Some(_), Some(case)) = (&self.extents.state, batch.first()) {
+                self.benches[0].lay_out(&case.state.disk, &case.state.tree)?;
+                self.figures.checks.append(&mut all.checks);
+                self.figures.violations.append(&mut all.violations);
+            }
         }
         self.leave_out(None)?;
         Ok(Caught { name: name.to_owned(), states, by })
@@ -290,6 +308,7 @@ impl<'a> Exploring<'a> {
             milestones: &played.milestones,
             from: 0,
             measure,
+            only: None,
             rng_seed: self.extents.rng_seed,
         }
     }

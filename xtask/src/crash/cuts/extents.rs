@@ -102,6 +102,8 @@ pub(crate) struct Extents {
     pub(crate) story: Option<String>,
     /// Only this state, whose host is then left.
     pub(crate) state: Option<String>,
+    /// The mistake that is made on the way to it.
+    pub(crate) mistake: Option<String>,
     pub(crate) json: bool,
 }
 
@@ -115,6 +117,12 @@ impl Extents {
     pub(super) fn kill(&self) -> Option<u64> {
         let (_, moment) = self.state.as_ref()?.split_once(KILL)?;
         moment.split('/').next()?.parse().ok()
+    }
+
+    /// The one state, or the first cut before it.
+    pub(super) fn first(&self) -> Option<&str> {
+        let state = self.state.as_deref()?;
+        Some(state.split_once('/').map_or(state, |(first, _)| first))
     }
 
     /// Whether what is done after this first cut is to be cut: when the one state lies there.

@@ -33,13 +33,19 @@ pub(super) struct Caught {
     pub(super) name: String,
     /// States that would not be left without it.
     pub(super) states: usize,
-    pub(super) by: Option<Invariant>,
+    pub(super) by: Option<Violation>,
+}
+
+impl Caught {
+    pub(super) fn invariant(&self) -> Option<Invariant> {
+        self.by.as_ref().map(|by| by.invariant)
+    }
 }
 
 impl std::fmt::Display for Caught {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.by {
-            Some(by) => write!(f, "  caught {}: not {}", self.name, by.words()),
+        match &self.by {
+            Some(by) => write!(f, "  caught {}: not {}", self.name, by.invariant.words()),
             None => write!(f, "  NOT CAUGHT {} in {} states", self.name, self.states),
         }
     }
@@ -49,6 +55,8 @@ impl std::fmt::Display for Caught {
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub(super) name: String,
+    /// What subsets were drawn from.
+    pub(super) rng_seed: u64,
     /// Subsets that were made.
     pub(super) cuts: usize,
     /// Different states among them that no story before had.
@@ -78,13 +86,6 @@ pub(super) struct Figures {
     pub(super) millis: u128,
 }
 
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "  BROKEN: {}: {}", self.invariant.words(), self.how)?;
-        write!(f, "    seen again by: cargo xtask crash --state {}", self.state)
-    }
-}
-
 /// So many violations of a story are told; they tend to be the same one.
 const TOLD: usize = 10;
 
@@ -102,17 +103,27 @@ impl Figures {
         }
         println!("{}", self.row());
         for violation in self.first_violations() {
-            println!("{violation}");
+            println!("  BROKEN: {}: {}", violation.invariant.words(), violation.how);
+            println!("    seen again by: {}", self.again(None, violation));
         }
         for control in &self.controls {
             println!("{control}");
+            if let Some(by) = &control.by {
+                println!("    seen again by: {}", self.again(Some(&control.name), by));
+            }
         }
         for sync in &self.syncs_forgotten {
-            match sync.by {
+            match sync.invariant() {
                 Some(by) => println!("  needed: {}: {}", sync.name, by.words()),
                 None => println!("  no promise needs: {} ({} states without it)", sync.name, sync.states),
             }
         }
+    }
+
+    /// The command that shows a violation again, alone, and leaves its host.
+    fn again(&self, mistake: Option<&str>, violation: &Violation) -> String {
+        let mistake = mistake.map(|name| format!(" --mistake {name}")).unwrap_or_default();
+        format!("cargo xtask crash{mistake} --state {} --rng-seed {}", violation.state, self.rng_seed)
     }
 
     /// How often a promise was looked at.
@@ -195,46 +206,103 @@ impl Figures {
 
     pub(super) fn json(&self) -> Value {
         json!({
-            "story": self.name, "cuts": self.cuts, "distinct_states": self.distinct, "epochs": self.epochs,
+            "story": self.name, "rng_seed": self.rng_seed, "cuts": self.cuts, "distinct_states": self.distinct, "epochs": self.epochs,
             "epochs_with_every_subset": self.whole_epochs, "syncs": self.syncs, "images": self.images,
             "cut_again": self.firsts, "killed": self.kills, "second_cuts": self.second_cuts,
             "second_distinct_states": self.second_distinct,
             "run": self.runs, "shared_and_run_again": self.proven, "checks": self.checks, "millis": self.millis,
             "controls": self.controls.iter().map(|one| json!({
-                "name": one.name, "states": one.states, "caught_by": one.by,
+                "name": one.name, "states": one.states, "caught_by": one.invariant(),
+                "again": one.by.as_ref().map(|by| self.again(Some(&one.name), by)),
             })).collect::<Vec<_>>(),
             "syncs_forgotten": self.syncs_forgotten.iter().map(|one| json!({
-                "name": one.name, "states": one.states, "needed_by": one.by,
+                "name": one.name, "states": one.states, "needed_by": one.invariant(),
             })).collect::<Vec<_>>(),
             "violations": self.violations.iter().map(|one| json!({
-                "invariant": one.invariant, "state": one.state, "how": one.how,
+                "invariant": one.invariant, "state": one.state, "how": one.how, "again": self.again(None, one),
             })).collect::<Vec<_>>(),
         })
     }
 }
 
-/// Tells the figures of all stories together.
-pub(super) fn sum(all: &[Figures], distinct: usize, unplayed: usize) {
-    let violations: usize = all.iter().map(|figures| figures.violations.len()).sum();
-    let controls = || all.iter().flat_map(|figures| &figures.controls);
-    println!(
-        "{distinct} distinct states, {violations} violations, {unplayed} stories not played; {} of {} mistakes made on purpose were caught",
-        controls().filter(|control| control.by.is_some()).count(),
-        controls().count()
-    );
-    let hits = |of: fn(&Figures) -> Hit| {
-        let all = all.iter().map(of);
-        all.fold(Hit::default(), |sum, one| Hit { there: sum.there + one.there, hit: sum.hit + one.hit })
-    };
-    let (epochs, syncs) = (hits(|figures| figures.epochs), hits(|figures| figures.syncs));
-    println!(
-        "{} of {} epochs and {} of {} syncs were cut before what was under way there had landed",
-        epochs.hit, epochs.there, syncs.hit, syncs.there
-    );
-    for invariant in Invariant::ALL {
-        let (checks, broken) = all.iter().fold((0, 0), |(checks, broken), figures| {
-            (checks + figures.checks(invariant), broken + figures.broken(invariant))
+/// The figures of all stories together.
+#[derive(Debug, Default, serde::Serialize)]
+pub(super) struct Sum {
+    /// Whatever the number of cuts that left them.
+    distinct_states: usize,
+    cuts: usize,
+    images: usize,
+    epochs: Hit,
+    epochs_with_every_subset: usize,
+    syncs: Hit,
+    cut_again: usize,
+    killed: usize,
+    controls: Hit,
+    stories_not_played: usize,
+    violations: usize,
+    promises: Vec<(Invariant, Hit)>,
+    millis: u128,
+}
+
+impl Sum {
+    /// Adds them up; so many states are different ones.
+    pub(super) fn of(all: &[Figures], distinct: usize, unplayed: usize, millis: u128) -> Self {
+        let count = |of: fn(&Figures) -> usize| all.iter().map(of).sum();
+        let hits = |of: fn(&Figures) -> Hit| {
+            let all = all.iter().map(of);
+            all.fold(Hit::default(), |sum, one| Hit { there: sum.there + one.there, hit: sum.hit + one.hit })
+        };
+        let promise = |invariant| {
+            let checks = all.iter().map(|figures| figures.checks(invariant)).sum();
+            let broken = all.iter().map(|figures| figures.broken(invariant)).sum();
+            (invariant, Hit { there: checks, hit: broken })
+        };
+        Self {
+            distinct_states: distinct,
+            cuts: count(|figures| figures.cuts + figures.second_cuts),
+            images: count(|figures| figures.images),
+            epochs: hits(|figures| figures.epochs),
+            epochs_with_every_subset: count(|figures| figures.whole_epochs),
+            syncs: hits(|figures| figures.syncs),
+            cut_again: count(|figures| figures.firsts),
+            killed: count(|figures| figures.kills),
+            controls: hits(|figures| Hit {
+                there: figures.controls.len(),
+                hit: figures.controls.iter().filter(|control| control.by.is_some()).count(),
+            }),
+            stories_not_played: unplayed,
+            violations: count(|figures| figures.violations.len()),
+            promises: Invariant::ALL.map(promise).to_vec(),
+            millis,
+        }
+    }
+
+    /// As one JSON object.
+    pub(super) fn json(&self) -> Value {
+        json!({ "all": self })
+    }
+
+    /// As a table.
+    pub(super) fn rows(&self) -> String {
+        let Self { epochs, syncs, controls, .. } = self;
+        let figures = [
+            ("different states", self.distinct_states.to_string()),
+            ("cuts that left them", self.cuts.to_string()),
+            ("half-written images held against the table", self.images.to_string()),
+            ("epochs cut before all of it had landed", format!("{} of {}", epochs.hit, epochs.there)),
+            ("of these cut in every way", self.epochs_with_every_subset.to_string()),
+            ("syncs missed by a cut", format!("{} of {}", syncs.hit, syncs.there)),
+            ("first cuts that are followed by a second one", self.cut_again.to_string()),
+            ("programs killed", self.killed.to_string()),
+            ("mistakes made on purpose and caught", format!("{} of {}", controls.hit, controls.there)),
+            ("stories not played", self.stories_not_played.to_string()),
+            ("broken promises", self.violations.to_string()),
+            ("seconds", (self.millis / 1000).to_string()),
+        ];
+        let figures = figures.map(|(what, figure)| format!("| {what} | {figure} |\n"));
+        let promises = self.promises.iter().map(|(invariant, Hit { there, hit })| {
+            format!("| {} | {hit} of {there} broken |\n", invariant.words())
         });
-        println!("{:<48} {checks:>8} checks {broken:>4} broken", invariant.words());
+        format!("| | |\n|---|---|\n{}{}", figures.concat(), promises.collect::<String>())
     }
 }

@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use super::super::hands::{Everywhere, Reach};
-use super::super::judge::Invariant;
 use super::super::table::Caught;
 use super::look::Looking;
 use super::point::{Kept, Point, writes};
@@ -64,7 +63,7 @@ impl Control {
             &[point],
             Reach { ends: [usize::MAX, 0], everywhere: Everywhere::Nowhere, one_is_enough: true },
         )?;
-        let by: Option<Invariant> = found.violations.first().map(|violation| violation.invariant);
+        let by = found.violations.first().cloned();
         Ok(Caught { name: self.name.to_owned(), states: 1, by })
     }
 
