@@ -7,7 +7,7 @@ use std::sync::Arc;
 use host_io::explore::record::Look;
 
 use super::live::{Looks, State};
-use super::tree::{Hash, Hasher};
+use super::tree::{Answers, Hash, hash};
 
 /// What came of states, by what was looked at and by what was seen there.
 pub(super) struct Memo<T> {
@@ -31,13 +31,13 @@ impl<T> Default for Memo<T> {
 impl<T> Memo<T> {
     /// What came of a state in which programs saw what they would see in this one.
     pub(super) fn find(&self, state: &State) -> Option<Arc<T>> {
-        let mut answers = vec![None; self.order.len()];
+        let mut answers = self.answers(state);
         self.groups.iter().find_map(|group| group.known.get(&self.seen(group, state, &mut answers)).cloned())
     }
 
     /// What tells the run that a state shares from all other runs; `None` where none is known.
     pub(super) fn key(&self, state: &State) -> Option<Hash> {
-        let mut answers = vec![None; self.order.len()];
+        let mut answers = self.answers(state);
         let mut seen = self.groups.iter().map(|group| (group, self.seen(group, state, &mut answers)));
         seen.find(|(group, seen)| group.known.contains_key(seen)).map(|(_, seen)| seen)
     }
@@ -53,7 +53,7 @@ impl<T> Memo<T> {
                 self.groups.len() - 1
             }
         };
-        let hash = self.seen(&self.groups[group], state, &mut vec![None; self.order.len()]);
+        let hash = self.seen(&self.groups[group], state, &mut self.answers(state));
         self.groups[group].known.insert(hash, Arc::clone(&came));
         came
     }
@@ -72,19 +72,27 @@ impl<T> Memo<T> {
         place
     }
 
-    /// What a state shows at the places of a group. An answer is looked up once, however many groups ask for it.
-    fn seen(&self, group: &Group<T>, state: &State, answers: &mut [Option<Hash>]) -> Hash {
-        let mut hasher = Hasher::new();
-        hasher.add(&state.found.to_le_bytes());
-        for &place in &group.places {
-            let answer = *answers[place].get_or_insert_with(|| {
-                let (what, path) = &self.order[place];
-                let mut hasher = Hasher::new();
-                state.tree.answer(*what, path, &mut hasher);
-                hasher.end()
-            });
-            hasher.add(&answer.to_le_bytes());
-        }
-        hasher.end()
+    /// Nothing of a state that was looked up yet.
+    fn answers<'a>(&'a self, state: &'a State) -> Answered<'a> {
+        Answered { from: Answers::from(&state.tree), known: vec![None; self.order.len()] }
     }
+
+    /// What a state shows at the places of a group. An answer is looked up once, however many groups ask for it.
+    fn seen<'a>(&'a self, group: &Group<T>, state: &State, answers: &mut Answered<'a>) -> Hash {
+        let mut seen = Vec::with_capacity((1 + group.places.len()) * size_of::<Hash>());
+        seen.extend(state.found.to_le_bytes());
+        for &place in &group.places {
+            let Answered { from, known } = answers;
+            let (what, path) = &self.order[place];
+            let answer = *known[place].get_or_insert_with(|| from.of(*what, path));
+            seen.extend(answer.to_le_bytes());
+        }
+        hash(&seen)
+    }
+}
+
+/// Answers from a state, each once.
+struct Answered<'a> {
+    from: Answers<'a>,
+    known: Vec<Option<Hash>>,
 }

@@ -1,7 +1,7 @@
 //! The persistent partition as a value: names, and what lies there. Times are left out; modes are kept, and do not tell
 //! two trees apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
@@ -18,6 +18,8 @@ const MOST_LINKS: usize = 40;
 
 /// 128 bits of a SHA-256: no two states meet by chance.
 pub(super) type Hash = u128;
+/// What is answered where nothing is.
+const NOTHING: Hash = 0;
 
 /// What a file holds.
 #[derive(Debug, Clone)]
@@ -129,23 +131,6 @@ impl Tree {
         hasher.end()
     }
 
-    /// What a program that looks there is answered.
-    pub(super) fn answer(&self, what: Look, path: &str, hasher: &mut Hasher) {
-        let follow = matches!(what, Look::Content | Look::Names);
-        let Some(found) = self.resolve(path, follow) else { return hasher.add(b"nothing") };
-        let Some(node) = self.nodes.get(&found) else { return hasher.add(b"nothing") };
-        match what {
-            Look::Content | Look::Target => node.add_to(hasher),
-            Look::Kind => node.kind_to(hasher),
-            Look::Names => {
-                for (name, node) in self.below(&found) {
-                    hasher.add(name.as_bytes());
-                    node.kind_to(hasher);
-                }
-            }
-        }
-    }
-
     /// The names in a directory, with what they are.
     fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = (&'a str, &'a Node)> {
         let prefix = format!("{dir}/");
@@ -206,6 +191,53 @@ impl Tree {
     }
 }
 
+/// A tree that many are answered from: where directories lead is found out once.
+pub(super) struct Answers<'a> {
+    tree: &'a Tree,
+    dirs: HashMap<&'a str, Option<String>>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn from(tree: &'a Tree) -> Self {
+        Self { tree, dirs: HashMap::new() }
+    }
+
+    /// What a program that looks there is answered. What tells it apart is a hash already, or one of few.
+    pub(super) fn of(&mut self, what: Look, path: &'a str) -> Hash {
+        let follow = matches!(what, Look::Content | Look::Names);
+        let Some(found) = self.resolve(path, follow) else { return NOTHING };
+        let Some(node) = self.tree.nodes.get(&found) else { return NOTHING };
+        match what {
+            Look::Content | Look::Target => match node {
+                Node::File { content, .. } => content.hash,
+                Node::Dir { .. } | Node::Link { .. } => node.hash() ^ node.kind(),
+            },
+            Look::Kind => node.kind(),
+            Look::Names => {
+                let mut hasher = Hasher::new();
+                for (name, node) in self.tree.below(&found) {
+                    hasher.add(name.as_bytes());
+                    hasher.add(&node.kind().to_le_bytes());
+                }
+                hasher.end()
+            }
+        }
+    }
+
+    /// [`Tree::resolve`].
+    fn resolve(&mut self, path: &'a str, follow: bool) -> Option<String> {
+        let Some((dir, name)) = path.rsplit_once('/').filter(|_| !path.contains("..")) else {
+            return self.tree.resolve(path, follow);
+        };
+        let dir = self.dirs.entry(dir).or_insert_with(|| self.tree.resolve(dir, true)).as_deref()?;
+        let found = format!("{dir}/{name}");
+        match self.tree.nodes.get(&found)? {
+            Node::Link { .. } if follow => self.tree.resolve(path, true),
+            _ => Some(found),
+        }
+    }
+}
+
 impl Node {
     /// Whether a reader could not tell them apart.
     pub(super) fn same(&self, other: &Self) -> bool {
@@ -232,6 +264,14 @@ impl Node {
             Self::File { content, .. } => hasher.add(&content.hash.to_le_bytes()),
             Self::Dir { .. } => {}
             Self::Link { target } => hasher.add(target.as_os_str().as_encoded_bytes()),
+        }
+    }
+
+    const fn kind(&self) -> Hash {
+        match self {
+            Self::File { .. } => 1,
+            Self::Dir { .. } => 2,
+            Self::Link { .. } => 3,
         }
     }
 
@@ -293,11 +333,7 @@ mod tests {
         let new = Tree::scan(dir.path()).unwrap();
         assert_ne!(old.hash_of("var/elsewhere/current"), new.hash_of("var/elsewhere/current"));
         assert_eq!(old.hash_of("var/lib/more"), None);
-        let answer = |tree: &Tree, what, path: &str| {
-            let mut hasher = Hasher::new();
-            tree.answer(what, path, &mut hasher);
-            hasher.end()
-        };
+        let answer = |tree: &Tree, what, path: &str| Answers::from(tree).of(what, path);
         for (what, path, same) in [
             (Look::Content, "var/elsewhere/current/file", false),
             (Look::Kind, "var/elsewhere/current/file", true),
@@ -305,7 +341,9 @@ mod tests {
             (Look::Names, "var/lib/stores", true),
             (Look::Target, "var/lib/stores/current", true),
             (Look::Kind, "var/lib/more", false),
+            (Look::Kind, "var/elsewhere/../more", false),
             (Look::Content, "var/missing", true),
+            (Look::Content, "var/missing/file", true),
         ] {
             assert_eq!(answer(&old, what, path) == answer(&new, what, path), same, "{what:?} {path}");
         }
