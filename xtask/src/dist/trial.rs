@@ -13,7 +13,7 @@ use crate::Outcome;
 use crate::bench::tools::{command, said};
 
 /// What the packages depend on, and nothing else of a Debian.
-const BESIDE: &str = "systemd-sysv,initramfs-tools,cryptsetup-bin,busybox-static,libgcc-s1";
+const BESIDE: &str = "systemd-sysv,initramfs-tools,cryptsetup-bin,e2fsprogs,busybox-static,libgcc-s1";
 
 /// Older than any release.
 const EARLIER: &str = "0.0.1-1";

@@ -127,7 +127,11 @@ fn opinion(args: &Args) -> Outcome {
     let mut dice = Dice::new(args.rng_seed);
     let mut stretches: Vec<Stretch> = replay.stretches(&mut dice);
     share_out(&mut stretches, args.points);
-    let drawn = draw(&stretches, recording.acts.len(), args.boots, &mut dice);
+    let mut drawn = draw(&stretches, recording.acts.len(), args.boots, &mut dice);
+    // Half of a superblock is what only the machine's own initramfs can mend there, and chance seldom leaves one.
+    if let Some(one) = drawn.first_mut() {
+        *one = replay.torn_superblock(&stretches)?.ok_or("find a write of a superblock in the recording")?;
+    }
     let over = AtomicBool::new(false);
     let (looked, controls, tried) = std::thread::scope(|scope| {
         // The machine is one processor's work, and looking at points mostly the other one's.
@@ -151,6 +155,7 @@ fn opinion(args: &Args) -> Outcome {
         steps: replay.records.iter().map(|record| record.steps.len()).sum(),
         stretches: stretches.len(),
         mounted: looking.mounts.count,
+        mended: looking.mounts.mended,
         looked,
         controls,
         tried,

@@ -26,13 +26,15 @@ pub(super) struct Mounts {
     known: HashMap<Hash, Result<Tree, String>>,
     /// How many were mounted.
     pub(super) count: usize,
+    /// How many of these only once `e2fsck` had mended them, as the initramfs lets it.
+    pub(super) mended: usize,
 }
 
 impl Mounts {
     /// Mounts below `dir`.
     pub(super) fn below(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir.join("mounted"))?;
-        Ok(Self { dir: dir.to_owned(), known: HashMap::new(), count: 0 })
+        Ok(Self { dir: dir.to_owned(), known: HashMap::new(), count: 0, mended: 0 })
     }
 
     /// What lies on a disk's persistent partition once the kernel has replayed its journal; what is wrong with it is the
@@ -51,11 +53,22 @@ impl Mounts {
         Ok(tree)
     }
 
-    fn mount(&self, file: &Path) -> Result<Tree, String> {
+    fn mount(&mut self, file: &Path) -> Result<Tree, String> {
         let mounted = self.dir.join("mounted");
         let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-        said(tool("mount").args(["-t", "ext4", "-o", "loop"]).arg(file).arg(&mounted))
-            .map_err(|error| failed("the persistent partition is not mounted", &error))?;
+        let mount = || said(tool("mount").args(["-t", "ext4", "-o", "loop"]).arg(file).arg(&mounted));
+        if mount().is_err() {
+            // Half of a superblock: what the initramfs does then (dist/initramfs) is done here. Its exit code tells that
+            // something was mended; whether that was enough the kernel tells.
+            let mended = said(tool("e2fsck").arg("-y").arg(file));
+            mount().map_err(|error| {
+                let words = mended.unwrap_or_else(|error| error.to_string());
+                failed("the persistent partition is not mounted, and e2fsck has not mended it", &error)
+                    + ": "
+                    + words.trim()
+            })?;
+            self.mended += 1;
+        }
         let tree = Tree::scan(&mounted);
         let left = leave(&mounted);
         let tree = tree.map_err(|error| failed("not all of the persistent partition can be read", &error))?;
@@ -99,4 +112,52 @@ fn copy(bytes: &[u8], to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tree::Node;
+    use super::*;
+
+    /// The initramfs does what is done here: `dist/initramfs/initramfs-tools/scripts/local-bottom/update-stack`.
+    #[test]
+    fn half_of_a_superblock_is_mended_and_what_was_synced_is_there() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can mount");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (file, mounted) = (dir.path().join("data"), dir.path().join("mounted"));
+        File::create_new(&file).unwrap().set_len(32 << 20).unwrap();
+        said(tool("mkfs.ext4").args(["-q", "-F"]).arg(&file)).unwrap();
+        let sectors = || fs::read(&file).unwrap()[1024..2048].to_vec();
+        let before = sectors();
+        let mut mounts = Mounts::below(dir.path()).unwrap();
+        said(tool("mount").args(["-o", "loop"]).arg(&file).arg(&mounted)).unwrap();
+        let var = mounted.join("var");
+        fs::create_dir(&var).unwrap();
+        fs::write(var.join("setting"), "kept").unwrap();
+        for synced in [var.join("setting"), var, mounted.clone()] {
+            File::open(synced).and_then(|synced| synced.sync_all()).unwrap();
+        }
+        // As a cut leaves it: mounted, with its journal not replayed.
+        let cut = fs::read(&file).unwrap();
+        leave(&mounted).unwrap();
+        for half in [0..512, 512..1024] {
+            let mut torn = cut.clone();
+            torn[1024..2048][half.clone()].copy_from_slice(&before[half.clone()]);
+            assert_ne!(torn, cut, "a mount writes both halves");
+            fs::write(&file, torn).unwrap();
+            let tree = mounts.mount(&file).unwrap();
+            let found = tree.nodes.get("var/setting");
+            assert!(
+                matches!(found, Some(Node::File { content, .. }) if *content.bytes == *b"kept"),
+                "{found:?}"
+            );
+        }
+        assert_eq!(mounts.mended, 2);
+        fs::write(&file, vec![0; 32 << 20]).unwrap();
+        let error = mounts.mount(&file).unwrap_err();
+        assert!(error.contains("e2fsck has not mended it"), "{error}");
+    }
 }

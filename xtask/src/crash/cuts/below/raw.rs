@@ -16,8 +16,8 @@ use super::super::medium::{Disk, Partition, SECTOR};
 use super::super::published::IMAGES;
 use super::super::tree::{Hash, hash};
 
-/// Where an ext4 tells the size of its blocks, as a power of two of 1024 bytes.
-const BLOCK_SIZE: Range<usize> = 1024 + 24..1024 + 28;
+/// Where an ext4 has its superblock, whatever the size of its blocks.
+const SUPERBLOCK: Range<usize> = 1024..2048;
 /// What is compared at once where a disk is written.
 const PIECE: usize = 1 << 16;
 /// The places of what is here: both ends, the images, and the persistent partition.
@@ -79,18 +79,6 @@ impl Raw {
         &self.tables
     }
 
-    /// What is written at a place whole or not at all, in bytes. Of a sector that is promised; a file system takes it for
-    /// granted of its blocks: the kernel mounts no ext4 that has half of a superblock.
-    pub(super) fn unit(&self, at: u64) -> usize {
-        let Region { start, bytes, .. } = &self.regions[PERSISTENT];
-        if !(*start..start + bytes.len() as u64).contains(&at) {
-            return SECTOR;
-        }
-        let told = bytes[BLOCK_SIZE].try_into().expect("four bytes");
-        // What lies there when it is no ext4 may be anything.
-        1024 << u32::from_le_bytes(told).min(6)
-    }
-
     /// Writes, and keeps in `undo` what was there before.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8], undo: Option<&mut Undo>) -> Result<(), String> {
         let end = at + bytes.len() as u64;
@@ -126,6 +114,11 @@ impl Raw {
     /// What tells its persistent partition from others.
     pub(super) fn persistent_key(&self) -> Hash {
         self.regions[PERSISTENT].key
+    }
+
+    /// The superblock of its persistent partition.
+    pub(super) fn superblock(&self) -> &[u8] {
+        &self.regions[PERSISTENT].bytes[SUPERBLOCK]
     }
 
     /// The bytes of its persistent partition.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::medium::SECTOR;
 use super::point::{Kept, Point, Stretch, stretches};
 use super::raw::{Raw, Undo};
 use crate::bench::tools::{command, said};
@@ -78,6 +79,34 @@ impl<'a> Replay<'a> {
         cycle.ok_or_else(|| format!("find the point {point} in this recording"))
     }
 
+    /// The first point of the recording at which half of a superblock is kept: no kernel mounts what has it.
+    pub(super) fn torn_superblock(&self, stretches: &[Stretch]) -> Result<Option<Point>, Box<dyn Error>> {
+        let mut tape: Option<(usize, Tape<'_>)> = None;
+        for stretch in stretches {
+            let cycle = self.recording.acts[stretch.act].cycle;
+            if tape.as_ref().is_none_or(|(of, _)| *of != cycle) {
+                tape = Some((cycle, self.tape(cycle)?));
+            }
+            let tape = &mut tape.as_mut().expect("it was just made").1;
+            let count = stretch.candidates.first().map_or(0, Vec::len);
+            for torn in 0..count {
+                let mut shown = Vec::new();
+                for kept in [Kept::Lost, Kept::Whole, Kept::Torn] {
+                    let mut all = vec![Kept::Whole; count];
+                    all[torn] = kept;
+                    let undo = tape.show(&stretch.point(&all))?;
+                    shown.push((tape.raw.superblock().to_vec(), all));
+                    tape.raw.put_back(undo)?;
+                }
+                let [(lost, _), (whole, _), (half, kept)] = &shown[..] else { continue };
+                if half != lost && half != whole {
+                    return Ok(Some(stretch.point(kept)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The whole disk of a point, as a file below `dir`.
     pub(super) fn disk_of(&self, point: &Point, dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
         let disk = dir.join("point.img");
@@ -138,10 +167,9 @@ impl Tape<'_> {
                 Kept::Torn => {
                     // What is kept is the same each time that the point is made.
                     let mut dice = Dice::new((point.cut as u64) << 20 | place);
-                    let unit = self.raw.unit(at);
-                    for (number, bytes) in (0..).zip(bytes.chunks(unit)) {
+                    for (number, bytes) in (0..).zip(bytes.chunks(SECTOR)) {
                         if dice.below(2) == 0 {
-                            self.raw.write(at + number * unit as u64, bytes, Some(&mut undo))?;
+                            self.raw.write(at + number * SECTOR as u64, bytes, Some(&mut undo))?;
                         }
                     }
                 }
@@ -231,9 +259,23 @@ mod tests {
         assert_ne!(neither.1.0, empty, "the set was written before the flush");
         assert_eq!(neither, shows("00"), "what was shown is taken back");
         let torn = shows("0t");
-        assert!((2..64).contains(&torn.2) && torn.2 % 2 == 0, "whole blocks: {torn:?}");
-        assert_eq!(torn, shows("0t"), "the same blocks each time");
+        assert!((2..64).contains(&torn.2), "some sectors: {torn:?}");
+        assert_eq!(torn, shows("0t"), "the same sectors each time");
         assert!(tape.show(&"0:2-4:1".parse().unwrap()).is_err(), "two writes are under way there");
+    }
+
+    #[test]
+    fn a_superblock_of_which_a_part_is_kept_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recording, _) = recorded(dir.path());
+        let replay = Replay::of(&recording).unwrap();
+        let stretches = replay.stretches(&mut Dice::new(1));
+        let point = replay.torn_superblock(&stretches).unwrap().expect("one write goes over it");
+        assert_eq!(point.to_string(), "0:2-4:t1");
+        let mut tape = replay.tape_of(&point).unwrap();
+        tape.show(&point).unwrap();
+        let halves: Vec<u8> = tape.raw.superblock().chunks(512).map(|half| half[0]).collect();
+        assert!(halves == [0, 2] || halves == [2, 0], "{halves:?}");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Figures<'a> {
     pub(super) steps: usize,
     pub(super) stretches: usize,
     pub(super) mounted: usize,
+    /// Of these, once e2fsck had mended them.
+    pub(super) mended: usize,
     pub(super) looked: Looked,
     pub(super) controls: Vec<Caught>,
     pub(super) tried: Tried,
@@ -53,7 +55,7 @@ impl Figures<'_> {
             println!("{points:>5} points while {}", act.name);
         }
         println!(
-            "{} points that differ ({} at a flush, {} with a torn write) of {} steps in {} stretches, {} different states, {} mounts, {} run, {} proven",
+            "{} points that differ ({} at a flush, {} with a torn write) of {} steps in {} stretches, {} different states, {} mounts ({} mended by e2fsck first), {} run, {} proven",
             self.looked.points,
             self.looked.borders,
             self.looked.torn,
@@ -61,6 +63,7 @@ impl Figures<'_> {
             self.stretches,
             self.looked.states.len(),
             self.mounted,
+            self.mended,
             self.looked.found.runs,
             self.looked.found.proven
         );
@@ -112,11 +115,12 @@ impl Figures<'_> {
             "points": self.looked.points, "points_at_a_flush": self.looked.borders,
             "points_with_a_torn_write": self.looked.torn, "acts": acts, "steps": self.steps,
             "stretches": self.stretches, "distinct_states": self.looked.states.len(), "mounts": self.mounted,
+            "mounts_mended": self.mended,
             "run": self.looked.found.runs, "shared_and_run_again": self.looked.found.proven,
             "invariants": invariants,
             "started": self.tried.points, "starts": self.tried.starts, "as_simulated": self.tried.agree,
             "not_as_simulated": self.tried.differ,
-            "controls": self.controls.iter().map(|one| json!({ "name": one.name, "caught_by": one.by })).collect::<Vec<_>>(),
+            "controls": self.controls.iter().map(|one| json!({ "name": one.name, "caught_by": one.invariant() })).collect::<Vec<_>>(),
             "violations": self.violations().map(|one| json!({
                 "invariant": one.invariant, "point": one.state, "how": one.how, "again": again(&one.state),
             })).collect::<Vec<_>>(),
