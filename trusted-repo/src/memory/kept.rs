@@ -86,14 +86,49 @@ impl Kept {
         }
     }
 
-    /// Gives the room back.
-    pub(crate) fn forget(&self, slot: Slot) {
-        let path = self.path(slot);
-        match self.fs.remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!("{} stays there, and is of no use any more: {error}", path.display());
+    /// Gives the room back. What a power cut brought back would lie there until the next update, so it is gone for good.
+    pub(crate) fn forget(&self, slots: &[Slot]) {
+        let gone = |slot: &&Slot| {
+            let path = self.path(**slot);
+            match self.fs.remove_file(&path) {
+                Ok(()) => true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => {
+                    warn!("{} stays there, and is of no use any more: {error}", path.display());
+                    false
+                }
             }
-            _ => {}
+        };
+        if slots.iter().filter(gone).count() == 0 {
+            return;
         }
+        if let Some(dir) = self.store.dir().parent()
+            && let Err(error) = self.fs.sync_dir(dir)
+        {
+            warn!("what is of no use any more in {} may come back: {error}", dir.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host_io::explore::CutFs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_gone_for_good_and_nothing_is_synced_where_nothing_was_kept() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let fs = CutFs::counting();
+        let kept = Kept::new(Arc::new(fs.clone()), Store::new(dir.path(), b"anchor", "https://here/"));
+        let there = [Slot::RootIndex, Slot::RootPack].map(|slot| kept.path(slot));
+        for path in &there {
+            std::fs::write(path, "served").expect("written");
+        }
+        kept.forget(&[Slot::BootIndex, Slot::RootIndex, Slot::RootPack]);
+        assert!(there.iter().all(|path| !path.exists()));
+        assert_eq!(fs.syncs(), 1, "of the directory that had them");
+        kept.forget(&[Slot::BootIndex, Slot::RootIndex, Slot::RootPack]);
+        assert_eq!(fs.syncs(), 1);
     }
 }

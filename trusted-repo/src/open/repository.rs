@@ -178,10 +178,10 @@ impl Repository {
         }
     }
 
-    /// Ends the keeping of what is in a slot.
-    pub fn forget(&self, slot: Slot) {
+    /// Ends the keeping of what is in these slots.
+    pub fn forget(&self, slots: &[Slot]) {
         if let Some(kept) = self.keeper() {
-            kept.forget(slot);
+            kept.forget(slots);
         }
     }
 

@@ -410,9 +410,8 @@ impl Job<'_> {
         // Only now is it known that these are the bytes.
         receipts.note(&self.signed(Role::Boot)?, read_back.boot(), &**fs, paths);
         // Nothing of this set has to be fetched once more.
-        for slot in [Slot::BootIndex, Slot::RootIndex, Slot::BootPack, Slot::RootPack] {
-            self.opened.repository.forget(slot);
-        }
+        let served = [Slot::BootIndex, Slot::RootIndex, Slot::BootPack, Slot::RootPack];
+        self.opened.repository.forget(&served);
         evidence.note(|evidence| {
             evidence.syncs += Synced::SYNCS;
             evidence.read_back = Some(medium(read_back.medium()).to_owned());
