@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::measure::{ALL_SUBSETS, Extent, Measure, Written};
+use super::measure::{ALL_SUBSETS, Extent, Few, Measure, Written};
 use super::medium::{Change, Inode, Kind, Medium, Partition};
 use super::story_log::{Read, Step};
 use super::units::units;
@@ -200,7 +200,9 @@ impl Epoch {
         let mut subsets: Vec<Landed> = Vec::new();
         subsets.extend((0..=count).map(|end| (0..count).map(|unit| unit < end).collect()));
         // What switches is lost in every way, also where so much else is under way.
-        if measure.pairs && self.switches.len() <= ALL_SUBSETS {
+        let written = if self.store { Written::Store } else { Written::Elsewhere };
+        let few = measure.few(written);
+        if few > Few::None && self.switches.len() <= ALL_SUBSETS {
             subsets.extend((0..1usize << self.switches.len()).map(|bits| {
                 let lost = |unit| {
                     let place = self.switches.iter().position(|switch| *switch == unit);
@@ -209,16 +211,17 @@ impl Epoch {
                 (0..count).map(|unit| !lost(unit)).collect()
             }));
         }
-        for first in 0..if measure.pairs { count } else { 0 } {
+        for first in 0..if few > Few::None { count } else { 0 } {
             // With `second == first` it is one loss, or one survivor.
-            for second in first..count {
+            for second in first..if few == Few::Two { count } else { first + 1 } {
                 let chosen = |unit| unit == first || unit == second;
                 subsets.push((0..count).map(chosen).collect());
                 subsets.push((0..count).map(|unit| !chosen(unit)).collect());
             }
         }
-        let drawn = measure.draws(if self.store { Written::Store } else { Written::Elsewhere });
-        subsets.extend((0..drawn).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()));
+        subsets.extend(
+            (0..measure.draws(written)).map(|_| (0..count).map(|_| dice.below(2) == 1).collect::<Landed>()),
+        );
         (Extent::Drawn, subsets)
     }
 
@@ -288,8 +291,14 @@ mod tests {
     use crate::crash::cuts::tree::{Node, Tree};
 
     const DATA: &[u8] = b"new";
-    const EVERY: Measure =
-        Measure { all: ALL_SUBSETS, store: ALL_SUBSETS, pairs: true, drawn: 0, store_drawn: 0 };
+    const EVERY: Measure = Measure {
+        all: ALL_SUBSETS,
+        store: ALL_SUBSETS,
+        few: Few::Two,
+        store_few: Few::Two,
+        drawn: 0,
+        store_drawn: 0,
+    };
 
     /// Everything that `var/file`, which holds `old`, may hold after a cut anywhere in these lines.
     fn outcomes(lines: &[Line]) -> BTreeSet<Option<Vec<u8>>> {

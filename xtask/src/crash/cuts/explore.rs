@@ -188,13 +188,20 @@ pub(super) fn roomy() -> std::io::Result<tempfile::TempDir> {
 mod tests {
     use super::*;
     use crate::crash::cuts::extents::Depth;
-    use crate::crash::cuts::measure::Measure;
+    use crate::crash::cuts::measure::{Few, Measure};
 
     /// Little of everything.
     fn little() -> Extents {
         Extents {
             depth: Depth {
-                measures: [Measure { all: 2, store: 2, pairs: false, drawn: 2, store_drawn: 1 }; 2],
+                measures: [Measure {
+                    all: 2,
+                    store: 2,
+                    few: Few::None,
+                    store_few: Few::None,
+                    drawn: 2,
+                    store_drawn: 1,
+                }; 2],
                 ends: 2,
                 firsts: [1, 0],
                 kills: [1, 1],

@@ -1,6 +1,6 @@
 //! How far a run goes.
 
-use super::measure::{ALL_SUBSETS, Measure, Written};
+use super::measure::{ALL_SUBSETS, Few, Measure, Written};
 
 /// How much of everything is tried.
 #[derive(Debug, Clone, Copy)]
@@ -20,14 +20,22 @@ pub(super) const ALL: usize = usize::MAX;
 
 impl Depth {
     /// What every change is tried with.
-    pub(crate) const QUICK: Self =
-        Self { measures: [first(5, [32, 8]), second(4, [8, 2])], ends: 4, firsts: [1, 0], kills: [1, 0] };
+    pub(crate) const QUICK: Self = Self {
+        measures: [first(5, Few::One, [32, 8]), second(4, [8, 2])],
+        ends: 4,
+        firsts: [1, 0],
+        kills: [1, 0],
+    };
     /// Where nothing else is asked for.
-    pub(crate) const USUAL: Self =
-        Self { measures: [first(5, [256, 64]), second(4, [16, 4])], ends: 6, firsts: [1, 1], kills: [4, 1] };
+    pub(crate) const USUAL: Self = Self {
+        measures: [first(5, Few::Two, [256, 64]), second(4, [16, 4])],
+        ends: 6,
+        firsts: [1, 1],
+        kills: [4, 1],
+    };
     /// What takes hours.
     pub(crate) const FULL: Self = Self {
-        measures: [first(6, [2048, 64]), second(4, [16, 4])],
+        measures: [first(6, Few::Two, [2048, 64]), second(4, [16, 4])],
         ends: 6,
         firsts: [ALL, 1],
         kills: [4, 1],
@@ -36,7 +44,7 @@ impl Depth {
 
 impl Depth {
     /// What each is about, with the figures of a quick, a usual and a full run.
-    pub(crate) fn figures() -> [(&'static str, [String; 3]); 12] {
+    pub(crate) fn figures() -> [(&'static str, [String; 3]); 13] {
         let each = |of: fn(&Self) -> usize| {
             [Self::QUICK, Self::USUAL, Self::FULL].map(|depth| match of(&depth) {
                 ALL => "all".to_owned(),
@@ -46,6 +54,10 @@ impl Depth {
         [
             ("every subset of up to so many things", each(|depth| depth.measures[0].all)),
             ("every subset where a store of settings is written", each(|depth| depth.measures[0].store)),
+            (
+                "of more, so many missing or alone where a store of settings is written",
+                each(|depth| depth.measures[0].few(Written::Store) as usize),
+            ),
             ("drawn subsets of more", each(|depth| depth.measures[0].draws(Written::Elsewhere))),
             (
                 "drawn subsets where a store of settings is written",
@@ -78,12 +90,12 @@ impl Depth {
     }
 }
 
-const fn first(store: usize, [drawn, store_drawn]: [usize; 2]) -> Measure {
-    Measure { all: ALL_SUBSETS, store, pairs: true, drawn, store_drawn }
+const fn first(store: usize, store_few: Few, [drawn, store_drawn]: [usize; 2]) -> Measure {
+    Measure { all: ALL_SUBSETS, store, few: Few::Two, store_few, drawn, store_drawn }
 }
 
 const fn second(all: usize, [drawn, store_drawn]: [usize; 2]) -> Measure {
-    Measure { all, store: all, pairs: false, drawn, store_drawn }
+    Measure { all, store: all, few: Few::None, store_few: Few::None, drawn, store_drawn }
 }
 
 /// What follows the name of a story where a program is killed in it; then comes after how many changes.

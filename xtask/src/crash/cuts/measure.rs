@@ -11,12 +11,26 @@ pub(super) struct Measure {
     pub(super) all: usize,
     /// The same of epochs in which a store of settings is written: nearly each of their states is run for itself.
     pub(super) store: usize,
-    /// Of more: every one and every pair missing, and alone, and every loss of sectors and links with all else there.
-    pub(super) pairs: bool,
+    /// Of more: how many at most are missing, or alone. Where any are, so is every subset of sectors and links, with all else
+    /// there.
+    pub(super) few: Few,
+    /// The same where a store of settings is written.
+    pub(super) store_few: Few,
     /// Of more: so many that are drawn.
     pub(super) drawn: usize,
     /// The same where a store of settings is written.
     pub(super) store_drawn: usize,
+}
+
+/// How many things are missing while all else is there, or there while all else is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Few {
+    /// Such subsets are not made.
+    None,
+    /// Each one.
+    One,
+    /// Each one and each pair.
+    Two,
 }
 
 /// Where an epoch writes.
@@ -29,6 +43,14 @@ pub(super) enum Written {
 }
 
 impl Measure {
+    /// How few are missing, or alone.
+    pub(super) const fn few(&self, written: Written) -> Few {
+        match written {
+            Written::Store => self.store_few,
+            Written::Elsewhere => self.few,
+        }
+    }
+
     /// How many subsets are drawn.
     pub(super) const fn draws(&self, written: Written) -> usize {
         match written {
