@@ -35,7 +35,7 @@ impl Depth {
     };
     /// What takes hours.
     pub(crate) const FULL: Self = Self {
-        measures: [first(6, Few::Two, [2048, 64]), second(4, [16, 4])],
+        measures: [first(6, Few::Two, [6144, 64]), second(4, [16, 4])],
         ends: 6,
         firsts: [ALL, 1],
         kills: [4, 1],
