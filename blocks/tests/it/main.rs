@@ -2,6 +2,7 @@
 //!
 //! - `other_tools`: the zeekstd crate and the zstd program
 //! - `pack`: a pack leads from one image to another, whatever became of either
+//! - `pack_hostile`: packs that lie, and a base that changes while it is read
 
 #![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
 #![allow(
@@ -12,3 +13,4 @@
 
 mod other_tools;
 mod pack;
+mod pack_hostile;

@@ -13,23 +13,23 @@ use testdata::noise;
 use verity::{BLOCK_SIZE, HashTree, Salt, TreeBuilder};
 
 /// Two images and what belongs to them.
-struct Pair {
-    old: Vec<u8>,
-    new: Vec<u8>,
-    trees: Option<(HashTree, HashTree)>,
+pub(crate) struct Pair {
+    pub(crate) old: Vec<u8>,
+    pub(crate) new: Vec<u8>,
+    pub(crate) trees: Option<(HashTree, HashTree)>,
 }
 
 impl Pair {
-    fn with_trees(old: Vec<u8>, new: Vec<u8>) -> Self {
+    pub(crate) fn with_trees(old: Vec<u8>, new: Vec<u8>) -> Self {
         let trees = Some((tree(&old, &[1; 32]), tree(&new, &[2; 32])));
         Self { old, new, trees }
     }
 
-    fn flat(old: Vec<u8>, new: Vec<u8>) -> Self {
+    pub(crate) fn flat(old: Vec<u8>, new: Vec<u8>) -> Self {
         Self { old, new, trees: None }
     }
 
-    fn make(&self, options: PackOptions) -> Result<(Header, Vec<u8>), MakeError> {
+    pub(crate) fn make(&self, options: PackOptions) -> Result<(Header, Vec<u8>), MakeError> {
         let (old_tree, new_tree) = match &self.trees {
             Some((old, new)) => (Some(old), Some(new)),
             None => (None, None),
@@ -43,7 +43,12 @@ impl Pair {
     }
 
     /// Applies a pack to `old`, which may have changed since; the groups that could be built, and why others could not.
-    fn apply(&self, old: &[u8], header: &Header, body: &[u8]) -> (Vec<u8>, Vec<u8>, Vec<(u32, String)>) {
+    pub(crate) fn apply(
+        &self,
+        old: &[u8],
+        header: &Header,
+        body: &[u8],
+    ) -> (Vec<u8>, Vec<u8>, Vec<(u32, String)>) {
         let hash_image = self.trees.as_ref().map(|(old, _)| old.image().to_vec()).unwrap_or_default();
         let hash_image = &hash_image[..];
         let mut base: Box<dyn Base> = match &header.shape {
@@ -56,7 +61,8 @@ impl Pair {
         let mut builder = SpanBuilder::new(header, &mut *base);
         for number in 0..header.spans.len() {
             let range = header.spans[number].body_range();
-            let frame = &body[place(range.start)..place(range.end)];
+            // A body may have been cut.
+            let frame = &body[place(range.start).min(body.len())..place(range.end).min(body.len())];
             builder.build(number, frame, &|_| true, &mut |group, built| match built {
                 Ok(built) => {
                     let start = group as usize * GROUP_LEN;
@@ -76,14 +82,15 @@ impl Pair {
     }
 }
 
-fn chain(error: &SpanError) -> String {
+pub(crate) fn chain(error: &SpanError) -> String {
     match error {
         SpanError::Base { source, .. } => format!("{error}: {source}"),
+        SpanError::Frame { source, .. } => format!("{error}: {source}"),
         _ => error.to_string(),
     }
 }
 
-fn place(offset: u64) -> usize {
+pub(crate) fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
@@ -95,7 +102,7 @@ fn tree(image: &[u8], salt: &[u8]) -> HashTree {
     HashTree::parse(&builder.finish().bytes).unwrap()
 }
 
-fn options(span_blocks: u32, threads: usize) -> PackOptions {
+pub(crate) fn options(span_blocks: u32, threads: usize) -> PackOptions {
     PackOptions {
         span_blocks,
         prefix_blocks: 256,
@@ -105,7 +112,7 @@ fn options(span_blocks: u32, threads: usize) -> PackOptions {
 }
 
 /// An image of 300 blocks, and one that has most of it, shifted within some files.
-fn release() -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn release() -> (Vec<u8>, Vec<u8>) {
     let old = noise(1, 300 * BLOCK_SIZE);
     let mut new = old.clone();
     new[10 * BLOCK_SIZE..40 * BLOCK_SIZE].copy_from_slice(&old[10 * BLOCK_SIZE + 17..40 * BLOCK_SIZE + 17]);
