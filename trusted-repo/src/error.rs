@@ -220,6 +220,12 @@ impl Error {
         }
     }
 
+    /// Whether no place has the bytes that are signed: what came is something else.
+    #[must_use]
+    pub fn is_of_its_bytes(&self) -> bool {
+        matches!(self, Self::Tampered { .. })
+    }
+
     /// Whether the network or what lies on the way is at fault, and not what is published.
     #[must_use]
     pub fn is_of_the_way(&self) -> bool {

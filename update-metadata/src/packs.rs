@@ -17,6 +17,10 @@ pub struct Packs {
     pub from: Version,
     /// The root hash of that release, as lower-case hexadecimal digits.
     pub base: String,
+    /// The root hash of the update that all of this leads to, in the same form. Hosts take no pack of a root image without
+    /// it: what comes out of one would be held against nothing that is said of the update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_hash: Option<String>,
     /// From boot image to boot image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<PackedImage>,
@@ -46,6 +50,8 @@ struct AnyPacks {
     from: Version,
     base: String,
     #[serde(default)]
+    root_hash: Option<String>,
+    #[serde(default)]
     boot: Option<PackedImage>,
     #[serde(default)]
     root: Option<PackedImage>,
@@ -57,11 +63,11 @@ impl TryFrom<AnyPacks> for Packs {
     type Error = &'static str;
 
     fn try_from(any: AnyPacks) -> Result<Self, Self::Error> {
-        let AnyPacks { from, base, boot, root, other } = any;
-        if !is_root_hash(&base) {
-            return Err("the base is no root hash");
+        let AnyPacks { from, base, root_hash, boot, root, other } = any;
+        if ![Some(&base), root_hash.as_ref()].into_iter().flatten().all(|hash| is_root_hash(hash)) {
+            return Err("the base, or what it leads to, is no root hash");
         }
-        let packs = Self { from, base, boot, root, other };
+        let packs = Self { from, base, root_hash, boot, root, other };
         if packs.targets().all(safe_target_name) { Ok(packs) } else { Err("a target name is not safe") }
     }
 }
@@ -95,7 +101,8 @@ mod tests {
     #[test]
     fn packs_name_their_base_by_its_root_hash() {
         let json = json!({
-            "from": "1.0.0", "base": "ab".repeat(32), "root": {"header": "r.pack", "body": "r.body"}, "later": 5
+            "from": "1.0.0", "base": "ab".repeat(32), "root_hash": "cd".repeat(32),
+            "root": {"header": "r.pack", "body": "r.body"}, "later": 5
         });
         let packs: Packs = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(packs.named().map(|(role, _)| role).collect::<Vec<_>>(), ["root"]);
@@ -104,6 +111,8 @@ mod tests {
         for (field, value) in [
             ("base", json!("AB".repeat(32))),
             ("base", json!("ab")),
+            ("root_hash", json!("CD".repeat(32))),
+            ("root_hash", json!(5)),
             ("from", json!("1.0")),
             ("boot", json!({"header": "../b", "body": "b"})),
             ("root", json!({"header": "r"})),

@@ -213,6 +213,12 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether no place has the bytes that are signed: what came is something else.
+    #[must_use]
+    pub fn is_of_its_bytes(&self) -> bool {
+        matches!(self, Self::Repository(error) if error.is_of_its_bytes())
+    }
 }
 
 impl From<install::Error> for Error {

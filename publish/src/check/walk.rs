@@ -228,6 +228,20 @@ async fn check_packs(
 ) -> Result<(), Error> {
     for of in &to.update.extensions.packs {
         let base = known.iter().find(|known| known.root.is_some_and(|root| root.to_string() == of.base));
+        if let Some(root) = to.root
+            && of.root.is_some()
+            && of.root_hash != Some(root.to_string())
+        {
+            let version = &to.update.version;
+            let said = of.root_hash.as_ref().map_or("nothing", |_| "another root hash");
+            report.error(
+                "pack",
+                format!(
+                    "the pack of the root image of {version} from {}: the manifest says {said} of what it leads to, so no host takes it",
+                    of.from
+                ),
+            );
+        }
         let Some(base) = base else { continue };
         for (image, packed) in of.named() {
             let wanted = match (image, to.root, to.boot) {

@@ -85,6 +85,7 @@ impl Bench<'_> {
         let mut packs = Packs {
             from: base.version.clone(),
             base: base_hash,
+            root_hash: Some(self.new.tree.root_hash().to_string()),
             boot: None,
             root: None,
             other: serde_json::Map::new(),

@@ -58,6 +58,16 @@ fn read_packs(json: &Value, path: &str, findings: &mut Findings) {
         if !text("base").is_some_and(is_root_hash) {
             findings.unwise(format!("{path}.base"), format!("is not a root hash: {then}"));
         }
+        match packs.get("root_hash").map(|hash| hash.as_str().is_some_and(is_root_hash)) {
+            Some(false) => {
+                findings.unwise(format!("{path}.root_hash"), format!("is not a root hash: {then}"));
+            }
+            None if packs.contains_key("root") => {
+                let what = "is missing: hosts take no pack of the root image".to_owned();
+                findings.unwise(format!("{path}.root_hash"), what);
+            }
+            Some(true) | None => {}
+        }
         for (role, image) in packs.iter().filter(|(role, _)| matches!(role.as_str(), "boot" | "root")) {
             let path = format!("{path}.{role}");
             let Some(image) = object(image, &path, findings) else { continue };
@@ -180,13 +190,23 @@ mod tests {
 
     #[test]
     fn packs_that_no_host_reads_are_found() {
-        let sound = json!({"from": "1.0.0", "base": "0f".repeat(32), "root": {"header": "h", "body": "b"}});
+        let hash = "0f".repeat(32);
+        let mut sound =
+            json!({"from": "1.0.0", "base": hash, "root_hash": hash, "root": {"header": "h", "body": "b"}});
         assert_eq!(of_update(json!({"packs": [sound]})), [""; 0]);
+        sound.as_object_mut().unwrap().remove("root_hash");
         assert_eq!(
-            of_update(json!({"packs": [{"from": 1, "base": "0F", "root": {"header": "../h"}}]})),
+            of_update(json!({"packs": [sound]})),
+            ["$.updates[0].extensions.packs[0].root_hash is missing: hosts take no pack of the root image"]
+        );
+        assert_eq!(
+            of_update(
+                json!({"packs": [{"from": 1, "base": "0F", "root_hash": 5, "root": {"header": "../h"}}]})
+            ),
             [
                 "$.updates[0].extensions.packs[0].from is not a version like \"1.2.3\": no packs of the update are read",
                 "$.updates[0].extensions.packs[0].base is not a root hash: no packs of the update are read",
+                "$.updates[0].extensions.packs[0].root_hash is not a root hash: no packs of the update are read",
                 "$.updates[0].extensions.packs[0].root.header is \"../h\", which is not a safe target name: no packs of \
                  the update are read",
                 "$.updates[0].extensions.packs[0].root.body is missing: no packs of the update are read",

@@ -22,6 +22,7 @@
 //! - [`monitoring`]: alert rules and a dashboard, against the metrics that there are and a real Prometheus
 //! - [`rehearsal`]: migrations that are tried before anything is cleared
 //! - [`packs`]: releases with packs, so that only the difference moves
+//! - [`pack_threats`]: packs that lie, on the way or signed, and updates that are killed within one
 //! - [`repository`]: repositories that cannot be reached, read or trusted: nothing changes
 //! - [`repository_threats`]: what a repository or a network may do to a host, threat by threat
 //! - [`targets`]: images and migrations that are not what they should be
@@ -63,6 +64,7 @@ mod install;
 mod memory;
 mod metrics;
 mod monitoring;
+mod pack_threats;
 mod packs;
 mod refused;
 mod rehearsal;

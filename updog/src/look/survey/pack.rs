@@ -18,7 +18,7 @@ use crate::look::plan::{Bytes, FilePlan};
 use crate::tell::events::Phase;
 use crate::write::install::Target;
 use crate::write::install::pack::base::{Partition, Running as Base};
-use crate::write::install::pack::header::Unusable;
+use crate::write::install::pack::header::{Between, Unusable};
 use crate::write::install::pack::{InPlace, VerifiedPack, look};
 
 /// A pack that is to be applied, and what of its image is in place.
@@ -97,13 +97,14 @@ impl Surveyor<'_> {
             return Ok(None);
         }
         let Some(base) = record::top_hash_if_known(&*running.hash) else { return Ok(None) };
-        let Some(named) = self.packed_image(image, base) else { return Ok(None) };
-        match self.header(image, named, base, instead, headers)? {
+        let Some((named, between)) = self.packed_image(image, base) else { return Ok(None) };
+        match self.header(image, named, between, instead, headers)? {
             Ok(Some(pack)) => {
                 // Whether the running tree can be read shows now, when nothing has changed.
                 let (image_of, hash) = (partition(running, image), Partition(&*running.hash));
                 if let Err(error) = Base::open(&pack, &Partition(image_of), &hash) {
-                    return Ok(told(image, &host_io::report::chain(&error)));
+                    self.without_its_pack(image, &format!("failed to {}", host_io::report::chain(&error)));
+                    return Ok(None);
                 }
                 if pack.header().new_len > target.disk.len() {
                     let (need, have) = (Some(pack.header().new_len), target.disk.len());
@@ -113,16 +114,24 @@ impl Surveyor<'_> {
                 Ok(Some(Box::new(Packed { pack, there })))
             }
             Ok(None) => Ok(None),
-            Err(why) => Ok(told(image, &why)),
+            Err(why) => {
+                self.without_its_pack(image, &why);
+                Ok(None)
+            }
         }
     }
 
-    fn packed_image(&self, image: Role, base: RootHash) -> Option<&PackedImage> {
-        let base = base.to_string();
+    /// The pack of an image that leads on from `running`, and between which root images it leads. None of root where the
+    /// manifest does not say to which.
+    fn packed_image(&self, image: Role, running: RootHash) -> Option<(&PackedImage, Between)> {
+        let base = running.to_string();
         let packs = self.update.extensions.packs.iter().find(|packs| packs.base == base)?;
+        let wanted = packs.root_hash.as_ref().and_then(|hash| hash.parse().ok());
+        let between = |wanted| Between { running, wanted };
         match image {
-            Role::Boot => packs.boot.as_ref(),
-            Role::Root => packs.root.as_ref(),
+            // Boot has no tree: what comes out is held against the index of its frames.
+            Role::Boot => Some((packs.boot.as_ref()?, between(wanted.unwrap_or(running)))),
+            Role::Root => Some((packs.root.as_ref()?, between(wanted?))),
             Role::Hash => None,
         }
     }
@@ -132,7 +141,7 @@ impl Surveyor<'_> {
         &self,
         image: Role,
         named: &PackedImage,
-        base: RootHash,
+        between: Between,
         instead: u64,
         headers: &mut Vec<FilePlan>,
     ) -> Result<Result<Option<VerifiedPack>, String>, Error> {
@@ -153,7 +162,8 @@ impl Surveyor<'_> {
             None => {
                 self.spend(header.length)?;
                 let fetched = match fetch::small(self.context, repository, &header, Phase::Fetch, name) {
-                    Err(error) if error.is_for_want_of_it() => {
+                    // It is not there, or something else is: nothing depends on it.
+                    Err(error) if error.is_for_want_of_it() || error.is_of_its_bytes() => {
                         return Ok(Err(format!("failed to {}", host_io::report::chain(&error))));
                     }
                     fetched => fetched?,
@@ -165,14 +175,15 @@ impl Surveyor<'_> {
             }
         };
         headers.push(FilePlan { target: header.name, fetch_bytes });
-        let parsed = VerifiedPack::parse(image, &bytes, (&body.name, body.length), base);
+        let parsed = VerifiedPack::parse(image, &bytes, (&body.name, body.length), between);
         let why = |unusable: Unusable| format!("failed to {}", host_io::report::chain(&unusable));
         Ok(parsed.map(Some).map_err(why))
     }
-}
 
-/// Frames are taken instead, and people are told why.
-fn told(image: Role, why: &str) -> Option<Box<Packed>> {
-    tracing::warn!("the {image} image comes without its pack: {why}");
-    None
+    /// Frames are taken instead, and people are told why, in the history as well.
+    fn without_its_pack(&self, image: Role, why: &str) {
+        let note = format!("the {image} image comes without its pack: {why}");
+        tracing::warn!("{note}");
+        self.context.evidence.note(|evidence| evidence.notes.push(note));
+    }
 }

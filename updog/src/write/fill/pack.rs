@@ -24,7 +24,17 @@ impl Job<'_> {
         let before = fetched();
         let (all, tally) = self.unpack(&targets.root, packed)?;
         let by_pack = Came { way: Way::Pack, fetched: fetched() - before };
-        if let Some(tree) = VerifiedTree::of_groups(all.and_then(|there| there.into_hash_image()))? {
+        let hash_image = all.and_then(|there| {
+            let made = there.into_hash_image();
+            if made.is_none() {
+                self.without_its_pack(
+                    Role::Root,
+                    "the hash image that follows from it is not what its header says",
+                );
+            }
+            made
+        });
+        if let Some(tree) = VerifiedTree::of_groups(hash_image)? {
             let len = tree.tree().data_len();
             let blocks = usize::try_from(tree.tree().data_blocks()).unwrap_or(usize::MAX);
             let in_place = Origins::fetched_again(blocks, &[]);
@@ -82,9 +92,7 @@ impl Job<'_> {
                     let rotten = if failed.rotten { ": the disk may be failing" } else { "" };
                     self.without_its_pack(
                         image,
-                        &format!(
-                            "{groups} groups of 512 KiB cannot be made of the running set: {why}{rotten}"
-                        ),
+                        &format!("{groups} groups of 512 KiB cannot be made: {why}{rotten}"),
                     );
                 }
                 Ok((there.has_all().then_some(there), tally))

@@ -1,5 +1,6 @@
 //! Frames of a pack fetched, groups built, compared and written, span by span.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
 use blocks::pack::{SpanBuilder, SpanError};
@@ -18,6 +19,19 @@ use crate::write::install::target::{Tally, Target};
 const BUILDERS: usize = 2;
 /// Frames on their way at the same time. A kill loses them, and one has some hundred KB.
 const LANES: usize = 3;
+
+/// So many frames may be something else than what was signed before no more of them are asked for.
+const MOST_WRONG: u32 = 3;
+
+/// What has come of a span's frame.
+enum Came<F> {
+    /// It, verified.
+    Frame(F),
+    /// There is none.
+    Nothing,
+    /// Something else, and what is said of it.
+    Lost(String),
+}
 
 /// What became of the groups that were wanted.
 #[derive(Debug)]
@@ -44,7 +58,7 @@ pub struct Failed {
 /// Builds all groups that are not `there` and writes them to `target`.
 ///
 /// # Errors
-/// When a frame does not come or is not what was signed, or the device refuses. Groups that were written stay, and the
+/// When a frame does not come, or the device refuses. Groups that were written stay, and the
 /// next run finds them in place.
 pub fn apply<S: FrameSource>(
     pack: &VerifiedPack,
@@ -61,27 +75,41 @@ pub fn apply<S: FrameSource>(
     let wanted: Vec<bool> = (0..pack.header().groups()).map(|group| !there.has(group)).collect();
     let applied = Applied { there, tally: Tally::default(), failed: None };
     let done = Mutex::new((applied, crew.events.meter(Phase::Write, image.as_str(), Some(to_write))));
-    let feed = async |queue: Queue<(usize, Option<S::Frame>)>| {
-        let (spans, queue) = (&spans, &queue);
+    let feed = async |queue: Queue<(usize, Came<S::Frame>)>| {
+        let (spans, queue, wrong) = (&spans, &queue, &Cell::new(0));
         let lane = async |number: usize| {
             for span in spans.iter().copied().skip(number).step_by(LANES) {
-                let frame = match pack.frame(span) {
-                    None => None,
+                let came = match pack.frame(span) {
+                    None => Came::Nothing,
+                    // A body that is another one is not fetched to its end: its bytes count, and frames are to come.
+                    Some(_) if wrong.get() >= MOST_WRONG => {
+                        Came::Lost("too many of its frames are not what was signed".to_owned())
+                    }
                     Some(info) => {
                         let failed = |source| Error::Source { image, source };
                         let mut run = source.open(vec![info]).await.map_err(failed)?;
-                        S::next(&mut run).await.map_err(failed)?
+                        match S::next(&mut run).await {
+                            // No place has the signed bytes: its groups are lost, and they alone.
+                            Err(error) if error.is_of_its_bytes() => {
+                                wrong.set(wrong.get() + 1);
+                                Came::Lost(format!("failed to {}", report::chain(&error)))
+                            }
+                            frame => frame.map_err(failed)?.map_or(Came::Nothing, Came::Frame),
+                        }
                     }
                 };
-                queue.put((span, frame)).await;
+                queue.put((span, came)).await;
             }
             Ok::<(), Error>(())
         };
         tokio::try_join!(lane(0), lane(1), lane(2)).map(|_| ())
     };
     let begin = || SpanBuilder::new(pack.header(), running.clone());
-    let each = |builder: &mut SpanBuilder<'_, Running<'_>>, (span, frame): (usize, Option<S::Frame>)| {
-        let frame = frame.as_ref().map_or(&[][..], AsRef::as_ref);
+    let each = |builder: &mut SpanBuilder<'_, Running<'_>>, (span, came): (usize, Came<S::Frame>)| {
+        let frame = match &came {
+            Came::Frame(frame) => frame.as_ref(),
+            Came::Nothing | Came::Lost(_) => &[],
+        };
         let mut refused = None;
         builder.build(span, frame, &|group| wanted[group as usize], &mut |group, built| {
             if refused.is_some() {
@@ -107,7 +135,10 @@ pub fn apply<S: FrameSource>(
                     let (applied, _) = &mut *lock(&done);
                     let failed = applied.failed.get_or_insert_with(|| Failed {
                         groups: 0,
-                        why: format!("failed to {}", report::chain(error)),
+                        why: match (&came, error) {
+                            (Came::Lost(why), SpanError::Unsigned { .. }) => why.clone(),
+                            _ => format!("failed to {}", report::chain(error)),
+                        },
                         rotten: matches!(error, SpanError::Base { .. }),
                     });
                     failed.groups += 1;

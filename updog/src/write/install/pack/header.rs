@@ -38,6 +38,14 @@ pub enum Unusable {
         /// The running root hash.
         running: RootHash,
     },
+    /// It leads to another root image than the one that is signed for the update.
+    #[error("use the pack: it leads to the root hash {to}, and the update has {wanted}")]
+    Leads {
+        /// Where it leads.
+        to: RootHash,
+        /// The root hash of the update.
+        wanted: RootHash,
+    },
     /// It reaches beyond its body.
     #[error("use the pack: it is about a body of {header} bytes, and {signed} are signed")]
     Body {
@@ -51,29 +59,42 @@ pub enum Unusable {
     Running(#[from] blocks::pack::BaseError),
 }
 
+/// Between which root images a pack has to lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Between {
+    /// The one that runs.
+    pub running: RootHash,
+    /// The one of the update, as its manifest names it. Without it what comes out would be held against nothing but the
+    /// header of the pack, which may have been mixed up with another one.
+    pub wanted: RootHash,
+}
+
 impl VerifiedPack {
     /// Reads the header of a pack for `image`, whose body is the target `body` of `signed` bytes.
     ///
     /// # Errors
-    /// When it does not lead on from the `running` root image.
+    /// When a pack of root does not lead from the running root image to that of the update.
     pub fn parse(
         image: Role,
         bytes: &VerifiedBytes,
         (body, signed): (&str, u64),
-        running: RootHash,
+        between: Between,
     ) -> Result<Self, Unusable> {
-        Self::of(image, Header::parse(bytes.bytes())?, (body, signed), running)
+        Self::of(image, Header::parse(bytes.bytes())?, (body, signed), between)
     }
 
     pub(in crate::write::install) fn of(
         image: Role,
         header: Header,
         (body, signed): (&str, u64),
-        running: RootHash,
+        Between { running, wanted }: Between,
     ) -> Result<Self, Unusable> {
         match (image, &header.shape) {
             (Role::Root, Shape::Tree { old_root, .. }) if *old_root != running => {
                 return Err(Unusable::Base { base: *old_root, running });
+            }
+            (Role::Root, Shape::Tree { new_root, .. }) if *new_root != wanted => {
+                return Err(Unusable::Leads { to: *new_root, wanted });
             }
             (Role::Root, Shape::Tree { .. }) | (Role::Boot, Shape::Flat { .. }) => {}
             _ => return Err(Unusable::Kind),
@@ -191,6 +212,10 @@ mod tests {
             (
                 Unusable::Base { base: one, running: two },
                 format!("use the pack: it leads on from the root hash {one}, and {two} runs"),
+            ),
+            (
+                Unusable::Leads { to: one, wanted: two },
+                format!("use the pack: it leads to the root hash {one}, and the update has {two}"),
             ),
             (
                 Unusable::Body { header: 7, signed: 5 },

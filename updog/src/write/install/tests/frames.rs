@@ -54,10 +54,8 @@ impl FrameSource for Frames {
         let Some((info, bytes)) = run.frames.pop_front() else { return Ok(None) };
         let mut fetched = run.fetched.lock().unwrap();
         if fetched.len() == run.most {
-            return Err(trusted_repo::Error::Tampered {
-                name: "frames".to_owned(),
-                reason: "cut".to_owned(),
-            });
+            // As a network ends, and not as what is published may be.
+            return Err(trusted_repo::Error::Failed { place: "frames".to_owned(), reason: "cut".to_owned() });
         }
         fetched.push(info);
         Ok(Some(bytes))

@@ -16,7 +16,7 @@ use super::{ENOSPC, Fault, FaultyDisk, Shared, target, tree_over};
 use crate::tell::events::Events;
 use crate::wait::Waiter;
 use crate::write::install::pack::base::{Partition, Running};
-use crate::write::install::pack::header::{Unusable, VerifiedPack};
+use crate::write::install::pack::header::{Between, Unusable, VerifiedPack};
 use crate::write::install::pack::{Applied, InPlace, apply, look};
 use crate::write::install::{Crew, Error, VerifiedTree};
 
@@ -61,8 +61,9 @@ impl Release {
             make(&old, &new, &options, &mut body, &mut |_| ControlFlow::Continue(())).unwrap()
         };
         assert!(header.spans.len() >= 5, "{}", header.spans.len());
-        let running = trees[0].root_hash();
-        let pack = VerifiedPack::of(Role::Root, header, ("body", body.len() as u64), running).unwrap();
+        let [running, wanted] = trees.each_ref().map(|tree| tree.root_hash());
+        let signed = ("body", body.len() as u64);
+        let pack = VerifiedPack::of(Role::Root, header, signed, Between { running, wanted }).unwrap();
         let frames = Frames { data: body, fetched: Arc::default(), most: usize::MAX };
         Self { old, new, trees, pack, frames }
     }
@@ -216,13 +217,15 @@ fn a_pack_for_something_else_is_not_used() {
     let release = Release::new();
     let header = release.pack.header();
     let len = release.frames.data.len() as u64;
-    let of =
-        |image, signed, running| VerifiedPack::of(image, header.clone(), ("body", signed), running).err();
     let [old, new] = release.trees.each_ref().map(|tree| tree.root_hash());
-    assert!(of(Role::Root, len, old).is_none());
-    assert!(matches!(of(Role::Root, len, new), Some(Unusable::Base { base, .. }) if base == old));
-    assert!(matches!(of(Role::Boot, len, old), Some(Unusable::Kind)));
-    assert!(matches!(of(Role::Root, len - 1, old), Some(Unusable::Body { .. })));
+    let of = |image, signed, running, wanted| {
+        VerifiedPack::of(image, header.clone(), ("body", signed), Between { running, wanted }).err()
+    };
+    assert!(of(Role::Root, len, old, new).is_none());
+    assert!(matches!(of(Role::Root, len, new, new), Some(Unusable::Base { base, .. }) if base == old));
+    assert!(matches!(of(Role::Root, len, old, old), Some(Unusable::Leads { to, .. }) if to == new));
+    assert!(matches!(of(Role::Boot, len, old, new), Some(Unusable::Kind)));
+    assert!(matches!(of(Role::Root, len - 1, old, new), Some(Unusable::Body { .. })));
     // A partition that is too small is told before anything is written.
     let small = healthy(vec![0; release.new.len() - BLOCK_SIZE]);
     let (waiter, events) = (Waiter::new().unwrap(), Events::silent());
