@@ -63,6 +63,10 @@ pub struct Args {
     /// How many bytes a host fetches that takes the frames of what changed; "updog plan" says it of a host
     #[arg(long, value_name = "BYTES")]
     frame_bytes: Option<u64>,
+    /// How many bytes a host fetches that takes packs [default: those from the newest release that they lead on from, with
+    /// --repo]
+    #[arg(long, value_name = "BYTES")]
+    pack_bytes: Option<u64>,
     /// How many of the hosts fail that take the release, 0 to 1
     #[arg(long, value_name = "SHARE", requires = "detect_after")]
     fail_rate: Option<f64>,
@@ -92,6 +96,7 @@ struct Release {
     intended: scenario::Waves,
     start: DateTime<Utc>,
     bytes: Option<u64>,
+    pack_bytes: Option<u64>,
 }
 
 /// Runs the command.
@@ -115,6 +120,7 @@ pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Outcome, Error> {
         failures: failures.map(|(rate, detect_after)| Failures { rate, detect_after }),
         image_bytes: args.image_bytes.or(release.bytes),
         frame_bytes: args.frame_bytes,
+        pack_bytes: args.pack_bytes.or(release.pack_bytes),
         rng_seed: args.rng_seed,
     })?;
     if let Some(path) = &args.svg {
@@ -144,6 +150,7 @@ fn planned(args: &Args, now: DateTime<Utc>) -> Result<Release, Error> {
         intended: paced(Density::Sparse)?,
         start,
         bytes: None,
+        pack_bytes: None,
     })
 }
 
@@ -167,16 +174,26 @@ async fn published(args: &Args, base: &str, now: DateTime<Utc>) -> Result<Releas
     let opened = place.open_expired().await?;
     let (manifest, _) = opened.repository.manifest_for(&variant).await?;
     let update = find(&manifest, &variant, &arch, args.version.as_ref())?;
-    let mut bytes = 0;
-    for (_, name) in update.images.named() {
-        bytes += opened.repository.target(name).await?.length;
-    }
+    let sum = async |names: Vec<&str>| {
+        let mut sum = 0;
+        for name in names {
+            sum += opened.repository.target(name).await?.length;
+        }
+        Ok::<_, Error>(sum)
+    };
+    let bytes = sum(update.images.named().map(|(_, name)| name).to_vec()).await?;
+    // Most hosts of a fleet run the release before.
+    let pack_bytes = match update.extensions.packs.iter().max_by_key(|packs| &packs.from) {
+        Some(packs) => Some(sum(packs.targets().collect()).await?),
+        None => None,
+    };
     Ok(Release {
         name: Selector::of(update).to_string(),
         waves: update.waves.clone(),
         intended: update.waves.clone(),
         start: update.waves.values().min().copied().unwrap_or(now),
         bytes: Some(bytes),
+        pack_bytes,
     })
 }
 

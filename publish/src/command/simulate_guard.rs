@@ -128,6 +128,7 @@ fn scenario(args: &Args, policy: &WavePolicy, start: DateTime<Utc>) -> Result<Sc
         failures: None,
         image_bytes: None,
         frame_bytes: None,
+        pack_bytes: None,
         rng_seed: args.rng_seed,
     })
 }

@@ -213,6 +213,7 @@ mod tests {
             failures: None,
             image_bytes: None,
             frame_bytes: None,
+            pack_bytes: None,
             rng_seed: 1,
         }
     }

@@ -91,6 +91,7 @@ mod tests {
             failures: None,
             image_bytes: None,
             frame_bytes: None,
+            pack_bytes: None,
             rng_seed: 0,
         })
     }

@@ -24,6 +24,9 @@ pub struct Outcome {
     pub image_bytes: Option<u64>,
     /// How many bytes a host fetches that takes the frames of what changed, where that was said.
     pub frame_bytes: Option<u64>,
+    /// How many bytes a host fetches that takes the packs from the newest release which they lead on from, where there are
+    /// any.
+    pub pack_bytes: Option<u64>,
     /// How many of the hosts that take it fail, 0 to 1, where that was asked for.
     pub fail_rate: Option<f64>,
     /// What each rule makes of it, ours first.
@@ -144,11 +147,12 @@ impl fmt::Display for Outcome {
             let egress = |rule: &RuleOutcome| rule.peak_egress_bytes_per_second.map(bits).unwrap_or_default();
             line(f, "peak egress", &egress)?;
         }
-        if let Some(bytes) = self.frame_bytes {
+        for (what, bytes) in
+            [("peak egress with frames", self.frame_bytes), ("peak egress with packs", self.pack_bytes)]
+        {
+            let Some(bytes) = bytes else { continue };
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-            line(f, "peak egress with frames", &|rule| {
-                bits(rule.busiest.hosts_per_minute * bytes as f64 / 60.0)
-            })?;
+            line(f, what, &|rule| bits(rule.busiest.hosts_per_minute * bytes as f64 / 60.0))?;
         }
         if self.fail_rate.is_some() {
             line(f, "first failure", &|rule| match &rule.halt {

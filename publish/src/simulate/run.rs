@@ -53,6 +53,7 @@ pub fn simulate(scenario: &Scenario) -> Result<Outcome, ScenarioError> {
         dates: scenario.waves.len(),
         image_bytes: scenario.image_bytes,
         frame_bytes: scenario.frame_bytes,
+        pack_bytes: scenario.pack_bytes,
         fail_rate: scenario.failures.map(|failures| failures.rate),
         rules: rules.each_ref().map(|rule| rule.outcome(scenario, &intended)).into(),
         borders: intended
@@ -263,6 +264,7 @@ mod tests {
             failures: None,
             image_bytes: Some(300_000_000),
             frame_bytes: Some(30_000_000),
+            pack_bytes: Some(6_000_000),
             rng_seed: 1,
         }
     }

@@ -34,6 +34,8 @@ pub struct Scenario {
     pub image_bytes: Option<u64>,
     /// How many bytes a host fetches that takes the frames of what changed.
     pub frame_bytes: Option<u64>,
+    /// How many bytes a host fetches that runs the release from which the packs lead.
+    pub pack_bytes: Option<u64>,
     /// From where the fleet is drawn. The same number always gives the same fleet.
     pub rng_seed: u64,
 }

@@ -54,6 +54,14 @@ async fn a_release_has_packs_from_the_one_before_that_check_applies() {
     let update = published(&fixture, "1.1.0").await;
     let packs = &update.extensions.packs[0];
     assert_eq!((packs.from.to_string(), packs.base.clone()), ("1.0.0".to_owned(), first.root_hash));
+    assert_eq!(packs.root_hash.as_ref(), Some(&report.root_hash));
+    // A rollout is played with what they take.
+    let place = ["--repo", "repo", "--variant", VARIANT, "--arch", ARCH];
+    let played = done(pubrepo(&fixture, &[&["simulate", "--json", "--hosts", "100"], &place[..]].concat()));
+    let played: serde_json::Value = serde_json::from_str(&played).expect("JSON");
+    assert_eq!(played["pack_bytes"], report.packs.iter().map(|pack| pack.bytes).sum::<u64>());
+    let played = done(pubrepo(&fixture, &[&["simulate", "--pack-bytes", "5000"], &place[..]].concat()));
+    assert!(played.contains("\npeak egress with packs  "), "{played}");
     let root = packs.root.as_ref().expect("of root");
     assert_eq!(root.header, "ours-metal-x86_64-1.1.0-root-from-1.0.0.pack");
     assert_eq!(root.body, "ours-metal-x86_64-1.1.0-root-from-1.0.0.body");

@@ -43,6 +43,7 @@ fn played(name: &str, pace: Pace, hosts: u64) -> Outcome {
         failures: Some(Failures { rate: 0.005, detect_after: TimeDelta::hours(3) }),
         image_bytes: Some(300_000_000),
         frame_bytes: None,
+        pack_bytes: None,
         rng_seed: 1,
     })
     .expect("sound numbers")
