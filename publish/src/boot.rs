@@ -2,6 +2,10 @@
 //!
 //! A release whose BOOT names another root than it has does not start on any host. FAT and ext4 are read; of anything
 //! else nothing can be told, which is said.
+//!
+//! - `initramfs`: initial file systems in it, and what it would save if they were not compressed
+
+pub(crate) mod initramfs;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -33,23 +37,33 @@ pub(crate) enum Named {
 /// # Errors
 /// When the file cannot be read at all.
 pub(crate) fn named(path: &Path) -> io::Result<Named> {
-    let mut file = File::open(path)?;
     let mut found = BTreeSet::new();
-    let mut head = [0; 2048];
-    let length = read_up_to(&mut file, &mut head)?;
-    file.seek(SeekFrom::Start(0))?;
-    let looked = if length >= 1082 && head[1080..1082] == [0x53, 0xef] {
-        ext4(path, &mut found)
-    } else if length >= 512 && head[510..512] == [0x55, 0xaa] {
-        fat(file, &mut found)
-    } else {
-        Err("it is neither FAT nor ext4".to_owned())
-    };
+    let looked = each_file(&File::open(path)?, &mut |_, file| search(file.take(LARGEST_FILE), &mut found));
     Ok(match looked {
         Err(why) => Named::Unreadable(why),
         Ok(()) if found.is_empty() => Named::None,
         Ok(()) => Named::These(found),
     })
+}
+
+/// What is done with each file: its name, and its content.
+type Visit<'a> = dyn FnMut(&str, &mut dyn Read) -> io::Result<()> + 'a;
+
+/// Shows all files of an image. The failure is a fragment.
+pub(crate) fn each_file(image: &File, visit: &mut Visit<'_>) -> Result<(), String> {
+    let failed = |error: io::Error| format!("it cannot be read: {error}");
+    let mut file = image.try_clone().map_err(failed)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut head = [0; 2048];
+    let length = read_up_to(&mut file, &mut head).map_err(failed)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    if length >= 1082 && head[1080..1082] == [0x53, 0xef] {
+        ext4(file, visit)
+    } else if length >= 512 && head[510..512] == [0x55, 0xaa] {
+        fat(file, visit)
+    } else {
+        Err("it is neither FAT nor ext4".to_owned())
+    }
 }
 
 fn read_up_to(file: &mut File, into: &mut [u8]) -> io::Result<usize> {
@@ -87,7 +101,7 @@ impl io::Seek for ReadOnly {
     }
 }
 
-fn fat(file: File, found: &mut BTreeSet<String>) -> Result<(), String> {
+fn fat(file: File, visit: &mut Visit<'_>) -> Result<(), String> {
     let failed = |error: io::Error| format!("its FAT cannot be read: {error}");
     let fat = fatfs::FileSystem::new(ReadOnly(file), fatfs::FsOptions::new()).map_err(failed)?;
     let mut folders = vec![fat.root_dir()];
@@ -102,17 +116,16 @@ fn fat(file: File, found: &mut BTreeSet<String>) -> Result<(), String> {
             match entry.file_name().as_str() {
                 "." | ".." => {}
                 _ if entry.is_dir() => folders.push(entry.to_dir()),
-                _ => search(entry.to_file().take(LARGEST_FILE), found).map_err(failed)?,
+                name => visit(name, &mut entry.to_file()).map_err(failed)?,
             }
         }
     }
     Ok(())
 }
 
-fn ext4(path: &Path, found: &mut BTreeSet<String>) -> Result<(), String> {
+fn ext4(file: File, visit: &mut Visit<'_>) -> Result<(), String> {
     let failed = |error: ext4_view::Ext4Error| format!("its ext4 cannot be read: {error}");
-    let ext4 =
-        ext4_view::Ext4::load_from_path(path).map_err(|error| format!("its ext4 cannot be read: {error}"))?;
+    let ext4 = ext4_view::Ext4::load(Box::new(file)).map_err(failed)?;
     let mut folders = vec![ext4_view::PathBuf::new("/")];
     let mut seen = 0;
     while let Some(folder) = folders.pop() {
@@ -130,8 +143,8 @@ fn ext4(path: &Path, found: &mut BTreeSet<String>) -> Result<(), String> {
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_regular_file() {
-                let file = ext4.open(&entry.path()).map_err(failed)?;
-                search(file.take(LARGEST_FILE), found)
+                let mut file = ext4.open(&entry.path()).map_err(failed)?;
+                visit(&String::from_utf8_lossy(name.as_ref()), &mut file)
                     .map_err(|error| format!("its ext4 cannot be read: {error}"))?;
             }
         }

@@ -13,6 +13,7 @@ use update_metadata::{Manifest, Packs, Update};
 use super::Bases;
 use super::make::{ASKED, Bench, Made, PackReport, WORTH};
 use super::raw::Raw;
+use crate::boot::initramfs;
 use crate::layout::RepoLayout;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -79,12 +80,19 @@ pub(crate) async fn add(
             progress: &progress,
         };
         let mut total = *done;
+        let mut first = true;
         for base in &wanted {
             match Raw::published(base, &layout, &editor, &progress) {
                 Ok(base) => {
                     total += base.len() + bench.work(&base);
                     progress.total(total);
                     added.take(bench.from(&base)?);
+                    // What is true of the newest one is true of all, and not worth the time again.
+                    if std::mem::take(&mut first) {
+                        // It is advice: where it cannot be worked out the release is none the worse.
+                        let advice = initramfs::advice(base.boot_file(), new.boot_file());
+                        added.notes.extend(advice.ok().flatten());
+                    }
                 }
                 Err(error @ Error::PackBase { .. }) if !must => {
                     added.notes.push(format!("no pack: failed to {}", host_io::report::chain(&error)));

@@ -81,6 +81,11 @@ impl Raw {
         Image { data: &self.boot.0, len: self.boot.1, tree: None }
     }
 
+    /// The file of the boot image.
+    pub(crate) fn boot_file(&self) -> &File {
+        &self.boot.0
+    }
+
     /// The root image with its tree.
     pub(crate) fn root(&self) -> Image<'_> {
         Image { data: &self.root.0, len: self.root.1, tree: Some(&self.tree) }
