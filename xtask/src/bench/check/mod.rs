@@ -1,5 +1,6 @@
 //! `cargo xtask bench check`: requests, bytes and processor time of `updog check-update` on a repository that has not
-//! changed, beside a client that remembers nothing; then a target over a link that is capped and reset again and again.
+//! changed, beside a client that remembers nothing, for a host with nothing to do and for one with an update on offer; then
+//! a target over a link that is capped and reset again and again.
 //!
 //! - [`repository`]: a signed repository of as many updates as are wanted, behind a server
 //! - [`cost`]: one check, with what it cost
@@ -15,7 +16,7 @@ use clap::Parser;
 
 use crate::Outcome;
 use crate::cargo::cargo;
-use cost::{Client, Cost, ROUNDS};
+use cost::{Client, Cost, Finds, ROUNDS};
 use link::Link;
 use report::{Figures, Row};
 use repository::Served;
@@ -42,9 +43,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut rows = Vec::new();
     for updates in UPDATES {
         let served = Served::with_updates(updates)?;
-        for client in [Client::Remembers, Client::Forgets] {
-            let costs = (0..ROUNDS).map(|_| served.check(client)).collect::<Result<Vec<_>, _>>()?;
-            rows.push(Row { updates, client, cost: Cost::median(&costs) });
+        for finds in [Finds::Nothing, Finds::Update] {
+            served.runs(match finds {
+                Finds::Nothing => updates,
+                Finds::Update => 0,
+            })?;
+            // In turn: whatever else the machine does meanwhile is as much to the one as to the other.
+            let (mut remembers, mut forgets) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                remembers.push(served.check(Client::Remembers, finds)?);
+                forgets.push(served.check(Client::Forgets, finds)?);
+            }
+            for (client, costs) in [(Client::Remembers, remembers), (Client::Forgets, forgets)] {
+                rows.push(Row { updates, finds, client, cost: Cost::median(&costs) });
+            }
         }
     }
     let link = if args.full { Link::FULL } else { Link::SCALED };

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::cost::{Client, Cost, ROUNDS};
+use super::cost::{Client, Cost, Finds, ROUNDS};
 use super::link::Download;
 
 /// One line: a manifest and a client.
 pub(super) struct Row {
     pub(super) updates: u64,
+    pub(super) finds: Finds,
     pub(super) client: Client,
     pub(super) cost: Cost,
 }
@@ -29,6 +30,7 @@ impl Figures {
             .map(|row| {
                 json!({
                     "updates": row.updates,
+                    "finds": found(row.finds),
                     "client": name(row.client),
                     "requests": row.cost.requests,
                     "wire_bytes": row.cost.bytes,
@@ -57,17 +59,23 @@ impl Figures {
         let mut text = format!("updog check-update, nothing has changed; medians of {ROUNDS}\n");
         let _ = writeln!(
             text,
-            "  {:>7}  {:<16}{:>9}{:>14}{:>11}",
-            "updates", "client", "requests", "bytes on wire", "CPU"
+            "  {:>7}  {:<11}{:<16}{:>9}{:>14}{:>11}{:>8}",
+            "updates", "finds", "client", "requests", "bytes on wire", "CPU", "ratio"
         );
-        for Row { updates, client, cost } in &self.rows {
+        for Row { updates, finds, client, cost } in &self.rows {
             let cpu = format!("{:.1} ms", cost.cpu.as_secs_f64() * 1000.0);
+            let forgets = |other: &&Row| {
+                other.client == Client::Forgets && (other.updates, other.finds) == (*updates, *finds)
+            };
+            let beside = self.rows.iter().find(forgets).map_or(1.0, |other| other.cost.cpu.as_secs_f64());
             let _ = writeln!(
                 text,
-                "  {updates:>7}  {:<16}{:>9}{:>14}{cpu:>11}",
+                "  {updates:>7}  {:<11}{:<16}{:>9}{:>14}{cpu:>11}{:>8.2}",
+                found(*finds),
                 name(*client),
                 cost.requests,
-                cost.bytes
+                cost.bytes,
+                cost.cpu.as_secs_f64() / beside
             );
         }
         let Download { length, requests, sent, received, took } = self.download;
@@ -83,6 +91,13 @@ impl Figures {
             self.download.received_twice() * 100.0,
         );
         text
+    }
+}
+
+fn found(finds: Finds) -> &'static str {
+    match finds {
+        Finds::Nothing => "nothing",
+        Finds::Update => "an update",
     }
 }
 

@@ -32,7 +32,7 @@ impl Served {
         );
         for (path, bytes) in [
             (paths.updog_config(), config.as_bytes()),
-            (paths.os_release(), format!("VARIANT_ID={VARIANT}\nVERSION_ID=1.0.0\n").as_bytes()),
+            (paths.os_release(), os_release(0).as_bytes()),
             (paths.trusted_root(), world.trusted_root()),
         ] {
             fs::create_dir_all(path.parent().expect("a file lies in a directory"))?;
@@ -79,6 +79,11 @@ impl Served {
         Ok(served)
     }
 
+    /// From now on the host runs the release of this number; 0 is older than all.
+    pub(super) fn runs(&self, number: u64) -> std::io::Result<()> {
+        fs::write(Paths::under(&self.host).os_release(), os_release(number))
+    }
+
     /// Publishes a target and signs everything anew.
     pub(super) fn publish(&mut self, name: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
         let dir = self.world.repo_dir().join("targets");
@@ -92,6 +97,10 @@ impl Served {
         self.editor.set_versions(signed.versions());
         Ok(())
     }
+}
+
+fn os_release(number: u64) -> String {
+    format!("VARIANT_ID={VARIANT}\nVERSION_ID=1.1.{number}\n")
 }
 
 /// Somewhere to wait.
