@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: a real system that is installed, booted from its firmware on, updated, broken and got back, in a
 //! virtual machine.
 //!
-//! - [`needs`]: what it is made with
+//! - [`needs`]: what it is made with; [`place`]: where everything lies that is made
 //! - [`kernel`], [`initramfs`], [`program`], [`signer`], [`image`]: from Debian's kernel and our programs to the images of
 //!   a release
 //! - [`writes`], [`dice`]: what was written, and what a power cut could have left of it
@@ -26,6 +26,7 @@ mod initramfs;
 mod kernel;
 pub(crate) mod machine;
 pub(crate) mod needs;
+mod place;
 mod program;
 pub(crate) mod recording;
 mod scenario;
@@ -48,6 +49,8 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::cargo::{BUILD_PROGRAMS, cargo, workspace};
+pub(crate) use place::home;
+
 use host::ContainerHost;
 use image::Workshop;
 use kernel::Kernel;
@@ -237,12 +240,6 @@ fn report(args: &Args, scenario: &Scenario, round: u32, told: Told<'_>) {
         }
         (false, Told::NotRun(why)) => println!("{name}: NOT RUN: {why}\n"),
     }
-}
-
-/// Where everything lies that is made.
-pub(crate) fn home() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    workspace().join(target).join("vm")
 }
 
 /// Builds the boot program: with the target that rustup has, or with Debian's compiler where it has none.

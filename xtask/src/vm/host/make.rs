@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::machine::REPOSITORY;
+use super::health::Health;
 use super::watch;
 use crate::bench::tools::{command, said};
 use crate::cargo::workspace;
@@ -18,15 +19,6 @@ use crate::dist;
 const VARIANT: &str = "container-host";
 const ARCH: &str = "x86_64";
 const IMAGES: [&str; 3] = ["boot", "root", "hash"];
-
-/// What a release is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::vm) enum Health {
-    /// As it should be.
-    Good,
-    /// It has a health check that says no.
-    Unhealthy,
-}
 
 /// Where the tree of all packages comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

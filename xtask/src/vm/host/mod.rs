@@ -3,16 +3,19 @@
 //! - [`client`]: the API's client, outside of the machine
 //! - [`outside`]: its disk, as others see it
 //! - [`user_data`]: the ways in which an instance is given its settings
+//! - [`health`]: how well a release is
 //! - [`make`]: packages, releases, a repository and a disk, by the scripts that the example has
 //! - [`watch`]: what the releases here have beside the example, so that it can be seen from outside
 
 mod client;
+mod health;
 mod make;
 mod outside;
 mod user_data;
 mod watch;
 
-pub(super) use make::{Health, Workbench};
+pub(super) use health::Health;
+pub(super) use make::Workbench;
 pub(super) use outside::Kept;
 pub(super) use user_data::Way;
 pub(super) use watch::{FIRST_BOOT, MACHINE_ID};
@@ -26,8 +29,8 @@ use serde_json::Value;
 use testdata::DiskImage;
 
 use super::distribution::{Distribution, told};
-use super::home;
 use super::machine::{Ending, Machine};
+use super::place::home;
 use super::unmet::Unmet;
 use crate::bench::tools::{Tool, missing_packages, tool};
 use crate::dist;

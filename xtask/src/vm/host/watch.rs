@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::make::Health;
+use super::health::Health;
 
 /// Words for the command line: the console, and the journal's warnings on it. An emulated machine that is busy may miss
 /// the kernel's first ticks.
