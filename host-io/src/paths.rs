@@ -172,6 +172,18 @@ impl Paths {
         self.record().join("metrics/tally.json")
     }
 
+    /// The numbers that health checks have told in earlier boots.
+    #[must_use]
+    pub fn health_baseline(&self) -> PathBuf {
+        self.record().join("health-baseline.json")
+    }
+
+    /// Says that this boot's are among them.
+    #[must_use]
+    pub fn health_baseline_told(&self) -> PathBuf {
+        self.at("run/updog/health-baseline-told")
+    }
+
     /// What is gone after each boot; on most systems it lies in memory.
     #[must_use]
     pub fn run(&self) -> PathBuf {

@@ -56,6 +56,8 @@ pub struct Config {
     pub hold_until: Option<DateTime<Utc>>,
     /// Whether updates start by themselves in the hours of a window alone.
     pub has_window: bool,
+    /// Whether a first boot is held against the numbers of earlier ones.
+    pub health_baseline: bool,
 }
 
 impl Config {
@@ -197,10 +199,12 @@ struct Raw {
     hold_until: String,
     #[serde(default)]
     window: String,
+    #[serde(default, alias = "health-baseline")]
+    health_baseline: bool,
 }
 
 /// All keys of [`Raw`].
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "metadata_base_url",
     "targets_base_url",
     "seed",
@@ -216,6 +220,7 @@ const KEYS: [&str; 17] = [
     "minimum_version",
     "nice",
     "metrics",
+    "health_baseline",
     "hold_until",
     "window",
 ];
@@ -323,6 +328,7 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         metrics: raw.metrics,
         hold_until: DateTime::parse_from_rfc3339(&raw.hold_until).ok().map(|time| time.to_utc()),
         has_window: !raw.window.is_empty(),
+        health_baseline: raw.health_baseline,
     })
 }
 

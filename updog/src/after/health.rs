@@ -20,6 +20,8 @@ use host_io::boot_note::stage;
 
 pub use entries::{Broken, Entries};
 
+use crate::after::baseline::numbers::{self, Numbers};
+
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -40,11 +42,20 @@ pub struct Unhealthy {
     pub said: Option<String>,
 }
 
-/// Waits for the API and runs the checks. Returns the names of the checks that passed.
+/// The checks that passed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Passed {
+    /// Their names, in the order in which they ran.
+    pub names: Vec<String>,
+    /// The numbers that they told.
+    pub numbers: Numbers,
+}
+
+/// Waits for the API and runs the checks.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub async fn check(paths: &Paths, limits: Limits) -> Result<Vec<String>, Unhealthy> {
+pub async fn check(paths: &Paths, limits: Limits) -> Result<Passed, Unhealthy> {
     if let Some(within) = limits.api {
         api::answers(&paths.api_socket(), within).await.map_err(|reason| Unhealthy {
             stage: stage::API,
@@ -62,17 +73,25 @@ pub async fn check(paths: &Paths, limits: Limits) -> Result<Vec<String>, Unhealt
     if let Some(broken) = entries.broken.iter().find(|broken| broken.name.is_none()) {
         return Err(unhealthy(broken.to_string(), None));
     }
-    let mut passed = Vec::new();
+    let mut passed = Passed::default();
     for (name, path) in entries.checks {
         if let Some(broken) = entries.broken.iter().find(|broken| broken.name.as_ref() == Some(&name)) {
             return Err(unhealthy(broken.to_string(), None));
         }
         tracing::debug!("running the health check {}", path.display());
-        if let Err(run::Failed { why, said }) = run::to_its_end(&path, limits.check).await {
-            let said = (!said.is_empty()).then(|| format!("the health check {name} said:\n{said}"));
-            return Err(unhealthy(format!("the health check {name} {why}"), said));
+        match run::to_its_end(&path, limits.check).await {
+            Ok(said) => {
+                let numbers = numbers::parse(&said);
+                if !numbers.is_empty() {
+                    passed.numbers.insert(name.clone(), numbers);
+                }
+                passed.names.push(name);
+            }
+            Err(run::Failed { why, said }) => {
+                let said = (!said.is_empty()).then(|| format!("the health check {name} said:\n{said}"));
+                return Err(unhealthy(format!("the health check {name} {why}"), said));
+            }
         }
-        passed.push(name);
     }
     Ok(passed)
 }
@@ -122,7 +141,7 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
 
-        fn check(&self, limits: Limits) -> Result<Vec<String>, Unhealthy> {
+        fn check(&self, limits: Limits) -> Result<Passed, Unhealthy> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(check(&self.paths, limits))
         }
@@ -138,7 +157,7 @@ mod tests {
         machine.put(0, "10-a", 0o755, "exit 0");
         machine.put(0, "README", 0o644, "exit 1");
         machine.put(0, "30-c~", 0o755, "exit 1");
-        assert_eq!(machine.check(LIMITS).unwrap(), ["10-a", "20-b"]);
+        assert_eq!(machine.check(LIMITS).unwrap().names, ["10-a", "20-b"]);
         machine.put(0, "15-c", 0o755, "echo one >&2; echo 'disk is gone' >&2; exit 3");
         machine.put(1, "99-d", 0o755, "exit 1");
         let wrong = machine.check(LIMITS).unwrap_err();

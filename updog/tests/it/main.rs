@@ -18,6 +18,7 @@
 //! - [`install`]: from the choice to the next boot
 //! - [`flip`]: apply and revert, without a network
 //! - [`memory`]: releases that did not stay, confirmed boots, the history, the way back
+//! - [`baseline`]: first boots that are held against the numbers of earlier ones
 //! - [`metrics`]: what monitoring sees of a host
 //! - [`monitoring`]: alert rules and a dashboard, against the metrics that there are and a real Prometheus
 //! - [`rehearsal`]: migrations that are tried before anything is cleared
@@ -44,6 +45,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a story whose setting cannot be made has failed")]
 
+mod baseline;
 mod bytes;
 mod check;
 mod clock;

@@ -35,7 +35,7 @@ pub(super) struct Failed {
 
 /// Runs one check to its end; nothing that it started stays. A check has ended when its process has, whatever it left
 /// behind.
-pub(super) async fn to_its_end(program: &Path, limit: Duration) -> Result<(), Failed> {
+pub(super) async fn to_its_end(program: &Path, limit: Duration) -> Result<String, Failed> {
     let quiet = |why| Failed { why, said: String::new() };
     let (child, words) = start(program).map_err(|error| quiet(format!("could not be started: {error}")))?;
     let mut child = child;
@@ -54,7 +54,7 @@ pub(super) async fn to_its_end(program: &Path, limit: Duration) -> Result<(), Fa
     match ended {
         Err(_) => Err(failed(format!("did not end within {} s", limit.as_secs_f32()), said)),
         Ok(Err(error)) => Err(failed(format!("could not be waited for: {error}"), said)),
-        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) if status.success() => Ok(said),
         Ok(Ok(status)) => Err(failed(format!("ended with {}", status), said)),
     }
 }
@@ -125,7 +125,7 @@ mod tests {
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(to_its_end(&path, limit))
+        runtime.block_on(to_its_end(&path, limit)).map(drop)
     }
 
     #[test]

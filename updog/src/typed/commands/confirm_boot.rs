@@ -7,8 +7,12 @@ use host_io::{BootNote, lock};
 use serde_json::json;
 use signpost::{Command, OsDisk, Status};
 
-use crate::after::health::{self, Limits, Unhealthy};
+use crate::after::baseline::numbers::Numbers;
+use crate::after::baseline::rule::Compared;
+use crate::after::baseline::store;
+use crate::after::health::{self, Limits, Passed, Unhealthy};
 use crate::after::observe::{self, Keep};
+use crate::config;
 use crate::context::Context;
 use crate::error::Error;
 use crate::tell::answer;
@@ -63,7 +67,14 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
         check: Duration::from_secs(args.check_within),
     };
     let checked = context.waiter.wait(health::check(&context.paths, limits))?;
-    let result = match checked {
+    let wants_baseline =
+        config::load_quietly(&*context.fs, &context.paths).is_ok_and(|config| config.health_baseline);
+    let weighed = checked.and_then(|passed| match first && wants_baseline {
+        true => weigh(context, passed),
+        false => Ok(passed),
+    });
+    let numbers = weighed.as_ref().map_or_else(|_| Numbers::new(), |passed| passed.numbers.clone());
+    let result = match weighed.map(|passed| passed.names) {
         Ok(passed) => confirm(context, &disk, limits.api.is_some(), passed),
         Err(Unhealthy { stage: at, reason, said }) => {
             context.evidence.note(|evidence| evidence.notes.extend(said));
@@ -77,9 +88,30 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
             Err(Error::Unhealthy { reason, then })
         }
     };
+    if result.is_ok()
+        && wants_baseline
+        && let Err(error) = store::add_boot(&*context.fs, &context.paths, &numbers)
+    {
+        tracing::warn!("the numbers of this boot are no measure for later ones: {error}");
+    }
     let outcome = if result.is_ok() { Outcome::Confirmed } else { Outcome::Failed };
     context.evidence.end(outcome, result.as_ref().err().map(|error| error as _));
     result
+}
+
+/// Holds the numbers of a first boot against those of good boots before it. All comparisons are in the record, whatever comes
+/// of them.
+fn weigh(context: &Context, passed: Passed) -> Result<Passed, Unhealthy> {
+    let compared = store::load(&*context.fs, &context.paths).compare(&passed.numbers);
+    context.evidence.note(|evidence| evidence.notes.extend(compared.iter().map(ToString::to_string)));
+    match compared.into_iter().find(Compared::is_worse) {
+        None => Ok(passed),
+        Some(worse) => Err(Unhealthy {
+            stage: stage::HEALTH,
+            reason: format!("it works, but worse than before: {worse}"),
+            said: None,
+        }),
+    }
 }
 
 fn confirm(context: &Context, disk: &OsDisk, with_api: bool, passed: Vec<String>) -> Result<(), Error> {
