@@ -327,6 +327,9 @@ pub enum Error {
     /// Nobody knows how a rollout goes.
     #[error(transparent)]
     Guard(#[from] crate::guard::Refused),
+    /// A store was not brought up to date.
+    #[error(transparent)]
+    Store(#[from] crate::store::Refused),
     /// A rollout cannot be played.
     #[error(transparent)]
     Scenario(#[from] crate::simulate::ScenarioError),

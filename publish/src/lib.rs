@@ -29,6 +29,7 @@
 //! - [`place`]: a repository as others see it; [`mod@list`]: what it has
 //! - [`mod@prune`]: files that nobody asks for any more
 //! - [`mod@check`]: whether hosts can live with it
+//! - [`store`]: a repository in an object store
 //! - [`mod@simulate`]: what a rollout will look like, before it is one
 //! - [`progress`]: who is told how far it is
 //! - [`mod@page`]: a page about a repository, for people
@@ -73,6 +74,7 @@ pub mod root;
 mod root_files;
 pub mod session;
 pub mod simulate;
+pub mod store;
 mod worker;
 
 pub use add::{AddOptions, MissingMigrations, add, add_with};

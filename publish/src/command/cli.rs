@@ -8,8 +8,8 @@ use host_io::{Clock as _, SystemClock, report as told, say};
 use serde::Serialize;
 
 use super::{
-    add, check, delegate, expiring, guard, hash, hold, init, list, mirror, pack, prune, refresh, report,
-    rollout, root, simulate, simulate_guard,
+    add, check, delegate, expiring, guard, hash, hold, init, list, mirror, pack, prune, push, refresh,
+    report, rollout, root, simulate, simulate_guard,
 };
 use crate::Error;
 use crate::rollout::Action;
@@ -76,6 +76,8 @@ enum Command {
     Guard(Box<guard::Args>),
     /// Copy a repository, or a part of it, for places without a network
     Mirror(mirror::Args),
+    /// Bring an object store up to date with a repository
+    Push(push::Args),
     /// Remove files of targets that no metadata names any more
     Prune(prune::Args),
     /// Play a rollout over a fleet before it is one
@@ -140,6 +142,7 @@ pub fn run(cli: Cli) -> ExitCode {
                 answer(&report, json).bad_unless(report.goes_on())
             }
             Command::Prune(args) => answer(&prune::run(&args, now)?, json),
+            Command::Push(args) => answer(&push::run(args).await?, json),
             Command::Mirror(args) => answer(&mirror::run(args, now).await?, json),
         })
     });

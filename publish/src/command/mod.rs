@@ -12,7 +12,7 @@
 //! - [`list`], [`mod@hash`], [`prune`]: `pubrepo list`, `hash` and `prune`
 //! - [`delegate`], [`hold`]: `pubrepo delegate` and `hold`
 //! - [`guard`]: `pubrepo guard`
-//! - [`mirror`]: `pubrepo mirror`
+//! - [`mirror`], [`push`]: `pubrepo mirror` and `push`
 //! - [`place`]: which repository is looked at, as options
 //! - [`passphrase`]: where the passphrase of a key comes from, as options
 //! - [`desk`]: which repository is changed, and how long what is signed holds, as options
@@ -33,6 +33,7 @@ pub mod pack;
 pub mod passphrase;
 pub mod place;
 pub mod prune;
+pub mod push;
 pub mod refresh;
 pub mod report;
 pub mod rollout;

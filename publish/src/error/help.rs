@@ -76,6 +76,7 @@ impl Advise for Error {
             Self::Repository(error) => return error.help(),
             Self::Hold(refused) => return refused.help(),
             Self::Guard(refused) => return refused.help(),
+            Self::Store(refused) => return refused.help(),
             Self::Scenario(_) => "give other numbers",
             Self::Worker { .. } => return None,
         };

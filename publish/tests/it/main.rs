@@ -20,6 +20,7 @@
 //! - `page`: a page about a repository, for people
 //! - `mirror`: a copy for an air gap
 //! - `serving`: a repository behind a real nginx
+//! - `store`: a repository in an object store; `s3`: a real one, and ways to it that fail
 //! - `simulate`: rollouts that are played before they are, and the policies
 //! - `program`: the same through `pubrepo`
 
@@ -51,5 +52,7 @@ mod refresh;
 mod refused;
 mod rollout;
 mod root;
+mod s3;
 mod serving;
 mod simulate;
+mod store;
