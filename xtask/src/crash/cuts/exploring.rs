@@ -17,7 +17,7 @@ use super::measure::Measure;
 use super::published::Published;
 use super::shapes::Shapes;
 use super::stage::Played;
-use super::story::{REVERT, Story};
+use super::story::Story;
 use super::table::{Caught, Figures, Violation};
 use super::tree::Hash;
 use super::twice::{self, Firsts, Killed, Second};
@@ -158,8 +158,9 @@ impl<'a> Exploring<'a> {
         let nobody = Mishap::Killed(u64::MAX);
         let (_, uncut) = self.benches[0].go_on(&start.state, nobody, &typed, self.published)?;
         let end = end_of(&start.state, &uncut, self.shapes);
-        // Whoever takes back what a killed program took back already is told that there is nothing, by the exit code as well.
-        let nothing = (typed.last() == Some(&REVERT)).then(|| End { code: Some(1), ..end.clone() });
+        // Whoever takes back, or goes back from, what a killed program did so already is told that, by the exit code as well.
+        let is_once = typed.last().is_some_and(|typed| matches!(typed.1[0], "update-revert" | "rollback"));
+        let nothing = is_once.then(|| End { code: Some(1), ..end.clone() });
         let ends = Expected { ends: std::iter::once(end).chain(nothing).collect(), ..expected.clone() };
         let [kills, cuts] = self.extents.depth.kills;
         let moments = match asked {

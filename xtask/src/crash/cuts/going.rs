@@ -145,8 +145,8 @@ pub(super) fn go_on(
                 told = words.say(host, command);
             }
             let insists = match command.1.first() {
-                // Who only asks is told, and lets nothing go.
-                Some(&"check-update") => false,
+                // Who only asks, or goes back, is told, and lets nothing go.
+                Some(&("check-update" | "rollback")) => false,
                 // Who wants the newest has nothing new, or an older one meanwhile.
                 Some(&"update") => is_missed(host),
                 _ => told,

@@ -43,7 +43,7 @@ pub(super) struct Story {
 
 const UPDATE: Typed = ("updog", &["update", "--json"]);
 /// What takes back what waits for the next boot.
-pub(super) const REVERT: Typed = ("updog", &["update-revert"]);
+const REVERT: Typed = ("updog", &["update-revert"]);
 const ROLLBACK: Typed = ("updog", &["rollback"]);
 const SET: Typed = ("apiclient", &["set", "updates.ignore-waves=true"]);
 const UNSET: Typed = ("apiclient", &["unset", "updates.ignore-waves"]);
