@@ -1,12 +1,14 @@
-//! A relay on the client's side of a server's faults: it counts what of bodies the client reads.
+//! A relay on the client's side of a server's faults: it counts what of bodies the client reads from its sockets.
 //!
-//! It hands on one piece at a time, and the next one when the client's program has read all that its kernel had for it. What
-//! it has counted and nobody has read is therefore one piece of each connection at most.
+//! It hands on one piece at a time, and the next one when the client's program has read the last one. What the program has
+//! not read when it closes the connection is not counted: the kernel forgets a connection that is closed with something
+//! unread (RFC 2525, section 2.17), and keeps one for a while that was read to its end.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::inbox::Inbox;
 
@@ -15,18 +17,46 @@ use super::inbox::Inbox;
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
-    bodies: Arc<AtomicU64>,
+    bodies: Arc<Bodies>,
     open: Arc<Open>,
 }
 
-const AT_ONCE: usize = 4 * 1024;
+/// What was read of bodies.
+#[derive(Debug, Default)]
+struct Bodies {
+    count: Mutex<Count>,
+    decided: Condvar,
+}
 
-/// How many connections there are, were at most at a time, and were in all.
+#[derive(Debug, Default)]
+struct Count {
+    read: u64,
+    /// How many pieces were handed on of which it is not known yet whether they are read.
+    undecided: u64,
+}
+
+impl Bodies {
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decide(&self, read: u64) {
+        let mut count = self.count();
+        count.read += read;
+        count.undecided -= 1;
+        self.decided.notify_all();
+    }
+}
+
+const AT_ONCE: usize = 4 * 1024;
+/// How long a client may leave what it was given unread.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many connections there are, and were at most at a time.
 #[derive(Debug, Default)]
 struct Open {
     now: AtomicU64,
     most: AtomicU64,
-    all: AtomicU64,
 }
 
 impl Relay {
@@ -41,7 +71,7 @@ impl Relay {
     pub fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of the loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let bodies = Arc::new(AtomicU64::default());
+        let bodies = Arc::new(Bodies::default());
         let counter = Arc::clone(&bodies);
         let open = Arc::new(Open::default());
         let opened = Arc::clone(&open);
@@ -53,7 +83,6 @@ impl Relay {
                 let (counter, open) = (Arc::clone(&counter), Arc::clone(&opened));
                 let now = open.now.fetch_add(1, Ordering::SeqCst) + 1;
                 open.most.fetch_max(now, Ordering::SeqCst);
-                open.all.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     let _gone = io::copy(&mut &client, &mut &upstream);
                     let _gone = upstream.shutdown(Shutdown::Write);
@@ -82,16 +111,18 @@ impl Relay {
         self.open.most.load(Ordering::SeqCst)
     }
 
-    /// How many connections there were in all.
-    #[must_use]
-    pub fn opened(&self) -> u64 {
-        self.open.all.load(Ordering::SeqCst)
-    }
-
-    /// Bytes of bodies that it gave to clients so far.
+    /// Bytes of bodies that clients have read so far, once that is known of every piece: when each was read, or whoever
+    /// it was for has gone.
+    ///
+    /// # Panics
+    /// When one is not within a minute.
     #[must_use]
     pub fn bodies(&self) -> u64 {
-        self.bodies.load(Ordering::SeqCst)
+        let open = |count: &mut Count| count.undecided > 0;
+        let waited = self.bodies.decided.wait_timeout_while(self.bodies.count(), PATIENCE, open);
+        let (count, ended) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!ended.timed_out(), "a client neither reads nor goes: {count:?}");
+        count.read
     }
 }
 
@@ -108,20 +139,32 @@ enum At {
     Trailers(Vec<u8>),
 }
 
-fn hand_back(mut server: &TcpStream, mut client: &TcpStream, bodies: &AtomicU64) {
+fn hand_back(mut server: &TcpStream, mut client: &TcpStream, bodies: &Bodies) {
     let mut at = At::Head(Vec::new());
     let mut block = [0; AT_ONCE];
     let Ok(inbox) = Inbox::of_peer(client) else { return };
+    let mut sent = 0;
     while let Ok(count @ 1..) = server.read(&mut block) {
-        while inbox.unread() > 0 {
-            // For the client's program, which has to run before anything of it is read.
-            std::thread::yield_now();
-        }
         let of_bodies = bytes_of_bodies(&mut at, &block[..count]);
-        // Counted before they are written: whoever has seen them finds them counted.
-        bodies.fetch_add(of_bodies, Ordering::SeqCst);
-        if client.write_all(&block[..count]).is_err() {
+        bodies.count().undecided += 1;
+        let written = client.write_all(&block[..count]);
+        sent += count as u64;
+        let is_read = written.is_ok() && is_read(&inbox, sent);
+        bodies.decide(if is_read { of_bodies } else { 0 });
+        if !is_read {
             return;
+        }
+    }
+}
+
+/// Waits until all that was ever sent is read: false where the connection was closed before.
+fn is_read(inbox: &Inbox, sent: u64) -> bool {
+    loop {
+        match inbox.has_read(sent) {
+            // For the client's program, which has to run before anything of it is read.
+            Some(false) => std::thread::yield_now(),
+            Some(true) => return true,
+            None => return false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::reactor::Reactors;
 use super::{Fault, Pacing, tls};
 use crate::place::proxy::Route;
 use crate::place::source::Tls;
@@ -11,7 +12,12 @@ use crate::place::source::Tls;
 const READ_AHEAD: u32 = 1 << 20;
 
 /// One client for all requests of an opened repository.
-pub(super) fn build(route: &Route, tls: &Tls, pacing: &Pacing) -> Result<reqwest::Client, Fault> {
+pub(super) fn build(
+    route: &Route,
+    tls: &Tls,
+    pacing: &Pacing,
+    reactors: Reactors,
+) -> Result<reqwest::Client, Fault> {
     let other = |error| Fault::Other(Arc::new(error));
     let route = route.clone();
     reqwest::Client::builder()
@@ -23,6 +29,7 @@ pub(super) fn build(route: &Route, tls: &Tls, pacing: &Pacing) -> Result<reqwest
         .read_timeout(pacing.idle)
         .http2_initial_stream_window_size(READ_AHEAD)
         .http2_initial_connection_window_size(READ_AHEAD)
+        .connector_layer(reactors)
         // One rule decides, and says afterwards whom it chose.
         .proxy(reqwest::Proxy::custom(move |url| Some(route.before(url)?.url().clone())))
         .build()
@@ -40,7 +47,8 @@ mod tests {
 
     #[test]
     fn a_client_is_built_without_a_provider_installed_by_the_program() {
-        build(&route(&Proxy::default()), &Tls::default(), &Pacing::default()).expect("built");
+        build(&route(&Proxy::default()), &Tls::default(), &Pacing::default(), Reactors::default())
+            .expect("built");
     }
 
     #[test]
@@ -51,6 +59,6 @@ mod tests {
             http_proxy: address("http://proxy:3129"),
             no_proxy: vec![crate::Exception::parse("localhost").expect("an exception")],
         };
-        build(&route(&proxy), &Tls::default(), &Pacing::default()).expect("built");
+        build(&route(&proxy), &Tls::default(), &Pacing::default(), Reactors::default()).expect("built");
     }
 }

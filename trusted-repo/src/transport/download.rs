@@ -178,6 +178,12 @@ pub(crate) struct Download {
 
 impl Drop for Download {
     fn drop(&mut self) {
+        if let State::Receiving(answer) = &mut self.state
+            && self.in_parts
+            && self.needed.is_some_and(|needed| self.position >= needed)
+        {
+            answer.is_enough();
+        }
         if !self.is_whole && self.needed.is_none_or(|needed| self.position < needed) {
             let (failures, restarts, furthest) = (self.patience.failures(), self.restarts, self.furthest);
             self.web.worn_out.note(&self.url, self.end, Worn { failures, restarts, furthest });

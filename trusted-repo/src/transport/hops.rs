@@ -9,7 +9,7 @@ use tracing::debug;
 use url::Url;
 
 use super::Fault;
-use super::answer::Answer;
+use super::answer::{Answer, Awaited};
 use super::classify::classify;
 use super::tunnel;
 use super::web::Web;
@@ -35,8 +35,8 @@ pub(super) async fn send(
             request = request.basic_auth(&login.user, login.password.as_ref());
         }
         let proxy = web.route.before(&at);
-        let answer = match request.send().await {
-            Ok(response) => Answer::new(response, &web.account),
+        let answer = match Awaited::new(request.send(), &web.account, &web.reactors).await {
+            Ok(answer) => answer,
             Err(error) => {
                 let fault = classify(error, host.clone(), received, &web.pacing, proxy.as_ref());
                 return Err(tunnel::explained(fault, proxy.as_ref(), &web.client).await);

@@ -16,6 +16,7 @@
 //! - `bucket`: a cap on bandwidth
 //! - `tls`: whom `https://` trusts, and who this host is
 //! - `issuer`: who issued a certificate, for people
+//! - `reactor`: the client's connections, each of which can be ended at once
 //! - `client`: the HTTP client, its proxy and its limits
 //! - `download`: one object over HTTP, resumed or begun again until it is whole
 //! - `carrier`: both kinds of places behind one door
@@ -36,6 +37,7 @@ mod head;
 mod hops;
 mod issuer;
 pub(crate) mod range;
+mod reactor;
 mod tls;
 mod tunnel;
 pub(crate) mod validator;

@@ -11,6 +11,7 @@ use super::bucket::Bucket;
 use super::client;
 use super::fault::Fault;
 use super::pacing::Pacing;
+use super::reactor::Reactors;
 use super::worn::WornOut;
 use crate::place::proxy::Route;
 use crate::place::source::Source;
@@ -19,6 +20,7 @@ use crate::place::source::Source;
 #[derive(Debug)]
 pub(crate) struct Web {
     pub(super) client: reqwest::Client,
+    pub(super) reactors: Reactors,
     pub(super) pacing: Pacing,
     pub(super) route: Route,
     pub(super) began: Instant,
@@ -30,9 +32,10 @@ pub(crate) struct Web {
 
 impl Web {
     pub(super) fn new(source: &Source, pacing: Pacing) -> Result<Self, Fault> {
-        let route = Route::new(&source.proxy)?;
+        let (route, reactors) = (Route::new(&source.proxy)?, Reactors::default());
         Ok(Self {
-            client: client::build(&route, &source.tls, &pacing)?,
+            client: client::build(&route, &source.tls, &pacing, reactors.clone())?,
+            reactors,
             pacing,
             route,
             began: Instant::now(),
