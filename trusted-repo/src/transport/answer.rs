@@ -19,6 +19,7 @@ use url::Url;
 use super::account::Account;
 use super::fault::Fault;
 use super::reactor::{Reactor, Reactors};
+use crate::place::proxy::ProxyAddress;
 
 /// The most of an answer that is no object which is read, so that the connection can be used again.
 const MOST_OF_A_REFUSAL: u64 = 64 * 1024;
@@ -43,6 +44,8 @@ pub(super) struct Answer {
     /// Whether no other answer comes there: over HTTP/2 others may.
     is_alone: bool,
     reactors: Reactors,
+    /// Who stands before the server and may have answered in its place.
+    proxy: Option<Box<str>>,
 }
 
 /// Why no more of a body came.
@@ -63,7 +66,22 @@ impl Answer {
             is_over: false,
             is_enough: false,
             reactors: reactors.clone(),
+            proxy: None,
         }
+    }
+
+    /// The same, from a server that this proxy stands before.
+    pub(super) fn through(mut self, proxy: Option<&ProxyAddress>) -> Self {
+        // What comes through a tunnel is the server's.
+        let is_plain = self.url().scheme() == "http";
+        self.proxy = proxy.filter(|_| is_plain).map(|proxy| proxy.to_string().into());
+        self
+    }
+
+    /// Whose word its status is, where it is that of `host`: nobody can tell it from the proxy's.
+    pub(super) fn speaker(&self, host: &str) -> String {
+        let through = |proxy| format!("{host}, or the proxy {proxy} before it,");
+        self.proxy.as_deref().map_or_else(|| host.to_owned(), through)
     }
 
     fn response(&self) -> &Response {

@@ -326,8 +326,8 @@ impl Download {
                 self.begin(answer, &head).await
             }
             status => {
+                let host = answer.speaker(&self.host);
                 answer.discard().await?;
-                let host = self.host.clone();
                 Err(match status {
                     StatusCode::NOT_FOUND | StatusCode::GONE => Fault::Missing,
                     StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

@@ -286,6 +286,10 @@ pub(super) fn tls(error: &(dyn StdError + 'static)) -> Option<String> {
     Some(match find::<rustls::Error>(error)? {
         // The library prints a verifier's own error as a programmer would.
         rustls::Error::InvalidCertificate(rustls::CertificateError::Other(ours)) => ours.0.to_string(),
+        // "received corrupt message of type InvalidContentType"
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "what answers there speaks no TLS".to_owned()
+        }
         theirs => theirs.to_string(),
     })
 }

@@ -36,7 +36,7 @@ pub(super) async fn send(
         }
         let proxy = web.route.before(&at);
         let answer = match Awaited::new(request.send(), &web.account, &web.reactors).await {
-            Ok(answer) => answer,
+            Ok(answer) => answer.through(proxy.as_ref()),
             Err(error) => {
                 let fault = classify(error, host.clone(), received, &web.pacing, proxy.as_ref());
                 return Err(tunnel::explained(fault, proxy.as_ref(), &web.client).await);

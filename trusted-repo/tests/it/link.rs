@@ -310,8 +310,16 @@ async fn proxy_that_opens_no_way_is_blamed_with_its_address_and_its_words_and_no
         (corp(nobody.address().to_string()), "http", "it refuses the connection"),
         (corp("proxy.invalid:3128".to_owned()), "https", "its address cannot be found"),
         (corp("proxy.invalid:3128".to_owned()), "http", "its address cannot be found"),
-        (format!("https://corp:s3cret@{no_tls}"), "https", "no trusted TLS connection to it"),
-        (format!("https://corp:s3cret@{no_tls}"), "http", "no trusted TLS connection to it"),
+        (
+            format!("https://corp:s3cret@{no_tls}"),
+            "https",
+            "no trusted TLS connection to it: what answers there speaks no TLS",
+        ),
+        (
+            format!("https://corp:s3cret@{no_tls}"),
+            "http",
+            "no trusted TLS connection to it: what answers there speaks no TLS",
+        ),
     ] {
         let said = through(&fixture, &format!("{base}://updates.invalid/"), &proxy).await;
         let shown = proxy.replace("corp:s3cret@", "");
@@ -323,6 +331,23 @@ async fn proxy_that_opens_no_way_is_blamed_with_its_address_and_its_words_and_no
     let login = answering(|_, _| b"HTTP/1.1 407 Who Are You\r\nContent-Length: 0\r\n\r\n".to_vec());
     let said = through(&fixture, "http://updates.invalid/", &login.to_string()).await;
     assert!(said.contains("status 407"), "{said}");
+}
+
+#[tokio::test]
+async fn status_that_may_be_the_proxys_is_told_with_its_address() {
+    let fixture = Fixture::new();
+    for (status, words) in
+        [("502 No Way", "answered with status 502"), ("403 No", "denies access (status 403)")]
+    {
+        let proxy = answering(move |_, head| {
+            // A root role that is not there is no fault.
+            let status = if head.contains("root.json") { "404 None" } else { status };
+            format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        });
+        let said = through(&fixture, "http://updates.invalid/", &format!("http://corp:s3cret@{proxy}")).await;
+        let told = format!("updates.invalid:80, or the proxy http://{proxy} before it, {words}");
+        assert!(said.contains(&told) && !said.contains("s3cret"), "{said}");
+    }
 }
 
 #[tokio::test]
