@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::place::address::without_secrets;
 
-/// Proxies as values. Without any, the environment's usual variables hold.
+/// Proxies as values. Without any, the environment's usual variables hold, beside the exceptions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
     /// The proxy for `https://`.
@@ -233,10 +233,20 @@ pub(crate) struct Route(Proxy);
 impl Route {
     /// As it was said, or as the environment has it.
     pub(crate) fn new(proxy: &Proxy) -> Result<Self, BadVariable> {
-        if proxy.https_proxy.is_none() && proxy.http_proxy.is_none() {
-            return Proxy::of_variables(|name| std::env::var(name).ok()).map(Self);
+        Self::or_of_variables(proxy, |name| std::env::var(name).ok())
+    }
+
+    fn or_of_variables(
+        proxy: &Proxy,
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, BadVariable> {
+        if proxy.https_proxy.is_some() || proxy.http_proxy.is_some() {
+            return Ok(Self(proxy.clone()));
         }
-        Ok(Self(proxy.clone()))
+        let mut found = Proxy::of_variables(variable)?;
+        // What was said to be reached without a proxy is, whoever names the proxy.
+        found.no_proxy.extend(proxy.no_proxy.iter().cloned());
+        Ok(Self(found))
     }
 
     /// The proxy before `url`, if there is one.
@@ -385,6 +395,20 @@ mod tests {
             let begins = format!("the environment variable {variable} names no proxy: {why}");
             assert!(refused.starts_with(&begins) && !refused.contains("s3cret"), "{refused}");
         }
+    }
+
+    #[test]
+    fn exceptions_that_were_said_hold_for_a_proxy_of_the_environment_too() {
+        let said =
+            Proxy { no_proxy: vec![Exception::parse(".local").expect("an exception")], ..Proxy::default() };
+        let value = |name| match name {
+            "https_proxy" => Some("proxy:1".to_owned()),
+            "no_proxy" => Some("a.example".to_owned()),
+            _ => None,
+        };
+        let route = Route::or_of_variables(&said, value).expect("a proxy");
+        let before = |url: &str| route.before(&Url::parse(url).expect("valid")).is_some();
+        assert!(before("https://b.example/") && !before("https://a.example/") && !before("https://a.local/"));
     }
 
     #[test]
