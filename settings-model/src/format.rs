@@ -10,6 +10,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use semver::Version;
 use serde::Deserialize;
 
+use crate::proxy::{is_exception, is_proxy};
+
 /// What a text must be, beyond a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +27,8 @@ pub enum Format {
     Host,
     /// A proxy: an address, or `HOST:PORT`.
     Proxy,
+    /// What is reached without a proxy: a name, an address, a network, or all.
+    ProxyException,
     /// A number of bytes, such as `512KiB` or `10MB`.
     Bytes,
     /// A length of time, such as `90s` or `1h30min`.
@@ -47,6 +51,7 @@ impl Format {
             Self::VersionOrLatest => text == "latest" || Self::Version.takes(text),
             Self::Host => is_host(text),
             Self::Proxy => is_proxy(text),
+            Self::ProxyException => is_exception(text),
             Self::Bytes => bytes(text).is_some(),
             Self::Duration => seconds(text).is_some(),
             Self::Time => schedule::parse_hold(text).is_ok(),
@@ -65,6 +70,7 @@ impl fmt::Display for Format {
             Self::VersionOrLatest => "\"latest\" or a version such as 1.2.3",
             Self::Host => "the name or the address of a host",
             Self::Proxy => "a proxy such as proxy.example:3128, http:// or https://proxy.example:3128; no other kind is spoken to, SOCKS included",
+            Self::ProxyException => "a name such as updates.example or .example, an address or a network such as 192.0.2.0/24, each but a network with or without a port, or * for all",
             Self::Bytes => "a number of bytes such as 512KiB or 10MB",
             Self::Duration => "a length of time such as 90s, 10min or 1h30min",
             Self::Time => "a time such as 2026-12-24T08:00:00Z",
@@ -94,16 +100,6 @@ fn is_host(text: &str) -> bool {
     };
     text.parse::<IpAddr>().is_ok()
         || (text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label))
-}
-
-fn is_proxy(text: &str) -> bool {
-    if let Some((scheme, _)) = text.split_once("://") {
-        // Nobody here speaks to another kind of proxy, and one that is not spoken to would be passed by.
-        return is_url(text) && matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https");
-    }
-    let (host, port) = text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    is_host(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// The number of bytes that a text such as `512KiB`, `10MB` or `4096` means.
@@ -248,8 +244,8 @@ mod tests {
         #[test]
         fn no_text_makes_a_format_panic(text in ".{0,40}") {
             let all = [
-                Format::Url, Format::Version, Format::VersionOrLatest, Format::Host, Format::Proxy, Format::Bytes,
-                Format::Duration, Format::Time, Format::Window, Format::Base64,
+                Format::Url, Format::Version, Format::VersionOrLatest, Format::Host, Format::Proxy,
+                Format::ProxyException, Format::Bytes, Format::Duration, Format::Time, Format::Window, Format::Base64,
             ];
             for format in all {
                 let _ = format.takes(&text);

@@ -7,6 +7,7 @@
 //!
 //! - [`name`]: the name of a setting, which may hold an id
 //! - [`mod@format`]: what a text means
+//! - `proxy`: what a proxy is, and what is reached without one
 //! - [`kind`]: the type of a setting and which values it takes
 //! - [`service`]: which service follows which settings, with which files
 //! - [`entry`]: one setting of the model's files, as it is written and as it is meant
@@ -24,6 +25,7 @@ pub mod kind;
 pub mod known;
 pub mod model;
 pub mod name;
+mod proxy;
 pub mod service;
 mod sound;
 pub mod tree;

@@ -109,6 +109,7 @@ impl Day {
             Some(Format::Version | Format::VersionOrLatest) => &["1.2.3", "v0.0.1-rc.1+b", "99999999.0.0"],
             Some(Format::Host) => &["a.example", "::1", "a_b."],
             Some(Format::Proxy) => &["p:1", "http://u:p%20w@p.example:3128", "[::1]:8080"],
+            Some(Format::ProxyException) => &["*", "*.a.example:443", "[::1]:80", "fd00::/8"],
             Some(Format::Bytes) => &["0", "512KiB", "18014398509481983KiB"],
             Some(Format::Duration) => &["0s", "1h30min", "90s"],
             Some(Format::Time) => &["2026-12-24T08:00:00Z", "1970-01-01T00:00:00+14:00"],

@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use proptest::prelude::*;
+use settings_model::Format;
+use trusted_repo::{Exception, ProxyAddress};
+
 use crate::host::Host;
 
 /// What chrony makes of a file, line by line; `None` where there is no chrony. It ends before it touches the clock.
@@ -52,4 +56,19 @@ fn debians_chrony_reads_what_is_made_of_the_clocks_settings() {
     host.write(&file, "pool time.example hourly\n");
     let (read, said) = chrony(&file).expect("it was there a moment ago");
     assert!(!read && said.contains("pool"), "{said}");
+}
+
+proptest! {
+    /// A setting that `updog` refuses is an update that nobody gets any more.
+    #[test]
+    fn updog_reads_every_proxy_and_exception_that_can_be_set(
+        text in r"(https?://)?(me:x@)?[a0.:*/+@\[\]-]{0,12}|(\[?[0-9a-f:]{0,9}\]?|[0-9]{1,3}(\.[0-9]{0,3}){0,4}|\*?[.a-z0-9x]{0,6})([:/][+]?[0-9]{0,5})?",
+    ) {
+        if Format::Proxy.takes(&text) {
+            prop_assert!(ProxyAddress::parse(&text).is_ok(), "{text:?}: {:?}", ProxyAddress::parse(&text));
+        }
+        if Format::ProxyException.takes(&text) {
+            prop_assert!(Exception::parse(&text).is_ok(), "{text:?}");
+        }
+    }
 }
