@@ -84,6 +84,8 @@ pub fn line(part: &Part<'_>, columns: usize) -> String {
     let left = part.left.filter(|&left| left > 0).map(|left| format!("{} left", minutes(left)));
     let bytes = match part.total {
         Some(total) => format!("{} of {}", mib(part.done), mib(total)),
+        // Nothing moves in what is done.
+        None if part.done == 0 => String::new(),
         None => mib(part.done),
     };
     let rate = if part.rate == 0 { String::new() } else { format!("{}/s", mib(part.rate)) };
@@ -152,6 +154,8 @@ mod tests {
     fn what_is_not_known_is_left_out() {
         let part = Part { total: None, rate: 0, left: None, ..PART };
         assert_eq!(line(&part, 60), "write root              [---------]               123.0 MiB");
+        let still = Part { done: 0, ..part };
+        assert_eq!(line(&still, 60), "write root              [---------]");
         let empty = Part { done: 0, total: Some(0), rate: 0, left: Some(0), ..PART };
         assert!(line(&empty, 40).starts_with("write root        100 % [####"), "{}", line(&empty, 40));
     }

@@ -17,6 +17,10 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
+use crate::tell::events::{Event, Phase, Progress};
+
+/// How `migrator` is asked to try.
+const REHEARSE: &str = "--rehearse";
 
 /// The answer of `migrator --rehearse --json`, as far as it counts here.
 #[derive(Debug, Default, Deserialize)]
@@ -56,7 +60,7 @@ struct Rehearsed {
 /// When they fail, leave what does not fit, or need more room than there is. A way back that fails is told and no
 /// reason: a rollback has the settings that are kept.
 pub fn run(context: &Context, version: &Version, cache: &str) -> Result<(), Refused> {
-    let Some(answer) = ask(context, version, cache, "--rehearse")? else { return Ok(()) };
+    let Some(answer) = ask(context, version, cache, REHEARSE)? else { return Ok(()) };
     if let Some(Tried { no_way_back: Some(why) }) = answer.rehearsal {
         tracing::warn!(
             "settings could not be carried back from {version}: {why}; a rollback would take those that are kept"
@@ -111,6 +115,18 @@ fn ask(context: &Context, version: &Version, cache: &str, how: &str) -> Result<O
     // Without settings there is nothing to carry, whatever lies beside.
     if !matches!(context.fs.kind(&paths.datastore().join("current")), Ok(Some(_))) {
         return Ok(None);
+    }
+    if how == REHEARSE {
+        // A long way takes long, and nothing moves meanwhile that would tell of it.
+        let (phase, image) = (Phase::Rehearse, "settings");
+        context.events.tell(&Event::Progress(Progress {
+            phase,
+            image,
+            bytes: 0,
+            total: None,
+            rate: 0,
+            eta: None,
+        }));
     }
     let output = match migrator(paths, version, &paths.cache().join(cache), how) {
         Ok(output) => output,

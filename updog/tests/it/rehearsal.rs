@@ -1,5 +1,6 @@
 //! The next boot's migrations, tried on this host's settings before anything is cleared, and again when these change.
 
+use serde_json::{Value, json};
 use testdata::{BootBits, Host, Release, Set, World};
 
 use crate::support::{Snapshot, failure, offered_by};
@@ -30,7 +31,11 @@ fn migrations_that_fail_on_this_hosts_settings_refuse_the_update_before_anything
     assert_eq!(host.reboot().version_at_once(), Some("1.0.0"));
     // A host that changes the setting can take it.
     let _ = host.run("apiclient", &["unset", "updates.bandwidth-limit"]).expect_ok();
-    let _ = host.run("updog", &["update-image", "--json"]).expect_ok();
+    let ran = host.run("updog", &["update-image", "--json"]).expect_ok();
+    // Whoever waits sees what for: a long way takes minutes.
+    let stage = ran.stdout.lines().find(|line| line.contains("rehearse")).map(serde_json::from_str::<Value>);
+    let said = json!({"event": "progress", "phase": "rehearse", "image": "settings", "bytes": 0, "rate": 0, "eta": null});
+    assert_eq!(stage.and_then(Result::ok), Some(said), "{ran}");
 }
 
 #[test]

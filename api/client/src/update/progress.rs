@@ -51,10 +51,12 @@ impl Latest {
 /// `write root: 45 % of 120.0 MiB, 12.3 MiB/s, 8 s left`.
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.what())?;
+        f.write_str(&self.what())?;
         match self.total.filter(|&total| total > 0) {
-            Some(total) => write!(f, "{} % of {}", self.percent(total), mib(total))?,
-            None => write!(f, "{}", mib(self.bytes))?,
+            Some(total) => write!(f, ": {} % of {}", self.percent(total), mib(total))?,
+            // Nothing moves in what is done, as with a rehearsal.
+            None if self.bytes == 0 => return Ok(()),
+            None => write!(f, ": {}", mib(self.bytes))?,
         }
         if let Some(rate) = self.rate.filter(|rate| rate.is_finite() && *rate >= 1.0) {
             write!(f, ", {}/s", mib(whole(rate)))?;
@@ -142,6 +144,12 @@ mod tests {
                 json!({"event": "progress", "phase": "fetch", "image": "hash", "bytes": 9, "total": 0, "rate": -1, "eta": -1})
             ),
             "fetch hash: 0.0 MiB"
+        );
+        assert_eq!(
+            told(
+                json!({"event": "progress", "phase": "rehearse", "image": "settings", "bytes": 0, "rate": 0, "eta": null})
+            ),
+            "rehearse settings"
         );
     }
 

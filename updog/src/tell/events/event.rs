@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::look::plan::Plan;
 
-/// What the program is doing while bytes move.
+/// What the program is doing that takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -12,6 +12,8 @@ pub enum Phase {
     Scan,
     /// From the repository to memory or to the cache.
     Fetch,
+    /// Nothing moves: the migrations of the next boot are tried on a copy of the settings.
+    Rehearse,
     /// From the repository into a partition.
     Write,
     /// From memory to the medium.
@@ -27,6 +29,7 @@ impl Phase {
         match self {
             Self::Scan => "scan",
             Self::Fetch => "fetch",
+            Self::Rehearse => "rehearse",
             Self::Write => "write",
             Self::Sync => "sync",
             Self::ReadBack => "read back",
@@ -39,7 +42,7 @@ impl Phase {
 pub struct Progress {
     /// What is being done.
     pub phase: Phase,
-    /// To what: `boot`, `root`, `hash`, or `migrations`.
+    /// To what: `boot`, `root`, `hash`, `migrations`, or `settings`.
     pub image: &'static str,
     /// Bytes done.
     pub bytes: u64,
