@@ -80,7 +80,15 @@ impl Recorder {
     /// change.
     pub fn keep(&self) {
         if let Some(evidence) = self.draft().as_mut() {
+            self.count(evidence, self.account.fetched());
             history::keep(&*self.fs, &self.paths, evidence);
+        }
+    }
+
+    fn count(&self, evidence: &mut Evidence, fetched: u64) {
+        evidence.bytes.fetched = fetched;
+        if evidence.read_back.is_none() {
+            evidence.bytes.written = self.written.bytes();
         }
     }
 
@@ -90,10 +98,7 @@ impl Recorder {
             evidence.ended = Some(self.clock.now());
             evidence.outcome = outcome;
             evidence.error = error.map(Failure::of);
-            evidence.bytes.fetched = self.account.settled();
-            if evidence.read_back.is_none() {
-                evidence.bytes.written = self.written.bytes();
-            }
+            self.count(&mut evidence, self.account.settled());
             history::keep(&*self.fs, &self.paths, &mut evidence);
             *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(evidence);
         }

@@ -347,8 +347,12 @@ fn history_tells_what_was_done_and_what_was_cut_short() {
     assert_eq!((&progress["command"], &progress["pid"]), (&"update".into(), &update.id().into()));
     assert_eq!(update.kill().code(), None);
     assert_eq!(records(&host)[0], ("update".to_owned(), "unfinished".to_owned()));
+    // What it had fetched before its first change, which is metadata and what the next boot needs.
+    let known = host.run("updog", &["history", "--json"]).expect_ok().json()[0]["bytes"]["fetched"].as_u64();
+    assert!(known.is_some_and(|bytes| bytes > 1000), "{known:?}");
     let told = host.run("updog", &["history"]).expect_ok().stdout;
-    assert!(told.lines().nth(1).unwrap().ends_with("cut short"), "{told}");
+    let line = told.lines().nth(1).unwrap();
+    assert!(line.contains("  at least ") && line.ends_with("cut short"), "{told}");
 
     let _ = host.run("updog", &["update"]).expect_ok();
     let _ = host.run("updog", &["update-revert"]).expect_ok();

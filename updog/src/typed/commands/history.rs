@@ -57,7 +57,7 @@ fn table(records: &[Evidence], busy: bool) -> Vec<String> {
             record.command.clone(),
             text(&record.from),
             text(&record.to),
-            mib(record.bytes.fetched),
+            fetched(record),
             outcome(record, busy && at == 0),
         ]
     };
@@ -70,6 +70,15 @@ fn table(records: &[Evidence], busy: bool) -> Vec<String> {
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect()
+}
+
+/// What is known of one that did not end is from before its first change.
+fn fetched(record: &Evidence) -> String {
+    format!("{}{}", at_least(record), mib(record.bytes.fetched))
+}
+
+fn at_least(record: &Evidence) -> &'static str {
+    if record.outcome == Outcome::Unfinished { "at least " } else { "" }
 }
 
 fn outcome(record: &Evidence, running: bool) -> String {
@@ -131,7 +140,7 @@ fn detail(record: &Evidence) -> Vec<String> {
             mib(bytes.written)
         )
     };
-    line("bytes", bytes(&record.bytes));
+    line("bytes", format!("{}{}", at_least(record), bytes(&record.bytes)));
     for (name, image) in &record.images {
         let way = image.way.as_ref().map_or_else(String::new, |way| format!(" ({way})"));
         line(name, format!("{}{way}", bytes(&image.bytes)));
@@ -193,10 +202,10 @@ mod tests {
         assert_eq!(
             table(&records, true),
             [
-                "NUMBER  BEGAN                COMMAND  FROM   TO     FETCHED  OUTCOME",
-                "8       2024-06-01 01:02:03  update   -      -      0.0 MiB  running",
-                "7       2024-06-01 01:02:03  update   1.0.0  1.1.0  0.0 MiB  activated",
-                "6       2024-06-01 01:02:03  update   -      -      0.0 MiB  failed (unreachable), as 3 times before",
+                "NUMBER  BEGAN                COMMAND  FROM   TO     FETCHED           OUTCOME",
+                "8       2024-06-01 01:02:03  update   -      -      at least 0.0 MiB  running",
+                "7       2024-06-01 01:02:03  update   1.0.0  1.1.0  0.0 MiB           activated",
+                "6       2024-06-01 01:02:03  update   -      -      0.0 MiB           failed (unreachable), as 3 times before",
             ]
         );
         assert!(table(&records, false)[1].ends_with("cut short"));

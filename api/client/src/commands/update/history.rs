@@ -84,6 +84,8 @@ fn row(attempt: &Attempt) -> [String; 7] {
     let took = took.and_then(|seconds| u64::try_from(seconds).ok()).map_or_else(|| "-".to_owned(), span);
     let fetched = match (attempt.bytes.fetched, attempt.bytes.written) {
         (0, 0) => "-".to_owned(),
+        // What is known of one that did not end is from before its first change.
+        (fetched, _) if attempt.outcome == "unfinished" => format!("at least {}", mib(fetched)),
         (fetched, _) => mib(fetched),
     };
     let why = attempt.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
@@ -102,4 +104,23 @@ fn row(attempt: &Attempt) -> [String; 7] {
         took,
         outcome,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_one_that_did_not_end_has_fetched_is_a_least() {
+        let fetched = |outcome: &str| {
+            let bytes = json!({"fetched": 3 << 20, "written": 0});
+            let attempt = json!({"started": "2024-06-01T01:02:03Z", "ended": null, "command": "update", "from": null, "to": null, "outcome": outcome, "bytes": bytes, "error": null});
+            let [_, _, _, _, fetched, ..] = row(&serde_json::from_value(attempt).unwrap());
+            fetched
+        };
+        assert_eq!(fetched("unfinished"), "at least 3.0 MiB");
+        assert_eq!(fetched("failed"), "3.0 MiB");
+    }
 }
