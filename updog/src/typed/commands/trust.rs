@@ -15,8 +15,14 @@ use crate::tell::events::Format;
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Action {
     /// Say which roles are trusted, and where they are from
+    #[command(
+        after_help = "Examples:\n  updog trust show                       which roles are trusted here\n  updog trust show --json                the same in fields"
+    )]
     Show,
     /// Forget what was remembered: the next check trusts the image's root as on the first day
+    #[command(
+        after_help = "Examples:\n  updog trust reset                      say what would be forgotten\n  updog trust reset --yes                forget it"
+    )]
     Reset {
         /// Really do it
         #[arg(long)]
