@@ -6,8 +6,8 @@ use host_io::explore::record::Record;
 use serde_json::Value;
 use testdata::{BootBits, Host, Ran, Set};
 
-use super::live::Delta;
 use super::published::Class;
+use super::tree::Delta;
 
 /// A command line.
 pub(super) type Typed = (&'static str, &'static [&'static str]);

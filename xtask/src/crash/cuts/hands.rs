@@ -12,12 +12,12 @@ use super::cases::Case;
 use super::firmware::bootable;
 use super::going::{Came, Mishap, Seen, Typed};
 use super::judge::{self, Broken, End, Expected, Invariant};
-use super::live::{Bench, State, changed};
+use super::live::{Bench, State};
 use super::memo::Memo;
 use super::published::Published;
 use super::shapes::Shapes;
 use super::table::{Found, Violation};
-use super::tree::Hash;
+use super::tree::{Hash, changed};
 use crate::crash::dice::Dice;
 
 /// One in so many shared verdicts is run for real all the same.

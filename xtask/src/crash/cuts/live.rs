@@ -17,7 +17,7 @@ use super::insisting::Lost;
 use super::medium::{Disk, Partition};
 use super::published::{Class, IMAGES, Published};
 use super::story_log::{Places, is_drawn};
-use super::tree::{Hash, Hasher, Node, PERSISTENT, Tree};
+use super::tree::{Hash, Hasher, PERSISTENT, Tree, delta};
 
 /// A host that is off, as a value.
 #[derive(Debug, Clone)]
@@ -96,9 +96,6 @@ impl State {
         self.found = hasher.end();
     }
 }
-
-/// Names, and what lies there now.
-pub(super) type Delta = Vec<(String, Option<Node>)>;
 
 /// Everything that programs looked at.
 pub(super) type Looks = BTreeSet<(Look, String)>;
@@ -266,27 +263,4 @@ fn is_drawn_anew(path: &str, tree: &Tree) -> bool {
     let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
     let missing = ends.map(|end| &path[..end]).find(|above| tree.resolve(above, false).is_none());
     missing.is_some_and(|missing| is_drawn(missing.rsplit('/').next().unwrap_or(missing)))
-}
-
-fn delta(before: &Tree, after: &Tree) -> Delta {
-    let gone = before.nodes.keys().filter(|name| !after.nodes.contains_key(*name));
-    let mut delta: Delta = gone.map(|name| (name.clone(), None)).collect();
-    for (name, node) in &after.nodes {
-        if !before.nodes.get(name).is_some_and(|old| old.same(node)) {
-            delta.push((name.clone(), Some(node.clone())));
-        }
-    }
-    delta
-}
-
-/// A tree after what a run changed of another one in which it saw the same.
-pub(super) fn changed(tree: &Tree, delta: &Delta) -> Tree {
-    let mut nodes: BTreeMap<String, Node> = tree.nodes.clone();
-    for (name, node) in delta {
-        match node {
-            Some(node) => drop(nodes.insert(name.clone(), node.clone())),
-            None => drop(nodes.remove(name)),
-        }
-    }
-    Tree { nodes }
 }

@@ -303,6 +303,33 @@ fn absolute(host: &Path, target: &Path) -> PathBuf {
     target.strip_prefix("/").map_or_else(|_| target.to_owned(), |below| host.join(below))
 }
 
+/// Names, and what lies there now.
+pub(super) type Delta = Vec<(String, Option<Node>)>;
+
+/// What has to change so that `before` becomes `after`.
+pub(super) fn delta(before: &Tree, after: &Tree) -> Delta {
+    let gone = before.nodes.keys().filter(|name| !after.nodes.contains_key(*name));
+    let mut delta: Delta = gone.map(|name| (name.clone(), None)).collect();
+    for (name, node) in &after.nodes {
+        if !before.nodes.get(name).is_some_and(|old| old.same(node)) {
+            delta.push((name.clone(), Some(node.clone())));
+        }
+    }
+    delta
+}
+
+/// A tree after what a run changed of another one in which it saw the same.
+pub(super) fn changed(tree: &Tree, delta: &Delta) -> Tree {
+    let mut nodes: BTreeMap<String, Node> = tree.nodes.clone();
+    for (name, node) in delta {
+        match node {
+            Some(node) => drop(nodes.insert(name.clone(), node.clone())),
+            None => drop(nodes.remove(name)),
+        }
+    }
+    Tree { nodes }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
