@@ -38,7 +38,7 @@ Examples:
 /// Runs the command.
 ///
 /// # Errors
-/// As [`push`].
+/// As [`push()`].
 pub async fn run(args: Args) -> Result<PushReport, Error> {
     let Args { repo, to, jobs, single_publisher } = args;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

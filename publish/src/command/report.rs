@@ -57,7 +57,7 @@ impl fmt::Display for Written {
 /// Runs the command.
 ///
 /// # Errors
-/// As [`gather`], and when the page cannot be written.
+/// As [`gather()`], and when the page cannot be written.
 pub async fn run(args: Args, now: DateTime<Utc>) -> Result<Written, Error> {
     let options = PageOptions { check: args.check.read(), journal: args.journal.map(Journal::at) };
     let facts = gather(&options, now, Arc::new(Bar::new("reading"))).await?;

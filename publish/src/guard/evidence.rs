@@ -2,7 +2,7 @@
 //!
 //! Each host that tries is a bet against the claim "at most so many of a hundred fail". A bet on a share θ above that
 //! limit multiplies its stake by θ/limit where the host fails, and by (1-θ)/(1-limit) where it does not: on average by
-//! no more than 1 as long as the claim is true. The stake is spread evenly over [`BETS`] shares, as nobody knows how bad
+//! no more than 1 as long as the claim is true. The stake is spread evenly over `BETS` shares, as nobody knows how bad
 //! a bad release is, and what all bets have made of it is the evidence. While the claim holds, the chance that it ever
 //! reaches 1/α, at any look whatever, is at most α (Ville's inequality; see Ramdas et al., "Game-theoretic statistics
 //! and safe anytime-valid inference", 2023).

@@ -3,7 +3,7 @@
 //! A guard takes releases away and never gives one: what it has paused or withheld only a person lets go on.
 //!
 //! - [`evidence`]: how much a number of failures speaks against a release
-//! - [`judge`]: whether a rollout may go on, a rule over numbers
+//! - [`mod@judge`]: whether a rollout may go on, a rule over numbers
 //! - [`questions`]: what Prometheus is asked, in its own language
 //! - [`prometheus`]: one question, one number
 //! - [`journal`]: what was decided, look by look

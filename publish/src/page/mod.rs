@@ -2,7 +2,7 @@
 //! carry, and which prints.
 //!
 //! - [`facts`]: what stands in it, as values
-//! - [`gather`]: where that comes from
+//! - [`mod@gather`]: where that comes from
 //! - [`costs`]: what it takes to get from one release to another
 //! - `schedule`: who gets a release when
 //! - `graph`: migrations as a picture

@@ -8,7 +8,7 @@
 //! - [`bucket`]: a bucket and a prefix, with credentials from the usual places
 //! - [`plan`]: what is to be put there, and in which order
 //! - [`prove`]: whether an endpoint keeps conditions, or ignores them in silence
-//! - [`push`]: all of it
+//! - [`mod@push`]: all of it
 //! - [`refused`]: why nothing was published
 
 pub mod bucket;

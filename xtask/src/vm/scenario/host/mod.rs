@@ -1,12 +1,12 @@
 //! The container host of `examples/container-host`, on its own.
 //!
-//! - [`update`], [`twice`]: how it is made, and how it goes on to its next release
-//! - [`admin`]: its administrator's container
-//! - [`fallback`]: a release that is not well
+//! - [`mod@update`], [`twice`]: how it is made, and how it goes on to its next release
+//! - [`mod@admin`]: its administrator's container
+//! - [`mod@fallback`]: a release that is not well
 //! - [`readonly`], [`sandbox`]: what nobody can do to it
-//! - [`user_data`]: what an instance is given at its first start
-//! - [`time`]: a clock that has lost the time
-//! - [`demo`]: all of it, one after the other
+//! - [`mod@user_data`]: what an instance is given at its first start
+//! - [`mod@time`]: a clock that has lost the time
+//! - [`mod@demo`]: all of it, one after the other
 
 mod admin;
 mod closed;
