@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A request and its answer, without what may follow.
@@ -15,29 +15,38 @@ const VERSION: u8 = 4;
 const CLIENT: u8 = 3;
 const SERVER: u8 = 4;
 
-/// Answers for as long as this process runs.
+/// Listens for as long as this process runs, and answers once it is told to.
 pub(super) struct TimeServer {
     port: u16,
+    tells: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
 }
 
 impl TimeServer {
-    /// Listens on a free port of the loopback.
+    /// Listens on a free port of the loopback, and says nothing yet.
     pub(super) fn start() -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = socket.local_addr()?.port();
-        let answered = Arc::new(AtomicUsize::new(0));
-        let count = answered.clone();
+        let (tells, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (may, count) = (tells.clone(), answered.clone());
         std::thread::spawn(move || {
             let mut packet = [0; 512];
             while let Ok((len, from)) = socket.recv_from(&mut packet) {
+                if !may.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let Some(answer) = answer(&packet[..len], timestamp()) else { continue };
                 if socket.send_to(&answer, from).is_ok() {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             }
         });
-        Ok(Self { port, answered })
+        Ok(Self { port, tells, answered })
+    }
+
+    /// Tells the time from now on.
+    pub(super) fn tell(&self) {
+        self.tells.store(true, Ordering::Relaxed);
     }
 
     /// Where it listens.
@@ -103,6 +112,7 @@ mod tests {
     #[test]
     fn it_is_asked_over_the_loopback() {
         let server = TimeServer::start().unwrap();
+        server.tell();
         let caller = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut request = [0; LEN];
         request[0] = VERSION << 3 | CLIENT;

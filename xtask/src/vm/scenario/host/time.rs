@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::closed::{ROOTFS, typed};
 use crate::vm::distribution::SECOND;
-use crate::vm::host::{ContainerHost, TIME_SERVER};
+use crate::vm::host::{ContainerHost, TIME_SERVER, Way};
 use crate::vm::time_server::TimeServer;
 use crate::vm::unmet::Unmet;
 
@@ -23,6 +23,13 @@ pub(in crate::vm::scenario) fn time(host: &mut ContainerHost<'_>) -> Result<(), 
     let out = comes_out();
     let start = out.to_rfc3339_opts(SecondsFormat::Secs, true);
     host.publish_with("1.1.0", &["--waves", "emergency", "--start-at", &start])?;
+    // Nobody else is asked for the time: wherever this is played, there may be somebody who has it.
+    let server = TimeServer::start().map_err(|error| Unmet::new(format!("listen for NTP: {error}")))?;
+    let ntp = format!(
+        "[settings.ntp]\ntime-servers = [{TIME_SERVER:?}]\noptions = [\"iburst\", \"port\", \"{}\"]\n",
+        server.port()
+    );
+    host.give(Way::Tables, &ntp)?;
     host.forgets_the_time();
     host.first_boot()?;
     host.call("enable-admin-container", &[], None)?;
@@ -44,12 +51,10 @@ pub(in crate::vm::scenario) fn time(host: &mut ContainerHost<'_>) -> Result<(), 
         status["chosen_update"].is_null(),
         "1.1.0, which is out, waits: this clock is before its first wave",
     )?;
-    let server = TimeServer::start().map_err(|error| Unmet::new(format!("tell the time: {error}")))?;
-    let servers = format!("ntp.time-servers=[\"{TIME_SERVER}\"]");
-    let options = format!("ntp.options=[\"iburst\",\"port\",\"{}\"]", server.port());
-    host.call("apiclient", &["set", &servers, &options], None)?;
+    server.tell();
+    host.say("the server that it asks for the time answers from now on");
     host.takes("1.1.0", SECOND)?;
-    host.expect(server.answered() > 0, "somebody was asked for the time")?;
+    host.expect(server.answered() > 0, "it was asked for the time")?;
     host.boots_into("1.1.0", SECOND)
 }
 
