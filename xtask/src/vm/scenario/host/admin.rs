@@ -9,7 +9,10 @@ pub(in crate::vm::scenario) fn admin(host: &mut ContainerHost<'_>) -> Result<(),
     host.build("1.0.0")?;
     host.publish("1.0.0")?;
     host.install()?;
-    host.give(Way::Tables, "settings.network.hostname = \"berlin\"\n")?;
+    // "hello" in base64.
+    let settings = "settings.network.hostname = \"berlin\"\n\
+                    settings.host-containers.admin.user-data = \"aGVsbG8=\"\n";
+    host.give(Way::Tables, settings)?;
     host.first_boot()?;
     host.shows("watch: containerd is active")?;
     host.shows("user-data.toml are in force")?;
@@ -17,6 +20,9 @@ pub(in crate::vm::scenario) fn admin(host: &mut ContainerHost<'_>) -> Result<(),
     let said =
         host.call("apiclient", &["exec", "admin", "cat", "/.bottlerocket/rootfs/etc/hostname"], None)?;
     host.expect(said.trim() == "berlin", "the host has the name that it was given")?;
+    let path = "/.bottlerocket/host-containers/current/user-data";
+    let said = host.call("apiclient", &["exec", "admin", "cat", path], None)?;
+    host.expect(said.trim() == "hello", "the container has the user data that it was given")?;
     leave(host)
 }
 

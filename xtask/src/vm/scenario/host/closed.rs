@@ -17,8 +17,10 @@ pub(in crate::vm::scenario) fn readonly(host: &mut ContainerHost<'_>) -> Result<
     host.build("1.0.0")?;
     host.publish("1.0.0")?;
     host.install()?;
+    host.give(Way::File, "settings.network.hostname = \"bonn\"\n")?;
     let before = host.keep()?;
     host.first_boot()?;
+    host.shows("/local/user-data.toml are in force")?;
     host.call("apiclient", &["set", "motd=a busy day"], None)?;
     host.call("enable-admin-container", &[], None)?;
     host.answers("admin", true)?;
@@ -97,7 +99,7 @@ pub(super) fn typed(host: &mut ContainerHost<'_>, container: &str, line: &str) -
 }
 
 /// Runs a line of shell in a host container; it must fail.
-fn refused(host: &mut ContainerHost<'_>, container: &str, line: &str) -> Result<String, Unmet> {
+pub(super) fn refused(host: &mut ContainerHost<'_>, container: &str, line: &str) -> Result<String, Unmet> {
     host.is_refused(&["exec", container, "sh", "-c", line])
 }
 
