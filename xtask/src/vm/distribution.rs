@@ -37,6 +37,13 @@ impl<'a> Distribution<'a> {
         Ok(Self { dir, disk: dir.join("disk.img"), firmware, server, starts: 0, more: Vec::new(), until })
     }
 
+    /// Its firmware, which was not started yet, starts only what is signed.
+    pub(super) fn secure(&mut self) -> Result<(), Unmet> {
+        self.firmware = Firmware::uefi(self.dir, true)
+            .map_err(|error| Unmet::new(format!("make variables with keys: {error}")))?;
+        Ok(())
+    }
+
     /// How often it was started.
     pub(super) fn starts(&self) -> usize {
         self.starts
@@ -82,12 +89,23 @@ impl<'a> Distribution<'a> {
     /// The machine takes a release by itself, writes it to the set with this place, and reboots into it; none of its units
     /// has failed.
     pub(super) fn takes(&self, release: &str, set: usize, machine: &mut Machine) -> Result<(), Unmet> {
+        self.takes_at_last(release, set, machine)?;
+        no_unit_failed(machine)
+    }
+
+    /// The same, where units had reason to fail before that.
+    pub(super) fn takes_at_last(
+        &self,
+        release: &str,
+        set: usize,
+        machine: &mut Machine,
+    ) -> Result<(), Unmet> {
         let ending = machine.ends().map_err(|unmet| told(unmet, machine))?;
         let chosen = bits(&self.disk, set).is_some_and(|bits| bits.tries == 1 && bits.priority == 2);
         if ending != Ending::Reset || !chosen {
             return Err(told(Unmet::new(format!("it takes {release}, and reboots into it")), machine));
         }
-        no_unit_failed(machine)
+        Ok(())
     }
 }
 

@@ -22,6 +22,11 @@ impl Signer {
         Ok(Self { key })
     }
 
+    /// What the scripts of an image builder are told in the environment so that they sign.
+    pub(super) fn variables(&self) -> [(&'static str, &Path); 2] {
+        [("KEY", &self.key), ("CERTIFICATE", Path::new(CERTIFICATE))]
+    }
+
     /// Signs a program in its place.
     pub(super) fn sign(&self, program: &Path) -> Result<(), Box<dyn Error>> {
         let signed = program.with_extension("signed");

@@ -7,4 +7,11 @@ pub(in crate::vm) enum Health {
     Good,
     /// It has a health check that says no.
     Unhealthy,
+    /// It takes all that is free on the persistent partition, and has a health check that wants some of it.
+    Filling,
+}
+
+impl Health {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Good, Self::Unhealthy, Self::Filling];
 }

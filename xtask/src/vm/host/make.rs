@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::machine::REPOSITORY;
+use super::super::signer::Signer;
 use super::health::Health;
 use super::watch;
 use crate::bench::tools::{command, said};
@@ -34,6 +35,14 @@ pub(in crate::vm) struct Workbench {
     dir: PathBuf,
     store: PathBuf,
     bootpick: PathBuf,
+    signer: Signer,
+}
+
+/// Whether the boot program and the unified images are signed, for firmware that asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    Yes,
+    No,
 }
 
 impl Workbench {
@@ -41,9 +50,10 @@ impl Workbench {
     /// directory `dir`. What takes long to fetch is kept in `cache`.
     pub(super) fn set_up(dir: &Path, cache: &Path, bootpick: PathBuf) -> Result<Self, Box<dyn Error>> {
         fs::create_dir_all(dir)?;
-        let bench = Self { dir: dir.to_owned(), store: fetch(cache)?, bootpick };
+        let signer = Signer::prepare(dir)?;
+        let bench = Self { dir: dir.to_owned(), store: fetch(cache)?, bootpick, signer };
         dist::try_out(&dir.join("debs"))?;
-        for health in [Health::Good, Health::Unhealthy] {
+        for health in Health::ALL {
             watch::lay(&dir.join(more(health)), health)?;
         }
         said(bench.ours("pubrepo").args(["init", "--repo", "repo", "--keys", "keys"]).args(about()))?;
@@ -51,22 +61,37 @@ impl Workbench {
     }
 
     /// The images of a release, as a directory; whether they had to be made.
-    pub(super) fn release(&self, version: &str, health: Health) -> Result<(PathBuf, bool), Box<dyn Error>> {
-        let out = self.dir.join(version);
+    pub(super) fn release(
+        &self,
+        version: &str,
+        health: Health,
+        signed: Signed,
+    ) -> Result<(PathBuf, bool), Box<dyn Error>> {
+        let out = self.dir.join(images_of(version, signed));
         if out.exists() {
             return Ok((out, false));
         }
-        self.make(version, health, &out, Base::Kept)?;
+        self.make(version, health, signed, &out, Base::Kept)?;
         Ok((out, true))
     }
 
     /// Makes the images of a release, in the directory `out`.
-    fn make(&self, version: &str, health: Health, out: &Path, base: Base) -> Result<(), Box<dyn Error>> {
+    fn make(
+        &self,
+        version: &str,
+        health: Health,
+        signed: Signed,
+        out: &Path,
+        base: Base,
+    ) -> Result<(), Box<dyn Error>> {
         let mut build = self.here(command(&example("build")));
         build.env("VERSION", version).env("TRUST", "keys/root.json").env("MORE", more(health));
         build.env("UPDATES", format!("http://{REPOSITORY}"));
         if base == Base::Kept {
             build.env("BASE", "base.tar");
+        }
+        if signed == Signed::Yes {
+            build.envs(self.signer.variables());
         }
         said(build.arg(&self.store).arg("debs").arg(out).args(watch::WORDS)).map(drop)
     }
@@ -77,11 +102,17 @@ impl Workbench {
     }
 
     /// Adds a release to a repository.
-    pub(super) fn publish(&self, version: &str, repo: &Path, words: &[&str]) -> Result<(), Box<dyn Error>> {
+    pub(super) fn publish(
+        &self,
+        version: &str,
+        signed: Signed,
+        repo: &Path,
+        words: &[&str],
+    ) -> Result<(), Box<dyn Error>> {
         let mut add = self.ours("pubrepo");
         add.arg("add").arg("--repo").arg(repo).args(["--keys", "keys", "--version", version]).args(about());
         for image in IMAGES {
-            add.arg(format!("--{image}")).arg(format!("{version}/{image}.img"));
+            add.arg(format!("--{image}")).arg(format!("{}/{image}.img", images_of(version, signed)));
         }
         // What a pack saves is another matter, and it takes its time.
         said(add.args(["--no-migrations", "--no-packs"]).args(words)).map(drop)
@@ -94,11 +125,11 @@ impl Workbench {
         version: &str,
         health: Health,
     ) -> Result<Vec<&'static str>, Box<dyn Error>> {
-        let (one, _) = self.release(version, health)?;
+        let (one, _) = self.release(version, health, Signed::No)?;
         let other = self.dir.join(format!("{version}-again"));
         let mut different = Vec::new();
         for base in [Base::Anew, Base::Kept] {
-            self.make(version, health, &other, base)?;
+            self.make(version, health, Signed::No, &other, base)?;
             different.extend(self.compared(&one, &other)?);
             fs::remove_dir_all(&other)?;
         }
@@ -121,14 +152,19 @@ impl Workbench {
     }
 
     /// Lays a disk out and installs what a repository has.
-    pub(super) fn disk(&self, disk: &Path, repo: &Path) -> Result<(), Box<dyn Error>> {
+    pub(super) fn disk(&self, disk: &Path, repo: &Path, signed: Signed) -> Result<(), Box<dyn Error>> {
+        let own = disk.with_file_name("BOOTX64.EFI");
+        fs::copy(&self.bootpick, &own)?;
+        if signed == Signed::Yes {
+            self.signer.sign(&own)?;
+        }
         let signpost = || {
             let mut call = self.ours("signpost");
             call.arg("--disk").arg(disk);
             call
         };
         said(signpost().args(["create", "--size", "4G", "--for", "uefi"]))?;
-        said(signpost().arg("install-bootpick").arg(&self.bootpick))?;
+        said(signpost().arg("install-bootpick").arg(&own))?;
         let format = workspace().join("dist/image/format-data");
         said(command(&format.to_string_lossy()).arg(disk))?;
         let mut install = self.ours("updog");
@@ -165,6 +201,14 @@ fn store(cache: &Path) -> PathBuf {
     cache.join("host-packages")
 }
 
+/// The directory with the images of a release.
+fn images_of(version: &str, signed: Signed) -> String {
+    match signed {
+        Signed::Yes => format!("{version}-signed"),
+        Signed::No => version.to_owned(),
+    }
+}
+
 /// What every release says of itself.
 fn about() -> [&'static str; 4] {
     ["--variant", VARIANT, "--arch", ARCH]
@@ -175,6 +219,7 @@ fn more(health: Health) -> &'static str {
     match health {
         Health::Good => "more",
         Health::Unhealthy => "more-unhealthy",
+        Health::Filling => "more-filling",
     }
 }
 

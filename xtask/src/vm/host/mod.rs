@@ -15,6 +15,7 @@ mod user_data;
 mod watch;
 
 pub(super) use health::Health;
+use make::Signed;
 pub(super) use make::Workbench;
 pub(super) use outside::Kept;
 pub(super) use user_data::Way;
@@ -110,6 +111,7 @@ pub(super) struct ContainerHost<'a> {
     bench: &'a Workbench,
     on: Distribution<'a>,
     machine: Option<Machine>,
+    signed: Signed,
     aloud: bool,
     began: Instant,
 }
@@ -126,7 +128,15 @@ impl<'a> ContainerHost<'a> {
         fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
         bench.repository(&dir.join(REPO)).map_err(failed)?;
         let on = Distribution::begin(dir, until)?;
-        Ok(Self { bench, on, machine: None, aloud, began: Instant::now() })
+        Ok(Self { bench, on, machine: None, signed: Signed::No, aloud, began: Instant::now() })
+    }
+
+    /// Its firmware starts only what is signed from now on, and all that is made is. It was not started yet.
+    pub(super) fn secure_boot(&mut self) -> Result<(), Unmet> {
+        self.signed = Signed::Yes;
+        self.on.secure()?;
+        self.say("the firmware of this machine starts only what is signed");
+        Ok(())
     }
 
     /// How often the machine was started.
@@ -161,7 +171,7 @@ impl<'a> ContainerHost<'a> {
 
     /// Builds a release that is as healthy as this.
     pub(super) fn build_as(&self, version: &str, health: Health) -> Result<(), Unmet> {
-        let built = self.bench.release(version, health);
+        let built = self.bench.release(version, health, self.signed);
         let (_, new) = built.map_err(|error| Unmet::new(format!("build {version}: {error}")))?;
         if new {
             self.say(&format!("{version} is built of Debian's packages and ours"));
@@ -192,7 +202,7 @@ impl<'a> ContainerHost<'a> {
 
     /// Publishes it, with more words for `pubrepo add`.
     pub(super) fn publish_with(&self, version: &str, words: &[&str]) -> Result<(), Unmet> {
-        let published = self.bench.publish(version, &self.on.dir.join(REPO), words);
+        let published = self.bench.publish(version, self.signed, &self.on.dir.join(REPO), words);
         published.map_err(|error| Unmet::new(format!("publish {version}: {error}")))?;
         self.say(&format!("{version} is published"));
         Ok(())
@@ -201,7 +211,7 @@ impl<'a> ContainerHost<'a> {
     /// Lays the machine's disk out, with the release that was published.
     pub(super) fn install(&self) -> Result<(), Unmet> {
         self.bench
-            .disk(&self.on.disk, &self.on.dir.join(REPO))
+            .disk(&self.on.disk, &self.on.dir.join(REPO), self.signed)
             .map_err(|error| Unmet::new(format!("install the first release: {error}")))?;
         self.say("a disk is laid out, and the release is installed on it");
         Ok(())
@@ -362,6 +372,14 @@ impl<'a> ContainerHost<'a> {
         let mut machine = self.machine.take().ok_or_else(|| Unmet::new("the machine is on"))?;
         self.on.takes(version, set, &mut machine)?;
         self.say(&format!("✓ it took {version} by itself, and reboots; no unit has failed"));
+        Ok(())
+    }
+
+    /// The same, where its timer had reason to fail before that.
+    pub(super) fn takes_at_last(&mut self, version: &str, set: usize) -> Result<(), Unmet> {
+        let mut machine = self.machine.take().ok_or_else(|| Unmet::new("the machine is on"))?;
+        self.on.takes_at_last(version, set, &mut machine)?;
+        self.say(&format!("✓ it took {version} by itself, and reboots"));
         Ok(())
     }
 }

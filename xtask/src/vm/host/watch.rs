@@ -72,11 +72,33 @@ const UNHEALTHY: [(&str, &str); 2] = [
     ("usr/lib/systemd/system/boot-deadline.timer.d/soon.conf", "[Timer]\nOnBootSec=\nOnBootSec=4min\n"),
 ];
 
+/// What a release has beside that which fills the persistent partition: to the last block, also of those that are kept for
+/// root, once the settings are carried over and before anybody asks how it is. What does not fit is not missed.
+const FILLING: [(&str, &str); 5] = [
+    (
+        "usr/lib/watch/fill",
+        "#!/bin/sh\n\
+         fallocate -l $(($(stat -f -c '%f * %S' /local))) /local/filled\n\
+         dd if=/dev/zero of=/local/filled-more bs=4096 status=none\n\
+         echo \"watch: there is no room any more\"\n",
+    ),
+    (
+        "usr/lib/systemd/system/watch-fill.service",
+        "[Unit]\nAfter=migrator.service\nBefore=confirm-boot.service\n\
+         [Service]\nType=oneshot\nSyslogLevel=warning\nExecStart=/usr/lib/watch/fill\n\
+         [Install]\nWantedBy=multi-user.target\n",
+    ),
+    ("usr/lib/systemd/system-preset/70-watch-fill.preset", "enable watch-fill.service\n"),
+    ("usr/lib/updog/health.d/90-room", "#!/bin/sh\necho enough >/local/probe && rm /local/probe\n"),
+    UNHEALTHY[1],
+];
+
 /// Writes all that a release has below `dir`.
 pub(super) fn lay(dir: &Path, health: Health) -> io::Result<()> {
     let more: &[_] = match health {
         Health::Good => &[],
         Health::Unhealthy => &UNHEALTHY,
+        Health::Filling => &FILLING,
     };
     for (path, text) in FILES.iter().chain(more) {
         let path = dir.join(path);

@@ -156,6 +156,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         host::fallback,
     ),
     host(
+        "host-full",
+        "a release that fills the persistent partition: the old set returns, and goes on once there is room",
+        host::full,
+    ),
+    host(
         "host-readonly",
         "whoever may do everything tries: seen from outside, nothing of a release has changed",
         host::readonly,
@@ -174,6 +179,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "host-user-data",
         "settings for a first boot that are wrong are told on the console; then each way to give some",
         host::user_data,
+    ),
+    host(
+        "host-secure-boot",
+        "boot program and releases signed: boots and updates where the firmware starts nothing else",
+        host::secure_boot,
     ),
     host(
         "host-demo",
