@@ -12,7 +12,7 @@ impl Advise for Error {
                 Fault::Html { .. } | Fault::TooLong { .. } => "not_a_repository",
                 source if source.is_missing() && is_named_by_another(name) => "missing_target",
                 source if source.is_missing() => "not_a_repository",
-                Fault::Credentials { .. } | Fault::Environment(_) => "failed",
+                Fault::Credentials { .. } | Fault::Environment(_) | Fault::NoThread(_) => "failed",
                 Fault::OverBudget { .. } => "over_budget",
                 _ => "unreachable",
             },
@@ -177,6 +177,7 @@ fn help_for(fault: &Fault) -> String {
             "do not use this mirror; try another one, and tell the repository's owner"
         }
         Fault::Local { .. } => "check that the directory is mounted and readable",
+        Fault::NoThread(_) => "end what runs beside it, or let more run: TasksMax= of its unit, ulimit -u of a shell",
         Fault::Other(_) => "check the URL and the proxy",
     }
     .to_owned()

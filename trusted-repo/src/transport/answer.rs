@@ -1,54 +1,60 @@
-//! An answer's body on its way: the one place where bytes of bodies are counted, whatever becomes of them.
+//! An answer as whoever asked sees it: its head, and its body piece by piece, each of which is counted by then.
 //!
-//! The HTTP library reads ahead of what it hands out, and goes on until it learns that nobody wants the rest. An answer that
-//! is given up in the middle therefore ends its connection first; what the library had read by then is taken from it and
-//! counted as well (`docs/decisions/0023-every-byte-that-was-read-is-counted.md`).
+//! What comes of a body is taken and counted on the thread of the HTTP library (`exchange`), which reads ahead of what it
+//! hands out, and goes on until it learns that nobody wants the rest. An answer that is given up in the middle therefore
+//! ends its connection first; what the library had read by then is counted as well
+//! (`docs/decisions/0023-every-byte-that-was-read-is-counted.md`).
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
-use reqwest::header::{self, HeaderMap};
-use reqwest::{Response, StatusCode, Version};
-use tokio::runtime::Handle;
+use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
-use super::account::Account;
+use super::exchange::GivenUp;
 use super::fault::Fault;
-use super::reactor::{Reactor, Reactors};
+use super::reactor::Reactor;
 use crate::place::proxy::ProxyAddress;
 
 /// The most of an answer that is no object which is read, so that the connection can be used again.
 const MOST_OF_A_REFUSAL: u64 = 64 * 1024;
-/// How long that may take, and the end of an answer that has brought all.
-const LONGEST_REST: Duration = Duration::from_secs(1);
-/// How many pieces that have come over HTTP/2 are looked for when an answer is given up: as many frames of the common size
-/// as its window holds.
-const MOST_WAITING: u32 = 64;
+/// How long that may take.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 
 /// An answer whose body is still to come, or a part of it.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// Nothing once it was given up.
-    response: Option<Response>,
-    account: Account,
-    /// Whether its body has come to an end, or broke.
-    is_over: bool,
+    status: StatusCode,
+    headers: HeaderMap,
+    url: Url,
+    length: Option<u64>,
+    /// Nothing once it has come to an end, or broke.
+    body: Option<Body>,
     /// Whether all has come of it that was asked for, and nothing but its end should be left.
     is_enough: bool,
-    /// That of its connection.
-    reactor: Option<Arc<Reactor>>,
-    /// Whether no other answer comes there: over HTTP/2 others may.
-    is_alone: bool,
-    reactors: Reactors,
     /// Who stands before the server and may have answered in its place.
     proxy: Option<Box<str>>,
 }
 
+/// What comes of a body.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) pieces: mpsc::Receiver<Next>,
+    /// That of its connection, where no other answer comes there.
+    pub(super) reactor: Option<Arc<Reactor>>,
+    /// Until all that was read of it is counted.
+    pub(super) running: watch::Receiver<()>,
+    pub(super) given_up: GivenUp,
+}
+
+/// The next piece of a body; `None` at its end.
+pub(super) type Next = Result<Option<Bytes>, Broken>;
+
 /// Why no more of a body came.
+#[derive(Debug)]
 pub(super) enum Broken {
     /// The library's words.
     Off(reqwest::Error),
@@ -57,15 +63,14 @@ pub(super) enum Broken {
 }
 
 impl Answer {
-    pub(super) fn new(response: Response, account: &Account, reactors: &Reactors) -> Self {
+    pub(super) fn new(response: &Response, body: Option<Body>) -> Self {
         Self {
-            reactor: reactors.of(&response),
-            is_alone: response.version() < Version::HTTP_2,
-            response: Some(response),
-            account: account.clone(),
-            is_over: false,
+            status: response.status(),
+            headers: response.headers().clone(),
+            url: response.url().clone(),
+            length: response.content_length(),
+            body,
             is_enough: false,
-            reactors: reactors.clone(),
             proxy: None,
         }
     }
@@ -73,7 +78,7 @@ impl Answer {
     /// The same, from a server that this proxy stands before.
     pub(super) fn through(mut self, proxy: Option<&ProxyAddress>) -> Self {
         // What comes through a tunnel is the server's.
-        let is_plain = self.url().scheme() == "http";
+        let is_plain = self.url.scheme() == "http";
         self.proxy = proxy.filter(|_| is_plain).map(|proxy| proxy.to_string().into());
         self
     }
@@ -84,49 +89,32 @@ impl Answer {
         self.proxy.as_deref().map_or_else(|| host.to_owned(), through)
     }
 
-    fn response(&self) -> &Response {
-        self.response.as_ref().expect("it is given up only when it is dropped")
-    }
-
     pub(super) fn status(&self) -> StatusCode {
-        self.response().status()
+        self.status
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {
-        self.response().headers()
+        &self.headers
     }
 
-    /// How long it says that the rest of its body is.
+    /// How long it says that its body is.
     pub(super) fn declared_length(&self) -> Option<u64> {
-        self.response().content_length()
+        self.length
     }
 
     /// Where it came from.
     pub(super) fn url(&self) -> &Url {
-        self.response().url()
+        &self.url
     }
 
-    /// The next piece of the body, counted; `None` at its end.
-    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, Broken> {
-        let Some(response) = &mut self.response else { return Ok(None) };
-        match response.chunk().await {
-            Ok(Some(bytes)) => {
-                self.account.take(bytes.len() as u64).map_err(Broken::Budget)?;
-                Ok(Some(bytes))
-            }
-            Ok(None) => {
-                self.is_over = true;
-                Ok(None)
-            }
-            Err(error) => {
-                self.is_over = true;
-                // A broken stream of HTTP/2 is no broken connection.
-                if let Some(reactor) = self.reactor.as_ref().filter(|_| self.is_alone) {
-                    self.reactors.forget(reactor);
-                }
-                Err(Broken::Off(error))
-            }
+    /// The next piece of the body, which is counted; `None` at its end.
+    pub(super) async fn piece(&mut self) -> Next {
+        let Some(body) = &mut self.body else { return Ok(None) };
+        let next = body.pieces.recv().await.expect("a body tells of its end");
+        if !matches!(next, Ok(Some(_))) {
+            self.body = None;
         }
+        next
     }
 
     /// All has come of it that was asked for.
@@ -147,98 +135,21 @@ impl Answer {
             }
             Ok(())
         };
-        tokio::time::timeout(LONGEST_REST, rest).await.unwrap_or(Ok(()))
+        tokio::time::timeout(LONGEST_REFUSAL, rest).await.unwrap_or(Ok(()))
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let Some(mut response) = self.response.take() else { return };
-        if self.is_over || response.content_length() == Some(0) {
-            if let Some(reactor) = self.reactor.as_ref().filter(|_| self.is_alone && is_last(&response)) {
-                self.reactors.forget(reactor);
-            }
+        let Some(body) = self.body.take() else { return };
+        if self.is_enough {
             return;
         }
-        // The library's clock for silence needs a runtime; what is dropped without one is dropped as the program ends.
-        let Ok(runtime) = Handle::try_current() else { return };
-        let account = self.account.clone();
-        // Whoever asks for more finds the budget used.
-        let count = move |bytes: Bytes| drop(account.take(bytes.len() as u64));
-        let Some(reactor) = self.reactor.take().filter(|_| self.is_alone) else {
-            for _ in 0..MOST_WAITING {
-                let Some(Ok(Some(bytes))) = response.chunk().now_or_never() else { return };
-                count(bytes);
-            }
-            return;
-        };
-        let (is_enough, reactors, taking) = (self.is_enough, self.reactors.clone(), self.account.taking());
-        if !is_enough {
-            // Now, not when the task runs: the library reads on.
+        if let Some(reactor) = &body.reactor {
+            // Now, not when a task runs: the library reads on.
             reactor.end();
         }
-        runtime.spawn(async move {
-            if is_enough {
-                match tokio::time::timeout(LONGEST_REST, response.chunk()).await {
-                    // The connection can be used again.
-                    Ok(Ok(None)) => return,
-                    Ok(Ok(Some(bytes))) => count(bytes),
-                    Ok(Err(_)) | Err(_) => {}
-                }
-                reactor.end();
-            }
-            reactors.forget(&reactor);
-            while let Ok(Some(bytes)) = response.chunk().await {
-                count(bytes);
-            }
-            drop(taking);
-        });
-    }
-}
-
-/// Whether its server closes the connection behind it.
-fn is_last(response: &Response) -> bool {
-    let says = |word: &str| {
-        let said = response.headers().get_all(header::CONNECTION).iter();
-        let mut words = said.filter_map(|said| said.to_str().ok()).flat_map(|said| said.split(','));
-        words.any(|one| one.trim().eq_ignore_ascii_case(word))
-    };
-    says("close") || (response.version() < Version::HTTP_11 && !says("keep-alive"))
-}
-
-/// An answer whose head is awaited. Whoever stops waiting may miss it by a moment: what came with it is counted as well.
-pub(super) struct Awaited<F: Future<Output = reqwest::Result<Response>>> {
-    sent: Pin<Box<F>>,
-    account: Account,
-    reactors: Reactors,
-    has_come: bool,
-}
-
-impl<F: Future<Output = reqwest::Result<Response>>> Awaited<F> {
-    pub(super) fn new(sent: F, account: &Account, reactors: &Reactors) -> Self {
-        let (account, reactors) = (account.clone(), reactors.clone());
-        Self { sent: Box::pin(sent), account, reactors, has_come: false }
-    }
-}
-
-impl<F: Future<Output = reqwest::Result<Response>>> Future for Awaited<F> {
-    type Output = reqwest::Result<Answer>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let come = self.sent.as_mut().poll(cx);
-        self.has_come = come.is_ready();
-        come.map_ok(|response| Answer::new(response, &self.account, &self.reactors))
-    }
-}
-
-impl<F: Future<Output = reqwest::Result<Response>>> Drop for Awaited<F> {
-    fn drop(&mut self) {
-        if !self.has_come
-            && Handle::try_current().is_ok()
-            && let Some(Ok(response)) = self.sent.as_mut().now_or_never()
-        {
-            drop(Answer::new(response, &self.account, &self.reactors));
-        }
+        body.given_up.add(body.running);
     }
 }
 
@@ -251,7 +162,8 @@ mod tests {
     use super::*;
     use crate::place::proxy::{Proxy, Route};
     use crate::place::source::Tls;
-    use crate::transport::{Pacing, client};
+    use crate::transport::exchange::Exchanges;
+    use crate::transport::{Account, Pacing, client};
 
     /// What reads a request, answers with `answer`, says more when it is told to, and ends when its client has gone.
     fn server(listener: TcpListener, answer: Vec<u8>, more: std::sync::mpsc::Receiver<Vec<u8>>) {
@@ -276,8 +188,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_was_read_of_an_answer_that_is_given_up_is_counted_and_no_more_is_read() {
         let route = Route::new(&Proxy::default()).expect("none");
-        let (account, reactors) = (Account::default(), Reactors::default());
-        let client = client::build(&route, &Tls::default(), &Pacing::default(), reactors.clone());
+        let account = Account::default();
+        let exchanges = Exchanges::new(&account).expect("a thread");
+        let client = client::build(&route, &Tls::default(), &Pacing::default(), exchanges.reactors());
         let client = client.expect("built");
         for (framing, body, count, more) in [
             ("Content-Length: 1000000", "x".repeat(3000), 3000, "y".repeat(3000)),
@@ -295,7 +208,7 @@ mod tests {
             let answer = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}").into_bytes();
             let server = thread::spawn(move || server(listener, answer, told));
             let before = account.settled();
-            let asked = Awaited::new(client.get(url).send(), &account, &reactors);
+            let asked = exchanges.send(client.get(url));
             let mut answer = asked.await.expect("an answer");
             assert!(answer.piece().await.is_ok_and(|piece| piece.is_some()), "{framing}");
             drop(answer);
@@ -310,8 +223,9 @@ mod tests {
     #[tokio::test]
     async fn a_connection_whose_answer_has_brought_all_that_was_asked_for_is_used_again() {
         let route = Route::new(&Proxy::default()).expect("none");
-        let (account, reactors) = (Account::default(), Reactors::default());
-        let client = client::build(&route, &Tls::default(), &Pacing::default(), reactors.clone());
+        let account = Account::default();
+        let exchanges = Exchanges::new(&account).expect("a thread");
+        let client = client::build(&route, &Tls::default(), &Pacing::default(), exchanges.reactors());
         let client = client.expect("built");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("bound"));
@@ -328,7 +242,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("read");
         });
         for _ in 0..2 {
-            let asked = Awaited::new(client.get(&url).send(), &account, &reactors);
+            let asked = exchanges.send(client.get(&url));
             let mut answer = asked.await.expect("an answer");
             assert!(
                 answer.piece().await.is_ok_and(|piece| piece.is_some_and(|piece| &piece[..] == b"hello"))
@@ -340,8 +254,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         }
-        let last =
-            Awaited::new(client.get(&url).send(), &account, &reactors).await.expect("the same connection");
+        let last = exchanges.send(client.get(&url)).await.expect("the same connection");
         assert_eq!(last.status(), StatusCode::NO_CONTENT);
         server.join().expect("one connection");
     }

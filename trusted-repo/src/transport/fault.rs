@@ -216,6 +216,9 @@ pub enum Fault {
         /// Why.
         source: Arc<io::Error>,
     },
+    /// The system has no thread for the network.
+    #[error("no thread can be started to wait for the network")]
+    NoThread(#[source] Arc<io::Error>),
     /// Anything else, in the library's words.
     #[error("the request failed")]
     Other(#[source] Arc<reqwest::Error>),
@@ -252,6 +255,7 @@ impl Fault {
             | Self::Length { .. }
             | Self::TooLong { .. }
             | Self::Local { .. }
+            | Self::NoThread(_)
             | Self::Other(_) => false,
         }
     }
@@ -348,6 +352,10 @@ mod tests {
             (
                 Fault::Other(Arc::new(reqwest::Proxy::all("http://[").expect_err("no address"))),
                 "the request failed",
+            ),
+            (
+                Fault::NoThread(Arc::new(io::Error::other("there are too many"))),
+                "no thread can be started to wait for the network",
             ),
             (Fault::Missing, "it is not there"),
             (

@@ -9,7 +9,7 @@ use tracing::debug;
 use url::Url;
 
 use super::Fault;
-use super::answer::{Answer, Awaited};
+use super::answer::{Answer, Broken};
 use super::classify::classify;
 use super::tunnel;
 use super::web::Web;
@@ -35,9 +35,10 @@ pub(super) async fn send(
             request = request.basic_auth(&login.user, login.password.as_ref());
         }
         let proxy = web.route.before(&at);
-        let answer = match Awaited::new(request.send(), &web.account, &web.reactors).await {
+        let answer = match web.exchanges.send(request).await {
             Ok(answer) => answer.through(proxy.as_ref()),
-            Err(error) => {
+            Err(Broken::Budget(fault)) => return Err(fault),
+            Err(Broken::Off(error)) => {
                 let fault = classify(error, host.clone(), received, &web.pacing, proxy.as_ref());
                 return Err(tunnel::explained(fault, proxy.as_ref(), &web.client).await);
             }

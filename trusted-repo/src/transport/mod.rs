@@ -7,7 +7,8 @@
 //! - [`fault`]: what can go wrong on the way, told apart as far as a person can act on it
 //! - [`pacing`]: the patience of a client, and when to try again
 //! - [`account`]: what one run takes from the network, and its limit
-//! - `answer`: an answer's body on its way, every byte of it counted
+//! - `exchange`: a question and its answer, every byte of which is counted
+//! - `answer`: an answer as whoever asked sees it
 //! - `range`: whether an answer continues what was received so far
 //! - `head`: what is looked at in an answer's head
 //! - `tunnel`: what a proxy has to do with a failure
@@ -33,6 +34,7 @@ pub(crate) mod carrier;
 mod classify;
 mod client;
 pub(crate) mod download;
+mod exchange;
 mod head;
 mod hops;
 mod issuer;

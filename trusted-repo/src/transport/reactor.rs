@@ -5,7 +5,7 @@
 //! the body any more; it opens connections itself and lets nobody stand around them. But a socket of tokio's belongs to the
 //! reactor of the runtime that is current while it is opened, and once that reactor is gone every read of it fails before
 //! the kernel is asked. So a layer around the connector opens each connection within a runtime that does nothing else. The
-//! library's tasks stay on the program's runtime, and hand out what they had read before they meet the end.
+//! library's tasks stay on the thread that they share (`exchange`), and hand out what they had read before they meet the end.
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ const LONGEST_AT_REST: Duration = Duration::from_secs(150);
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// One connection's reactor, on a thread of its own. It ends when this is dropped.
+/// A runtime on a thread of its own: one connection's, or that of all tasks. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Reactor {
     runtime: Handle,
@@ -60,16 +60,20 @@ pub(super) struct Opening<S> {
 }
 
 impl Reactor {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new(name: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let handle = runtime.handle().clone();
         let (stay, end) = oneshot::channel();
-        let thread = thread::Builder::new().name("connection".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _it_is_dropped = runtime.block_on(end);
             // Without waiting for a resolver that still looks for a name.
             runtime.shutdown_background();
         })?;
         Ok(Self { runtime: handle, running: Mutex::new(Some((stay, thread))) })
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
     }
 
     /// Reads nothing more from now on. Waits for the reactor's end, which waits for nothing.
@@ -142,7 +146,7 @@ where
         let reactors = self.reactors.clone();
         let mut opening = Box::pin(self.connector.call(target));
         async move {
-            let reactor = match Reactor::new() {
+            let reactor = match Reactor::new("connection") {
                 Ok(reactor) => reactor,
                 Err(error) => {
                     // Better a connection that is counted less exactly than none.

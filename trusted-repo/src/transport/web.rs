@@ -1,7 +1,7 @@
 //! What all requests to web servers share.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::account::Account;
 use super::bucket::Bucket;
 use super::client;
+use super::exchange::Exchanges;
 use super::fault::Fault;
 use super::pacing::Pacing;
-use super::reactor::Reactors;
 use super::worn::WornOut;
 use crate::place::proxy::Route;
 use crate::place::source::Source;
@@ -20,7 +20,7 @@ use crate::place::source::Source;
 #[derive(Debug)]
 pub(crate) struct Web {
     pub(super) client: reqwest::Client,
-    pub(super) reactors: Reactors,
+    pub(super) exchanges: Exchanges,
     pub(super) pacing: Pacing,
     pub(super) route: Route,
     pub(super) began: Instant,
@@ -32,10 +32,12 @@ pub(crate) struct Web {
 
 impl Web {
     pub(super) fn new(source: &Source, pacing: Pacing) -> Result<Self, Fault> {
-        let (route, reactors) = (Route::new(&source.proxy)?, Reactors::default());
+        let route = Route::new(&source.proxy)?;
+        let exchanges =
+            Exchanges::new(&source.account).map_err(|source| Fault::NoThread(Arc::new(source)))?;
         Ok(Self {
-            client: client::build(&route, &source.tls, &pacing, reactors.clone())?,
-            reactors,
+            client: client::build(&route, &source.tls, &pacing, exchanges.reactors())?,
+            exchanges,
             pacing,
             route,
             began: Instant::now(),
