@@ -17,6 +17,7 @@
 //! - [`boot_note`]: what a boot that is not proven yet writes down for the other set
 //! - [`snapshot_request`]: a wish for the next boot: settings as they were, instead of migrations
 //! - [`report`]: how an error becomes one sentence with a next step
+//! - [`address`]: addresses that would be read otherwise than they are written
 //! - [`redacted`]: a text in which somebody may have written an address, as it may be shown
 //! - [`plain`]: words of others, as they may stand on a terminal or in a log
 //! - [`say`]: whatever a program says on stdout and stderr
@@ -25,6 +26,7 @@
 //! - `explore` (a cargo feature, for tests only): a power cut at any change to the file system, and a record
 //!   of all changes
 
+pub mod address;
 pub mod bar;
 pub mod boot_note;
 pub mod buffer;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use host_io::SystemFs;
+use host_io::address::read_as_written;
 use host_io::redacted::redacted;
 use tempfile::TempDir;
 use trusted_repo::memory::view;
@@ -70,6 +71,7 @@ impl Place {
 /// An address as it is, a directory as an address.
 fn url(text: &str) -> Result<Url, Error> {
     if text.contains("://") {
+        read_as_written(text).map_err(|error| refused(text, &error))?;
         let mut url = Url::parse(text).map_err(|error| refused(text, &error))?;
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
@@ -101,6 +103,6 @@ mod tests {
         let address = url(blank.to_str().unwrap()).unwrap();
         assert!(address.as_str().starts_with("file:///") && address.as_str().ends_with("/my%20updates/"));
         assert!(url("/srv/nobody/made/this").is_err());
-        assert!(url("https://").is_err());
+        assert!(url("https://").is_err() && url("http:///host/a").is_err());
     }
 }

@@ -7,8 +7,10 @@ use api_model::schedule::{self, Window};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use host_io::address::read_as_written;
 use semver::Version;
 use serde::Deserialize;
+use url::Url;
 
 use crate::proxy::{is_exception, is_proxy};
 
@@ -80,13 +82,16 @@ impl fmt::Display for Format {
     }
 }
 
-/// Only the shape: programs read it as a URL and say more.
+/// Programs read it by the same standard and say more. A host that is spelled with other letters than English ones, or in
+/// the code for them, has to be one.
 fn is_url(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, rest)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
             && !rest.is_empty()
             && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+            && read_as_written(text).is_ok()
+            && Url::parse(text).is_ok()
     })
 }
 
@@ -167,8 +172,25 @@ mod tests {
         let cases: &[(Format, &[&str], &[&str])] = &[
             (
                 Format::Url,
-                &["https://a.example/x/", "http://127.0.0.1:80", "file:///srv/"],
-                &["", "targets", "https://", "://a", "https://a b/", "h ttp://a"],
+                &[
+                    "https://a.example/x/",
+                    "http://127.0.0.1:80",
+                    "file:///srv/",
+                    "https://bücher.example/",
+                    "oci://a.example/x",
+                ],
+                &[
+                    "",
+                    "targets",
+                    "https://",
+                    "://a",
+                    "https://a b/",
+                    "h ttp://a",
+                    "http:///x",
+                    "http://127.1/",
+                    "http://a:99999/",
+                    "https://xn--zz--zz.example/",
+                ],
             ),
             (Format::Version, &["1.2.3", "v1.2.3", "1.2.3-rc.1"], &["", "latest", "1.2", "vv1.2.3"]),
             (Format::VersionOrLatest, &["latest", "v1.2.3"], &["", "Latest", "1.2"]),

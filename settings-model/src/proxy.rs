@@ -1,18 +1,20 @@
-//! What a proxy is, and what is reached without one: the rules of those who read these settings. Of a name in other letters
-//! than English ones, or in the code for them, only they can tell whether it is one.
+//! What a proxy is, and what is reached without one: the rules of those who read these settings.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use host_io::address::read_as_written;
+use url::Host;
 
 /// An address, or `HOST:PORT`. Nobody here speaks to another kind of proxy, and one that is not spoken to would be passed
 /// by.
 pub(crate) fn is_proxy(text: &str) -> bool {
-    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+    let is_misread = read_as_written(text).is_err();
+    if is_misread || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
         return false;
     }
     let authority = match text.split_once("://") {
         Some((scheme, rest)) if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {
-            // What reads addresses passes over more slashes than two.
-            let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
             authority.rsplit_once('@').map_or(authority, |(_login, place)| place)
         }
         Some(_) => return false,
@@ -70,7 +72,8 @@ fn is_name(text: &str) -> bool {
     let hexadecimal = last.strip_prefix("0x").or(last.strip_prefix("0X"));
     let is_number = last.chars().all(|c| c.is_ascii_digit())
         || hexadecimal.is_some_and(|digits| digits.chars().all(|c| c.is_ascii_hexdigit()));
-    name.len() <= 253 && name.split('.').all(label) && !is_number
+    // In the code for other letters than English ones a label may stand for none.
+    name.len() <= 253 && name.split('.').all(label) && !is_number && Host::parse(name).is_ok()
 }
 
 /// No sign, as the parser of numbers takes one.
@@ -96,7 +99,7 @@ mod tests {
             "[::1]",
             "HTTP://me:s3cret@proxy.example./",
             "http://prøxy.example:3128",
-            "http:///proxy:3128",
+            "xn--prxy-hra.example:3128",
             "https://me@[::1]:8080/x?y",
         ] {
             assert!(is_proxy(text), "{text}");
@@ -120,6 +123,10 @@ mod tests {
             "a b",
             "ftp://proxy",
             "socks5://proxy:1",
+            "http:///proxy:3128",
+            "http:/proxy:3128",
+            "xn--zz--zz:3128",
+            "https://xn--zz--zz.example",
         ] {
             assert!(!is_proxy(text), "{text}");
         }
@@ -169,6 +176,7 @@ mod tests {
             "a:port",
             "a:",
             "http://a",
+            "xn--zz--zz.example",
         ] {
             assert!(!is_exception(text), "{text}");
         }

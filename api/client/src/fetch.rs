@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use host_io::address::read_as_written;
 use host_io::redacted::redacted;
 use reqwest::Url;
 
@@ -36,6 +37,7 @@ impl FromStr for Source {
         if text == "-" {
             return Ok(Self::Stdin);
         }
+        read_as_written(text).map_err(|reason| reason.to_string())?;
         let url = Url::parse(text).map_err(|error| match text.starts_with('/') {
             true => format!("it is a path; a file of this host is named file://{text}"),
             false => format!("it is no address ({error}); a file is named file:///PATH"),
@@ -109,7 +111,9 @@ mod tests {
         assert_eq!("-".parse(), Ok(Source::Stdin));
         assert_eq!("file:///etc/a%20b".parse(), Ok(Source::File("/etc/a b".into())));
         assert!(matches!("https://a.example/x".parse(), Ok(Source::Web(_))));
-        for wrong in ["/etc/settings.toml", "settings.toml", "ftp://a.example/x", "file://other/x", ""] {
+        for wrong in
+            ["/etc/settings.toml", "settings.toml", "ftp://a.example/x", "file://other/x", "http:///x", ""]
+        {
             assert!(wrong.parse::<Source>().is_err(), "{wrong}");
         }
         assert!("x.toml".parse::<Source>().unwrap_err().contains("file:///PATH"));

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use host_io::address::{Misread, read_as_written};
 use thiserror::Error;
 use url::Url;
 
@@ -53,6 +54,9 @@ pub enum BadAddress {
     /// It is no address at all.
     #[error("it is no address: {0}")]
     Syntax(#[from] url::ParseError),
+    /// It would be read as another one.
+    #[error(transparent)]
+    Misread(#[from] Misread),
     /// The path of a directory of this host.
     #[error("it is a path; a directory of this host is written file://{path}")]
     Path {
@@ -107,6 +111,7 @@ impl Address {
     /// [`BadAddress`], without what is secret in `text`.
     pub fn parse(text: &str) -> Result<Self, BadAddress> {
         let text = text.trim();
+        read_as_written(text)?;
         match Url::parse(text) {
             Ok(url) => Self::from_url(&url),
             Err(url::ParseError::RelativeUrlWithoutBase) => {
@@ -344,6 +349,10 @@ mod tests {
             said("/srv/updates"),
             "it is a path; a directory of this host is written file:///srv/updates"
         );
+        assert_eq!(said("http:///metal"), Misread::Slashes.to_string());
+        assert_eq!(said("file:///srv\\metal"), Misread::Backslash.to_string());
+        let unreadable = "it is no address: invalid international domain name";
+        assert_eq!(said("https://xn--zz--zz.example/"), unreadable);
         for text in ["updates.example/metal", "//me:s3cret@host/x", "metal", ""] {
             let said = said(text);
             assert_eq!(said, "it is no address: one begins with https://, http:// or file:///");

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use host_io::address::{Misread, read_as_written};
 use thiserror::Error;
 use tracing::warn;
 use url::Url;
@@ -80,6 +81,9 @@ pub enum BadProxy {
     /// It is no address at all.
     #[error("it is no address: {0}")]
     Syntax(#[from] url::ParseError),
+    /// It would be read as another one.
+    #[error(transparent)]
+    Misread(#[from] Misread),
     /// A kind of proxy that nobody here speaks to.
     #[error("{scheme:?} is no kind of proxy that is spoken here: they are http and https")]
     Scheme {
@@ -103,6 +107,7 @@ impl ProxyAddress {
         if !matches!(scheme.as_str(), "http" | "https") {
             return Err(BadProxy::Scheme { scheme });
         }
+        read_as_written(&address)?;
         let url = Url::parse(&address)?;
         if url.host_str().is_none_or(str::is_empty) {
             return Err(BadProxy::NoHost);
@@ -192,7 +197,9 @@ impl Exception {
                     let last = domain.rsplit('.').next().unwrap_or_default();
                     domain.split('.').all(label) && !last.chars().all(|c| c.is_ascii_digit())
                 };
-                Hosts::Domain(Some(domain).filter(named).ok_or(BadException)?)
+                // A name in the code for other letters than English ones, which stands for none, is nobody's.
+                let is_name = |domain: &String| url::Host::parse(domain).is_ok();
+                Hosts::Domain(Some(domain).filter(named).filter(is_name).ok_or(BadException)?)
             }
         };
         Ok(Self { hosts, port })
@@ -329,6 +336,7 @@ mod tests {
             "10.0.0",
             "127.0.0.1-127.0.0.9",
             "10.0.0.256",
+            "xn--zz--zz.example",
         ] {
             assert!(Exception::parse(text).is_err(), "{text}");
         }
@@ -344,7 +352,9 @@ mod tests {
                 ProxyAddress::parse(&format!("{scheme}://me:s3cret@host:1")).expect_err(scheme).to_string();
             assert!(refused.contains(scheme) && !refused.contains("s3cret"), "{refused}");
         }
-        assert!(ProxyAddress::parse("http://").is_err());
+        for text in ["http://", "http:///proxy:3128", "10.1:3128", "xn--zz--zz.example:3128"] {
+            assert!(ProxyAddress::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

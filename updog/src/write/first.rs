@@ -175,7 +175,8 @@ fn not_our_own(context: &Context, disk: &Path) -> Result<(), Refused> {
 }
 
 fn open(context: &Context, order: &Order, trust: &Path) -> Result<Repository, Error> {
-    let base = Address::of_place(&order.repo).map_err(|_| Refused::Address(redacted(&order.repo)))?;
+    let base = Address::of_place(&order.repo)
+        .map_err(|source| Refused::Address { repo: redacted(&order.repo), source })?;
     let metadata = base.directory(&format!("{}/{}", order.variant, order.arch));
     let source = Source::new(metadata, base.directory("targets"));
     let anchor = std::fs::read(&order.trusted_root)

@@ -104,6 +104,15 @@ fn what_must_not_be_overwritten_is_refused_and_nothing_is_changed() {
     );
     refused(&host, elsewhere.path(), &["--force", "--image", "9.9.9"], "the repository offers 1.1.0");
     refused(&host, elsewhere.path(), &["--force", "--persistent", "/nowhere"], "/nowhere");
+    for (repo, why) in [
+        (
+            "https://updates.example/?seed=1",
+            "updates.example/?…\": its query has \"seed\", which every request",
+        ),
+        ("http:///updates.example", "updates.example\": its host does not follow right behind two slashes"),
+    ] {
+        refused(&host, elsewhere.path(), &["--force", "--repo", repo], why);
+    }
     // What was typed is named as it was typed.
     let no_root = host.disk().path().to_str().unwrap();
     let why = format!("failed to read the root role {no_root}: it is none (");

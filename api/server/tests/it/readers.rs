@@ -5,7 +5,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use settings_model::Format;
-use trusted_repo::{Exception, ProxyAddress};
+use trusted_repo::{Address, Exception, ProxyAddress};
 
 use crate::host::Host;
 
@@ -62,13 +62,23 @@ proptest! {
     /// A setting that `updog` refuses is an update that nobody gets any more.
     #[test]
     fn updog_reads_every_proxy_and_exception_that_can_be_set(
-        text in r"(https?://)?(me:x@)?[a0.:*/+@\[\]-]{0,12}|(\[?[0-9a-f:]{0,9}\]?|[0-9]{1,3}(\.[0-9]{0,3}){0,4}|\*?[.a-z0-9x]{0,6})([:/][+]?[0-9]{0,5})?",
+        text in r"(https?://)?(me:x@)?(xn--)?[a0é.:*/+@\[\]-]{0,12}|(\[?[0-9a-f:]{0,9}\]?|[0-9]{1,3}(\.[0-9]{0,3}){0,4}|\*?[.a-z0-9x]{0,6})([:/][+]?[0-9]{0,5})?",
     ) {
         if Format::Proxy.takes(&text) {
             prop_assert!(ProxyAddress::parse(&text).is_ok(), "{text:?}: {:?}", ProxyAddress::parse(&text));
         }
         if Format::ProxyException.takes(&text) {
             prop_assert!(Exception::parse(&text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn updog_reads_every_address_that_can_be_set(
+        text in r"(https?|HTTP|file):/{0,4}(me:x@)?(xn--)?[a0é.:*/+@\[\]-]{0,12}(/[a-z é\\]{0,4})?",
+    ) {
+        // Another host than this one has no directory for it, and no setting knows that.
+        if Format::Url.takes(&text) && !text.starts_with("file://") {
+            prop_assert!(Address::parse(&text).is_ok(), "{text:?}: {:?}", Address::parse(&text));
         }
     }
 }

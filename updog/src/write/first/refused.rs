@@ -6,6 +6,7 @@ use host_io::Advise;
 use semver::Version;
 use signpost::SetName;
 use thiserror::Error;
+use trusted_repo::BadAddress;
 
 use crate::decide::withheld::By;
 
@@ -28,8 +29,13 @@ pub enum Refused {
         set: SetName,
     },
     /// The repository's address makes no sense.
-    #[error("understand the repository {0:?}: it is neither a directory nor an address")]
-    Address(String),
+    #[error("understand the repository {repo:?}")]
+    Address {
+        /// What was given, as it may be shown.
+        repo: String,
+        /// What is wrong with it.
+        source: BadAddress,
+    },
     /// The root role that was given cannot be read.
     #[error("read the root role {path}")]
     Root {
@@ -100,7 +106,7 @@ impl Advise for Refused {
                 Self::Proven { .. } => {
                     "nothing was changed; with --force neither set boots any more until the new release was read back"
                 }
-                Self::Address(_) => "give a directory that \"pubrepo\" made or mirrored, or its address",
+                Self::Address { .. } => "give a directory that \"pubrepo\" made or mirrored, or its address",
                 Self::Root { .. } | Self::NoRoot { .. } => "give the root.json of the repository's keys, from a place that you trust",
                 Self::NoRepository { .. } => {
                     "--repo is what has VARIANT/ARCH and targets, as \"pubrepo\" makes it; look which of them --variant and --arch can name"
@@ -121,7 +127,7 @@ impl Advise for Refused {
             Self::NotOffered { .. } | Self::Withheld { .. } => "no_update",
             Self::NoRepository { .. } => "not_a_repository",
             Self::NoRoot { .. } => "untrusted",
-            Self::Address(_) | Self::Root { .. } | Self::Persistent { .. } => "failed",
+            Self::Address { .. } | Self::Root { .. } | Self::Persistent { .. } => "failed",
         }
     }
 }
@@ -142,8 +148,8 @@ mod tests {
                 "install 1.1.0: guard withholds it",
             ),
             (
-                Refused::Address("x".into()),
-                "understand the repository \"x\": it is neither a directory nor an address",
+                Refused::Address { repo: "x".into(), source: BadAddress::NoPath },
+                "understand the repository \"x\"",
             ),
             (
                 Refused::Root {
