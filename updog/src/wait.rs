@@ -5,12 +5,12 @@
 //! the next run knows.
 
 use std::future::Future;
-use std::io;
+use std::{io, thread};
 
 use thiserror::Error;
-use tokio::runtime::{EnterGuard, Runtime};
+use tokio::runtime::{Builder, EnterGuard, Handle};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// The program was told to stop (SIGTERM or SIGINT).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -20,17 +20,27 @@ pub struct Stopped;
 /// Runs what must be waited for, and watches for the stop signals meanwhile.
 #[derive(Debug)]
 pub struct Waiter {
-    runtime: Runtime,
+    runtime: Handle,
+    /// Its thread stays until this is dropped.
+    _stay: oneshot::Sender<()>,
     stop: watch::Sender<bool>,
 }
 
 impl Waiter {
-    /// Starts the threads that carry the network, and catches SIGTERM and SIGINT from now on.
+    /// Starts the thread that carries tasks, and catches SIGTERM and SIGINT from now on.
     ///
     /// # Errors
-    /// When the system refuses the threads or the signal handlers.
+    /// When the system refuses the thread or the signal handlers.
     pub fn new() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        // With a thread of our own: the library panics where the system has none for its workers.
+        let driven = Builder::new_current_thread().enable_all().build()?;
+        let runtime = driven.handle().clone();
+        let (stay, end) = oneshot::channel();
+        thread::Builder::new().name("tasks".to_owned()).spawn(move || {
+            let _it_is_dropped = driven.block_on(end);
+            // Without waiting for streams that nobody reads any more.
+            driven.shutdown_background();
+        })?;
         let stop = watch::Sender::new(false);
         let (mut term, mut interrupt) = {
             let _inside = runtime.enter();
@@ -44,7 +54,7 @@ impl Waiter {
             }
             told.send_replace(true);
         });
-        Ok(Self { runtime, stop })
+        Ok(Self { runtime, _stay: stay, stop })
     }
 
     /// The result of `future`, unless the program is told to stop first; the future is then dropped.
@@ -83,7 +93,7 @@ impl Waiter {
 
     /// Leaves without waiting for streams that nobody reads any more.
     pub fn close(self) {
-        self.runtime.shutdown_background();
+        drop(self);
     }
 }
 

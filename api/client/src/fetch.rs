@@ -66,6 +66,9 @@ impl fmt::Display for Source {
 /// # Errors
 /// With a sentence when it cannot be had.
 pub async fn fetch(url: &Url) -> Result<String, String> {
+    // The library looks names up on a thread, and panics where there is none.
+    let has_threads = std::thread::Builder::new().spawn(|| ());
+    has_threads.map_err(|error| format!("no thread can be started to look its host up: {error}"))?;
     let client = client().map_err(|error| root_cause(&error))?;
     let response = client.get(url.clone()).send().await.map_err(|error| root_cause(&error))?;
     // Not "Status": that word is the API's.

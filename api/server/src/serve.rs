@@ -67,6 +67,8 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let host = Arc::new(SystemHost::new(paths.clone()));
     let (store, boot) = start::open(&fs, &paths, host.as_ref(), &args.datastore(), seed::draw()?)?;
     let failed = |source| Error::Serve { path: args.socket(), source };
+    // Where there is none for its workers the library panics.
+    std::thread::Builder::new().spawn(|| ()).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()

@@ -97,13 +97,16 @@ pub fn grammar() -> clap::Command {
 pub fn run(cli: Cli) -> ExitCode {
     log::init(cli.log_level);
     let now = SystemClock.now();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say::line(&format!("pubrepo: failed to start: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
+    // Where there is no thread for what blocks the library panics.
+    let has_threads = std::thread::Builder::new().spawn(|| ());
+    let runtime =
+        match has_threads.and_then(|_| tokio::runtime::Builder::new_current_thread().enable_all().build()) {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                say::line(&format!("pubrepo: failed to start: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
     let json = cli.json;
     let done = runtime.block_on(async {
         Ok(match cli.command {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::reactor::Reactors;
+use super::resolver::Resolver;
 use super::{Fault, Pacing, tls};
 use crate::place::proxy::Route;
 use crate::place::source::Tls;
@@ -30,6 +31,7 @@ pub(super) fn build(
         .http2_initial_stream_window_size(READ_AHEAD)
         .http2_initial_connection_window_size(READ_AHEAD)
         .connector_layer(reactors)
+        .dns_resolver(Resolver)
         // One rule decides, and says afterwards whom it chose.
         .proxy(reqwest::Proxy::custom(move |url| Some(route.before(url)?.url().clone())))
         .build()

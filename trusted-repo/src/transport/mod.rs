@@ -18,6 +18,7 @@
 //! - `tls`: whom `https://` trusts, and who this host is
 //! - `issuer`: who issued a certificate, for people
 //! - `reactor`: the client's connections, each of which can be ended at once
+//! - `resolver`: names of hosts, looked up by the system
 //! - `client`: the HTTP client, its proxy and its limits
 //! - `download`: one object over HTTP, resumed or begun again until it is whole
 //! - `carrier`: both kinds of places behind one door
@@ -40,6 +41,7 @@ mod hops;
 mod issuer;
 pub(crate) mod range;
 mod reactor;
+mod resolver;
 mod tls;
 mod tunnel;
 pub(crate) mod validator;

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::fault::{Fault, find, innermost, tls};
 use super::pacing::Pacing;
+use super::resolver::look_up;
 use crate::place::proxy::ProxyAddress;
 
 /// How the library begins the error of a way through a proxy; it keeps its type to itself.
@@ -92,7 +93,8 @@ async fn status(proxy: &ProxyAddress, host: &str, client: &reqwest::Client) -> O
     }
     request.push_str("Connection: close\r\n\r\n");
     let name = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
-    let mut stream = TcpStream::connect((name, url.port_or_known_default()?)).await.ok()?;
+    let there = look_up(name, url.port_or_known_default()?).await.ok()?;
+    let mut stream = TcpStream::connect(&there[..]).await.ok()?;
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut line = Vec::new();
     stream.take(64).read_to_end(&mut line).await.ok()?;

@@ -1,9 +1,10 @@
 //! An update that ends in the middle.
 
+use std::process::Command;
 use std::time::Duration;
 
 use blocks::Index;
-use testdata::{Fault, Host, Release, World};
+use testdata::{Fault, Host, Release, World, program};
 
 use crate::bytes::newest;
 use crate::frames::{assert_installed, forget_the_running_root, half_sent};
@@ -45,6 +46,26 @@ fn a_signal_before_the_clear_changes_nothing() {
     assert!(said.help.contains("nothing was changed"), "{}", said.help);
     before.assert_disk_unchanged(&host);
     assert_eq!(host.reboot().version_at_once(), Some("1.1.0"));
+}
+
+#[test]
+fn without_threads_there_is_a_sentence_and_nothing_is_changed() {
+    let (_world, host) = offered_again();
+    let before = Snapshot::of(&host);
+    for args in [&["update"][..], &["check-update", "--all"], &["status"]] {
+        let ran = Command::new(program("updog"))
+            .arg("--root")
+            .arg(host.paths().root())
+            .args(args)
+            // No stack of a thread is as large as that, whoever asks.
+            .env("RUST_MIN_STACK", (1_u64 << 47).to_string())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("updog: failed to start: ") && !said.contains("panicked"), "{said}");
+    }
+    before.assert_disk_unchanged(&host);
 }
 
 #[test]

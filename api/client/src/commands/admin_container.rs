@@ -134,7 +134,8 @@ async fn wait_until_it_runs(api: &Api, patience: Duration) -> Result<(), Error> 
 async fn probe(api: &Api) -> Result<bool, CallError> {
     let socket = connect(api).await?;
     let what = Initialize { command: vec!["true".into()], target: ADMIN.to_owned(), tty: None };
-    Ok(matches!(session::run(socket, what, input::nothing(), Output::nowhere()).await, Ok(0)))
+    let Ok(output) = Output::nowhere() else { return Ok(false) };
+    Ok(matches!(session::run(socket, what, input::nothing(), output).await, Ok(0)))
 }
 
 #[cfg(test)]

@@ -90,8 +90,11 @@ pub async fn run_in(api: &Api, target: String, command: Vec<OsString>, tty: Tty)
     let tty = tty.init();
     let socket = connect(api).await.map_err(Error::call("run a command in a host container"))?;
     let what = Initialize { command, target: target.clone(), tty };
+    let started = |error: std::io::Error| Error::Start(error.into());
+    let output = Output::stdout().map_err(started)?;
     let raw = tty.map(|_| Raw::enter()).transpose().map_err(Error::Terminal)?;
-    let ended = session::run(socket, what, input::stdin(), Output::stdout()).await;
+    let input = input::stdin().map_err(started)?;
+    let ended = session::run(socket, what, input, output).await;
     // Before anything is printed.
     drop(raw);
     match ended {

@@ -1,6 +1,6 @@
 //! What is typed or piped in.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use tokio::sync::mpsc;
 
@@ -11,11 +11,13 @@ const WAITING: usize = 4;
 
 /// Reads stdin in a thread of its own until its end, or until nobody listens. The thread is not waited for: nobody can
 /// end a read of a terminal, and it ends with the program.
-#[must_use]
-pub fn stdin() -> mpsc::Receiver<Vec<u8>> {
+///
+/// # Errors
+/// When the system has no thread for it.
+pub fn stdin() -> io::Result<mpsc::Receiver<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
+    std::thread::Builder::new().spawn(move || {
+        let mut stdin = io::stdin().lock();
         let mut chunk = vec![0; CHUNK];
         // An error is an end, too: a terminal that went away says so in this way.
         while let Ok(count @ 1..) = stdin.read(&mut chunk) {
@@ -23,8 +25,8 @@ pub fn stdin() -> mpsc::Receiver<Vec<u8>> {
                 return;
             }
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// No input at all.

@@ -18,32 +18,36 @@ pub struct Output {
 
 impl Output {
     /// Our stdout.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When the system has no thread for it.
     #[expect(
         clippy::disallowed_methods,
         reason = "what the command says is passed on as it is, and the exit code tells of a failure"
     )]
-    pub fn stdout() -> Self {
+    pub fn stdout() -> std::io::Result<Self> {
         Self::to(std::io::stdout())
     }
 
     /// Nowhere.
-    #[must_use]
-    pub fn nowhere() -> Self {
+    ///
+    /// # Errors
+    /// As [`Self::stdout`].
+    pub fn nowhere() -> std::io::Result<Self> {
         Self::to(std::io::sink())
     }
 
-    fn to(mut out: impl Write + Send + 'static) -> Self {
+    fn to(mut out: impl Write + Send + 'static) -> std::io::Result<Self> {
         let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(WAITING);
         let (done, written) = oneshot::channel();
-        std::thread::spawn(move || {
+        std::thread::Builder::new().spawn(move || {
             let mut outcome = Ok(());
             while let (Ok(()), Some(bytes)) = (&outcome, receiver.blocking_recv()) {
                 outcome = out.write_all(&bytes).and_then(|()| out.flush());
             }
             let _nobody_waits = done.send(outcome);
-        });
-        Self { sender, written }
+        })?;
+        Ok(Self { sender, written })
     }
 
     /// A place for one more message, once there is one; `None` when stdout takes nothing more.

@@ -281,7 +281,7 @@ mod tests {
         let what = Initialize { command: vec!["x".into()], target: "admin".to_owned(), tty: None };
         let (_nobody_types, input) = mpsc::channel(1);
         let began = Instant::now();
-        let error = run(socket, what, input, Output::stdout()).await.unwrap_err();
+        let error = run(socket, what, input, Output::stdout().unwrap()).await.unwrap_err();
         assert!(matches!(error, SessionError::Silent), "{error}");
         assert!((SILENCE..SILENCE + PING_EVERY * 2).contains(&began.elapsed()));
         drop(theirs);

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -137,8 +137,10 @@ fn ends_in_time(child: &Child) -> io::Result<bool> {
 /// What it says on stderr, read aside so that a full pipe never stops it.
 fn last_words(child: &mut Child) -> mpsc::Receiver<String> {
     let (tell, said) = mpsc::channel();
-    if let Some(mut stderr) = child.stderr.take() {
-        std::thread::spawn(move || {
+    if let Some(stderr) = child.stderr.take() {
+        let (give, given) = mpsc::channel::<ChildStderr>();
+        let reading = std::thread::Builder::new().spawn(move || {
+            let Ok(mut stderr) = given.recv() else { return };
             let mut bytes = Vec::new();
             // What cannot be read was not said.
             let _ = stderr.by_ref().take(COMPLAINT).read_to_end(&mut bytes);
@@ -146,6 +148,11 @@ fn last_words(child: &mut Child) -> mpsc::Receiver<String> {
             let text = String::from_utf8_lossy(&bytes);
             let _ = tell.send(text.split_whitespace().collect::<Vec<_>>().join(" "));
         });
+        match reading {
+            Ok(_it_ends_with_the_child) => drop(give.send(stderr)),
+            // Without a thread its words are lost; it must not end because of them.
+            Err(_) => child.stderr = Some(stderr),
+        }
     }
     said
 }
