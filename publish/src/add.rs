@@ -99,7 +99,15 @@ pub async fn add_with(
     let salt = match (&options.salt, &options.images.hash) {
         (Some(salt), _) => salt.clone(),
         (None, Some(_)) => Salt::default(),
-        (None, None) => salt_for(options, &session.editor, &manifest, &session.layout.targets)?,
+        (None, None) => {
+            let drawn = salt_for(options, &session.editor, &manifest, &session.layout.targets)?;
+            if let (Drawn::Now(salt), true) = (&drawn, options.dry_run) {
+                notes.push(format!(
+                    "this root hash is that of a salt which was drawn just now, and publishing draws another one: for this one give --salt {salt}"
+                ));
+            }
+            drawn.salt()
+        }
     };
     let named = boot::named(&options.images.boot)
         .map_err(|error| Error::file("read the image", &options.images.boot, error))?;
@@ -370,16 +378,30 @@ async fn make_targets(
     Ok((hash, made))
 }
 
+/// Where a salt is from.
+enum Drawn {
+    Before(Salt),
+    Now(Salt),
+}
+
+impl Drawn {
+    fn salt(self) -> Salt {
+        match self {
+            Self::Before(salt) | Self::Now(salt) => salt,
+        }
+    }
+}
+
 /// The salt of the newest published release of this variant and architecture, else a new one.
 fn salt_for(
     options: &AddOptions,
     editor: &Editor,
     manifest: &Manifest,
     targets: &Path,
-) -> Result<Salt, Error> {
+) -> Result<Drawn, Error> {
     match newest_salt(&options.variant, &options.arch, editor, manifest, targets) {
-        Some((salt, _)) => Ok(salt),
-        None => new_salt(),
+        Some((salt, _)) => Ok(Drawn::Before(salt)),
+        None => new_salt().map(Drawn::Now),
     }
 }
 

@@ -157,6 +157,25 @@ async fn the_root_hash_comes_first_then_boot_then_the_release() {
 }
 
 #[tokio::test]
+async fn a_dry_run_does_not_tell_a_root_hash_as_if_publishing_made_the_same() {
+    let fixture = Fixture::empty();
+    fixture.init_now().await;
+    let _images = fixture.release("1.0.0", 1);
+    let hash_in = |report: &str| {
+        report.lines().find_map(|line| line.strip_prefix("root hash: ")).expect("a root hash").to_owned()
+    };
+    let looked = done(add(&fixture, "1.0.0", &["--dry-run"]));
+    let salt =
+        looked.lines().find_map(|line| line.split_once("for this one give --salt ")).expect("a salt").1;
+    let published = done(add(&fixture, "1.0.0", &["--salt", salt]));
+    assert_eq!(hash_in(&published), hash_in(&looked));
+    // The salt of the newest release is the next one's.
+    let looked = done(add(&fixture, "1.1.0", &["--no-migrations", "--dry-run"]));
+    assert!(!looked.contains("drawn just now"), "{looked}");
+    assert_eq!(hash_in(&done(add(&fixture, "1.1.0", &["--no-migrations"]))), hash_in(&looked));
+}
+
+#[tokio::test]
 async fn a_list_tells_what_is_offered_paused_and_recalled() {
     let fixture = with_1_0_0().await;
     let _report = done(add(&fixture, "1.1.0", &["--no-migrations", "--waves", "default"]));

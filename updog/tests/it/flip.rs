@@ -48,6 +48,18 @@ fn what_is_installed_already_is_explained_as_such() {
 }
 
 #[test]
+fn a_version_that_nobody_has_is_explained_as_such() {
+    let (_world, host) = offered();
+    let said = host.run("updog", &["explain", "--image", "9.9.9"]).expect_ok().stdout;
+    let why = "9.9.9 is not offered: the repository has no such version for this variant and architecture";
+    assert!(said.lines().any(|line| line == why), "{said}");
+    let told = host.run("updog", &["explain", "--image", "9.9.9", "--json"]).expect_ok().json();
+    assert_eq!(told["not_offered"], why);
+    let told = host.run("updog", &["explain", "--image", "1.1.0", "--json"]).expect_ok().json();
+    assert_eq!(told["not_offered"], serde_json::Value::Null);
+}
+
+#[test]
 fn nothing_staged_cannot_be_applied() {
     let (_world, host) = offered();
     let before = Snapshot::of(&host);

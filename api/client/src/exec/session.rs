@@ -35,7 +35,7 @@ pub enum SessionError {
     #[error("learn how the command ended: the server was silent for {} s", SILENCE.as_secs())]
     Silent,
     /// The server gave up.
-    #[error("go on: {reason}")]
+    #[error("{reason}")]
     GivenUp {
         /// Why.
         reason: String,
@@ -253,8 +253,8 @@ mod tests {
         assert_eq!(closed(1000, "137"), Ok(137));
         assert_eq!(closed(1000, "256"), Err("understand the server: \"256\" is no exit code".to_owned()));
         assert_eq!(closed(1000, ""), Err("understand the server: \"\" is no exit code".to_owned()));
-        assert_eq!(closed(1011, "no engine"), Err("go on: no engine".to_owned()));
-        assert_eq!(closed(1011, ""), Err("go on: the server gave up with code 1011".to_owned()));
+        assert_eq!(closed(1011, "no engine"), Err("no engine".to_owned()));
+        assert_eq!(closed(1011, ""), Err("the server gave up with code 1011".to_owned()));
         assert!(exit(None).is_err());
     }
 
@@ -292,7 +292,7 @@ mod tests {
         for (failure, words) in [
             (SessionError::Broken(Box::new(WsError::ConnectionClosed)), "talk to the server"),
             (SessionError::HungUp, "learn how the command ended: the server hung up"),
-            (SessionError::GivenUp { reason: "it is torn".into() }, "go on: it is torn"),
+            (SessionError::GivenUp { reason: "it is torn".into() }, "it is torn"),
             (SessionError::Signals(std::io::Error::other("the disk is gone")), "listen to signals"),
         ] {
             assert_eq!(failure.to_string(), words);

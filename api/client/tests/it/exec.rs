@@ -129,7 +129,7 @@ fn a_command_whose_end_nobody_saw_exits_with_1_and_says_why() {
         close(talk, 1011, "the engine has stopped");
     });
     let stderr = client_with_input(&given_up.args(&["admin", "x"]), "").failed(1);
-    assert_eq!(stderr, "apiclient: failed to run the command in admin: go on: the engine has stopped\n");
+    assert_eq!(stderr, "apiclient: failed to run the command in admin: the engine has stopped\n");
     let gone = Container::new(|talk| drop(control(talk)));
     let stderr = client_with_input(&gone.args(&["admin", "x"]), "").failed(1);
     assert!(stderr.starts_with("apiclient: failed to run the command in admin: "), "{stderr}");

@@ -1,12 +1,14 @@
 //! `explain`: what this host makes of every version that the repository knows, and why. Changes nothing on the disk.
 
+use semver::Version;
 use serde_json::json;
 use signpost::OsDisk;
 use update_metadata::explain::instant;
 
 use crate::context::Context;
+use crate::decide::choice::{Choice, NotOffered};
 use crate::decide::explain::{Explained, Installed, explain, note_installed};
-use crate::decide::guard;
+use crate::decide::{guard, why};
 use crate::error::Error;
 use crate::flip::apply;
 use crate::flip::record::Record;
@@ -37,16 +39,27 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if let Some(installed) = installed(context) {
         note_installed(&mut updates, &installed);
     }
+    // That nobody has it is no reason against any of the others.
+    let has = |version: &Version| {
+        let is_it = |one: &Explained| {
+            one.version == *version && one.variant == machine.variant && one.arch == machine.arch
+        };
+        updates.iter().any(is_it)
+    };
+    let unknown = args.asked.image.clone().filter(|asked| !has(asked));
+    let unknown = unknown
+        .map(|version| why::not(&Choice::NotOffered { version, reason: NotOffered::Unknown }, &machine));
     match context.format {
         Format::Json => answer::json_line(&json!({
             "running": { "variant": machine.variant, "arch": machine.arch, "version": machine.version },
             "seed": machine.seed.get(),
             "now": now,
             "updates": updates,
+            "not_offered": unknown,
         })),
         Format::Text => {
             let head = format!("Runs {} {}, seed {}", machine.variant, machine.version, machine.seed);
-            answer::lines(std::iter::once(head).chain(table(&updates)))
+            answer::lines(std::iter::once(head).chain(table(&updates)).chain(unknown))
         }
     }
 }
