@@ -14,8 +14,8 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
-use super::exchange::GivenUp;
 use super::fault::Fault;
+use super::given_up::GivenUp;
 use super::reactor::Reactor;
 use crate::place::proxy::ProxyAddress;
 

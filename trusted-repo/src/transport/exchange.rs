@@ -6,7 +6,7 @@
 //! connection is above a budget (`docs/decisions/0023-every-byte-that-was-read-is-counted.md`).
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::account::{Account, Taking};
 use super::answer::{Answer, Body, Broken, Next};
+use super::given_up::GivenUp;
 use super::reactor::{Reactor, Reactors};
 
 /// How long the end of an answer may take that has brought all.
@@ -32,10 +33,6 @@ pub(super) struct Exchanges {
     account: Account,
     given_up: GivenUp,
 }
-
-/// Answers that were given up, and of which not all is counted yet that was read by then. Clones are the same ones.
-#[derive(Debug, Clone, Default)]
-pub(super) struct GivenUp(Arc<Mutex<Vec<watch::Receiver<()>>>>);
 
 /// One question and its answer.
 struct Exchange {
@@ -89,25 +86,6 @@ impl Exchanges {
         let (tell, told) = oneshot::channel();
         self.thread.spawn(exchange.run(request, tell));
         told.await.expect("the thread lives as long as its client, and tells")
-    }
-}
-
-impl GivenUp {
-    pub(super) fn add(&self, running: watch::Receiver<()>) {
-        self.all().push(running);
-    }
-
-    /// Once all is counted that was read of them. They wait for nothing: their connections are ended.
-    async fn counted(&self) {
-        let all = self.all().clone();
-        for mut running in all {
-            while running.changed().await.is_ok() {}
-        }
-        self.all().retain(|running| running.has_changed().is_ok());
-    }
-
-    fn all(&self) -> MutexGuard<'_, Vec<watch::Receiver<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

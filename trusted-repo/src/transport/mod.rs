@@ -8,7 +8,7 @@
 //! - [`pacing`]: the patience of a client, and when to try again
 //! - [`account`]: what one run takes from the network, and its limit
 //! - `exchange`: a question and its answer, every byte of which is counted
-//! - `answer`: an answer as whoever asked sees it
+//! - `answer`: an answer as whoever asked sees it; `given_up`: those that were given up, until they are counted
 //! - `range`: whether an answer continues what was received so far
 //! - `head`: what is looked at in an answer's head
 //! - `tunnel`: what a proxy has to do with a failure
@@ -36,6 +36,7 @@ mod classify;
 mod client;
 pub(crate) mod download;
 mod exchange;
+mod given_up;
 mod head;
 mod hops;
 mod issuer;
