@@ -123,6 +123,19 @@ pub trait Host: Send + Sync {
     /// When it cannot be read.
     fn command_line(&self) -> Result<String, Error>;
 
+    /// The kernel's name of this boot: another one each time.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn boot_id(&self) -> Result<String, Error>;
+
+    /// The name of this machine (`machine-id(5)`), 32 hex digits. It is nobody else's business: what others are told is made
+    /// of it.
+    ///
+    /// # Errors
+    /// When there is none, as in an image that was never started.
+    fn machine_id(&self) -> Result<String, Error>;
+
     /// Asks the host to reboot now. On success the request is made; the reboot itself follows.
     ///
     /// # Errors
@@ -179,6 +192,23 @@ impl Host for SystemHost {
         Self::read(self.paths.kernel_command_line())
     }
 
+    fn boot_id(&self) -> Result<String, Error> {
+        Ok(Self::read(self.paths.boot_id())?.trim().to_owned())
+    }
+
+    fn machine_id(&self) -> Result<String, Error> {
+        let path = self.paths.machine_id();
+        let text = Self::read(path.clone())?.trim().to_owned();
+        match text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => Ok(text),
+            false => Err(Error::Field {
+                path,
+                field: "machine id",
+                reason: "it is not 32 hex digits; systemd-machine-id-setup draws one".to_owned(),
+            }),
+        }
+    }
+
     fn reset(&self) -> Result<(), Error> {
         if self.paths.is_rooted() {
             return self.note_reboot();
@@ -232,6 +262,26 @@ mod tests {
         let error = OsRelease::parse("VARIANT_ID=metal\nVERSION_ID=v1.1\n", PathBuf::from("os-release"))
             .expect_err("not semantic");
         assert!(error.to_string().contains("\"v1.1\""), "{error}");
+    }
+
+    #[test]
+    fn a_machine_has_a_name_once_it_was_started() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let host = SystemHost::new(Paths::under(dir.path()));
+        std::fs::create_dir(dir.path().join("etc")).expect("made");
+        let told = |text: &str| {
+            std::fs::write(dir.path().join("etc/machine-id"), text).expect("written");
+            host.machine_id().map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            told("0123456789abcdef0123456789abcdef\n").expect("one"),
+            "0123456789abcdef0123456789abcdef"
+        );
+        for none in ["", "uninitialized\n", "0123456789abcdef0123456789abcdeg\n"] {
+            let why = told(none).expect_err("none");
+            assert!(why.contains("systemd-machine-id-setup"), "{why}");
+        }
+        host.boot_id().expect_err("no kernel is below this directory");
     }
 
     #[test]

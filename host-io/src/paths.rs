@@ -232,6 +232,42 @@ impl Paths {
         self.at("run/reboot-request")
     }
 
+    /// The hooks that run before a reboot into an update: the image's, and those of the host.
+    #[must_use]
+    pub fn pre_reboot_hooks(&self) -> [PathBuf; 2] {
+        [self.at("usr/lib/updog/pre-reboot.d"), self.at("etc/updog/pre-reboot.d")]
+    }
+
+    /// The hooks that run after the boot that follows.
+    #[must_use]
+    pub fn post_boot_hooks(&self) -> [PathBuf; 2] {
+        [self.at("usr/lib/updog/post-boot.d"), self.at("etc/updog/post-boot.d")]
+    }
+
+    /// What is kept of a turn to reboot that was asked for and not given back yet.
+    #[must_use]
+    pub fn reboot_turn(&self) -> PathBuf {
+        self.at("var/lib/bottlerocket/update/turn")
+    }
+
+    /// Says which boot was confirmed; gone after each boot.
+    #[must_use]
+    pub fn confirmed(&self) -> PathBuf {
+        self.at("run/updog/confirmed")
+    }
+
+    /// The kernel's name of this boot, another one each time.
+    #[must_use]
+    pub fn boot_id(&self) -> PathBuf {
+        self.at("proc/sys/kernel/random/boot_id")
+    }
+
+    /// The name of this machine, the same in every boot.
+    #[must_use]
+    pub fn machine_id(&self) -> PathBuf {
+        self.at("etc/machine-id")
+    }
+
     /// The kernel's command line of this boot.
     #[must_use]
     pub fn kernel_command_line(&self) -> PathBuf {

@@ -20,6 +20,7 @@
 //! - [`disk`]: a disk image with a partition table, looked at without `signpost`
 //! - [`release`]: a release as a test describes it
 //! - [`server`]: a web server over a directory that misbehaves on request
+//! - [`fleet_lock`]: a lock server that hosts ask before they reboot
 //! - [`world`]: keys, a repository, its server, and hosts
 //! - [`staged`]: migrations that are staged for a host's next boot, without images or a server
 //! - [`frozen_store`]: a reader of stores that never changes; beside it stores of every age lie in `stores`
@@ -28,6 +29,7 @@
 
 pub mod disk;
 mod elf;
+pub mod fleet_lock;
 pub mod frozen_store;
 pub mod host;
 pub mod image;

@@ -56,4 +56,4 @@ pub use target::proof::{TargetInfo, VerifiedBytes, VerifiedTarget};
 pub use target::reader::TargetReader;
 pub use target::run::FrameRun;
 pub use target::{lz4, midway};
-pub use transport::{Account, Fault, Pacing, Service};
+pub use transport::{Account, Fault, Pacing, Reply, Service};

@@ -6,7 +6,7 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use host_io::host::semantic;
 use host_io::redacted::redacted;
 use host_io::{Advise, Fs, Paths};
@@ -58,7 +58,16 @@ pub struct Config {
     pub has_window: bool,
     /// Whether a first boot is held against the numbers of earlier ones.
     pub health_baseline: bool,
+    /// The lock server that says when this host may reboot by itself.
+    pub reboot_lock: Option<Address>,
+    /// Of which group of hosts one reboots after another.
+    pub reboot_group: String,
+    /// How long this host keeps its slot after a release that did not stay.
+    pub reboot_keep: TimeDelta,
 }
+
+/// For how long a slot is kept where the settings do not say.
+pub const KEEP: TimeDelta = TimeDelta::hours(24);
 
 impl Config {
     /// The certificates that the configuration names, read.
@@ -201,10 +210,16 @@ struct Raw {
     window: String,
     #[serde(default, alias = "health-baseline")]
     health_baseline: bool,
+    #[serde(default, alias = "reboot-lock")]
+    reboot_lock: String,
+    #[serde(default, alias = "reboot-group")]
+    reboot_group: String,
+    #[serde(default, alias = "reboot-keep")]
+    reboot_keep: Option<u32>,
 }
 
 /// All keys of [`Raw`].
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 21] = [
     "metadata_base_url",
     "targets_base_url",
     "seed",
@@ -221,6 +236,9 @@ const KEYS: [&str; 18] = [
     "nice",
     "metrics",
     "health_baseline",
+    "reboot_lock",
+    "reboot_group",
+    "reboot_keep",
     "hold_until",
     "window",
 ];
@@ -329,6 +347,11 @@ pub fn parse(text: &str, path: PathBuf) -> Result<Config, Error> {
         hold_until: DateTime::parse_from_rfc3339(&raw.hold_until).ok().map(|time| time.to_utc()),
         has_window: !raw.window.is_empty(),
         health_baseline: raw.health_baseline,
+        reboot_lock: reboot_lock(&raw.reboot_lock)
+            .map_err(|reason| bad("reboot_lock", &raw.reboot_lock, reason))?,
+        reboot_group: reboot_group(&raw.reboot_group)
+            .map_err(|reason| bad("reboot_group", &raw.reboot_group, reason))?,
+        reboot_keep: raw.reboot_keep.map_or(KEEP, |seconds| TimeDelta::seconds(i64::from(seconds))),
     })
 }
 
@@ -348,6 +371,28 @@ fn minimum_version(text: &str) -> Result<Option<Version>, String> {
     }
     let version = Version::parse(text.strip_prefix('v').unwrap_or(text));
     version.map(Some).map_err(|_| format!("it is no version of three numbers; write {}", semantic(text)))
+}
+
+/// An empty text means that nobody is asked.
+fn reboot_lock(text: &str) -> Result<Option<Address>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address = Address::parse(text).map_err(|reason| reason.to_string())?;
+    match address.bare().scheme() {
+        "file" => Err("it is no web server; it begins with https:// or http://".to_owned()),
+        _ => Ok(Some(address)),
+    }
+}
+
+/// An empty text is the group that everybody is in who says nothing.
+fn reboot_group(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    match text {
+        "" => Ok("default".to_owned()),
+        _ if text.len() <= 64 && text.bytes().all(plain) => Ok(text.to_owned()),
+        _ => Err("a group has letters, digits, '.' and '-', 64 at most".to_owned()),
+    }
 }
 
 /// An empty text means no proxy.

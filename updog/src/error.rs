@@ -17,6 +17,7 @@ use crate::decide::machine::Barred;
 use crate::decide::withheld::By;
 use crate::flip::record;
 use crate::look::plan::{OverBudget, Unsigned};
+use crate::turn::refused;
 use crate::wait::Stopped;
 use crate::write::install;
 
@@ -187,6 +188,9 @@ pub enum Error {
     /// Forgetting what is trusted was not confirmed.
     #[error("forget what is trusted: it was not confirmed")]
     Unconfirmed,
+    /// There is no reboot in turn, or a turn does not end.
+    #[error(transparent)]
+    Turn(#[from] refused::Refused),
     /// A signal asked to stop.
     #[error("finish")]
     Stopped(#[from] Stopped),
@@ -290,6 +294,7 @@ impl Advise for Error {
                 "after it an older state of the repository is not told from a newer one, once; to do it, add --yes"
                     .to_owned(),
             ),
+            Self::Turn(refused) => refused.help(),
             Self::Stopped(_) => Some("nothing was changed".to_owned()),
         }
     }
@@ -325,6 +330,7 @@ impl Advise for Error {
             Self::Record(error) => error.code(),
             Self::AfterClear { source, .. } | Self::AfterClearOfIdle { source, .. } => source.code(),
             Self::First(refused) => refused.code(),
+            Self::Turn(refused) => refused.code(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! - [`flip`]: the boot bits, and what is recorded beside them
 //! - [`after`]: health, what became of releases, the way back
 //! - [`update`]: all of it, in the one order that is safe
+//! - [`turn`]: one host of a group after another, around the reboot
 //!
 //! Around them:
 //!
@@ -29,6 +30,7 @@ pub mod flip;
 pub mod give_way;
 pub mod look;
 pub mod tell;
+pub mod turn;
 pub mod typed;
 pub mod update;
 pub mod wait;

@@ -23,5 +23,5 @@ pub use service::{ConfigurationFile, Service};
 pub use settings::KeypairPayload;
 pub use update::{
     CommandStatus, CommandType, FailedUpdate, HeldUpdate, MostRecentCommand, NextBoot, NextBootWhy, Owed,
-    PartitionInfo, UpdateImage, UpdateState, UpdateStatus,
+    PartitionInfo, RebootTurn, UpdateImage, UpdateState, UpdateStatus,
 };

@@ -224,9 +224,40 @@ pub struct UpdateStatus {
     /// What is wrong with the disk or its sets, or done about it, a sentence each; absent where all is well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disk: Vec<String>,
+    /// The turn to reboot that this host has asked for, as long as it has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<RebootTurn>,
     /// What settings could not be brought to a service, and what of them cannot be used; absent where all is well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<Owed>,
+}
+
+/// A turn to reboot. A reader takes any word for the stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RebootTurn {
+    /// How far it is: `refused`, `asked`, `held`, `reboots` or `kept`.
+    pub stage: String,
+    /// When the lock server was asked last, or hooks began.
+    pub since: DateTime<Utc>,
+    /// The lock server, where one is asked.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// The group of this host there.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Whether hooks have drained this host, and it is not back.
+    #[serde(default)]
+    pub drained: bool,
+    /// Since when the slot is kept, after a release that did not stay.
+    #[serde(default)]
+    pub kept_since: Option<DateTime<Utc>>,
+    /// Before this a timer does not ask again.
+    #[serde(default)]
+    pub not_before: Option<DateTime<Utc>>,
+    /// What went wrong last.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 impl UpdateStatus {

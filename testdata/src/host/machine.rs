@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use host_io::Paths;
@@ -23,6 +25,21 @@ const STARTS: usize = 6;
 /// How long the API may take to answer after its start. A server that ends is noticed at once, so that this only ends a test
 /// whose server stands still; on a machine whose medium syncs for other work a start has been seen to take half a minute.
 const API_PATIENCE: Duration = Duration::from_secs(180);
+
+/// How often any host was started by this process.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+/// Another one each time.
+fn name_of_a_boot() -> String {
+    let (process, start) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+    uuid::Uuid::from_u64_pair(u64::from(process), start).to_string()
+}
+
+/// The same one each time, by where the host lies.
+fn name_of_machine(root: &Path) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, root.as_os_str().as_bytes());
+    hex::encode(&digest.as_ref()[..16])
+}
 
 /// How one host differs from another.
 #[derive(Debug, Clone, Default)]
@@ -332,6 +349,9 @@ impl Host {
                 &self.paths.kernel_command_line(),
                 &format!("{} signpost.boot=PARTUUID={}\n", loaded.command_line, pick.guid),
             )?;
+            // A kernel names each boot anew, and the machine keeps its name.
+            put(&self.paths.boot_id(), &format!("{}\n", name_of_a_boot()))?;
+            put(&self.paths.machine_id(), &format!("{}\n", name_of_machine(self.paths.root())))?;
             put(&self.paths.signpost_config(), &format!("disk = \"{}\"\n", self.disk.path().display()))
         };
         described().map_err(|error| fail(Stage::Unpack, error.to_string()))?;

@@ -62,6 +62,11 @@ impl Carrier {
         Self { web: None, fs }
     }
 
+    /// What requests to web servers share; `None` where none is involved.
+    pub(super) fn web(&self) -> Option<&Web> {
+        self.web.as_deref()
+    }
+
     pub(crate) fn set_query(&self, name: &str, value: &str) {
         if let Some(web) = &self.web {
             web.set_query(name, value);

@@ -53,4 +53,4 @@ pub use account::Account;
 pub(crate) use carrier::Carrier;
 pub use fault::Fault;
 pub use pacing::Pacing;
-pub use service::Service;
+pub use service::{Reply, Service};

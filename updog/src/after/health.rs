@@ -11,7 +11,7 @@
 
 mod api;
 mod entries;
-mod run;
+pub(crate) mod run;
 
 use std::time::Duration;
 

@@ -34,7 +34,8 @@ pub struct Release {
 
 impl Release {
     /// Whether both are the same release, as far as both are known.
-    fn is(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
         let agree = |ours: Option<RootHash>, theirs: Option<RootHash>| {
             ours.zip(theirs).is_none_or(|(ours, theirs)| ours == theirs)
         };

@@ -18,6 +18,8 @@ use crate::error::Error;
 use crate::flip::next_boot::{self, Why};
 use crate::flip::record::{self, Entry, Record};
 use crate::look::stores::Stores;
+use crate::turn::note;
+use crate::turn::told::Told;
 
 /// The sets of a host. Fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +44,9 @@ pub struct View {
     pub held: Vec<HeldBack>,
     /// What is wrong with the disk or its sets, or done about it, a sentence each.
     pub disk: Vec<String>,
+    /// The turn to reboot that this host has asked for, as long as it has not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Told>,
 }
 
 /// The health checks of a boot.
@@ -220,8 +225,16 @@ pub fn look(context: &Context, checked: Checked) -> Result<View, Error> {
     let waits = entry.filter(|_| status.inactive().is_some_and(|set| !set.bits.successful));
     let against = waits.and_then(|entry| recall::here(context, &os.version_id, &attempts, entry));
     let settings = Stores::find(&*context.fs, &context.paths);
-    let mut view =
-        View { failed, held, health, checked, settings, ..view(&status, os, context.host.arch(), entry) };
+    let turn = note::look(&*context.fs, &context.paths, context.clock.now()).map(Told::from);
+    let mut view = View {
+        failed,
+        held,
+        health,
+        checked,
+        settings,
+        turn,
+        ..view(&status, os, context.host.arch(), entry)
+    };
     if let Some(inactive) = &mut view.inactive {
         inactive.against = against.map(|against| against.why);
     }
@@ -264,5 +277,6 @@ pub fn view(status: &Status, os: OsRelease, arch: &str, entry: Option<&Entry>) -
         held: Vec::new(),
         settings: Stores::default(),
         disk: status.notes.clone(),
+        turn: None,
     }
 }

@@ -164,6 +164,10 @@ pub enum Outcome {
     Reverted,
     /// The running set was marked good.
     Confirmed,
+    /// The host reboots into the update, in its turn.
+    Rebooting,
+    /// The turn of this host has ended.
+    TurnEnded,
     /// It failed.
     Failed,
     /// It was told to stop.
@@ -187,6 +191,8 @@ impl Outcome {
             Self::Activated => "activated",
             Self::Reverted => "reverted",
             Self::Confirmed => "confirmed",
+            Self::Rebooting => "rebooting",
+            Self::TurnEnded => "turn-ended",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Nothing => "nothing",

@@ -19,8 +19,8 @@ use crate::error::Error;
 use crate::tell::events::Format;
 use crate::tell::metrics::publish;
 use crate::typed::commands::{
-    check_update, clear_failed, confirm_boot, explain, history, install, metrics, plan, prepare, rollback,
-    status, trust, tuf, update, update_apply, update_image, update_revert,
+    check_update, clear_failed, confirm_boot, end_turn, explain, history, install, metrics, plan, prepare,
+    reboot_in_turn, rollback, status, trust, tuf, update, update_apply, update_image, update_revert,
 };
 use crate::typed::exit;
 use crate::update::Asked;
@@ -40,6 +40,7 @@ Examples:
   updog explain                    what becomes of every version, and why
   updog history                    what was done lately; \"updog history 7\" tells one run in full
   updog confirm-boot               mark this boot good if the system works
+  updog reboot-in-turn             reboot into the update when the lock server lets this host go
   updog rollback --dry-run         what going back to the other set would change
   updog install --help             the first release, into a disk that nothing runs from
   updog clear-failed               let a release be tried again that failed here
@@ -170,6 +171,10 @@ enum Command {
     ConfirmBoot(confirm_boot::Args),
     /// Write the first release into a disk that nothing runs from
     Install(Box<install::Args>),
+    /// Reboot into the update that waits for it, in this host's turn
+    RebootInTurn(reboot_in_turn::Args),
+    /// Bring this host back after such a reboot, and let the next one go
+    EndTurn(end_turn::Args),
     /// Let releases be tried again that failed here
     #[command(
         after_help = "Examples:\n  updog clear-failed                     try again what failed here\n  updog clear-failed --json              what was forgotten, in fields"
@@ -332,6 +337,8 @@ fn dispatch(cli: Cli, format: Format) -> Result<(), Error> {
         Command::Metrics { write } => metrics::run(&context, write),
         Command::ConfirmBoot(args) => confirm_boot::run(&context, &args),
         Command::Install(args) => install::run(&context, *args, asked.variant, asked.image),
+        Command::RebootInTurn(args) => reboot_in_turn::run(&context, &args),
+        Command::EndTurn(args) => end_turn::run(&context, &args),
         Command::ClearFailed => clear_failed::run(&context),
         Command::Rollback { restore_snapshot } => {
             rollback::run(&context, rollback::Args { dry_run, restore_snapshot, reboot })
@@ -379,6 +386,8 @@ impl Command {
             | Self::History { .. }
             | Self::Metrics { .. }
             | Self::Install(_)
+            | Self::RebootInTurn(_)
+            | Self::EndTurn(_)
             | Self::Trust(_)
             | Self::Tuf(_) => false,
         }
@@ -400,6 +409,8 @@ impl Command {
             Self::Metrics { .. } => "metrics",
             Self::ConfirmBoot(_) => "confirm-boot",
             Self::Install(_) => "install",
+            Self::RebootInTurn(_) => "reboot-in-turn",
+            Self::EndTurn(_) => "end-turn",
             Self::ClearFailed => "clear-failed",
             Self::Rollback { .. } => "rollback",
             Self::Trust(_) => "trust",

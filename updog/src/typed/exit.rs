@@ -115,6 +115,7 @@ fn status(error: &Error) -> u8 {
         | Error::First(_)
         | Error::Missing { .. }
         | Error::Unconfirmed
+        | Error::Turn(_)
         | Error::Stopped(_)
         | Error::Start(_)
         | Error::Answer(_) => 1,

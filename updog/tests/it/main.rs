@@ -35,6 +35,7 @@
 //! - [`teams`]: releases that a team publishes, with a key of its own
 //! - [`team_threats`]: what a team, or whoever delegates to one, may do to hosts
 //! - [`trust`]: what is trusted, shown and forgotten
+//! - [`turns`]: one host of a group after another, around the reboot
 //! - [`tuf`]: the same trust code as a client of any TUF repository
 //! - [`support`]: what the stories share
 
@@ -82,3 +83,4 @@ mod team_threats;
 mod teams;
 mod trust;
 mod tuf;
+mod turns;

@@ -7,10 +7,12 @@
 //! - [`form`]: for whom to answer
 //! - [`live`]: showing that while we wait
 //! - [`rollback`]: what a way back would change
+//! - [`in_turn`]: the reboot in this host's turn
 //! - [`turn`]: whether one may start by itself now
 //! - [`summary`]: the state of updates in one line
 
 pub mod form;
+pub mod in_turn;
 pub mod live;
 pub mod plan;
 pub mod progress;

@@ -46,6 +46,7 @@ case "$1 $2" in
     "check-update "*) echo '{"variant":"metal","arch":"x86_64","version":"1.1.0"}' ;;
     "update-image "*) echo '{"event":"started"}'; state staged; echo '{"event":"done"}' ;;
     "update-apply "*) echo '{"event":"started"}'; state ready; echo '{"event":"done"}' ;;
+    "reboot-in-turn "*) echo '{"event":"started"}'; mkdir -p "$dir/../run"; : > "$dir/../run/reboot-request"; echo '{"event":"done"}' ;;
     "update-revert "*) echo '{"event":"started"}'; state staged; echo '{"event":"done"}' ;;
 esac
 "#;

@@ -269,5 +269,8 @@ fn a_timer_reboots_into_what_is_ready_when_it_may() {
         _ => (204, Vec::new()),
     });
     assert_eq!(server.run(&["update", "apply", "--check", "--reboot", "--if-in-window"]).code, 0);
-    assert_eq!(asked(&server), ["POST /actions/refresh-updates", "POST /actions/reboot"]);
+    assert_eq!(
+        asked(&server),
+        ["POST /actions/refresh-updates", "POST /actions/reboot-in-turn?patient=true"]
+    );
 }

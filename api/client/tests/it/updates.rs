@@ -33,7 +33,10 @@ fn apply_installs_and_activates_and_reboots_when_asked_to() {
     assert!(ran.stdout.lines().count() > 5, "pretty: {ran:?}");
     assert!(ran.stderr.ends_with("Update applied; rebooting into it\n"), "{}", ran.stderr);
     assert!(host.paths().reboot_request().exists());
-    assert_eq!(host.calls(), ["check-update", "check-update", "update-image", "update-apply"]);
+    assert_eq!(
+        host.calls(),
+        ["check-update", "check-update", "update-image", "update-apply", "reboot-in-turn"]
+    );
     assert_eq!(host.run(&["-u", "/updates/status"]).json()["update_state"], "Ready");
 
     // Again, it is an answer that there is nothing to do.

@@ -1,6 +1,7 @@
 //! The shapes of answers that only the description names.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -47,6 +48,13 @@ pub struct Explanation {
     /// Each known version with its `verdict`, the `reason` for it, and when its wave opens.
     #[schema(value_type = Vec<Object>)]
     pub updates: Vec<Value>,
+}
+
+/// By what something is followed that takes its time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Underway {
+    /// Its number.
+    pub follow: u64,
 }
 
 /// 400.

@@ -6,15 +6,17 @@ use api_model::OsInfo;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use datastore::Value;
 use host_io::{Host, report};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::answers::{BadRequest, Disallowed, Os, Owing, Unable};
+use super::answers::{BadRequest, Busy, Disallowed, Os, Owing, Unable, Underway};
 use super::failure::blocking;
 use super::query::{Query, QueryRejection};
 use super::{Api, Failure};
+use crate::update::{Ask, InTurn};
 
 /// The query of `GET /os`.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -74,6 +76,42 @@ pub async fn reboot(State(api): State<Api>) -> Result<StatusCode, Failure> {
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The query of `POST /actions/reboot-in-turn`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InTurnQuery {
+    /// A timer asks: a lock server that did not answer is left alone for a while
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    patient: bool,
+    /// The number that an earlier answer gave: how that one goes
+    follow: Option<u64>,
+}
+
+/// `POST /actions/reboot-in-turn`: reboots into the update that is applied, when the lock server lets this host go and its
+/// hooks have drained it. `/actions/reboot` asks nobody.
+///
+/// # Errors
+/// 409 when there is nothing to reboot into, or it is not this host's turn; 423 while an update command runs; else 500.
+#[utoipa::path(post, path = "/actions/reboot-in-turn",
+    params(InTurnQuery),
+    responses(
+        (status = 202, body = Underway, description = "It takes its time: ask again, with this number"),
+        (status = 204, description = "The host reboots"),
+        BadRequest, Disallowed, Busy, Unable,
+    ))]
+pub async fn reboot_in_turn(
+    State(api): State<Api>,
+    query: Result<Query<InTurnQuery>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let InTurnQuery { patient, follow } = query?.0;
+    let ask = follow.map_or(Ask::Begin { patient }, Ask::Follow);
+    Ok(match api.updates.reboot_in_turn(ask, api.stopping.clone()).await? {
+        InTurn::Reboots => StatusCode::NO_CONTENT.into_response(),
+        InTurn::Underway(follow) => (StatusCode::ACCEPTED, Json(Underway { follow })).into_response(),
+    })
 }
 
 /// What the running image says of itself, by field.

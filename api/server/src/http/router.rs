@@ -54,6 +54,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(updates::rollback))
         .routes(routes!(updates::clear_failed))
         .routes(routes!(host::reboot))
+        .routes(routes!(host::reboot_in_turn))
         .routes(routes!(exec::exec))
         .routes(routes!(document))
 }

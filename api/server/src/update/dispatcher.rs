@@ -26,6 +26,7 @@ use super::refusal::{Errand, Refusal};
 use super::state::{self, Refused};
 use super::status;
 use super::turn::Slot;
+use super::underway::Underway;
 use crate::start::Boot;
 use crate::stop;
 
@@ -38,6 +39,7 @@ pub(super) struct Inner {
     pub(super) updog: Updog,
     pub(super) slot: Slot,
     pub(super) known: Mutex<Known>,
+    pub(super) underway: Underway,
     clock: Arc<dyn Clock>,
     fs: Arc<dyn Fs>,
     files: Files,
@@ -82,6 +84,7 @@ impl Dispatcher {
             files,
             refresh_age,
             slot: Slot::default(),
+            underway: Underway::default(),
             known: Mutex::new(Known { memory, fresh: None, boot, written: None }),
         }))
     }

@@ -1,6 +1,6 @@
 //! What `updog status --json` says of the two sets. Unknown fields are ignored: a newer `updog` may say more.
 
-use api_model::{FailedUpdate, HeldUpdate, NextBoot, NextBootWhy, UpdateImage};
+use api_model::{FailedUpdate, HeldUpdate, NextBoot, NextBootWhy, RebootTurn, UpdateImage};
 use chrono::{DateTime, Utc};
 use semver::Version;
 use serde::de::DeserializeOwned;
@@ -28,6 +28,9 @@ pub struct Facts {
     /// What is wrong with the disk or its sets, a sentence each; `None` when `updog` does not say.
     #[serde(default, deserialize_with = "where_understood")]
     pub disk: Option<Vec<String>>,
+    /// The turn to reboot that has not ended; `None` when there is none, or `updog` tells it in words of a later day.
+    #[serde(default, deserialize_with = "where_understood")]
+    pub turn: Option<RebootTurn>,
 }
 
 /// A release that did not come up on this host.

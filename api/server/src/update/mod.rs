@@ -16,6 +16,7 @@
 //! - [`turn`]: the right to run a command
 //! - [`dispatcher`]: one command at a time
 //! - [`beside`]: what is asked of `updog` beside the commands: going back, clearing, history, explanations
+//! - [`in_turn`]: the reboot in this host's turn; [`underway`]: following it by its number
 //! - [`cancel`]: stopping what runs, or taking back what is activated
 
 pub mod beside;
@@ -26,12 +27,14 @@ pub mod ended;
 pub mod facts;
 pub mod files;
 pub mod fresh;
+pub mod in_turn;
 pub mod memory;
 pub mod progress;
 pub mod refusal;
 pub mod state;
 pub mod status;
 pub mod turn;
+pub mod underway;
 
 #[cfg(test)]
 mod stories;
@@ -39,5 +42,6 @@ mod stories;
 pub use beside::Rollback;
 pub use child::Updog;
 pub use dispatcher::Dispatcher;
+pub use in_turn::{Ask, InTurn};
 pub use progress::Progress;
 pub use refusal::Refusal;

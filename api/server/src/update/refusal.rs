@@ -18,6 +18,8 @@ pub enum Errand {
     Rollback,
     /// Forgetting what failed.
     ClearFailed,
+    /// Rebooting into an update when it is this host's turn.
+    RebootInTurn,
     /// What was done here.
     History,
     /// Why this version and not that one.
@@ -33,6 +35,7 @@ impl std::fmt::Display for Errand {
             Self::Cancel => f.write_str("cancel"),
             Self::Rollback => f.write_str("roll back"),
             Self::ClearFailed => f.write_str("clear what failed"),
+            Self::RebootInTurn => f.write_str("reboot in this host's turn"),
             Self::History => f.write_str("read the history"),
             Self::Explain => f.write_str("explain the updates"),
             Self::Metrics => f.write_str("tell the metrics of updates"),
@@ -123,14 +126,19 @@ impl Refusal {
     #[must_use]
     pub fn of(errand: Errand, error: &child::Error) -> Self {
         let (reason, help) = error.reason();
-        match error.code() {
-            Some("locked") => Self::Busy,
+        Self::said(errand, error.code().unwrap_or_default(), reason, help)
+    }
+
+    /// [`Refusal::of`], where the words are at hand alone.
+    #[must_use]
+    pub fn said(errand: Errand, code: &str, reason: String, help: Option<String>) -> Self {
+        match code {
+            "locked" => Self::Busy,
             // A state of the disk or of its proof that does not allow it, as any other state.
-            Some("disallowed" | "unproven" | "held" | "unhealthy" | "over_budget" | "nothing_to_cancel") => {
-                Self::Forbidden { errand, reason, help }
-            }
-            Some("no_update") => Self::NothingChosen,
-            Some("not_staged") => Self::NotStaged(errand),
+            "disallowed" | "unproven" | "held" | "unhealthy" | "over_budget" | "nothing_to_cancel"
+            | "not_in_turn" => Self::Forbidden { errand, reason, help },
+            "no_update" => Self::NothingChosen,
+            "not_staged" => Self::NotStaged(errand),
             _ => Self::Updog { errand: errand.to_string(), reason, help },
         }
     }

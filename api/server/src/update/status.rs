@@ -56,6 +56,7 @@ pub fn status(memory: &Memory, facts: &Facts, last: MostRecentCommand) -> Update
         proven: facts.proven,
         held: facts.held.clone().unwrap_or_default(),
         disk: facts.disk.clone().unwrap_or_default(),
+        turn: facts.turn.clone(),
         // Nothing of it is known here: whoever answers adds it.
         owed: Vec::new(),
     }

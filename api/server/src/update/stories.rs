@@ -82,6 +82,7 @@ impl Disk {
             proven: None,
             held: None,
             disk: None,
+            turn: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::host::{Answer, Host, Server};
-use crate::updog::{STARTED, act, error, host};
+use crate::updog::{DONE, STARTED, act, error, host, script};
 
 /// The description, and what of it has been seen.
 struct Described<'a> {
@@ -207,6 +207,10 @@ fn every_operation_of_the_description_answers_as_it_says() {
     }
     api.ask("post", "/actions/clear-failed", "");
     api.ask("post", "/actions/reboot", "");
+    host.on("reboot-in-turn", &script(&[STARTED, DONE]));
+    for query in ["?patient=true", "?follow=1", "?follow=7", "?follow=x"] {
+        api.ask("post", &format!("/actions/reboot-in-turn{query}"), "");
+    }
     // What follows a good request for this one is no HTTP any more.
     api.ask("get", "/exec", "");
 
@@ -227,6 +231,10 @@ fn refusals_are_described_too() {
     act(&server, "refresh-updates");
     act(&server, "prepare-update");
     let mut api = Described::by(&server);
+    for (code, status) in [("locked", 423), ("not_in_turn", 409), ("disk", 500)] {
+        host.on("reboot-in-turn", &error(code, "failed to do that"));
+        assert_eq!(api.ask("post", "/actions/reboot-in-turn", "").status, status);
+    }
     for (code, status) in [("locked", 423), ("disallowed", 409), ("not_staged", 404), ("disk", 500)] {
         for (command, action) in
             [("update-apply", "activate-update"), ("rollback", "rollback"), ("clear-failed", "clear-failed")]

@@ -339,3 +339,24 @@ fn a_reboot_into_what_may_not_run_any_more_is_refused_with_the_reason() {
     host.on("status", "exit 1");
     server.post("/actions/reboot").done();
 }
+
+#[test]
+fn a_reboot_in_turn_that_takes_its_time_is_followed_by_its_number() {
+    let host = host();
+    host.on("reboot-in-turn", &script(&[STARTED, GATE, DONE]));
+    let server = host.serve();
+    // Whoever asks as well joins it.
+    for uri in ["/actions/reboot-in-turn?patient=true", "/actions/reboot-in-turn"] {
+        let underway = server.post(uri);
+        assert_eq!((underway.status, underway.body.as_str()), (202, "{\"follow\":1}"));
+    }
+    host.open_gate();
+    server.post("/actions/reboot-in-turn?follow=1").done();
+    // And how it went is told for as long as it is the last one.
+    server.post("/actions/reboot-in-turn?follow=1").done();
+    assert_eq!(host.calls().iter().filter(|call| call.starts_with("reboot-in-turn")).count(), 1);
+    host.on("reboot-in-turn", &error("not_in_turn", "failed to reboot in turn: the slot is taken"));
+    assert!(server.post("/actions/reboot-in-turn").refused(409).contains("the slot is taken"));
+    assert!(server.post("/actions/reboot-in-turn?follow=1").refused(409).contains("is not known any more"));
+    assert!(server.post("/actions/reboot-in-turn?follow=2").refused(409).contains("the slot is taken"));
+}

@@ -1,4 +1,4 @@
-//! What lies in the directories of health checks, and what of it cannot run.
+//! What lies in the directories of health checks, and what of it cannot run. Other hooks lie in directories of the same kind.
 //!
 //! By its name an entry is a check or it is none, whatever else it is: a check that has lost its execute bit, or a link
 //! whose end is gone, must not turn into nothing.
@@ -32,6 +32,8 @@ pub struct Entries {
 /// A check that cannot run, or a directory of them that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
+    /// What kind of program it is, for people.
+    pub kind: &'static str,
     /// The check's name; none for a directory.
     pub name: Option<String>,
     /// Where it lies.
@@ -42,10 +44,10 @@ pub struct Broken {
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, why) = (self.path.display(), &self.why);
+        let (kind, path, why) = (self.kind, self.path.display(), &self.why);
         match &self.name {
-            Some(name) => write!(f, "the health check {name} cannot run: {path} {why}"),
-            None => write!(f, "the health checks in {path} cannot be found: it {why}"),
+            Some(name) => write!(f, "the {kind} {name} cannot run: {path} {why}"),
+            None => write!(f, "the {kind}s in {path} cannot be found: it {why}"),
         }
     }
 }
@@ -54,13 +56,19 @@ impl Entries {
     /// Looks at both directories. One that is not there has no checks.
     #[must_use]
     pub fn find(paths: &Paths) -> Self {
+        Self::find_in(paths.health_checks(), "health check")
+    }
+
+    /// [`Entries::find`] in the image's directory and then the host's, of programs that are called `kind`.
+    #[must_use]
+    pub fn find_in(dirs: [PathBuf; 2], kind: &'static str) -> Self {
         let mut found = Self::default();
-        for dir in paths.health_checks() {
+        for dir in dirs {
             let names = match names(&dir) {
                 Ok(names) => names,
                 Err(error) => {
                     let why = format!("cannot be read ({error})");
-                    found.broken.push(Broken { name: None, path: dir, why });
+                    found.broken.push(Broken { kind, name: None, path: dir, why });
                     continue;
                 }
             };
@@ -81,7 +89,7 @@ impl Entries {
         }
         for (name, path) in &found.checks {
             if let Err(why) = runs(path) {
-                found.broken.push(Broken { name: Some(name.clone()), path: path.clone(), why });
+                found.broken.push(Broken { kind, name: Some(name.clone()), path: path.clone(), why });
             }
         }
         found

@@ -26,16 +26,16 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Why a check has not passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     /// As the rest of a sentence.
-    pub(super) why: String,
+    pub(crate) why: String,
     /// What it said on stdout and stderr.
-    pub(super) said: String,
+    pub(crate) said: String,
 }
 
 /// Runs one check to its end; nothing that it started stays. A check has ended when its process has, whatever it left
 /// behind.
-pub(super) async fn to_its_end(program: &Path, limit: Duration) -> Result<String, Failed> {
+pub(crate) async fn to_its_end(program: &Path, limit: Duration) -> Result<String, Failed> {
     let quiet = |why| Failed { why, said: String::new() };
     let (child, words) = start(program).map_err(|error| quiet(format!("could not be started: {error}")))?;
     let mut child = child;

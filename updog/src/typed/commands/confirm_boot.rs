@@ -19,6 +19,7 @@ use crate::tell::answer;
 use crate::tell::events::Format;
 use crate::tell::events::{Done, Event};
 use crate::tell::evidence::Outcome;
+use crate::turn::confirmed;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -94,6 +95,7 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     {
         tracing::warn!("the numbers of this boot are no measure for later ones: {error}");
     }
+    confirmed::note(context, result.is_ok());
     let outcome = if result.is_ok() { Outcome::Confirmed } else { Outcome::Failed };
     context.evidence.end(outcome, result.as_ref().err().map(|error| error as _));
     result

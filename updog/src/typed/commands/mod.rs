@@ -11,6 +11,7 @@
 //! - [`explain`]: what this host makes of every version, and why
 //! - [`history`]: what was done lately
 //! - [`confirm_boot`]: mark this boot good, once the system does what it should
+//! - [`reboot_in_turn`]: reboot into the update when it is this host's turn; [`end_turn`]: what follows the boot
 //! - [`clear_failed`]: let releases be tried again that did not stay
 //! - [`rollback`]: go back to the release in the other set
 //! - [`trust`]: which roles are trusted, and forgetting them
@@ -19,12 +20,14 @@
 pub mod check_update;
 pub mod clear_failed;
 pub mod confirm_boot;
+pub mod end_turn;
 pub mod explain;
 pub mod history;
 pub mod install;
 pub mod metrics;
 pub mod plan;
 pub mod prepare;
+pub mod reboot_in_turn;
 pub mod rollback;
 pub mod status;
 pub mod trust;

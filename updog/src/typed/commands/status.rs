@@ -62,6 +62,7 @@ fn text(view: &View) -> Vec<String> {
         };
         lines.push(format!("Next:     set {set}, {why}"));
     }
+    lines.extend(view.turn.as_ref().map(|turn| format!("Turn:     {}", turn.line())));
     lines.extend(settings(&view.settings));
     if view.inactive.is_some() {
         lines.push(match view.checked {

@@ -7,12 +7,11 @@ use host_io::{Clock, say};
 use serde_json::json;
 
 use crate::api::Api;
-use crate::commands::reboot;
 use crate::error::Error;
 use crate::tell;
 use crate::update::form::Form;
 use crate::update::turn::{later, turn};
-use crate::update::{live::Live, plan, summary::summary, wait};
+use crate::update::{in_turn, live::Live, plan, summary::summary, wait};
 
 /// How to apply.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -28,7 +27,7 @@ pub struct Args {
     #[arg(short, long)]
     pub check: bool,
 
-    /// Reboot into the update when it is applied
+    /// Reboot into the update when it is applied and it is this host's turn
     #[arg(short, long)]
     pub reboot: bool,
 
@@ -78,7 +77,7 @@ pub async fn run(api: &Api, args: &Args, clock: &dyn Clock) -> Result<(), Error>
             // A timer that got as far as this the last time, and could not reboot.
             let is_ready = status.as_ref().is_some_and(|status| status.update_state == UpdateState::Ready);
             return if args.if_in_window && args.reboot && is_ready {
-                reboot_into(api, &voice, status.as_ref()).await
+                reboot_into(api, &voice, args, status.as_ref()).await
             } else {
                 voice.done(Outcome::Nothing, status.as_ref())
             };
@@ -99,7 +98,7 @@ pub async fn run(api: &Api, args: &Args, clock: &dyn Clock) -> Result<(), Error>
         status = Some(wait::run(api, *command, &mut live).await?);
     }
     if args.reboot {
-        return reboot_into(api, &voice, status.as_ref()).await;
+        return reboot_into(api, &voice, args, status.as_ref()).await;
     }
     voice.say("Update applied; it starts with the next boot: apiclient reboot");
     voice.done(Outcome::Applied, status.as_ref())
@@ -119,9 +118,17 @@ async fn wait_for_window(api: &Api, args: &Args, clock: &dyn Clock) -> Result<Op
     }
 }
 
-async fn reboot_into(api: &Api, voice: &Voice, status: Option<&UpdateStatus>) -> Result<(), Error> {
+async fn reboot_into(
+    api: &Api,
+    voice: &Voice,
+    args: &Args,
+    status: Option<&UpdateStatus>,
+) -> Result<(), Error> {
     voice.say("Update applied; rebooting into it");
-    reboot::run(api).await?;
+    in_turn::reboot(api, args.if_in_window, || {
+        voice.say("Waiting for the lock server, or for the hooks that drain this host");
+    })
+    .await?;
     voice.done(Outcome::Rebooting, status)
 }
 

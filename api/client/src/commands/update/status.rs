@@ -1,8 +1,8 @@
 //! `update status`: how far an update is.
 
 use api_model::{
-    CommandStatus, FailedUpdate, MostRecentCommand, NextBoot, NextBootWhy, PartitionInfo, UpdateState,
-    UpdateStatus,
+    CommandStatus, FailedUpdate, MostRecentCommand, NextBoot, NextBootWhy, PartitionInfo, RebootTurn,
+    UpdateState, UpdateStatus,
 };
 use serde_json::json;
 
@@ -84,6 +84,7 @@ fn screen(status: &UpdateStatus) -> String {
     if let Some(failed) = &status.failed_update {
         lines.push(("Failed here", failure(failed)));
     }
+    lines.extend(status.turn.as_ref().map(|turn| ("Turn", in_turn(turn))));
     lines.extend(status.disk.iter().map(|what| ("Disk", what.clone())));
     for owed in &status.owed {
         lines.push(("Owed", format!("{}: {}", owed.to, owed.reason)));
@@ -127,6 +128,34 @@ fn failure(failed: &FailedUpdate) -> String {
     };
     let times = if failed.attempts == 1 { "once" } else { &format!("{} times", failed.attempts) };
     format!("{} ({}, tried {times}): {}{again}", failed.image.version, failed.stage, failed.reason)
+}
+
+/// How far the reboot in this host's turn is.
+fn in_turn(turn: &RebootTurn) -> String {
+    let at = time(turn.since);
+    let mut said = match turn.stage.as_str() {
+        "refused" => format!("the lock server did not let this host go at {at}"),
+        "asked" => format!("the lock server was asked at {at}, and the slot may be held"),
+        "kept" => {
+            let kept = time(turn.kept_since.unwrap_or(turn.since));
+            format!(
+                "the slot is kept since {kept}, as the release did not stay; apiclient update clear-failed lets others go on"
+            )
+        }
+        "reboots" => format!("the reboot was asked for at {at} or later, and the turn has not ended"),
+        _ if turn.server.is_some() => format!("the slot is held since {at}"),
+        _ => format!("begun at {at}"),
+    };
+    if turn.drained {
+        said.push_str("; hooks have drained this host");
+    }
+    if let Some(problem) = &turn.problem {
+        said.push_str(&format!("; {problem}"));
+    }
+    if let Some(again) = turn.not_before {
+        said.push_str(&format!("; asked again from {}", time(again)));
+    }
+    said
 }
 
 fn last(last: &MostRecentCommand) -> String {
