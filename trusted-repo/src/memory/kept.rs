@@ -23,6 +23,8 @@ use crate::transport::carrier::read_up_to;
 pub enum Slot {
     /// The update manifest.
     Manifest,
+    /// What was signed of the targets role.
+    Targets,
     /// What is withheld from hosts, by the number of the file.
     Holds(u8),
     /// The index of a boot image's frames.
@@ -39,6 +41,7 @@ impl Slot {
     fn file_name(self) -> Cow<'static, str> {
         match self {
             Self::Manifest => "manifest.json".into(),
+            Self::Targets => "targets.signed".into(),
             Self::Holds(number) => format!("holds-{number}.json").into(),
             Self::BootIndex => "boot.idx".into(),
             Self::RootIndex => "root.idx".into(),

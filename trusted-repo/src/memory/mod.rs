@@ -7,10 +7,12 @@
 //! - `roots`: chains of root roles
 //! - `delegated`: delegated roles that were needed
 //! - `kept`: small targets that were verified, for the next run
+//! - `extract`: what was signed of the targets role, for the next run
 //! - [`view`]: looking at it, and forgetting it on request
 //! - `start`: which memory counts, and from which root to start
 
 pub(crate) mod delegated;
+pub(crate) mod extract;
 pub(crate) mod kept;
 pub(crate) mod roots;
 pub(crate) mod start;

@@ -10,7 +10,7 @@ use host_io::Fs;
 use tracing::info;
 
 use super::roots::{Chain, KnownRoot, forgets, verify};
-use super::store::{Found, Remembered, Store, all_of};
+use super::store::{Found, Remembered, Store, all_of, without_secrets};
 use crate::Error;
 use crate::place::source::Place;
 use crate::transport::download::{Expected, Size};
@@ -43,10 +43,19 @@ pub(crate) async fn find(
     trust_dir: &Path,
     url: &str,
 ) -> Result<Start, Error> {
-    let shipped = KnownRoot::parse(anchor).map_err(|reason| Error::Anchor { reason })?;
+    let mut all = all_of(fs, trust_dir, url);
+    if all.as_ref().is_ok_and(|found| without_secrets(fs, trust_dir, url, found)) {
+        all = all_of(fs, trust_dir, url);
+    }
+    // A root that was verified on the way is not verified again.
+    let known: Vec<KnownRoot> = all.iter().flatten().map(|found| found.newest.clone()).collect();
+    let parse = |bytes: &[u8]| match known.iter().find(|root| *root.bytes == *bytes) {
+        Some(root) => Ok(root.clone()),
+        None => KnownRoot::parse(bytes),
+    };
+    let shipped = parse(anchor).map_err(|reason| Error::Anchor { reason })?;
+    let all = all?;
     let store = Store::new(trust_dir, anchor, url);
-    super::store::without_secrets(fs, trust_dir, url);
-    let all = all_of(fs, trust_dir, url)?;
     let before = store.among(fs, &all)?;
     let own = before.as_ref().map(|found| found.remembered.clone());
     let all: Vec<Remembered> = all.into_iter().map(|found| found.remembered).collect();
@@ -65,7 +74,7 @@ pub(crate) async fn find(
     };
     remembered.roots = lengthened(remembered.roots, &all);
     let newest = remembered.newest_root().expect("a memory has a root");
-    let root = KnownRoot::parse(newest).map_err(|reason| Error::Memory {
+    let root = parse(newest).map_err(|reason| Error::Memory {
         path: store.dir().to_owned(),
         reason: format!("its newest root is damaged: {reason}"),
     })?;

@@ -59,6 +59,8 @@ pub(crate) struct Found {
     state: String,
     pub(crate) index: Index,
     pub(crate) remembered: Remembered,
+    /// The newest root of its chain, which was verified when it was read.
+    pub(crate) newest: KnownRoot,
 }
 
 /// What a memory is a memory of, and what belongs to it. Fields are only ever added, and those are optional.
@@ -185,17 +187,17 @@ pub(crate) fn all_of(fs: &dyn Fs, trust_dir: &Path, url: &str) -> Result<Vec<Fou
 }
 
 /// Files what earlier programs have filed under an address with its secrets under the same one without them, and removes
-/// the secrets. Where that fails nothing is lost: it is read where it lies, and tried again the next time.
-pub(crate) fn without_secrets(fs: &dyn Fs, trust_dir: &Path, url: &str) {
-    // An unreadable memory is told by whoever wants to use it.
-    for old in all_of(fs, trust_dir, url).unwrap_or_default() {
-        if old.index.metadata_base_url == url {
-            continue;
-        }
-        if let Err(error) = refiled(fs, trust_dir, url, &old) {
+/// the secrets; says whether there was any of the memories that were `found`. Where that fails nothing is lost: it is read
+/// where it lies, and tried again the next time.
+pub(crate) fn without_secrets(fs: &dyn Fs, trust_dir: &Path, url: &str, found: &[Found]) -> bool {
+    let mut any = false;
+    for old in found.iter().filter(|old| old.index.metadata_base_url != url) {
+        any = true;
+        if let Err(error) = refiled(fs, trust_dir, url, old) {
             warn!("{} is not filed anew: {}", old.dir.display(), report::chain(&error));
         }
     }
+    any
 }
 
 fn refiled(fs: &dyn Fs, trust_dir: &Path, url: &str, old: &Found) -> Result<(), Error> {
@@ -304,11 +306,11 @@ pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<Found>, Error> {
             }
         }
     }
-    let chain: Vec<KnownRoot> = roots::verify(&remembered.roots).map_err(unreadable)?;
-    if chain.is_empty() {
+    let mut chain: Vec<KnownRoot> = roots::verify(&remembered.roots).map_err(unreadable)?;
+    let Some(newest) = chain.pop() else {
         return Err(unreadable("it has no root role".to_owned()));
-    }
-    Ok(Some(Found { dir: dir.to_owned(), state: name, index, remembered }))
+    };
+    Ok(Some(Found { dir: dir.to_owned(), state: name, index, remembered, newest }))
 }
 
 fn memory(path: &Path, reason: &str) -> Error {

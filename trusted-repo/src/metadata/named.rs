@@ -27,6 +27,11 @@ impl Named {
         self.length.unwrap_or(0)
     }
 
+    /// The SHA-256 that it has, where that is named.
+    pub(crate) fn sha256(&self) -> Option<&[u8; 32]> {
+        self.hashes.as_ref()?.known().ok()?.get_sha256()
+    }
+
     /// Whether its bytes are determined, and not its version alone.
     pub(crate) fn has_hashes(&self) -> bool {
         self.hashes.is_some()

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ED25519, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
 use tough::schema::key::Key;
-use tough::schema::{Role, Root, Signed};
+use tough::schema::{Role, RoleKeys, RoleType, Root, Signature, Signed};
 
 use super::holder::holders;
 
@@ -36,10 +36,25 @@ pub(crate) fn count<T: Role>(authority: &Root, signed: &Signed<T>) -> u64 {
     let (Some(role), Ok(message)) = (authority.roles.get(&T::TYPE), signed.signed.canonical_form()) else {
         return 0;
     };
+    count_over(authority, role, &signed.signatures, &message)
+}
+
+/// Whether a threshold of the keys that `authority` names for roles of this kind has signed these very bytes.
+pub(crate) fn have_signed(
+    authority: &Root,
+    kind: RoleType,
+    signatures: &[Signature],
+    message: &[u8],
+) -> bool {
+    let role = authority.roles.get(&kind);
+    role.is_some_and(|role| count_over(authority, role, signatures, message) >= role.threshold.get())
+}
+
+fn count_over(authority: &Root, role: &RoleKeys, signatures: &[Signature], message: &[u8]) -> u64 {
     let ids: HashSet<_> = role.keyids.iter().collect();
-    let named = signed.signatures.iter().filter(|signature| ids.contains(&signature.keyid));
+    let named = signatures.iter().filter(|signature| ids.contains(&signature.keyid));
     let keys = named.filter_map(|signature| Some((authority.keys.get(&signature.keyid)?, &signature.sig)));
-    holders(keys.filter(|(key, signature)| has_signed(key, &message, signature)).map(|(key, _)| key))
+    holders(keys.filter(|(key, signature)| has_signed(key, message, signature)).map(|(key, _)| key))
 }
 
 /// As tough verifies, which says of a threshold only whether it is reached.
@@ -63,7 +78,6 @@ mod tests {
     use serde::{Serialize, Serializer};
     use serde_json::{Value, json};
     use tough::schema::decoded::{Decoded, Hex};
-    use tough::schema::{RoleKeys, RoleType, Signature};
 
     use super::*;
     use crate::author::KeyPair;

@@ -42,6 +42,16 @@ impl<K: Role> Claim<K> {
         quorum::verify(authority, &self.envelope)
     }
 
+    /// The signatures, whoever made them.
+    pub(crate) fn signatures(&self) -> &[Signature] {
+        &self.envelope.signatures
+    }
+
+    /// The bytes that signatures are over, where there is such a form of what it says.
+    pub(crate) fn canonical_form(&self) -> Option<Vec<u8>> {
+        self.envelope.signed.canonical_form().ok()
+    }
+
     /// What it says.
     pub(crate) fn into_content<T: DeserializeOwned>(self) -> Result<T, serde_json::Error> {
         serde_json::from_value(self.envelope.signed.value)

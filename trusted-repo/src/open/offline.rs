@@ -54,6 +54,7 @@ pub async fn open_offline(
         roles: Roles::of(&verified),
         has_digest_names: verified.root.role.signed.consistent_snapshot,
         search: Search::new(&verified, Supply::Held { files, shown }, None),
+        anew: None,
         files: given,
         carrier: Carrier::local(fs),
         metadata: Place::Directory(metadata_dir.to_owned()),

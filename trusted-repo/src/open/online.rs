@@ -15,6 +15,7 @@ use super::shelf::{Shelf, TIMESTAMP};
 use super::walk::{Progress, is_forgotten_with_keys, walk};
 use crate::Error;
 use crate::memory::delegated::Memory;
+use crate::memory::extract::Extract;
 use crate::memory::kept::Kept;
 use crate::memory::start::{Start, find};
 use crate::memory::store::Remembered;
@@ -119,8 +120,12 @@ impl Opening<'_> {
             warn!("{now}; waves wait until it is right");
         }
 
-        let shelf = Shelf::of_repository(carrier.clone(), metadata.clone(), &start.remembered);
-        let (progress, walked) = walk(&shelf, &start.root, Some(now), &shown).await;
+        // Files of a directory are at hand anyway.
+        let keeps_extracts = carrier.has_web();
+        let extract = keeps_extracts.then(|| Extract::load(&**fs, &start.store)).flatten();
+        let shelf = Shelf::of_repository(carrier.clone(), metadata.clone(), &start.remembered, extract);
+        let (mut progress, walked) = walk(&shelf, &start.root, Some(now), &shown).await;
+        let extract = progress.extract.take();
         let mut next = accepted(&start.remembered, progress);
         let verified = walked.inspect(|verified| {
             next.floor = Some(now.next_floor(verified.timestamp.expires));
@@ -144,6 +149,10 @@ impl Opening<'_> {
             }
         };
 
+        if let Some(extract) = extract.filter(|_| keeps_extracts) {
+            extract.save(&**fs, &start.store);
+        }
+
         let still = still::for_days(next.moved, now);
         if let Some(days) = still {
             warn!(
@@ -163,6 +172,7 @@ impl Opening<'_> {
             roles,
             has_digest_names: verified.root.role.signed.consistent_snapshot,
             search: Search::new(&verified, supply, Some(now)),
+            anew: verified.anew,
             files,
             carrier: carrier.clone(),
             metadata: metadata.clone(),

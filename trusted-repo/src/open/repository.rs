@@ -17,6 +17,7 @@ use update_metadata::{Manifest, safe_target_name};
 use crate::Error;
 use crate::cache::StagedCache;
 use crate::cache::pin::Pin;
+use crate::memory::extract::Anew;
 use crate::memory::kept::{Kept, Slot};
 use crate::metadata::now::EffectiveNow;
 use crate::open::roles::{Role, Roles};
@@ -37,6 +38,8 @@ pub(crate) struct Opened {
     /// Whether the published names of targets begin with their digests.
     pub(crate) has_digest_names: bool,
     pub(crate) search: Search,
+    /// The file of the targets role, where it was not looked at yet.
+    pub(crate) anew: Option<Anew>,
     /// Every metadata file but those of delegated roles under its published name, as exact bytes.
     pub(crate) files: BTreeMap<String, Bytes>,
     pub(crate) carrier: Carrier,
@@ -117,6 +120,9 @@ impl Repository {
 
     /// [`Repository::target`] for any name, which may not be that of a file.
     pub async fn listed(&self, name: &str) -> Result<TargetInfo, Error> {
+        if !manifest::is_one(name) {
+            self.verify_anew()?;
+        }
         let listed = self.opened.search.find(name).await?.listed(name)?;
         match listed.hashes.known() {
             Ok(hashes) => {
@@ -126,6 +132,23 @@ impl Repository {
                 Err(Error::MissingTarget { name: name.to_owned(), reason: reason.to_owned(), dir: None })
             }
         }
+    }
+
+    /// Verifies the targets role by its file, where an extract of it was enough so far. Whoever finds something to do asks
+    /// for this before it is told; a target that is no manifest is not told of without it.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`] when the file does not say what its extract does.
+    pub fn verify_anew(&self) -> Result<(), Error> {
+        let Some(anew) = &self.opened.anew else { return Ok(()) };
+        anew.verify(self.opened.search.top_level()).map_err(|why| {
+            // The next run goes by the file.
+            self.forget(Slot::Targets);
+            Error::Untrusted {
+                place: self.opened.metadata.describe(""),
+                reason: format!("its targets role is not what was kept of it ({why})"),
+            }
+        })
     }
 
     /// From now on every request carries this pair.

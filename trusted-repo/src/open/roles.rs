@@ -32,7 +32,7 @@ pub struct Roles {
 impl Roles {
     pub(crate) fn of(verified: &Verified) -> Self {
         let role = |version: NonZeroU64, expires| Role { version: version.get(), expires };
-        let Verified { root, timestamp, snapshot, targets } = verified;
+        let Verified { root, timestamp, snapshot, targets, anew: _ } = verified;
         let root = &root.role.signed;
         Self {
             root: role(root.version, from_jiff(root.expires)),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tracing::{debug, warn};
 
+use crate::memory::extract::Extract;
 use crate::memory::start::LONGEST_ROOT;
 use crate::memory::store::{Remembered, version_of};
 use crate::metadata::named::Named;
@@ -38,6 +39,8 @@ enum Supply {
         remembered: BTreeMap<String, Bytes>,
         /// By what the server recognises the timestamp that is remembered.
         validator: Box<Option<Validator>>,
+        /// What was signed of the targets role that is remembered.
+        extract: Option<Box<Extract>>,
     },
     /// A set of files that was read beforehand.
     Held(BTreeMap<String, Bytes>),
@@ -53,13 +56,19 @@ pub(super) enum Past {
 }
 
 impl Shelf {
-    pub(super) fn of_repository(carrier: Carrier, place: Place, remembered: &Remembered) -> Self {
+    pub(super) fn of_repository(
+        carrier: Carrier,
+        place: Place,
+        remembered: &Remembered,
+        extract: Option<Extract>,
+    ) -> Self {
         let Remembered { roles, validator, .. } = remembered.clone();
         Self::new(Supply::Repository {
             carrier,
             place: Box::new(place),
             remembered: roles,
             validator: Box::new(validator),
+            extract: extract.map(Box::new),
         })
     }
 
@@ -84,6 +93,25 @@ impl Shelf {
         }
     }
 
+    /// What was signed of the targets role that is remembered.
+    pub(super) fn extract(&self) -> Option<&Extract> {
+        match &self.supply {
+            Supply::Repository { extract, .. } => extract.as_deref(),
+            Supply::Held(_) => None,
+        }
+    }
+
+    /// Whether whoever opened this remembers what was signed.
+    pub(super) fn remembers(&self) -> bool {
+        matches!(self.supply, Supply::Repository { .. })
+    }
+
+    /// Hands out the remembered bytes of a role under its name in the repository.
+    pub(super) fn hand_out(&self, name: &str, bytes: &Bytes) {
+        debug!(name, "unchanged, taken from memory");
+        self.log().insert(name.to_owned(), bytes.clone());
+    }
+
     /// The root role of this version, if the repository has it.
     pub(super) async fn root(&self, version: u64) -> Result<Option<Bytes>, Fault> {
         match self.fetch(&format!("{version}.root.json"), LONGEST_ROOT).await {
@@ -98,7 +126,7 @@ impl Shelf {
     /// The timestamp as the repository has it, and by what the server recognises it: the remembered one, if the server
     /// says that it still is that one, or if another one bears its version.
     pub(super) async fn timestamp(&self, past: Past) -> Result<(Bytes, Option<Validator>), Fault> {
-        let Supply::Repository { carrier, place, remembered, validator } = &self.supply else {
+        let Supply::Repository { carrier, place, remembered, validator, .. } = &self.supply else {
             return Ok((self.fetch(TIMESTAMP, LONGEST_SMALL_ROLE).await?, None));
         };
         // Under other keys what is remembered is void, whatever the server says.
@@ -130,10 +158,10 @@ impl Shelf {
         kept: Option<&Bytes>,
         is_signed: impl Fn(&Bytes) -> bool,
     ) -> Result<Bytes, Fault> {
+        // Where its bytes are named, their version is whatever they say, and that is looked at later.
         let current = |kept: &&Bytes| {
-            version_of(kept) == Some(named.version.get())
-                && named.fits(kept)
-                && (named.has_hashes() || is_signed(kept))
+            named.fits(kept)
+                && (named.has_hashes() || (version_of(kept) == Some(named.version.get()) && is_signed(kept)))
         };
         let bytes = if let Some(known) = kept.filter(current) {
             debug!(name, "unchanged, taken from memory");

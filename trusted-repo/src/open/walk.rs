@@ -10,6 +10,7 @@ use tough::schema;
 
 use super::shelf::{LONGEST_SMALL_ROLE, LONGEST_TARGETS, Past, Shelf, TIMESTAMP};
 use crate::Error;
+use crate::memory::extract::{Anew, Extract};
 use crate::memory::roots::{Chain, KnownRoot, forgets};
 use crate::memory::start::MOST_ROOTS;
 use crate::metadata::file_name::{plain, published};
@@ -27,6 +28,8 @@ pub(crate) struct Verified {
     pub(crate) timestamp: Timestamp,
     pub(crate) snapshot: Snapshot,
     pub(crate) targets: Arc<Targets>,
+    /// The file of the targets role, where only its extract was verified.
+    pub(crate) anew: Option<Anew>,
 }
 
 /// How far a walk came.
@@ -40,6 +43,8 @@ pub(super) struct Progress {
     pub(super) accepted: Vec<(String, Bytes)>,
     /// By what the server recognises the timestamp.
     pub(super) validator: Option<Validator>,
+    /// What is signed of the targets role, where that was worked out.
+    pub(super) extract: Option<Extract>,
 }
 
 /// Walks from `start` on. `now` is the time by which roles expire; without it none does. `place` is for people.
@@ -66,8 +71,11 @@ impl Walk<'_> {
         let root = self.roots(start).await?;
         let timestamp = self.timestamp(&root).await?;
         let snapshot = self.snapshot(&root, &timestamp).await?;
-        let targets = Arc::new(self.targets(&root, &snapshot).await?);
-        Ok(Verified { root, timestamp, snapshot, targets })
+        let (targets, anew) = match self.extracted(&root, &snapshot)? {
+            Some((targets, anew)) => (targets, Some(anew)),
+            None => (self.targets(&root, &snapshot).await?, None),
+        };
+        Ok(Verified { root, timestamp, snapshot, targets: Arc::new(targets), anew })
     }
 
     /// Section 5.3: every root between the trusted one and the newest, each vouched for by the one before.
@@ -117,7 +125,7 @@ impl Walk<'_> {
         let timestamp: Timestamp =
             claim.into_content().map_err(|error| self.malformed("timestamp", error))?;
         let named = self.snapshot_of(&timestamp)?;
-        if let Some(before) = self.before::<schema::Timestamp, Timestamp>("timestamp", root) {
+        if let Some(before) = self.before::<schema::Timestamp, Timestamp>("timestamp", &bytes, root) {
             self.not_older("timestamp", before.version.get(), timestamp.version.get())?;
             let (new, old) = (named.version, self.snapshot_of(&before)?.version);
             if new < old {
@@ -152,7 +160,7 @@ impl Walk<'_> {
         if !snapshot.meta.contains_key("targets.json") {
             return Err(self.untrusted("its snapshot names no targets role".to_owned()));
         }
-        if let Some(before) = self.before::<schema::Snapshot, Snapshot>("snapshot", root) {
+        if let Some(before) = self.before::<schema::Snapshot, Snapshot>("snapshot", &bytes, root) {
             self.not_older("snapshot", before.version.get(), snapshot.version.get())?;
             for (role, old) in &before.meta {
                 let Some(new) = snapshot.meta.get(role) else {
@@ -171,14 +179,36 @@ impl Walk<'_> {
         Ok(snapshot)
     }
 
+    /// Section 5.6 where the snapshot names the very file that is remembered: its signatures and expiry as ever, but over
+    /// what was kept of it.
+    fn extracted(&mut self, root: &KnownRoot, snapshot: &Snapshot) -> Result<Option<(Targets, Anew)>, Error> {
+        let named = &snapshot.meta["targets.json"];
+        let known = || {
+            let (extract, kept) = (self.shelf.extract()?, self.kept("targets")?);
+            let bytes = kept.clone();
+            let sha256 = named.sha256().filter(|_| named.fits(kept))?;
+            let targets = extract.content(sha256, &root.role.signed)?;
+            (targets.version == named.version).then_some((targets, bytes))
+        };
+        let Some((targets, bytes)) = known() else { return Ok(None) };
+        self.in_force("targets", targets.expires)?;
+        let file = published("targets", named.version, root.role.signed.consistent_snapshot);
+        self.shelf.hand_out(&file, &bytes);
+        self.accept("targets", bytes.clone());
+        Ok(Some((targets, Anew::new(bytes, root.role.signed.clone()))))
+    }
+
     /// Section 5.6, up to the delegations: these are searched when a target is asked for.
     async fn targets(&mut self, root: &KnownRoot, snapshot: &Snapshot) -> Result<Targets, Error> {
         let named = &snapshot.meta["targets.json"];
         let (claim, bytes) = self.named::<schema::Targets>("targets", named, LONGEST_TARGETS, root).await?;
+        let sha256 = named.sha256().filter(|_| self.shelf.remembers());
+        let extract = sha256.and_then(|sha256| Extract::of(&claim, sha256));
         let targets: Targets = claim.into_content().map_err(|error| self.malformed("targets", error))?;
         self.of_version("targets", targets.version.get(), named)?;
         self.in_force("targets", targets.expires)?;
         self.accept("targets", bytes);
+        self.progress.extract = extract.filter(|extract| extract.is_sound(&targets, &root.role.signed));
         Ok(targets)
     }
 
@@ -205,13 +235,14 @@ impl Walk<'_> {
         Ok((claim, bytes))
     }
 
-    /// What is remembered of a role, if the keys that count now have signed it.
+    /// What is remembered of a role, if the keys that count now have signed it, and it is not `now` itself.
     fn before<K: schema::Role, T: serde::de::DeserializeOwned>(
         &self,
         role: &str,
+        now: &Bytes,
         root: &KnownRoot,
     ) -> Option<T> {
-        let claim = Claim::<K>::parse(self.kept(role)?).ok()?;
+        let claim = Claim::<K>::parse(self.kept(role).filter(|kept| *kept != now)?).ok()?;
         claim.check_signatures(&root.role.signed).ok()?;
         claim.into_content().ok()
     }

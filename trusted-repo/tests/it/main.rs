@@ -14,6 +14,7 @@
 //! - `runs`: frames that follow one another, in one request
 //! - `plain_client`: what `author` and `pubrepo` write, read by a client of tough alone; keys that lie elsewhere
 //! - `unchanged`: what a repository costs that has not changed
+//! - `extract`: what is kept of the targets role, forged, stale, foreign and damaged
 //! - `delegated`: targets that teams list
 //! - `cache`: the pinned set for the next boot, and opening it offline
 //! - `power_cut`: the power goes away at any change to memory, cache or repository
@@ -27,6 +28,7 @@
 mod cache;
 mod delegated;
 mod expiry;
+mod extract;
 mod fixture;
 mod link;
 mod memory;

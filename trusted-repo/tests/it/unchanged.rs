@@ -12,7 +12,7 @@ use url::Url;
 use crate::fixture::{Fixture, assert_refused, days, today};
 
 /// Hands connections on, and counts what passes either way.
-struct Wire {
+pub(crate) struct Wire {
     address: SocketAddr,
     passed: Arc<AtomicU64>,
 }
@@ -54,7 +54,7 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, passed: &AtomicU64) {
 }
 
 /// A repository whose manifest has so many updates, and its server.
-fn offering(updates: usize) -> (Fixture, FaultyServer, Wire) {
+pub(crate) fn offering(updates: usize) -> (Fixture, FaultyServer, Wire) {
     let updates: Vec<String> = (0..updates)
         .map(|number| {
             format!(
@@ -74,7 +74,7 @@ fn offering(updates: usize) -> (Fixture, FaultyServer, Wire) {
 }
 
 /// One check, as a program makes it: open, and read the manifest.
-async fn check(fixture: &Fixture, at: SocketAddr) -> Result<(Repository, usize), Error> {
+pub(crate) async fn check(fixture: &Fixture, at: SocketAddr) -> Result<(Repository, usize), Error> {
     let base = Url::parse(&format!("http://{at}/")).expect("an address");
     let mut source = fixture.source_at(&base);
     source.query = vec![("version".to_owned(), "1.0.0".to_owned()), ("seed".to_owned(), "1042".to_owned())];

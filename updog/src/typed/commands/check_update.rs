@@ -38,6 +38,7 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let request = request(&args.asked, config);
     let now = context.clock.now();
     if args.all {
+        opened.repository.verify_anew()?;
         let offered = candidates(manifest, machine, request.waves, now);
         return match context.format {
             Format::Json => answer::pretty(&offered),
@@ -49,6 +50,7 @@ pub fn run(context: &Context, args: &Args) -> Result<(), Error> {
     match choice {
         Choice::Update(update) => {
             // Nobody is pointed at an update that cannot be taken: without its migrations it would be refused later.
+            opened.repository.verify_anew()?;
             fetch::staged(context, &opened, &update)?;
             match context.format {
                 Format::Json => answer::pretty(&update),
