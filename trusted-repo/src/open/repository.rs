@@ -143,7 +143,7 @@ impl Repository {
         let Some(anew) = &self.opened.anew else { return Ok(()) };
         anew.verify(self.opened.search.top_level()).map_err(|why| {
             // The next run goes by the file.
-            self.forget(Slot::Targets);
+            self.forget(&[Slot::Targets]);
             Error::Untrusted {
                 place: self.opened.metadata.describe(""),
                 reason: format!("its targets role is not what was kept of it ({why})"),
