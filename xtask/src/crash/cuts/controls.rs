@@ -58,6 +58,12 @@ pub(super) const CONTROLS: &[Control] = &[
         story: "migration-forward",
         mistake: Mistake::Forgets("sync of var/lib/bottlerocket/datastore"),
     },
+    // The way back carries settings to the older release.
+    Control {
+        name: "store-migrated-back-not-synced",
+        story: "rollback",
+        mistake: Mistake::Forgets("sync of var/lib/bottlerocket/datastore"),
+    },
     Control {
         name: "store-of-a-commit-not-synced",
         story: "settings",
