@@ -63,15 +63,17 @@ pub fn review(context: &Context, opened: &Opened) -> Result<Option<TakenBack>, E
         return Ok(None);
     }
     let against = standing::offered(&entry, manifest, machine, &rules);
+    // The flip first: cut after it, the same is found again. What is noted of a release that then starts would never be
+    // looked at again, and stays.
+    let is_taken_back = against.is_some() && matches!(next_boot::other(&status), Some((_, Why::Update)));
+    if is_taken_back {
+        let _left = apply::revert(context, &disk)?;
+    }
     note(context, set, &entry, against.as_ref());
-    let taken_back = match (against, next_boot::other(&status)) {
-        (Some(against), Some((_, Why::Update))) => {
-            let _left = apply::revert(context, &disk)?;
-            tracing::warn!("{} does not boot next any more: {}", entry.version, against.why);
-            Some(TakenBack { version: entry.version, against })
-        }
-        (Some(_) | None, _) => None,
-    };
+    let taken_back = against.filter(|_| is_taken_back).map(|against| {
+        tracing::warn!("{} does not boot next any more: {}", entry.version, against.why);
+        TakenBack { version: entry.version, against }
+    });
     keep(context, &now);
     Ok(taken_back)
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::process::Command;
 
+use host_io::DiskLock;
 use serde_json::Value;
 use testdata::{BootBits, Host, Release, Set, World};
 
@@ -90,6 +91,20 @@ fn a_release_that_is_recalled_or_paused_after_it_was_activated_does_not_boot_nex
         assert!(said.code == "disallowed" && said.message.contains(says), "{}", said.message);
         assert_eq!(host.reboot().version_at_once(), Some("1.0.0"), "{action}");
     }
+}
+
+/// What is noted before the flip is taken back would stay with a release that starts after all.
+#[test]
+fn nothing_is_noted_against_a_release_before_its_flip_is_taken_back() {
+    let (world, host) = activated();
+    rollout(&world, "recall");
+    let held = DiskLock::acquire(host.disk().path()).unwrap();
+    refresh(&host);
+    assert_eq!((host.bits(Set::B), against(&host)), (ACTIVATED, Value::Null));
+    drop(held);
+    refresh(&host);
+    assert_eq!(host.bits(Set::B), STAGED);
+    assert!(against(&host).as_str().unwrap().contains("taken back"));
 }
 
 #[test]
