@@ -34,6 +34,31 @@ const OF_OUR_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 pub(crate) const BUILD_PROGRAMS: [&str; 6] =
     ["build", "--workspace", "--bins", "--exclude", "xtask", "--quiet"];
 
+/// The profile of what goes through so many states that it is worth being optimised first, xtask included.
+const OPTIMISED: [&str; 2] = ["--profile", "explore"];
+
+/// A call that builds every program in the way in which this one was built, so that they lie beside it.
+pub(crate) fn build_programs() -> Command {
+    let mut build = cargo();
+    build.args(BUILD_PROGRAMS);
+    if is_optimised() {
+        build.args(OPTIMISED);
+    }
+    build
+}
+
+/// Whether this program is the one that [`run_optimised`] builds.
+pub(crate) const fn is_optimised() -> bool {
+    !cfg!(debug_assertions)
+}
+
+/// Runs xtask once more with the same arguments, optimised, and gives whether that ended well.
+pub(crate) fn run_optimised() -> Result<bool, Box<dyn Error>> {
+    let mut run = cargo();
+    run.args(["run", "--quiet", "--package", "xtask"]).args(OPTIMISED).arg("--");
+    Ok(run.args(std::env::args_os().skip(1)).status()?.success())
+}
+
 /// What `cargo metadata` says of this workspace, without what lies outside.
 pub(crate) fn metadata() -> Result<Value, Box<dyn Error>> {
     let output = cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output()?;

@@ -10,7 +10,7 @@ mod dice;
 
 use clap::{Parser, Subcommand};
 
-use crate::Outcome;
+use crate::{Outcome, cargo};
 use cuts::{Depth, Extents};
 
 /// Arguments of `cargo xtask crash`.
@@ -68,6 +68,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
         Some(What::Api(args)) => api::run(args),
         Some(What::SecondOpinion(args)) => cuts::below::run(args),
+        None if (args.full || args.syncs) && !cargo::is_optimised() => {
+            eprintln!("building all of it once more, optimised …");
+            cargo::run_optimised()
+        }
         None => cuts::run(&Extents {
             depth: match (args.quick, args.full) {
                 (true, _) => Depth::QUICK,

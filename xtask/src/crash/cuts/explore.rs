@@ -22,7 +22,7 @@ use super::story::{STORIES, Story};
 use super::table::{Figures, Sum};
 use super::twice::Firsts;
 use crate::Outcome;
-use crate::cargo::{BUILD_PROGRAMS, cargo};
+use crate::cargo::build_programs;
 
 /// How many states become hosts at the same time.
 const HANDS: usize = 2;
@@ -30,7 +30,7 @@ const HANDS: usize = 2;
 /// Builds the programs, plays the stories, and tells what was found.
 #[expect(clippy::disallowed_methods, reason = "how long it took is reported, never decided on")]
 pub(crate) fn run(extents: &Extents) -> Outcome {
-    let status = cargo().args(BUILD_PROGRAMS).status()?;
+    let status = build_programs().status()?;
     if !status.success() {
         return Err(format!("build the programs: cargo ended with {status}").into());
     }
