@@ -5,6 +5,7 @@
 //! - [`delta`]: bytes on the wire from one real release to the next, beside other tools
 //! - [`install`]: a release installed, beside plain ways
 //! - [`rates`]: how fast this machine does what an update consists of
+//! - [`boot`]: how BOOT should be built so that it moves little
 //! - [`frames`]: how large frames are, how hard they are compressed, and what an update fetches then
 //! - [`field`]: what those benches stand on
 //! - [`measure`](mod@measure): what a call cost; [`procfs`]: what the kernel says of a process
@@ -14,6 +15,7 @@
 //! - [`check`]: a check for updates, with and without memory, and a download over a bad link
 
 mod api;
+mod boot;
 mod check;
 mod delta;
 mod field;
@@ -51,6 +53,8 @@ enum What {
     Publish(publish::Args),
     /// Bytes on the wire from one real release to the next, beside what other tools would fetch
     Delta(delta::Args),
+    /// BOOT built in several ways, and what a host fetches of the next one
+    Boot(boot::Args),
     /// ROOT cut up in frames of several sizes, and what an update fetches of each
     Frames(frames::Args),
     /// A release installed onto a disk image, and by root onto loop devices, beside plain ways; and what a kill costs
@@ -65,8 +69,8 @@ enum What {
 
 /// The Debian packages that its parts lack here.
 pub(crate) fn missing() -> Vec<&'static str> {
-    let parts: [&[tools::Tool]; 5] =
-        [&images::TOOLS, &delta::TOOLS, &rates::TOOLS, &field::TOOLS, &field::loops::TOOLS];
+    let parts: [&[tools::Tool]; 6] =
+        [&images::TOOLS, &boot::TOOLS, &delta::TOOLS, &rates::TOOLS, &field::TOOLS, &field::loops::TOOLS];
     tools::missing_packages(&parts.concat())
 }
 
@@ -77,6 +81,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         What::Images(args) => images::run(args),
         What::Publish(args) => publish::run(args),
         What::Delta(args) => delta::run(args),
+        What::Boot(args) => boot::run(args),
         What::Frames(args) => frames::run(args),
         What::Install(args) => install::run(args),
         What::Migrate(args) => migrate::run(args),

@@ -73,7 +73,8 @@ fn ext4_size(bytes: u64) -> u64 {
     (bytes + bytes / 20 + 32 * MIB).next_multiple_of(16 * MIB)
 }
 
-fn ext4(tree: &Path, out: &Path, size: u64) -> Result<(), Box<dyn Error>> {
+/// A tree as an ext4 of this size, the same bytes each time.
+pub(in crate::bench) fn ext4(tree: &Path, out: &Path, size: u64) -> Result<(), Box<dyn Error>> {
     File::create(out)?.set_len(size)?;
     said(
         command("mkfs.ext4")

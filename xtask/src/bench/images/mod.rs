@@ -23,6 +23,7 @@ use clap::Parser;
 use super::tools::{Tool, all_there, tool};
 use crate::Outcome;
 use catalog::{Catalog, Images, RECIPE};
+pub(super) use image::ext4;
 pub(super) use place::dir;
 use release::{Extent, Release};
 
