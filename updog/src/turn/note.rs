@@ -4,7 +4,7 @@
 //! and it goes away only after the server has taken the slot back. Both sets read it: fields are only ever added.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use host_io::{DirLock, Fs, Paths, lock, swap};
@@ -165,7 +165,7 @@ pub fn look(fs: &dyn Fs, paths: &Paths, now: DateTime<Utc>) -> Option<Note> {
     load(fs, &file(paths), now).ok().flatten()
 }
 
-fn load(fs: &dyn Fs, file: &PathBuf, now: DateTime<Utc>) -> io::Result<Option<Note>> {
+fn load(fs: &dyn Fs, file: &Path, now: DateTime<Utc>) -> io::Result<Option<Note>> {
     if fs.kind(file)?.is_none() {
         return Ok(None);
     }

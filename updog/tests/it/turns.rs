@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use host_io::{Clock as _, SystemClock};
 use serde_json::Value;
 use testdata::fleet_lock::{FleetLock, Gate, LockFault};
 use testdata::{BootFault, Host, Ran, Release, World};
@@ -244,7 +245,7 @@ fn a_reboot_that_never_came_is_undone_by_the_next_run_or_gone_on_with() {
     let story = Story::new();
     let _ = story.reboot_in_turn().expect_ok();
     fs::remove_file(story.host.paths().reboot_request()).unwrap();
-    let later = (chrono::Utc::now() + chrono::TimeDelta::minutes(11)).to_rfc3339();
+    let later = (SystemClock.now() + chrono::TimeDelta::minutes(11)).to_rfc3339();
     let ended = story.host.run("updog", &["end-turn", "--json", "--at", &later]).expect_ok();
     assert!(ended.stdout.contains("\"turn\":\"ended\""), "{ended}");
     assert_eq!((story.ran(), story.holds()), (vec!["drain".to_owned(), "undrain".to_owned()], false));
@@ -277,7 +278,7 @@ fn after_a_fallback_the_host_is_brought_back_and_its_group_stops() {
     let told = story.host.run("updog", &["status"]).expect_ok().stdout;
     assert!(told.contains("Turn:     the slot is kept since "), "{told}");
     // A day later it goes, and it goes at once when a person clears what failed.
-    let at = |hours: i64| (chrono::Utc::now() + chrono::TimeDelta::hours(hours)).to_rfc3339();
+    let at = |hours: i64| (SystemClock.now() + chrono::TimeDelta::hours(hours)).to_rfc3339();
     let kept = story.host.run("updog", &["end-turn", "--json", "--at", &at(23)]).expect_ok();
     assert!(kept.stdout.contains("\"turn\":\"kept\""), "{kept}");
     let note = story.host.paths().reboot_turn().join("note.json");
