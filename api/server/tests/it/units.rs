@@ -180,6 +180,15 @@ fn the_deadline_of_a_boot_stands_behind_nothing_that_may_stand_still() {
 }
 
 #[test]
+fn no_service_of_ours_needs_room_on_the_persistent_partition_to_be_started() {
+    for unit in files(&dist("usr/lib/systemd/system")) {
+        let text = fs::read_to_string(&unit).unwrap();
+        // A directory below /var/tmp for each start (systemd.exec(5)): where there is no room no boot would be confirmed.
+        assert!(!text.lines().any(|line| line.starts_with("PrivateTmp=")), "{}", unit.display());
+    }
+}
+
+#[test]
 fn the_deadline_of_a_boot_does_not_bring_back_a_host_that_is_switched_off() {
     let timer = fs::read_to_string(dist("usr/lib/systemd/system/boot-deadline.timer")).unwrap();
     for line in ["Conflicts=shutdown.target", "Before=shutdown.target"] {
