@@ -69,8 +69,9 @@ pub fn due(note: &Note, now: &Now<'_>) -> Due {
     if note.drained {
         return Due::BringBack;
     }
-    match kept(note, now).filter(|_| note.slot.is_some()) {
-        // A clock that went back keeps it: nobody is harmed but whoever waits.
+    // A clock that was ahead when it was noted keeps it no longer than one that was right.
+    let kept = kept(note, now).map(|kept| Kept { since: kept.since.min(now.at), ..kept });
+    match kept.filter(|_| note.slot.is_some()) {
         Some(kept) if now.at < kept.since.checked_add_signed(now.keep).unwrap_or(now.at) => {
             let until = kept.since.checked_add_signed(now.keep).unwrap_or(now.at);
             Due::Keep { kept, until }
@@ -194,10 +195,18 @@ mod tests {
         assert_eq!(due(&back, &fell_back), Due::Keep { kept: kept.clone(), until });
         let note = Note { stage: Stage::Kept, kept: Some(kept.clone()), boot: "b2".to_owned(), ..back };
         for boot in ["b2", "b3"] {
-            for minutes in [6, 5 + 24 * 60 - 1, -100] {
+            for minutes in [6, 5 + 24 * 60 - 1] {
                 let later = Now { boot, at: at(minutes), ..fell_back };
                 assert_eq!(due(&note, &later), Due::Keep { kept: kept.clone(), until }, "{boot} {minutes}");
             }
+            let back = Kept { since: at(-100), ..kept.clone() };
+            let until_then = at(24 * 60 - 100);
+            let ahead = due(&note, &Now { boot, at: at(-100), ..fell_back });
+            assert_eq!(
+                ahead,
+                Due::Keep { kept: back, until: until_then },
+                "{boot}: the clock had been ahead"
+            );
             assert_eq!(due(&note, &Now { boot, at: until, ..fell_back }), Due::GiveBack, "{boot}");
             let cleared = Now { boot, did_not_stay: &[], ..fell_back };
             assert_eq!(due(&note, &cleared), Due::GiveBack, "{boot}: a person has cleared it");

@@ -187,6 +187,13 @@ fn give_back(context: &Context, desk: &Desk<'_>, config: Option<&Config>, note: 
     Ok(desk.forget().map_err(Refused::Note)?)
 }
 
+/// Whether a timer waits until then before it asks again. A time further ahead than any patience was noted by a clock that was
+/// wrong.
+#[must_use]
+pub fn waits(now: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    now < until && until - now <= patience(u32::MAX)
+}
+
 /// How long the server is left alone after so many times without an answer: a quarter of an hour, doubled each time, four
 /// hours at most.
 #[must_use]
@@ -204,5 +211,12 @@ mod tests {
     fn a_silent_server_is_asked_less_and_less_often() {
         let minutes: Vec<i64> = [0, 1, 2, 3, 5, 6, 40].map(|times| patience(times).num_minutes()).to_vec();
         assert_eq!(minutes, [15, 15, 30, 60, 240, 240, 240]);
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_when_it_was_noted_keeps_no_timer_waiting() {
+        let now: DateTime<Utc> = "2024-06-01T00:00:00Z".parse().unwrap();
+        let waits = |minutes| waits(now, now + TimeDelta::minutes(minutes));
+        assert_eq!([-1, 0, 1, 240, 241, 1_000_000].map(waits), [false, false, true, true, false, false]);
     }
 }

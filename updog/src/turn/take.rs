@@ -122,7 +122,9 @@ impl Turn<'_> {
     fn ask(&mut self, config: &Config) -> Result<(), Error> {
         let Some(slot) = self.note.slot.clone() else { return Ok(()) };
         let now = self.context.clock.now();
-        if let Some(until) = self.note.not_before.filter(|until| self.asked.patient && now < *until) {
+        if let Some(until) =
+            self.note.not_before.filter(|until| self.asked.patient && end::waits(now, *until))
+        {
             return Err(Refused::Patience { until, why: self.note.told.clone().unwrap_or_default() }.into());
         }
         let server = config.reboot_lock.as_ref().expect("a slot is made of the settings");

@@ -437,3 +437,11 @@ fn the_client_asks_in_turn_and_a_person_who_reboots_asks_nobody() {
     let _ = story.host.run("apiclient", &timer).expect_ok();
     assert!(story.host.reboot_requested() && story.holds());
 }
+
+#[test]
+fn what_is_no_web_server_is_refused_at_the_setting_and_updates_go_on() {
+    let story = Story::new();
+    let ran = story.host.run("apiclient", &["set", "updates.reboot-lock=file:///srv/lock/"]).expect_code(1);
+    assert!(ran.stderr.contains("updates.reboot-lock"), "{ran}");
+    let _ = story.reboot_in_turn().expect_ok();
+}
