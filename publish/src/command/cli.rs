@@ -119,7 +119,7 @@ pub fn run(cli: Cli) -> ExitCode {
                 let report = check::run(args, now).await?;
                 answer(&report, json).asked().bad_unless(report.is_good())
             }
-            Command::Report(args) => answer(&report::run(*args, now).await?, json),
+            Command::Report(args) => answer(&Box::pin(report::run(*args, now)).await?, json),
             Command::Refresh(args) => answer(&refresh::run(args, now).await?, json),
             Command::Expiring(args) => {
                 let report = expiring::run(args, now).await?;

@@ -134,7 +134,7 @@ pub(crate) enum Piece {
 #[derive(Debug)]
 enum State {
     Idle,
-    Receiving(Answer),
+    Receiving(Box<Answer>),
     Ended,
 }
 
@@ -304,7 +304,7 @@ impl Download {
             }
             StatusCode::PARTIAL_CONTENT if in_part && self.continues(&head) => {
                 debug!(url = %without_secrets(&self.url), at = self.position, "goes on");
-                self.state = State::Receiving(answer);
+                self.state = State::Receiving(Box::new(answer));
                 Ok(Step::Asked)
             }
             StatusCode::PARTIAL_CONTENT if in_part => {
@@ -374,7 +374,7 @@ impl Download {
         }
         (self.skip, self.declared) = (0, head.length);
         self.validator = head.validator(&self.base.to_string());
-        self.state = State::Receiving(answer);
+        self.state = State::Receiving(Box::new(answer));
         if std::mem::take(&mut self.position) == 0 {
             return Ok(Step::Asked);
         }
