@@ -98,6 +98,26 @@ pub fn revert(context: &Context, disk: &OsDisk) -> Result<Set, Error> {
     Ok(set)
 }
 
+/// Ends what a [`revert`] began that was killed between the bits and what it notes, and returns the set; `None` where there
+/// is nothing of that: only a release that was never started is still awaited then.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn end_revert(context: &Context, disk: &OsDisk) -> Result<Option<Set>, Error> {
+    let status = disk.status()?;
+    let Some(set) = status.inactive().filter(|set| set.bits.tries > 0 && !set.bits.successful) else {
+        return Ok(None);
+    };
+    if status.next == Some(set.name) || !observe::awaits_any(context) {
+        return Ok(None);
+    }
+    let record = Record::load_or_empty(&*context.fs, &context.paths);
+    let Some(entry) = sets::held_by(disk, &record, set.name)? else { return Ok(None) };
+    forget_wish(context);
+    observe::change(context, |attempts| attempts.settled(&Release::from(&entry), Settled::TakenBack));
+    Ok(Some(set.clone()))
+}
+
 /// A wish for the settings that a release had is of the boot that it was left for, and of no other.
 fn forget_wish(context: &Context) {
     if let Err(error) = SnapshotRequest::forget(&*context.fs, &context.paths) {

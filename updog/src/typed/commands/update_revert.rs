@@ -25,7 +25,8 @@ pub fn run(context: &Context) -> Result<(), Error> {
             context.events.tell(&Event::Started);
             apply::revert(context, &disk)
         }
-        Err(refusal) => Err(refusal.into()),
+        // What is typed again after a kill comes to the same end.
+        Err(refusal) => apply::end_revert(context, &disk)?.ok_or_else(|| refusal.into()),
     };
     context.evidence.note(|evidence| {
         evidence.set = reverted.as_ref().ok().map(|set| set.name.to_string());
