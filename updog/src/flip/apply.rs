@@ -83,39 +83,44 @@ pub fn revert(context: &Context, disk: &OsDisk) -> Result<Set, Error> {
     let set = guard::activated(&status)?.clone();
     disk.apply(Command::CancelUpgrade)?;
     // The bits are right by now, whatever can be remembered.
+    let _anything_to_forget = forget_flip(context, disk, &status, &set);
+    Ok(set)
+}
+
+/// Ends a [`revert`] that was killed between the bits and what it forgets, and returns the set; `None` where nothing of one
+/// is left.
+///
+/// # Errors
+/// When the partition table cannot be read.
+pub fn end_revert(context: &Context, disk: &OsDisk) -> Result<Option<Set>, Error> {
+    let status = disk.status()?;
+    let Some(set) = status.inactive() else { return Ok(None) };
+    // A start that failed has used its try up: what is awaited of it is judged, and was not taken back.
+    let was_started = set.bits.tries == 0 && !set.bits.successful;
+    if was_started || status.next != Some(status.active) || !status.active().bits.successful {
+        return Ok(None);
+    }
+    Ok(forget_flip(context, disk, &status, set).then(|| set.clone()))
+}
+
+/// Forgets whatever was for a boot of `set`, which does not come after all, and tells whether there was anything.
+fn forget_flip(context: &Context, disk: &OsDisk, status: &Status, set: &Set) -> bool {
     forget_wish(context);
     let record = Record::load_or_empty(&*context.fs, &context.paths);
     let entry = sets::held_by(disk, &record, set.name).ok().flatten();
     let stays = sets::running(context, disk, status.active).ok();
-    observe::change(context, |attempts| {
-        let attempts = match &entry {
-            Some(entry) => attempts.settled(&Release::from(entry), Settled::TakenBack),
-            None => attempts,
+    let mut any = false;
+    observe::change(context, |before| {
+        let after = match &entry {
+            Some(entry) => before.clone().settled(&Release::from(entry), Settled::TakenBack),
+            None => before.clone(),
         };
         // Whoever went back from it has thought better of it.
-        stays.iter().fold(attempts, Attempts::not_left)
+        let after = stays.iter().fold(after, Attempts::not_left);
+        any = after != before;
+        after
     });
-    Ok(set)
-}
-
-/// Ends what a [`revert`] began that was killed between the bits and what it notes, and returns the set; `None` where there
-/// is nothing of that: only a release that was never started is still awaited then.
-///
-/// # Errors
-/// When the disk cannot be read.
-pub fn end_revert(context: &Context, disk: &OsDisk) -> Result<Option<Set>, Error> {
-    let status = disk.status()?;
-    let Some(set) = status.inactive().filter(|set| set.bits.tries > 0 && !set.bits.successful) else {
-        return Ok(None);
-    };
-    if status.next == Some(set.name) || !observe::awaits_any(context) {
-        return Ok(None);
-    }
-    let record = Record::load_or_empty(&*context.fs, &context.paths);
-    let Some(entry) = sets::held_by(disk, &record, set.name)? else { return Ok(None) };
-    forget_wish(context);
-    observe::change(context, |attempts| attempts.settled(&Release::from(&entry), Settled::TakenBack));
-    Ok(Some(set.clone()))
+    any
 }
 
 /// A wish for the settings that a release had is of the boot that it was left for, and of no other.

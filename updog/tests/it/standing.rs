@@ -8,7 +8,7 @@ use host_io::DiskLock;
 use serde_json::Value;
 use testdata::{BootBits, Host, Release, Set, World};
 
-use crate::support::{Snapshot, failure, offered, offered_by, reconfigure};
+use crate::support::{Snapshot, failure, offered, offered_again, offered_by, reconfigure};
 
 const STAGED: BootBits = BootBits { priority: 0, tries: 1, successful: false };
 const ACTIVATED: BootBits = BootBits { priority: 2, tries: 1, successful: false };
@@ -90,6 +90,30 @@ fn a_release_that_is_recalled_or_paused_after_it_was_activated_does_not_boot_nex
         let said = failure(&host.run("updog", &["update-apply", "--json"]));
         assert!(said.code == "disallowed" && said.message.contains(says), "{}", said.message);
         assert_eq!(host.reboot().version_at_once(), Some("1.0.0"), "{action}");
+    }
+}
+
+#[test]
+fn what_a_killed_way_back_had_not_noted_yet_is_noted_when_it_is_typed_again() {
+    let (_update_world, update) = activated();
+    let (_rollback_world, rollback) = offered_again();
+    let _ = rollback.run("updog", &["rollback"]).expect_ok();
+    for (what, host) in [("an update", update), ("a rollback", rollback)] {
+        let file = host.paths().record().join("attempts.json");
+        let revert = || host.run("updog", &["update-revert", "--json"]);
+        let noted = fs::read(&file).unwrap();
+        let _ = revert().expect_ok();
+        let (bits, ended) = ([Set::A, Set::B].map(|set| host.bits(set)), fs::read(&file).unwrap());
+        assert_ne!(noted, ended, "{what}");
+        // The bits were written, and nothing that comes after them.
+        fs::write(&file, noted).unwrap();
+        let _ = revert().expect_ok();
+        assert_eq!(
+            ([Set::A, Set::B].map(|set| host.bits(set)), fs::read(&file).unwrap()),
+            (bits, ended),
+            "{what}"
+        );
+        assert_eq!(failure(&revert()).code, "nothing_to_cancel", "{what}");
     }
 }
 
