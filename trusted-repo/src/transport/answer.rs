@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use url::Url;
 
 use super::fault::Fault;
@@ -42,6 +42,9 @@ pub(super) struct Answer {
 /// What comes of a body.
 #[derive(Debug)]
 pub(super) struct Body {
+    /// Until its first piece is wanted: before that nothing of it is taken, so that whoever asks whether there is room for
+    /// all of it does not count a part of it twice.
+    pub(super) wanted: Option<oneshot::Sender<()>>,
     pub(super) pieces: mpsc::Receiver<Next>,
     /// That of its connection, where no other answer comes there.
     pub(super) reactor: Option<Arc<Reactor>>,
@@ -110,6 +113,9 @@ impl Answer {
     /// The next piece of the body, which is counted; `None` at its end.
     pub(super) async fn piece(&mut self) -> Next {
         let Some(body) = &mut self.body else { return Ok(None) };
+        if let Some(wanted) = body.wanted.take() {
+            let _it_waits = wanted.send(());
+        }
         let next = body.pieces.recv().await.expect("a body tells of its end");
         if !matches!(next, Ok(Some(_))) {
             self.body = None;
@@ -218,6 +224,37 @@ mod tests {
             let settled = tokio::task::block_in_place(|| account.settled());
             assert_eq!((settled - before, account.is_settled()), (count, true), "{framing}");
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_of_a_body_before_it_is_wanted() {
+        let route = Route::new(&Proxy::default()).expect("none");
+        let account = Account::default();
+        let exchanges = Exchanges::new(&account).expect("a thread");
+        let client = client::build(&route, &Tls::default(), &Pacing::default(), exchanges.reactors());
+        let client = client.expect("built");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        let server = thread::spawn(move || {
+            let streams: Vec<TcpStream> = (0..2)
+                .map(|_| {
+                    let (mut stream, _) = listener.accept().expect("a client");
+                    request(&mut stream);
+                    let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+                    stream.write_all(answer).expect("read");
+                    stream
+                })
+                .collect();
+            streams
+        });
+        let mut first = exchanges.send(client.get(&url)).await.expect("an answer");
+        // By the end of another one the thread has had time for the first.
+        let mut other = exchanges.send(client.get(&url)).await.expect("an answer");
+        while other.piece().await.expect("all of it").is_some() {}
+        assert_eq!(account.fetched(), 5, "the first one is not counted yet");
+        while first.piece().await.expect("all of it").is_some() {}
+        assert_eq!(account.fetched(), 10);
+        drop(server.join().expect("two connections"));
     }
 
     #[tokio::test]

@@ -121,18 +121,27 @@ impl Exchange {
         // One piece waits for whoever reads it while the next one comes.
         let (pieces, taken) = mpsc::channel(1);
         let (running, is_running) = watch::channel(());
-        let body =
-            Body { pieces: taken, reactor: reactor.clone(), running: is_running, given_up: self.given_up };
+        let (want, wanted) = oneshot::channel();
+        let body = Body {
+            wanted: Some(want),
+            pieces: taken,
+            reactor: reactor.clone(),
+            running: is_running,
+            given_up: self.given_up,
+        };
         // Where nobody waits any more it is given up here.
         let _nobody_waits = tell.send(Ok(Answer::new(&response, Some(body))));
         let Self { account, reactors, taking, .. } = self;
         let delivery = Delivery { response, account, reactors, reactor, pieces, taking, _running: running };
-        delivery.run().await;
+        delivery.run(wanted).await;
     }
 }
 
 impl Delivery {
-    async fn run(mut self) {
+    async fn run(mut self, wanted: oneshot::Receiver<()>) {
+        if wanted.await.is_err() {
+            return self.count_the_rest().await;
+        }
         while let Ok(room) = self.pieces.reserve().await {
             let next = tokio::select! {
                 biased;
